@@ -1,0 +1,146 @@
+"""What travels on the pipes between the pool and its workers: frozen, typed, picklable.
+
+The pool sends `Job`, `Decode`, `Stop`, `Finish` and `Quit`; a worker answers with events
+(`chords_cli.events`) and with `Landed`, `Decoded`, `Finished` and `Failed`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chords_cli.sampler.plan import Plan
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelSpec:
+    """What to load, on every core alike.
+
+    Attributes:
+        folder: A local folder, or a repo id of the hub, that holds a diffusers pipeline.
+        revision: The repo's revision; None for a folder.
+        pipeline: The name of a diffusers pipeline class.
+        dtype: `float32`, `bfloat16` or `float16`: what the components are loaded in.
+        scheduler: None for the repository's own, else `{class, from_config, args}` (DESIGN.md, 6).
+        components: Per component name `{dtype, tiling, slicing, ...}`.
+    """
+
+    folder: str
+    pipeline: str
+    dtype: str
+    revision: str | None = None
+    scheduler: dict[str, Any] | None = None
+    components: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerSpec:
+    """Everything that a worker is told when it starts."""
+
+    core: int
+    cores: int
+    device: str
+    threads: int
+    model: ModelSpec
+    decodes: bool
+    rendezvous: str
+    timeout: float
+    log: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """One sample.
+
+    Attributes:
+        number: Unique in the pool's life, increasing.
+        plan: Who computes what when.
+        call: The keyword arguments of the pipeline's `__call__`, prompt included; without
+            generator, output type and latents.
+        seed: Of the noise, which every core draws for itself.
+    """
+
+    number: int
+    plan: Plan
+    call: dict[str, Any]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decode:
+    """Asks the core that made output `index` of the job for its picture."""
+
+    number: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Ends the core's walk of the job within its current step."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Nothing more is wanted of the job."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """Ends the worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latent:
+    """A latent outside of any tensor library: raw little-endian bytes."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Landed:
+    """Output `index` has reached the end of the grid, `at` on the monotonic clock."""
+
+    number: int
+    core: int
+    index: int
+    round: int
+    latent: Latent
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decoded:
+    """Output `index` as frames: uint8, [frames, height, width, 3]; an image is one frame."""
+
+    number: int
+    core: int
+    index: int
+    frames: np.ndarray
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finished:
+    """The core has dropped all of the job. `peak_memory` in bytes, device then host."""
+
+    number: int
+    core: int
+    encode_seconds: float
+    peak_memory: tuple[int | None, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failed:
+    """The worker cannot go on; `details` is a traceback for developers."""
+
+    core: int
+    message: str
+    hint: str
+    exit_code: int
+    details: str

@@ -1,0 +1,128 @@
+"""What happens during a run, as frozen facts.
+
+Workers send them over their pipes, the pool adds its own and hands all of them to one listener:
+the live panel, the plain lines, a record, or nothing. Times are seconds of the host's monotonic
+clock, comparable between the processes of one host.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """Anything that happens; `at` says when."""
+
+    at: float = field(default_factory=time.monotonic)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CoreEvent(Event):
+    """Something that one core does."""
+
+    core: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CoreStarted(CoreEvent):
+    """The core's process runs on `device` (as torch writes it)."""
+
+    device: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CoreLoading(CoreEvent):
+    """The core loads its part of the model: `done` of `total` pieces of `what`."""
+
+    what: str
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CoreReady(CoreEvent):
+    """The core has loaded `components` (names) in `seconds` and waits for work."""
+
+    components: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromptStarted(Event):
+    """Sampling of image or video `number` (from 1) of `total` begins."""
+
+    number: int
+    total: int
+    prompt: str
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CoreEncoded(CoreEvent):
+    """The core has its conditioning: encoded by itself (core 0) or received."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CoreStepped(CoreEvent):
+    """The core has moved from grid step `step` to `stop` in `round` (from 0).
+
+    `correction` is how far the slower core's latent moved it (RMS in latent units), None when it
+    was not rectified; `waited` the seconds spent waiting for that latent; `evaluations` how many
+    rounds the core runs in this plan.
+    """
+
+    round: int
+    step: int
+    stop: int
+    evaluations: int
+    correction: float | None
+    waited: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CoreArrived(CoreEvent):
+    """The core's work on this sample is over: at the end of the grid, or no longer needed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutputLanded(CoreEvent):
+    """Output `index` exists as a latent, `seconds` after sampling began."""
+
+    index: int
+    round: int
+    residual: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CoreDecoding(CoreEvent):
+    """The core decodes output `index`."""
+
+    index: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutputSaved(Event):
+    """Output `index` lies at `path`, complete."""
+
+    index: int
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromptDone(Event):
+    """Image or video `number` lies at `path`; `seconds` from PromptStarted."""
+
+    number: int
+    path: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromptSkipped(Event):
+    """Image or video `number` was made before with the same settings and lies at `path`."""
+
+    number: int
+    path: str

@@ -1,0 +1,32 @@
+"""The mathematics: plans of integers, the arithmetic of a core, and the single-process oracle.
+
+`Plan`, `chords_plan` and `default_init_t` need no torch; `simulate` and what it needs are
+imported when first asked for.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from chords_cli.sampler.plan import Hit, Message, Plan, chords_plan, sequential_plan
+from chords_cli.sampler.starts import default_init_t
+
+if TYPE_CHECKING:
+    from chords_cli.sampler.oracle import Output, simulate
+
+__all__ = [
+    "Hit",
+    "Message",
+    "Output",
+    "Plan",
+    "chords_plan",
+    "default_init_t",
+    "sequential_plan",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("Output", "simulate"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from chords_cli.sampler import oracle
+
+    return getattr(oracle, name)
