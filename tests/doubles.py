@@ -27,8 +27,8 @@ def stiff_drift(sigmas: Sequence[float]) -> Drift:
 
     def drift(latent: Tensor, step: int) -> Tensor:
         sigma = sigmas[step]
-        pull = 4 * torch.tanh(2 * latent + math.cos(9 * sigma))
-        return pull + torch.sin(3 * latent.roll(1, -1) + 5 * sigma) - sigma * latent
+        pull = torch.tanh(2 * latent + math.cos(9 * sigma))
+        return pull + 3 * torch.sin(3 * latent.roll(1, -1) + 5 * sigma) - sigma * latent
 
     return drift
 
