@@ -1,0 +1,143 @@
+"""From what a preset and the options say to a plan and a stop rule.
+
+An explicit option wins over the preset. The starts of a preset belong to its own number of steps
+and cores: when an option changes either, the starts are chosen anew.
+"""
+
+from typing import TYPE_CHECKING, Literal
+
+from chords_cli.errors import PlanError, UsageError
+from chords_cli.sampler.plan import Plan, chords_plan, sequential_plan
+from chords_cli.sampler.starts import default_init_t
+from chords_cli.sampler.stop import StopRule
+
+if TYPE_CHECKING:
+    from chords_cli.presets import Preset
+
+Starts = tuple[int, ...] | Literal["auto"]
+
+ALGORITHMS = ("sequential", "chords")
+
+
+def resolve_plan(
+    preset: "Preset",
+    *,
+    steps: int | None = None,
+    cores: int | None = None,
+    algo: str | None = None,
+    init_t: str | None = None,
+) -> Plan:
+    """The plan of `preset` under the given options; None means not said.
+
+    Raises:
+        PlanError: The options contradict each other or make no plan.
+    """
+    steps_used = preset.steps if steps is None else steps
+    starts: Starts = "auto" if init_t is None else parse_init_t(init_t)
+    if resolve_algo(preset, algo) == "sequential":
+        _check_sequential(cores, starts)
+        return sequential_plan(steps_used)
+    if starts == "auto" and cores in (None, preset.sampling.cores) and steps_used == preset.steps:
+        starts = preset.sampling.init_t
+    if cores is None:
+        cores = preset.sampling.cores if init_t is None or starts == "auto" else len(starts)
+    return chords_plan(steps_used, _starts(steps_used, cores, starts))
+
+
+def resolve_algo(preset: "Preset", algo: str | None = None) -> str:
+    """The algorithm's name.
+
+    Raises:
+        UsageError: Nobody knows it.
+    """
+    name = algo or preset.sampling.algo
+    if name not in ALGORITHMS:
+        raise UsageError(
+            f"algo is {name!r}, but there are only {' and '.join(ALGORITHMS)}", "try --algo chords"
+        )
+    return name
+
+
+def resolve_stop(
+    preset: "Preset",
+    cores: int,
+    *,
+    stop_index: int | None = None,
+    stop_residual: float | None = None,
+) -> StopRule:
+    """Which output is the result, on `cores` cores.
+
+    Raises:
+        UsageError: Both options are given, or a value is out of range.
+    """
+    if stop_index is not None and stop_residual is not None:
+        raise UsageError(
+            f"--stop-index {stop_index} and --stop-residual {stop_residual:g} exclude each other",
+            "give one of them",
+        )
+    if stop_index is not None:
+        _check_stop_index(stop_index, cores)
+        return StopRule("core_index", index=stop_index)
+    if stop_residual is not None:
+        if not stop_residual > 0:
+            raise UsageError(
+                f"stop_residual is {stop_residual:g}, but a residual is above 0",
+                "try --stop-residual 0.05",
+            )
+        return StopRule("residual", residual=stop_residual)
+    stop = preset.sampling.stop
+    return StopRule(stop.criterion, index=min(stop.index, cores), residual=stop.residual)
+
+
+def parse_init_t(text: str) -> Starts:
+    """Reads `auto` or `0-8-16-32`.
+
+    Raises:
+        PlanError: It is neither.
+    """
+    if text == "auto":
+        return "auto"
+    parts = text.strip().split("-")
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise PlanError(
+            f"init_t {text!r} is not a list of whole numbers joined by dashes",
+            "write one start a core, slowest first, as in 0-8-16-32",
+        )
+    return tuple(map(int, parts))
+
+
+def _starts(steps: int, cores: int, starts: Starts) -> tuple[int, ...]:
+    """The starts of `cores` cores, checked for their number."""
+    if starts == "auto":
+        return default_init_t(steps, cores)
+    if cores < 1 or cores > steps:
+        default_init_t(steps, cores)
+    if len(starts) != cores:
+        shown = "-".join(map(str, starts))
+        raise PlanError(
+            f"init_t {shown} has {len(starts)} starts, but cores is {cores}",
+            f"use --cores {len(starts)}, or leave out --cores or --init-t",
+        )
+    return starts
+
+
+def _check_sequential(cores: int | None, starts: Starts) -> None:
+    if cores not in (None, 1):
+        raise PlanError(
+            f"cores is {cores}, but algo sequential runs on 1 core",
+            "use --algo chords, or --cores 1",
+        )
+    if starts not in ("auto", (0,)):
+        raise PlanError(
+            f"init_t {'-'.join(map(str, starts))} is set, but algo sequential has no starts",
+            "use --algo chords, or leave out --init-t",
+        )
+
+
+def _check_stop_index(index: int, cores: int) -> None:
+    if not 0 <= index <= cores:
+        raise UsageError(
+            f"stop_index is {index}, but {cores} {'core makes' if cores == 1 else 'cores make'} "
+            f"outputs 0 to {cores}",
+            "try --stop-index 1",
+        )

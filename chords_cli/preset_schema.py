@@ -1,0 +1,212 @@
+"""What a preset may say: every key, its type and its range.
+
+Strict and closed: nothing is coerced, and a key that is not listed here is an error. Each field's
+example is what the hint of an error shows. How files are found and read is not known here.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    Strict,
+)
+
+from chords_cli.errors import PlanError, UsageError
+from chords_cli.planning import Starts, parse_init_t
+
+Dtype = Literal["float32", "bfloat16", "float16"]
+
+RESERVED = {"prompt", "generator", "latents", "output_type", "return_dict", "num_images_per_prompt"}
+"""Arguments of a pipeline's call that every run sets by itself."""
+
+
+def _scalar(value: Any) -> Any:
+    parts = value if isinstance(value, list) else [value]
+    if not all(isinstance(part, str | int | float | bool | None) for part in parts):
+        raise ValueError("text, a number, true, false, null or a list of these")
+    return value
+
+
+def _init_t(value: Any) -> Starts:
+    if isinstance(value, str):
+        try:
+            return parse_init_t(value)
+        except PlanError:
+            value = None
+    if isinstance(value, list | tuple) and all(type(start) is int for start in value):
+        return tuple(value)
+    raise ValueError("auto, starts such as 0-8-16-32, or a list of whole numbers")
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("text that is not empty")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_text)]
+Scalar = Annotated[Any, PlainValidator(_scalar)]
+Items = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+
+
+class Part(BaseModel):
+    """A mapping of a preset."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class License(Part):
+    """The licence of the weights; `gated` repositories want it accepted and a token."""
+
+    name: Text = Field(examples=["MIT"])
+    gated: bool = Field(default=False, examples=[False])
+    url: Annotated[str, Field(pattern=r"^https://")] | None = Field(
+        default=None,
+        description="an https address",
+        examples=["https://huggingface.co/black-forest-labs/FLUX.1-dev"],
+    )
+
+
+class Scheduler(Part):
+    """Another scheduler than the repository's own.
+
+    Attributes:
+        cls: A scheduler class of diffusers; `class` in YAML.
+        from_config: Whether it takes over the configuration of the repository's own.
+        args: What is set in that configuration.
+    """
+
+    cls: Annotated[str, Field(pattern=r"^[A-Z]\w*$")] = Field(
+        alias="class",
+        description="the name of a scheduler class of diffusers",
+        examples=["FlowMatchEulerDiscreteScheduler"],
+    )
+    from_config: bool = Field(default=True, examples=[True])
+    args: dict[str, Scalar] = Field(default={}, examples=["{shift: 3.0}"])
+
+
+class Component(Part):
+    """How one component of the pipeline is loaded; null takes the preset's dtype."""
+
+    dtype: Dtype | None = Field(default=None, examples=["float32"])
+    tiling: bool = Field(default=False, examples=[True])
+    slicing: bool = Field(default=False, examples=[True])
+
+
+class FrameRule(Part):
+    """Allowed frame counts: `multiple` * n + `offset`."""
+
+    multiple: Annotated[int, Field(ge=1)] = Field(examples=[4])
+    offset: Annotated[int, Field(ge=0)] = Field(default=0, examples=[1])
+
+
+class Limits(Part):
+    """Which sizes the pipeline allows, checked before anything loads."""
+
+    size_multiple: Annotated[int, Field(ge=1)] = Field(default=1, examples=[16])
+    frames: FrameRule | None = Field(default=None, examples=["{multiple: 4, offset: 1}"])
+
+    def check(
+        self, *, width: int | None = None, height: int | None = None, frames: int | None = None
+    ) -> None:
+        """Accepts sizes that the pipeline allows; None is not checked.
+
+        Raises:
+            UsageError: A size is not allowed; the hint names the nearest that are.
+        """
+        for name, size in (("width", width), ("height", height)):
+            _check_multiple(name, size, self.size_multiple, 0)
+        if self.frames:
+            _check_multiple("frames", frames, self.frames.multiple, self.frames.offset)
+
+
+class Memory(Part):
+    """Measured device memory in GiB, at the preset's own settings.
+
+    Attributes:
+        core: What every core holds while it samples.
+        encode: What core 0 holds in addition, for the text encoders.
+        decode: What a core holds in addition while it decodes.
+    """
+
+    core: Annotated[float, Field(gt=0)] = Field(examples=[24.5])
+    encode: Annotated[float, Field(ge=0)] = Field(default=0.0, examples=[9.0])
+    decode: Annotated[float, Field(ge=0)] = Field(default=0.0, examples=[2.0])
+
+
+class Stop(Part):
+    """Which output is the result (see `sampler.stop.StopRule`)."""
+
+    criterion: Literal["core_index", "residual"] = Field(
+        default="core_index", examples=["core_index"]
+    )
+    index: Annotated[int, Field(ge=0)] = Field(default=1, examples=[1])
+    residual: Annotated[float, Field(gt=0)] | None = Field(default=None, examples=[0.05])
+
+
+class Sampling(Part):
+    """The default plan."""
+
+    algo: Literal["sequential", "chords"] = Field(default="chords", examples=["chords"])
+    cores: Annotated[int, Field(ge=1)] = Field(default=4, examples=[4])
+    init_t: Annotated[Starts, PlainValidator(_init_t)] = Field(default="auto", examples=["auto"])
+    stop: Stop = Field(default=Stop(), examples=["{criterion: core_index, index: 1}"])
+
+
+class Preset(Part):
+    """One model, and how it is run when no option says otherwise."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")] = Field(
+        description="lower-case letters, digits, dots and dashes", examples=["my-flux"]
+    )
+    title: Text = Field(examples=["FLUX.1-dev"])
+    kind: Literal["image", "video"] = Field(examples=["image"])
+    repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = Field(
+        default=None,
+        description="owner/name as on the Hugging Face hub",
+        examples=["black-forest-labs/FLUX.1-dev"],
+    )
+    path: Annotated[Path, Strict(False)] | None = Field(default=None, examples=["weights/my-flux"])
+    revision: Text | None = Field(default=None, examples=["main"])
+    pipeline: Annotated[str, Field(pattern=r"^[A-Z]\w*Pipeline$")] = Field(
+        description="the name of a pipeline class of diffusers, ...Pipeline",
+        examples=["FluxPipeline"],
+    )
+    dtype: Dtype = Field(default="bfloat16", examples=["bfloat16"])
+    license: License = Field(examples=["{name: MIT, gated: false}"])
+    call: dict[str, Scalar] = Field(examples=["{num_inference_steps: 50, guidance_scale: 3.5}"])
+    scheduler: Scheduler | None = Field(default=None, examples=["{class: EulerDiscreteScheduler}"])
+    components: dict[str, Component] = Field(default={}, examples=["{vae: {tiling: true}}"])
+    limits: Limits = Field(default=Limits(), examples=["{size_multiple: 16}"])
+    fps: Annotated[int, Field(ge=1)] | None = Field(default=None, examples=[24])
+    seed: Annotated[int, Field(ge=0, lt=2**64)] = Field(default=42, examples=[42])
+    sampling: Sampling = Field(
+        default=Sampling(), examples=["{algo: chords, cores: 4, init_t: auto}"]
+    )
+    memory: Memory | None = Field(default=None, examples=["{core: 24.5, encode: 9.0, decode: 2.0}"])
+    prompts: Annotated[tuple[Text, ...], Items] = Field(default=(), examples=['["a red circle"]'])
+
+    @property
+    def steps(self) -> int:
+        """T, the number of steps of the grid."""
+        return int(self.call["num_inference_steps"])
+
+    @property
+    def source(self) -> str:
+        """Where the weights are: a repository of the hub or a local folder."""
+        return str(self.repo or self.path)
+
+
+def _check_multiple(name: str, size: int | None, multiple: int, offset: int) -> None:
+    if size is None or (size > 0 and size % multiple == offset % multiple):
+        return
+    below = max((size - offset) // multiple * multiple + offset, offset or multiple)
+    rule = f"a multiple of {multiple}" + (f" plus {offset}" if offset else "")
+    near = " or ".join(f"--{name} {value}" for value in (below, below + multiple))
+    raise UsageError(f"{name} is {size}, but this model takes {rule}", f"try {near}")
