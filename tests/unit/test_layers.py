@@ -1,0 +1,214 @@
+"""Which layer may know what, and how long anything may be (the tree is read, not imported)."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "chords_cli"
+FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+
+OWNERS = {
+    "torch.distributed": "engine/exchange.py",
+    "rich": "ui/",
+    "diffusers": "pipelines/",
+    "transformers": "pipelines/",
+    "yaml": "presets.py",
+    "typer": "cli/",
+    "huggingface_hub": "hub.py",
+}
+"""Who alone may import a library: one file or one folder."""
+
+FORBIDDEN = {
+    "errors.py": ("torch", "numpy", "chords_cli."),
+    "events.py": ("torch", "chords_cli."),
+    "sampler/": (
+        "chords_cli.cli",
+        "chords_cli.engine",
+        "chords_cli.events",
+        "chords_cli.hub",
+        "chords_cli.media",
+        "chords_cli.pipelines",
+        "chords_cli.presets",
+        "chords_cli.runs",
+        "chords_cli.ui",
+    ),
+    "presets.py": (
+        "torch",
+        "chords_cli.cli",
+        "chords_cli.engine",
+        "chords_cli.events",
+        "chords_cli.hub",
+        "chords_cli.media",
+        "chords_cli.pipelines",
+        "chords_cli.runs",
+        "chords_cli.ui",
+    ),
+    "hub.py": (
+        "torch",
+        "chords_cli.cli",
+        "chords_cli.engine",
+        "chords_cli.media",
+        "chords_cli.pipelines",
+        "chords_cli.runs",
+        "chords_cli.ui",
+    ),
+    "pipelines/": (
+        "chords_cli.cli",
+        "chords_cli.engine",
+        "chords_cli.hub",
+        "chords_cli.media",
+        "chords_cli.presets",
+        "chords_cli.runs",
+        "chords_cli.ui",
+    ),
+    "engine/": (
+        "chords_cli.cli",
+        "chords_cli.hub",
+        "chords_cli.media",
+        "chords_cli.presets",
+        "chords_cli.runs",
+        "chords_cli.ui",
+    ),
+    "media/": (
+        "chords_cli.cli",
+        "chords_cli.engine",
+        "chords_cli.hub",
+        "chords_cli.pipelines",
+        "chords_cli.presets",
+        "chords_cli.runs",
+        "chords_cli.ui",
+    ),
+    "runs/": ("chords_cli.cli", "chords_cli.ui", "chords_cli.pipelines"),
+    "ui/": ("torch", "chords_cli.cli", "chords_cli.engine", "chords_cli.pipelines"),
+    "cli/": ("torch", "chords_cli.pipelines"),
+}
+"""What a layer must not import: whatever lies above it, and what its commands must not load."""
+
+STDLIB_ONLY = ("sampler/plan.py", "sampler/starts.py", "sampler/stop.py")
+PLAIN = sys.stdlib_module_names | {"chords_cli"}
+
+LONGEST_BODY = 50
+LONGEST_FILE = 350
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Every module that the tree imports anywhere, `from a import b` as both `a` and `a.b`."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                yield from (name.name for name in names)
+            case ast.ImportFrom(module=module, names=names, level=0) if module:
+                yield module
+                yield from (f"{module}.{name.name}" for name in names)
+            case ast.ImportFrom():
+                yield "a relative import"
+            case ast.Attribute(value=ast.Name(id="torch"), attr="distributed"):
+                yield "torch.distributed"
+
+
+def within(name: str, module: str) -> bool:
+    """Whether `name` is `module` or lies in it; a final dot means: lies in it."""
+    return name.startswith(module) if module.endswith(".") else f"{name}.".startswith(f"{module}.")
+
+
+def violations(file: str, source: str) -> list[str]:
+    """What `file` (relative to the package) imports although it must not."""
+    names = sorted(set(imported(ast.parse(source))))
+    forbidden = [
+        module for layer, all_of in FORBIDDEN.items() if file.startswith(layer) for module in all_of
+    ]
+    forbidden += [module for module, owner in OWNERS.items() if not file.startswith(owner)]
+    found = [name for name in names if any(within(name, module) for module in forbidden)]
+    if file in STDLIB_ONLY:
+        found += [name for name in names if name.split(".")[0] not in PLAIN]
+    return found + [name for name in names if name == "a relative import"]
+
+
+def body_lengths(source: str) -> Iterator[tuple[str, int]]:
+    """Every function with the number of lines below its signature and docstring."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+            yield node.name, body[-1].end_lineno - body[0].lineno + 1 if body else 0
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_file_imports_nothing_that_its_layer_must_not_know(file):
+    assert violations(file, (PACKAGE / file).read_text()) == []
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_file_stays_short(file):
+    source = (PACKAGE / file).read_text()
+    assert len(source.splitlines()) <= LONGEST_FILE
+    assert {name: lines for name, lines in body_lengths(source) if lines > LONGEST_BODY} == {}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_file_says_why_it_exists(file):
+    assert ast.get_docstring(ast.parse((PACKAGE / file).read_text()))
+
+
+def test_there_are_files_to_read():
+    assert "sampler/plan.py" in FILES
+
+
+def test_no_layer_is_missing_from_the_table():
+    layers = {file.split("/")[0] + "/" if "/" in file else file for file in FILES}
+    assert layers - {"__init__.py", "__main__.py"} <= set(FORBIDDEN)
+
+
+def test_files_that_own_a_library_or_are_plain_exist_under_these_names():
+    for file in STDLIB_ONLY:
+        assert file in FILES
+    owners = [owner for owner in OWNERS.values() if owner.endswith(".py")]
+    absent = [owner for owner in owners if owner not in FILES]
+    assert set(absent) <= {"hub.py", "engine/exchange.py", "presets.py"}
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "name"),
+    [
+        ("engine/worker.py", "import torch.distributed as dist", "torch.distributed"),
+        ("engine/worker.py", "from torch import distributed", "torch.distributed"),
+        ("engine/worker.py", "import torch\ntorch.distributed.barrier()", "torch.distributed"),
+        ("runs/generate.py", "from rich.live import Live", "rich.live"),
+        ("runs/generate.py", "def run():\n    import diffusers", "diffusers"),
+        ("cli/image.py", "import yaml", "yaml"),
+        ("ui/live.py", "import typer", "typer"),
+        ("presets.py", "from huggingface_hub import hf_hub_download", "huggingface_hub"),
+        ("cli/plan.py", "import torch", "torch"),
+        ("sampler/plan.py", "import numpy", "numpy"),
+        ("sampler/stop.py", "from torch import Tensor", "torch"),
+        ("sampler/rectify.py", "from chords_cli.engine import pool", "chords_cli.engine"),
+        ("engine/pool.py", "from chords_cli.runs.request import Request", "chords_cli.runs"),
+        ("pipelines/chain.py", "from chords_cli import presets", "chords_cli.presets"),
+        ("errors.py", "from chords_cli.sampler import Plan", "chords_cli.sampler"),
+        ("runs/record.py", "from . import generate", "a relative import"),
+    ],
+)
+def test_a_forbidden_import_is_found(file, source, name):
+    assert any(found.startswith(name) for found in violations(file, source))
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("engine/exchange.py", "import torch.distributed as dist"),
+        ("sampler/rectify.py", "from torch import Tensor"),
+        ("sampler/plan.py", "from chords_cli.errors import PlanError"),
+        ("cli/image.py", "import typer\nfrom chords_cli.runs.request import Request"),
+        ("ui/live.py", "from rich.live import Live\nfrom chords_cli.events import Event"),
+        ("runs/generate.py", "from chords_cli.engine.pool import Pool\nimport torchvision"),
+    ],
+)
+def test_an_import_of_what_lies_below_is_allowed(file, source):
+    assert violations(file, source) == []
+
+
+def test_a_long_function_is_measured_without_its_docstring():
+    source = 'def long():\n    """One.\n\n    Two.\n    """\n' + "    print()\n" * 51
+    assert list(body_lengths(source)) == [("long", 51)]
