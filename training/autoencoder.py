@@ -1,0 +1,126 @@
+"""The demo model's autoencoder: its shape, its loss, and the statistics that scale its latents.
+
+It is convolutional throughout, so most steps train on small windows around the edges of the
+shapes, and only some steps, and all of the last ones, on whole pictures.
+"""
+
+import random
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+from torch import Tensor
+from torch.nn.functional import l1_loss, mse_loss
+
+from training.loop import Every, Loop, Losses, Schedule
+from training.pictures import save_grid
+from training.scenes import Scene, draw, sample_scene
+from training.shapes import IMAGE_SIZE
+
+WINDOW = 64
+KL_WEIGHT = 5e-5
+
+
+def build_autoencoder() -> AutoencoderKL:
+    """Eight times smaller on each side, eight channels deep, no attention."""
+    widths = (32, 48, 48, 48)
+    return AutoencoderKL(
+        sample_size=IMAGE_SIZE,
+        down_block_types=("DownEncoderBlock2D",) * len(widths),
+        up_block_types=("UpDecoderBlock2D",) * len(widths),
+        block_out_channels=widths,
+        layers_per_block=1,
+        latent_channels=8,
+        norm_num_groups=8,
+        use_quant_conv=False,
+        use_post_quant_conv=False,
+        mid_block_add_attention=False,
+        scaling_factor=1.0,
+        shift_factor=0.0,
+    )
+
+
+def train_autoencoder(
+    folder: Path, schedule: Schedule, *, device: str, batch: int = 32, seed: int = 0
+) -> AutoencoderKL:
+    """Train, or go on training, and return the averaged model with its latent statistics set."""
+    torch.manual_seed(seed)
+    model = build_autoencoder().to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=1.5e-3, betas=(0.9, 0.99), weight_decay=1e-4
+    )
+    loop = Loop(model, [optimizer], folder, ema=0.995)
+
+    def losses_at(step: int) -> Losses:
+        whole = step % 4 == 0 or schedule.decaying(step)
+        images = training_images(random.Random(f"{seed} {step}"), batch, whole=whole).to(device)
+        return autoencoder_losses(model, images.to(memory_format=torch.channels_last))
+
+    def sample(step: int) -> None:
+        images = held_out_images(32).to(device)
+        save_grid(
+            torch.cat([images, reconstruct(loop.averaged, images)]),
+            folder / f"step-{step:06d}.png",
+            columns=16,
+        )
+
+    loop.run(losses_at, schedule, every=Every(save=200, sample=400), sample=sample)
+    return scaled(loop.averaged)
+
+
+def autoencoder_losses(model: AutoencoderKL, images: Tensor) -> Losses:
+    """Pixels, edges, and a slight pull of the latents towards a unit Gaussian."""
+    with torch.autocast(images.device.type, torch.bfloat16):
+        posterior = DiagonalGaussianDistribution(model.encoder(images).float())
+        output = model.decoder(posterior.sample()).float()
+    pixels = l1_loss(output, images) + mse_loss(output, images)
+    edges = torch.stack([l1_loss(output.diff(dim=dim), images.diff(dim=dim)) for dim in (2, 3)])
+    divergence = 0.5 * (posterior.mean**2 + posterior.var - 1.0 - posterior.logvar)
+    return {"pixels": pixels, "edges": edges.sum(), "divergence": KL_WEIGHT * divergence.mean()}
+
+
+def training_images(rng: random.Random, batch: int, *, whole: bool) -> Tensor:
+    """Windows around a shape, or a quarter as many whole pictures."""
+    if whole:
+        return draw([sample_scene(rng) for _ in range(batch // 4)])
+    scenes = [sample_scene(rng) for _ in range(batch)]
+    return draw(scenes, torch.tensor([_window(scene, rng) for scene in scenes]), WINDOW)
+
+
+def held_out_images(count: int, seed: int = 1) -> Tensor:
+    """Pictures whose combinations training never shows."""
+    rng = random.Random(seed)
+    return draw([sample_scene(rng, held_out=True) for _ in range(count)])
+
+
+@torch.no_grad()
+def reconstruct(model: AutoencoderKL, images: Tensor) -> Tensor:
+    return model.decode(model.encode(images).latent_dist.mode()).sample.clamp(-1.0, 1.0)
+
+
+def psnr(images: Tensor, others: Tensor) -> float:
+    """Peak signal to noise ratio in dB, of pictures in [-1, 1], the mean over the pictures."""
+    errors = (images - others).square().flatten(1).mean(1).clamp(min=1e-10)
+    return float((10.0 * torch.log10(4.0 / errors)).mean())
+
+
+@torch.no_grad()
+def scaled(model: AutoencoderKL, count: int = 256) -> AutoencoderKL:
+    """Set the shift and scale that bring the latents to mean 0 and deviation 1."""
+    images = draw([sample_scene(random.Random(f"statistics {index}")) for index in range(count)])
+    batches = images.to(model.device).split(32)
+    latents = torch.cat([model.encode(part).latent_dist.mode() for part in batches])
+    model.register_to_config(
+        shift_factor=float(latents.mean()), scaling_factor=1.0 / float(latents.std())
+    )
+    return model
+
+
+def _window(scene: Scene, rng: random.Random) -> tuple[float, float]:
+    """The top left pixel of a window that has a part of one of the shapes in it."""
+    blob = rng.choice(scene.blobs)
+    half, limit = IMAGE_SIZE / 2, IMAGE_SIZE - WINDOW
+    x = (blob.centre[0] + rng.uniform(-1, 1) * blob.radius + 1.0) * half - WINDOW / 2
+    y = (1.0 - blob.centre[1] + rng.uniform(-1, 1) * blob.radius) * half - WINDOW / 2
+    return min(max(round(x), 0), limit), min(max(round(y), 0), limit)

@@ -1,0 +1,254 @@
+"""The demo model's transformer and text encoders, trained together by flow matching on scenes."""
+
+import random
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, FluxPipeline, FluxTransformer2DModel
+from diffusers.models.normalization import (
+    AdaLayerNormContinuous,
+    AdaLayerNormZero,
+    AdaLayerNormZeroSingle,
+)
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import mse_loss
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTokenizer,
+    T5Config,
+    T5EncoderModel,
+    T5Tokenizer,
+)
+
+from training.loop import Every, Loop, Losses, Schedule, averaged_weights
+from training.pictures import save_grid
+from training.sampling import SHIFT, sample_scenes, scheduler
+from training.scenes import Scene, describe, draw, sample_scene
+from training.tokenizers import T5_LENGTH, clip_tokenizer, t5_tokenizer
+
+CAPTION_DROPOUT = 0.1
+TIMESTEP_SPREAD = 1.4
+POOL_SCENES = 16384
+POOL_STEPS = 1000
+_WIDTH, _HEADS = 128, 4
+
+
+class TextToImage(nn.Module):
+    """Everything that this stage trains, with the tokenizers that belong to it."""
+
+    def __init__(self, latent_channels: int) -> None:
+        super().__init__()
+        self.clip_tokenizer: CLIPTokenizer = clip_tokenizer()
+        self.t5_tokenizer: T5Tokenizer = t5_tokenizer()
+        self.text_encoder = _clip_encoder(self.clip_tokenizer)
+        self.text_encoder_2 = _t5_encoder(self.t5_tokenizer)
+        self.transformer = _transformer(latent_channels, self.text_encoder, self.text_encoder_2)
+        self.grid = 8
+
+    def forward(self, latents: Tensor, sigmas: Tensor, captions: list[str]) -> Tensor:
+        """The drift at packed latents (B, 64, 4 C) and sigmas (B,), as `FluxPipeline` does."""
+        device = latents.device
+        prompts, pooled = self.encode(captions, device)
+        return self.transformer(
+            hidden_states=latents,
+            timestep=sigmas,
+            pooled_projections=pooled,
+            encoder_hidden_states=prompts,
+            txt_ids=torch.zeros(T5_LENGTH, 3, device=device),
+            img_ids=FluxPipeline._prepare_latent_image_ids(
+                1, self.grid, self.grid, device, torch.float32
+            ),
+            return_dict=False,
+        )[0]
+
+    def encode(self, captions: list[str], device: torch.device) -> tuple[Tensor, Tensor]:
+        """The T5 states of all tokens (padding included, as in FLUX) and CLIP's pooled state."""
+        words = self.t5_tokenizer(
+            captions,
+            padding="max_length",
+            max_length=T5_LENGTH,
+            truncation=True,
+            return_tensors="pt",
+        )
+        spelled = self.clip_tokenizer(captions, padding=True, truncation=True, return_tensors="pt")
+        prompts = self.text_encoder_2(words.input_ids.to(device))[0]
+        return prompts, self.text_encoder(spelled.input_ids.to(device)).pooler_output
+
+
+def train_text_to_image(
+    folder: Path,
+    vae: AutoencoderKL,
+    schedule: Schedule,
+    *,
+    device: str,
+    batch: int = 64,
+    seed: int = 0,
+) -> TextToImage:
+    """Train, or go on training, and return the averaged model."""
+    torch.manual_seed(seed)
+    vae = vae.eval().to(device, memory_format=torch.channels_last)
+    model = TextToImage(vae.config.latent_channels).to(device)
+    loop = Loop(model, optimizers(model), folder, ema=0.999)
+    pool = LatentPool(vae, seed)
+
+    def losses_at(step: int) -> Losses:
+        rng = random.Random(f"{seed} step {step}")
+        latents, captions = pool.batch(step, batch, rng)
+        generator = torch.Generator(device).manual_seed(rng.getrandbits(62))
+        with torch.autocast(latents.device.type, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+            return {"flow": flow_loss(model, latents, captions, generator)}
+
+    def sample(step: int) -> None:
+        save_grid(sample_scenes(pipeline(loop.averaged, vae)), folder / f"step-{step:06d}.png")
+
+    loop.run(losses_at, schedule, every=Every(save=250, sample=500), sample=sample)
+    return loop.averaged
+
+
+def averaged_model(folder: Path, latent_channels: int) -> TextToImage:
+    """The averaged weights of the checkpoint in `folder`."""
+    model = TextToImage(latent_channels)
+    model.load_state_dict(averaged_weights(folder))
+    return model.eval()
+
+
+def flow_loss(
+    model: TextToImage, latents: Tensor, captions: list[str], generator: torch.Generator
+) -> Tensor:
+    """Squared error of the drift on straight paths to noise (Lipman et al., 2023)."""
+    noise = torch.randn(latents.shape, generator=generator, device=latents.device)
+    sigmas = training_sigmas(len(latents), generator)
+    mix = sigmas[:, None, None]
+    drift = model((1.0 - mix) * latents + mix * noise, sigmas, captions)
+    return mse_loss(drift.float(), noise - latents)
+
+
+def training_sigmas(count: int, generator: torch.Generator) -> Tensor:
+    """Noise levels, logit-normal and then shifted as the sampling grid is."""
+    normal = torch.randn(count, generator=generator, device=generator.device)
+    sigmas = torch.sigmoid(TIMESTEP_SPREAD * normal)
+    return SHIFT * sigmas / (1.0 + (SHIFT - 1.0) * sigmas)
+
+
+def optimizers(model: TextToImage, rate: float = 2e-3) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices between hidden states, AdamW for everything else."""
+    hidden, others = [], []
+    for name, parameter in model.named_parameters():
+        inner = any(part in name for part in ("blocks.", ".layers.", ".block."))
+        matrix = parameter.ndim == 2 and "relative_attention_bias" not in name
+        (hidden if inner and matrix else others).append(parameter)
+    return [
+        torch.optim.Muon(hidden, lr=rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+
+
+class LatentPool:
+    """Encoded scenes, made anew every `POOL_STEPS` steps: a picture is seen a few times only."""
+
+    def __init__(self, vae: AutoencoderKL, seed: int) -> None:
+        self._vae, self._seed, self._era = vae, seed, -1
+        self._scenes: list[Scene] = []
+        self._latents = torch.empty(0)
+
+    def batch(self, step: int, count: int, rng: random.Random) -> tuple[Tensor, list[str]]:
+        """Packed latents (B, 64, 4 C), and a new sentence for each, now and then an empty one."""
+        if step // POOL_STEPS != self._era:
+            self._fill(step // POOL_STEPS)
+        rows = rng.sample(range(len(self._scenes)), count)
+        captions = [
+            "" if rng.random() < CAPTION_DROPOUT else describe(self._scenes[row], rng)
+            for row in rows
+        ]
+        return self._latents[rows].float(), captions
+
+    def _fill(self, era: int) -> None:
+        rng = random.Random(f"{self._seed} era {era}")
+        self._era, self._scenes = era, [sample_scene(rng) for _ in range(POOL_SCENES)]
+        parts = [self._scenes[start : start + 64] for start in range(0, POOL_SCENES, 64)]
+        self._latents = torch.cat([encode_scenes(self._vae, part) for part in parts])
+
+
+@torch.no_grad()
+def encode_scenes(vae: AutoencoderKL, scenes: list[Scene]) -> Tensor:
+    """Packed, scaled latents of painted scenes, in bf16 to save room."""
+    images = draw(scenes).to(vae.device, memory_format=torch.channels_last)
+    with torch.autocast(vae.device.type, torch.bfloat16):
+        latents = vae.encode(images).latent_dist.mode().float()
+    latents = (latents - vae.config.shift_factor) * vae.config.scaling_factor
+    return FluxPipeline._pack_latents(latents, *latents.shape).bfloat16()
+
+
+def pipeline(model: TextToImage, vae: AutoencoderKL) -> FluxPipeline:
+    """The stock pipeline around the trained parts."""
+    pipe = FluxPipeline(
+        scheduler=scheduler(),
+        vae=vae,
+        text_encoder=model.text_encoder.eval(),
+        tokenizer=model.clip_tokenizer,
+        text_encoder_2=model.text_encoder_2.eval(),
+        tokenizer_2=model.t5_tokenizer,
+        transformer=model.transformer.eval(),
+    )
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def _transformer(
+    latent_channels: int, clip: CLIPTextModel, t5: T5EncoderModel
+) -> FluxTransformer2DModel:
+    model = FluxTransformer2DModel(
+        patch_size=1,
+        in_channels=4 * latent_channels,
+        num_layers=2,
+        num_single_layers=6,
+        attention_head_dim=_WIDTH // _HEADS,
+        num_attention_heads=_HEADS,
+        joint_attention_dim=t5.config.d_model,
+        pooled_projection_dim=clip.config.hidden_size,
+        guidance_embeds=False,
+        axes_dims_rope=(8, 12, 12),
+    )
+    modulations = (AdaLayerNormZero, AdaLayerNormZeroSingle, AdaLayerNormContinuous)
+    for linear in [
+        model.proj_out,
+        *(module.linear for module in model.modules() if isinstance(module, modulations)),
+    ]:
+        nn.init.zeros_(linear.weight)
+        nn.init.zeros_(linear.bias)
+    return model
+
+
+def _clip_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=tokenizer.model_max_length,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def _t5_encoder(tokenizer: T5Tokenizer) -> T5EncoderModel:
+    return T5EncoderModel(
+        T5Config(
+            vocab_size=len(tokenizer),
+            d_model=96,
+            d_kv=24,
+            d_ff=192,
+            num_layers=2,
+            num_heads=4,
+            relative_attention_num_buckets=16,
+            relative_attention_max_distance=24,
+            dropout_rate=0.0,
+            feed_forward_proj="gated-gelu",
+        )
+    )
