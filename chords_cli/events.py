@@ -8,12 +8,30 @@ clock, comparable between the processes of one host.
 import time
 from dataclasses import dataclass, field
 
+from chords_cli.sampler.plan import Plan
+from chords_cli.sampler.stop import StopRule
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
     """Anything that happens; `at` says when."""
 
     at: float = field(default_factory=time.monotonic)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunResolved(Event):
+    """Everything is decided and nothing has started: the first event of a run.
+
+    `model` is the preset's title, `devices` has one entry a core, `plan` is cut to what `stop`
+    needs where that is known, `output` is the folder of the results.
+    """
+
+    model: str
+    plan: Plan
+    stop: StopRule
+    devices: tuple[str, ...]
+    output: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
