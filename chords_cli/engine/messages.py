@@ -4,33 +4,13 @@ The pool sends `Job`, `Decode`, `Stop`, `Finish` and `Quit`; a worker answers wi
 (`chords_cli.events`) and with `Landed`, `Decoded`, `Finished` and `Failed`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from chords_cli.pipelines.spec import ModelSpec
 from chords_cli.sampler.plan import Plan
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ModelSpec:
-    """What to load, on every core alike.
-
-    Attributes:
-        folder: A local folder, or a repo id of the hub, that holds a diffusers pipeline.
-        revision: The repo's revision; None for a folder.
-        pipeline: The name of a diffusers pipeline class.
-        dtype: `float32`, `bfloat16` or `float16`: what the components are loaded in.
-        scheduler: None for the repository's own, else `{class, from_config, args}` (DESIGN.md, 6).
-        components: Per component name `{dtype, tiling, slicing, ...}`.
-    """
-
-    folder: str
-    pipeline: str
-    dtype: str
-    revision: str | None = None
-    scheduler: dict[str, Any] | None = None
-    components: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,10 +117,15 @@ class Finished:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failed:
-    """The worker cannot go on; `details` is a traceback for developers."""
+    """The worker cannot go on.
+
+    `details` is a traceback for developers; `lost_neighbour` says that the cause is most likely
+    another core's end, whose own message tells more.
+    """
 
     core: int
     message: str
     hint: str
     exit_code: int
     details: str
+    lost_neighbour: bool = False

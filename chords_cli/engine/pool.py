@@ -1,22 +1,46 @@
-"""The pool: starts one worker a core, watches them all, hands out jobs, stops in order."""
+"""The pool: K workers that outlive a prompt.
 
-from collections.abc import Callable, Sequence
+The pool is no master: what cores compute and when is in the plan. It hands out jobs, collects
+outputs, asks for pictures, and leaves no process behind.
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
-import numpy as np
-
-from chords_cli.engine.messages import Latent, ModelSpec
-from chords_cli.events import Event
+from chords_cli.engine.devices import assign_devices, available_devices
+from chords_cli.engine.messages import Job
+from chords_cli.engine.processes import Workers
+from chords_cli.engine.run import Run, Sampled, SampledOutput
+from chords_cli.events import CoreReady, Event
+from chords_cli.pipelines.spec import ModelSpec
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
+
+__all__ = [
+    "Listener",
+    "Pool",
+    "PoolSettings",
+    "Sampled",
+    "SampledOutput",
+    "assign_devices",
+    "available_devices",
+]
 
 Listener = Callable[[Event], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PoolSettings:
-    """What a pool is started with; `devices` has one entry a core."""
+    """What a pool is started with.
+
+    Attributes:
+        model: What every core loads.
+        devices: One entry a core, as torch writes them.
+        decoders: The cores that may be asked for pictures; the others load no VAE weights.
+        timeout: Seconds that a core waits for a neighbour before it gives up.
+    """
 
     model: ModelSpec
     devices: tuple[str, ...]
@@ -24,79 +48,90 @@ class PoolSettings:
     timeout: float = 600.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SampledOutput:
-    """One output of a job. `seconds` count from the job's start; `frames` is None undecoded."""
-
-    index: int
-    core: int
-    round: int
-    residual: float | None
-    seconds: float
-    latent: Latent
-    frames: np.ndarray | None
-    decode_seconds: float | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sampled:
-    """A finished job: its outputs in order of index, and which of them the stop rule chose."""
-
-    outputs: tuple[SampledOutput, ...]
-    chosen: int
-    encode_seconds: float
-    sample_seconds: float
-    decode_seconds: float
-    peak_memory: tuple[tuple[int | None, int], ...]
-
-
 class Pool:
-    """K workers that outlive a prompt; a context manager that never leaves a process behind."""
+    """K workers; a context manager that is entered when all of them have loaded the model."""
 
-    def __init__(self, settings: PoolSettings, listener: Listener) -> None: ...
+    def __init__(self, settings: PoolSettings, listener: Listener) -> None:
+        self._settings, self._tell = settings, listener
+        self._workers = Workers()
+        self._components: dict[int, tuple[str, ...]] = {}
+        self._number = 0
 
     def __enter__(self) -> "Pool":
-        """Starts the workers and returns when all of them have loaded the model."""
-        raise NotImplementedError
+        """Starts the workers and waits until they are ready.
+
+        Raises:
+            ChordsError: A core could not load or died; all others have been ended.
+        """
+        settings = self._settings
+        try:
+            self._workers.start(
+                settings.model, settings.devices, settings.decoders, settings.timeout
+            )
+            for message in self._messages():
+                if isinstance(message, CoreReady):
+                    self._components[message.core] = message.components
+                if len(self._components) == len(self._workers):
+                    break
+        except BaseException:
+            self._workers.end(at_once=True)
+            raise
+        return self
 
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None: ...
+    ) -> None:
+        self._workers.end(at_once=kind is not None)
 
     @property
     def components(self) -> tuple[tuple[str, ...], ...]:
         """Per core the names of the components that it loaded with weights."""
-        raise NotImplementedError
+        return tuple(self._components[core] for core in sorted(self._components))
 
     def sample(
         self,
         plan: Plan,
-        call: dict[str, object],
+        call: dict[str, Any],
         seed: int,
         stop: StopRule,
         *,
         keep: bool = False,
         on_output: Callable[[SampledOutput], None] | None = None,
     ) -> Sampled:
-        """Runs one sample to the output that `stop` chooses; decodes it (all with `keep`).
+        """Runs one sample to the output that `stop` chooses and decodes it.
 
-        `on_output` gets every output that is decoded as soon as it is, from this thread.
+        With `keep` the run goes on to the last of the plan's hits and every output is decoded.
+        `on_output` gets every decoded output as soon as there is one, on this thread; the result
+        keeps latents but no frames.
+
+        Raises:
+            ChordsError: A core failed or died; the pool has to be left.
         """
-        raise NotImplementedError
+        if stop.criterion == "core_index" and not keep:
+            plan = plan.until(stop.index)
+        self._number += 1
+        job = Job(number=self._number, plan=plan, call=call, seed=seed)
+        run = Run(
+            job,
+            stop,
+            keep=keep,
+            send=self._workers.send,
+            tell=self._tell,
+            on_output=on_output,
+        )
+        for core in range(len(self._workers)):
+            self._workers.send(core, job)
+        for message in self._messages():
+            run.hear(message)
+            if run.over:
+                break
+        return run.result()
 
-
-def available_devices() -> tuple[str, ...]:
-    """The devices of this machine that torch can use: its CUDA devices, else `cpu`."""
-    raise NotImplementedError
-
-
-def assign_devices(requested: Sequence[str], cores: int) -> tuple[str, ...]:
-    """One device a core, round robin over `requested` (`available_devices` when empty).
-
-    Raises:
-        UsageError: A device that torch does not know or this machine does not have.
-    """
-    raise NotImplementedError
+    def _messages(self) -> Iterator[object]:
+        for _, message in self._workers.messages():
+            if isinstance(message, Event):
+                self._tell(message)
+            yield message

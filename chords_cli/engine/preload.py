@@ -1,0 +1,22 @@
+"""Imported once by the process that all workers are forked from, so that none of them pays for it.
+
+Importing torch and diffusers takes seconds: eight workers that each did it on two CPU cores took
+34 s to their first barrier, forked ones 6 s. Nothing else may import this module.
+"""
+
+import contextlib
+import os
+
+from chords_cli.engine.output import LOG_VARIABLE, PIPELINE_VARIABLE, redirect_output
+from chords_cli.pipelines.quiet import quiet_environment
+
+redirect_output(os.environ[LOG_VARIABLE])
+quiet_environment()
+
+import diffusers  # noqa: E402  after the libraries' output is off
+
+import chords_cli.engine.worker  # noqa: E402, F401
+
+with contextlib.suppress(AttributeError, ImportError, RuntimeError):
+    # diffusers imports a class when it is first asked for; a wrong name is reported by the workers
+    getattr(diffusers, os.environ[PIPELINE_VARIABLE])

@@ -1,0 +1,234 @@
+"""Worker processes: started together, watched together, ended together.
+
+What goes wrong in one is reported once, by the core that is the cause; what is left of the others
+is ended at once.
+"""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.forkserver import ensure_running
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from chords_cli.engine.entry import run
+from chords_cli.engine.messages import Failed, Quit, WorkerSpec
+from chords_cli.engine.output import LOG_VARIABLE, PIPELINE_VARIABLE, last_line
+from chords_cli.errors import ChordsError, UsageError
+from chords_cli.pipelines.spec import ModelSpec
+
+_QUIT_SECONDS = 5.0
+"""How long workers may take to end by themselves."""
+
+_KILL_SECONDS = 1.0
+"""How long a terminated worker may take before it is killed."""
+
+_BLAME_SECONDS = 1.0
+"""How long to listen, when one core fails, for another whose end is the real cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """A worker as its parent sees it; it ends when its lifeline does."""
+
+    spec: WorkerSpec
+    process: BaseProcess
+    pipe: Connection
+    lifeline: Connection
+
+
+class Workers:
+    """One process a core; none outlives `end`."""
+
+    def __init__(self) -> None:
+        self._workers: list[_Worker] = []
+        self._folder = Path(tempfile.mkdtemp(prefix="chords-"))
+
+    def start(
+        self, model: ModelSpec, devices: Sequence[str], decoders: frozenset[int], timeout: float
+    ) -> None:
+        """Starts core k on `devices[k]`; Ctrl-C reaches none of them."""
+        context = multiprocessing.get_context("forkserver")
+        with _blocked_sigint():
+            self._start_forkserver(context, model)
+            for core, device in enumerate(devices):
+                spec = WorkerSpec(
+                    core=core,
+                    cores=len(devices),
+                    device=device,
+                    threads=max(1, _cpus() // len(devices)),
+                    model=model,
+                    decodes=core in decoders,
+                    rendezvous=str(self._folder / "rendezvous"),
+                    timeout=timeout,
+                    log=str(self._folder / f"core-{core}.log"),
+                )
+                self._workers.append(_start(context, spec))
+
+    def __len__(self) -> int:
+        return len(self._workers)
+
+    def send(self, core: int, message: object) -> None:
+        """Sends `message` to a core.
+
+        Raises:
+            ChordsError: The core, or one that took it along, is gone.
+        """
+        try:
+            self._workers[core].pipe.send(message)
+        except OSError:
+            raise self._blame(core) from None
+
+    def messages(self) -> Iterator[tuple[int, object]]:
+        """Everything that workers say, in order of arrival, for as long as the caller asks.
+
+        Raises:
+            ChordsError: A worker failed or died.
+        """
+        pipes = {worker.pipe: worker.spec.core for worker in self._workers}
+        ends = {worker.process.sentinel: worker.spec.core for worker in self._workers}
+        while True:
+            ready = wait([*pipes, *ends])
+            for pipe in (end for end in ready if end in pipes):
+                yield pipes[pipe], self._hear(pipes[pipe])
+            for end in (end for end in ready if end in ends):
+                raise self._blame(ends[end])
+
+    def end(self, *, at_once: bool) -> None:
+        """Ends all workers: by asking, unless `at_once`, then by force."""
+        if not at_once:
+            for worker in self._workers:
+                with suppress(OSError):
+                    worker.pipe.send(Quit())
+            _join([worker.process for worker in self._workers], _QUIT_SECONDS)
+        for force in (BaseProcess.terminate, BaseProcess.kill):
+            alive = [worker.process for worker in self._workers if worker.process.is_alive()]
+            for process in alive:
+                force(process)
+            _join(alive, _KILL_SECONDS)
+        for worker in self._workers:
+            worker.pipe.close()
+            worker.lifeline.close()
+        self._workers.clear()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start_forkserver(
+        self, context: multiprocessing.context.ForkServerContext, model: ModelSpec
+    ) -> None:
+        context.set_forkserver_preload(["chords_cli.engine.preload"])
+        told = {
+            LOG_VARIABLE: str(self._folder / "start.log"),
+            PIPELINE_VARIABLE: model.pipeline,
+        }
+        os.environ.update(told)
+        try:
+            ensure_running()
+        finally:
+            for name in told:
+                del os.environ[name]
+
+    def _hear(self, core: int) -> object:
+        try:
+            message = self._workers[core].pipe.recv()
+        except (EOFError, OSError):
+            raise self._blame(core) from None
+        if isinstance(message, Failed):
+            raise self._blame(core, message)
+        return message
+
+    def _blame(self, core: int, failed: Failed | None = None) -> ChordsError:
+        """The one error to report, when the trouble of core `core` is the first that is seen.
+
+        A core that dies takes its neighbours' lines with it, so others may complain first.
+        """
+        failures = {core: failed} if failed else {}
+        deadline = time.monotonic() + _BLAME_SECONDS
+        while True:
+            failures |= self._last_words()
+            causes = [failure for failure in failures.values() if not failure.lost_neighbour]
+            if causes:
+                return _as_error(causes[0])
+            dead = [w for w in self._workers if not w.process.is_alive()]
+            silent = [w for w in dead if w.spec.core not in failures]
+            if silent:
+                return _death(silent[0])
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return _as_error(failures[core]) if failures else _death(self._workers[core])
+            wait([w.process.sentinel for w in self._workers if w not in dead], min(left, 0.05))
+
+    def _last_words(self) -> dict[int, Failed]:
+        said: dict[int, Failed] = {}
+        for worker in self._workers:
+            with suppress(EOFError, OSError):
+                while worker.pipe.poll():
+                    message = worker.pipe.recv()
+                    if isinstance(message, Failed):
+                        said[worker.spec.core] = message
+        return said
+
+
+def _start(context: multiprocessing.context.ForkServerContext, spec: WorkerSpec) -> _Worker:
+    pipe, their_pipe = context.Pipe()
+    lifeline, their_lifeline = context.Pipe()
+    process = context.Process(
+        target=run,
+        args=(spec, their_pipe, their_lifeline),
+        name=f"chords-core-{spec.core}",
+        daemon=True,
+    )
+    process.start()
+    their_pipe.close()  # so that a dead worker is an end of file, not a silence
+    their_lifeline.close()
+    return _Worker(spec, process, pipe, lifeline)
+
+
+def _death(worker: _Worker) -> ChordsError:
+    worker.process.join(_KILL_SECONDS)
+    code = worker.process.exitcode
+    if code is None:
+        how = "it closed its connection"
+    else:
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    quoted = last_line(Path(worker.spec.log))[:200]
+    return ChordsError(
+        f"core {worker.spec.core} on {worker.spec.device} died: {how}"
+        + (f" ({quoted})" if quoted else ""),
+        "run it again; if the system killed it for its memory, use fewer cores or a smaller size",
+    )
+
+
+def _as_error(failed: Failed) -> ChordsError:
+    kind = UsageError if failed.exit_code == UsageError.exit_code else ChordsError
+    error = kind(failed.message, failed.hint)
+    error.add_note(failed.details)
+    return error
+
+
+def _join(processes: Sequence[BaseProcess], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    for process in processes:
+        process.join(max(0.0, deadline - time.monotonic()))
+
+
+def _cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def _blocked_sigint() -> Iterator[None]:
+    """Processes started inside inherit that SIGINT is blocked."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

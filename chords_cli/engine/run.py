@@ -1,0 +1,151 @@
+"""One sample as the pool sees it: outputs land, one of them is chosen, pictures come back."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from chords_cli.engine.latents import residual
+from chords_cli.engine.messages import Decode, Decoded, Finish, Finished, Job, Landed, Latent, Stop
+from chords_cli.events import CoreEncoded, Event, OutputLanded
+from chords_cli.sampler.stop import StopRule
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampledOutput:
+    """One output of a job. `seconds` count from the job's start; `frames` is None undecoded."""
+
+    index: int
+    core: int
+    round: int
+    residual: float | None
+    seconds: float
+    latent: Latent
+    frames: np.ndarray | None = None
+    decode_seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sampled:
+    """A finished job: its outputs in order of index, and which of them the stop rule chose.
+
+    `sample_seconds` count from the end of encoding to the chosen output's latent; `peak_memory`
+    is bytes per core: on its device (None where that is the host), on the host.
+    """
+
+    outputs: tuple[SampledOutput, ...]
+    chosen: int
+    encode_seconds: float
+    sample_seconds: float
+    decode_seconds: float
+    peak_memory: tuple[tuple[int | None, int], ...]
+
+
+class Run:
+    """What has come of a job so far; says to the workers what follows from it."""
+
+    def __init__(
+        self,
+        job: Job,
+        stop: StopRule,
+        *,
+        keep: bool,
+        send: Callable[[int, object], None],
+        tell: Callable[[Event], None],
+        on_output: Callable[[SampledOutput], None] | None,
+    ) -> None:
+        self._job, self._stop, self._keep = job, stop, keep
+        self._send, self._tell, self._on_output = send, tell, on_output
+        self._began = self._encoded = time.monotonic()
+        self._landed: dict[int, Landed] = {}
+        self._outputs: list[SampledOutput] = []
+        self._decoding: set[int] = set()
+        self._chosen: int | None = None
+        self._finished: dict[int, Finished] = {}
+
+    @property
+    def over(self) -> bool:
+        """Whether all cores have let go of the job."""
+        return len(self._finished) == self._job.plan.cores
+
+    def hear(self, message: object) -> None:
+        """Takes what a worker has said."""
+        match message:
+            case CoreEncoded(core=0):
+                self._encoded = message.at
+            case Landed():
+                self._landed[message.index] = message
+                while (index := len(self._outputs)) in self._landed:
+                    self._land(self._landed[index])
+            case Decoded():
+                self._take_frames(message)
+            case Finished():
+                self._finished[message.core] = message
+
+    def result(self) -> Sampled:
+        """The finished job."""
+        assert self._chosen is not None, "the last hit of a plan is accepted by every stop rule"
+        chosen = self._outputs[self._chosen]
+        finished = [self._finished[core] for core in sorted(self._finished)]
+        return Sampled(
+            outputs=tuple(self._outputs),
+            chosen=self._chosen,
+            encode_seconds=finished[0].encode_seconds,
+            sample_seconds=chosen.seconds - (self._encoded - self._began),
+            decode_seconds=chosen.decode_seconds or 0.0,
+            peak_memory=tuple(done.peak_memory for done in finished),
+        )
+
+    def _land(self, landed: Landed) -> None:
+        """Takes the next output in order; what lands after the choice is wanted only by `keep`."""
+        if self._chosen is not None and not self._keep:
+            return
+        before = self._outputs[-1].latent if self._outputs else None
+        output = SampledOutput(
+            index=landed.index,
+            core=landed.core,
+            round=landed.round,
+            residual=None if before is None else residual(before, landed.latent),
+            seconds=landed.at - self._began,
+            latent=landed.latent,
+        )
+        self._outputs.append(output)
+        self._tell(
+            OutputLanded(
+                core=output.core,
+                index=output.index,
+                round=output.round,
+                residual=output.residual,
+                seconds=output.seconds,
+            )
+        )
+        self._decide(output)
+
+    def _decide(self, output: SampledOutput) -> None:
+        last = self._job.plan.hits[-1].index
+        accepted = self._stop.accepts(output.index, output.residual, last)
+        if self._chosen is None and accepted:
+            self._chosen = output.index
+        if self._keep or self._chosen == output.index:
+            self._decoding.add(output.index)
+            self._send(output.core, Decode(self._job.number, output.index))
+        if self._chosen is not None and not self._keep:
+            self._say_to_all(Stop(self._job.number))
+
+    def _take_frames(self, decoded: Decoded) -> None:
+        output = replace(
+            self._outputs[decoded.index], frames=decoded.frames, decode_seconds=decoded.seconds
+        )
+        # the frames go to whoever wants them and are not kept: videos are large
+        self._outputs[decoded.index] = replace(output, frames=None)
+        self._decoding.discard(decoded.index)
+        if self._on_output:
+            self._on_output(output)
+        every = len(self._outputs) == len(self._job.plan.hits)
+        if not self._decoding and self._chosen is not None and (every or not self._keep):
+            self._say_to_all(Finish(self._job.number))
+
+    def _say_to_all(self, message: object) -> None:
+        for core in range(self._job.plan.cores):
+            self._send(core, message)

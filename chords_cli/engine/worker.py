@@ -1,0 +1,266 @@
+"""A core's process: loads its part of the model, then serves jobs until it is told to quit."""
+
+import os
+import resource
+import signal
+import threading
+import time
+import traceback
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from chords_cli.engine.exchange import Exchange, Line, LostNeighbourError
+from chords_cli.engine.latents import pack
+from chords_cli.engine.messages import (
+    Decode,
+    Decoded,
+    Failed,
+    Finish,
+    Finished,
+    Job,
+    Landed,
+    Quit,
+    Stop,
+    WorkerSpec,
+)
+from chords_cli.engine.output import redirect_output
+from chords_cli.errors import ChordsError
+from chords_cli.events import (
+    CoreArrived,
+    CoreDecoding,
+    CoreEncoded,
+    CoreLoading,
+    CoreReady,
+    CoreStarted,
+    CoreStepped,
+)
+from chords_cli.pipelines.chain import Chain
+from chords_cli.pipelines.loading import load_pipeline, loaded_components
+from chords_cli.pipelines.quiet import quiet_environment, quiet_libraries
+from chords_cli.pipelines.sampling import CorePipeline
+from chords_cli.sampler.rectify import Core, start_core
+
+
+def run_worker(spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> None:
+    """The main function of core `spec.core`; `lifeline` ends when the pool's process does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pool decides what Ctrl-C means
+    redirect_output(spec.log)
+    quiet_environment()
+    threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
+    try:
+        _Worker(spec, pipe).serve()
+    except EOFError:
+        return  # the pool is gone
+    except Exception as error:  # noqa: BLE001  the border of the process: nothing may get lost
+        pipe.send(_failure(spec, error))
+
+
+def _end_with_parent(lifeline: Connection) -> None:
+    try:
+        lifeline.recv()
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+def _failure(spec: WorkerSpec, error: Exception) -> Failed:
+    known = isinstance(error, ChordsError)
+    message, hint = str(error), error.hint if isinstance(error, ChordsError) else ""
+    if isinstance(error, torch.OutOfMemoryError):
+        message = f"out of memory on {spec.device}"
+        hint = "use a smaller size, a preset with tiling, or devices with more memory"
+    elif not known:
+        message = f"{type(error).__name__}: {' '.join(message.split())}"
+        hint = "set CHORDS_DEBUG=1 to see the traceback"
+    return Failed(
+        core=spec.core,
+        message=f"core {spec.core} on {spec.device}: {message}",
+        hint=hint,
+        exit_code=error.exit_code if isinstance(error, ChordsError) else 1,
+        details="".join(traceback.format_exception(error)),
+        lost_neighbour=isinstance(error, LostNeighbourError),
+    )
+
+
+@dataclass
+class _Task:
+    """What a worker knows about the job it serves."""
+
+    job: Job
+    line: Line
+    encode_seconds: float = 0.0
+    outputs: dict[int, Tensor] = field(default_factory=dict)
+    wanted: list[int] = field(default_factory=list)
+    stopped: bool = False
+    finished: bool = False
+
+
+class _Worker:
+    def __init__(self, spec: WorkerSpec, pipe: Connection) -> None:
+        self._spec, self._pipe = spec, pipe
+        self._device = torch.device(spec.device)
+        self._exchange = Exchange(spec.core, spec.cores, Path(spec.rendezvous), spec.timeout)
+
+    def serve(self) -> None:
+        self._load()
+        while not isinstance(message := self._pipe.recv(), Quit):
+            if isinstance(message, Job):
+                self._do(message)
+        self._exchange.close()
+
+    def _load(self) -> None:
+        spec, core, began = self._spec, self._spec.core, time.monotonic()
+        self._pipe.send(CoreStarted(core=core, device=spec.device))
+        torch.set_num_threads(spec.threads)
+        if self._device.type == "cuda":
+            torch.cuda.set_device(self._device)
+        quiet_libraries(
+            lambda what, done, total: self._pipe.send(
+                CoreLoading(core=core, what=what, done=done, total=total)
+            )
+        )
+        pipeline = load_pipeline(
+            spec.model, device=self._device, encodes=core == 0, decodes=spec.decodes
+        )
+        self._exchange.open()
+        self._pipeline = CorePipeline(pipeline, core, self._exchange.share)
+        self._pipe.send(
+            CoreReady(
+                core=core,
+                components=loaded_components(pipeline),
+                seconds=time.monotonic() - began,
+            )
+        )
+
+    def _do(self, job: Job) -> None:
+        plan, core = job.plan, self._spec.core
+        ran = plan.evaluations[core]
+        line = self._exchange.line(
+            [round for round in sorted(plan.outgoing(core)) if round < ran],
+            [round for round in sorted(plan.incoming(core)) if round < ran],
+        )
+        task = _Task(job, line)
+        walk = plan.walks[core][:ran]
+        latent = self._pipeline.sample(
+            job.call, job.seed, plan.steps, walk, lambda chain: self._lead(task, chain)
+        )
+        hit = next((h for h in plan.hits if h.core == core and h.index > 0), None)
+        if hit and latent is not None and not task.stopped:
+            self._land(task, hit.index, hit.round, latent)
+        self._pipe.send(CoreArrived(core=core))
+        self._serve_outputs(task)
+        line.close()
+        self._pipe.send(
+            Finished(
+                number=job.number,
+                core=core,
+                encode_seconds=task.encode_seconds,
+                peak_memory=self._peak_memory(),
+            )
+        )
+
+    def _lead(self, task: _Task, chain: Chain) -> None:
+        """Has the pipeline's latent moved by the core of the plan's algorithm."""
+        plan, core = task.job.plan, self._spec.core
+        moving = start_core(plan, core, chain.solver, task.line)
+        rounds = iter(range(plan.evaluations[core]))
+
+        def advance(latent: Tensor, drift: Tensor) -> Tensor:
+            task.line.expect(latent)
+            self._hear(task)
+            if task.stopped:
+                chain.stop()
+                return latent
+            moved = self._step(task, chain, moving, next(rounds), latent, drift)
+            if task.stopped:
+                chain.stop()
+            return moved
+
+        chain.lead(advance, begin=lambda: self._tell_encoded(task))
+
+    def _tell_encoded(self, task: _Task) -> None:
+        task.encode_seconds = self._pipeline.encode_seconds
+        self._pipe.send(CoreEncoded(core=self._spec.core, seconds=task.encode_seconds))
+
+    def _step(
+        self, task: _Task, chain: Chain, moving: Core, round: int, latent: Tensor, drift: Tensor
+    ) -> Tensor:
+        plan, core, waited = task.job.plan, self._spec.core, task.line.waited
+        step, stop = plan.walks[core][round], plan.stop(core, round)
+        move = moving.advance(latent, drift)
+        chain.solver.settle(stop, jumped=stop > step + 1, rectified=move.correction is not None)
+        if move.preview is not None:
+            self._land(task, 0, plan.hits[0].round, move.preview)
+        self._pipe.send(
+            CoreStepped(
+                core=core,
+                round=round,
+                step=step,
+                stop=stop,
+                evaluations=plan.evaluations[core],
+                correction=move.correction,
+                waited=task.line.waited - waited,
+            )
+        )
+        self._hear(task)
+        return move.latent
+
+    def _land(self, task: _Task, index: int, round: int, latent: Tensor) -> None:
+        task.outputs[index] = latent
+        self._pipe.send(
+            Landed(
+                number=task.job.number,
+                core=self._spec.core,
+                index=index,
+                round=round,
+                latent=pack(latent),
+                at=time.monotonic(),
+            )
+        )
+
+    def _hear(self, task: _Task, *, wait: bool = False) -> None:
+        """Takes what the pool has said about the job; waits for one word if asked to."""
+        while wait or self._pipe.poll():
+            wait = False
+            match self._pipe.recv():
+                case Decode(number, index) if number == task.job.number:
+                    task.wanted.append(index)
+                case Stop(number) if number == task.job.number:
+                    task.stopped = True
+                case Finish(number) if number == task.job.number:
+                    task.finished = True
+                case Quit():
+                    raise EOFError
+
+    def _serve_outputs(self, task: _Task) -> None:
+        """Decodes what is asked for until the pool wants nothing more."""
+        while True:
+            for index in sorted(task.wanted, reverse=True):  # the arrival before the preview
+                self._decode(task, index)
+            task.wanted.clear()
+            if task.finished:
+                return
+            self._hear(task, wait=True)
+
+    def _decode(self, task: _Task, index: int) -> None:
+        job, core, began = task.job, self._spec.core, time.monotonic()
+        self._pipe.send(CoreDecoding(core=core, index=index))
+        frames = self._pipeline.decode(job.call, job.plan.steps, task.outputs[index])
+        self._pipe.send(
+            Decoded(
+                number=job.number,
+                core=core,
+                index=index,
+                frames=frames,
+                seconds=time.monotonic() - began,
+            )
+        )
+
+    def _peak_memory(self) -> tuple[int | None, int]:
+        host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        if self._device.type != "cuda":
+            return None, host
+        return torch.cuda.max_memory_allocated(self._device), host

@@ -1,0 +1,1 @@
+"""Unmodified diffusers pipelines as cores: the only package that imports diffusers."""

@@ -1,0 +1,232 @@
+"""What makes a pipeline call a core: its scheduler's class, swapped in place.
+
+The pipeline's `__call__` is untouched. It asks its scheduler for the grid, loops over the
+timesteps and hands every drift to `step`; a chain answers all three. The full T-step grid stays
+visible, because pipelines read indices, sigmas and counts from it. What is shortened is the loop:
+almost all loops of diffusers begin with `if self.interrupt: continue`, so iterating over the grid
+sets the pipeline's interrupt flag for the steps that are not this core's. The few loops without
+that check get the short list of timesteps instead.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline, SchedulerMixin
+from diffusers.schedulers.scheduling_utils import SchedulerOutput
+from torch import Tensor
+
+from chords_cli.errors import UsageError
+from chords_cli.pipelines.schedulers import StockSolver, check_step_arguments, stock_class
+
+Advance = Callable[[Tensor, Tensor], Tensor]
+"""From (latent, drift) at a core's step to its latent at the next one."""
+
+
+class LeaveLoopError(Exception):
+    """Leaves a loop without an interrupt check when its core is no longer needed."""
+
+
+class Chain:
+    """One core's way through one pipeline call.
+
+    Args:
+        pipe: The pipeline whose loop is led.
+        walk: The grid steps to visit, increasing.
+        steps: T; the pipeline must make a grid of that many steps.
+    """
+
+    def __init__(self, pipe: DiffusionPipeline, walk: Sequence[int], steps: int) -> None:
+        self.solver = StockSolver(pipe.scheduler)
+        self.step: int | None = None
+        self._pipe, self._walk, self._steps = pipe, tuple(walk), steps
+        self._advance: Advance | None = None
+        self._begin: Callable[[], None] = lambda: None
+        self._skips = has_interrupt(pipe)
+        self._visited = 0
+        self._stopped = False
+
+    def lead(self, advance: Advance, begin: Callable[[], None]) -> None:
+        """Says who moves the core's latent, and who is told when the loop is about to begin."""
+        self._advance, self._begin = advance, begin
+
+    def stop(self) -> None:
+        """Ends the loop after the current step."""
+        self._stopped = True
+
+    def expose(self, grid: Tensor) -> Tensor:
+        """What the pipeline gets as its timesteps, once the scheduler has made the full grid."""
+        if len(grid) != self._steps:
+            raise UsageError(
+                f"{type(self._pipe).__name__} makes a grid of {len(grid)} steps, the plan has "
+                f"{self._steps}",
+                "use a pipeline call without custom timesteps, strength or sigmas",
+            )
+        self.solver.grid, self._visited, self.step = grid, 0, None
+        self._begin()
+        return Grid.of(grid, self, 0) if self._skips else grid[list(self._walk)]
+
+    def visit(self, timesteps: Tensor, offset: int) -> Iterator[Tensor]:
+        """Yields every timestep, with the pipeline's interrupt flag set where it is not ours."""
+        mine, interrupted = set(self._walk), False
+        for position in range(len(timesteps)):
+            self.step = position + offset
+            skipped = self.step not in mine or interrupted
+            self._pipe._interrupt = skipped
+            yield timesteps[position]
+            if not skipped:
+                interrupted = bool(self._pipe._interrupt)  # a callback of the user's
+            if self._stopped:
+                break
+        self._pipe._interrupt, self.step = interrupted, None
+
+    def locate(self) -> int:
+        """The grid step for which the pipeline has just evaluated the drift."""
+        if not self._skips and self._visited < len(self._walk):
+            self.step = self._walk[self._visited]
+        assert self.step is not None, "a pipeline calls step inside its loop"
+        return self.step
+
+    def move(self, latent: Tensor, drift: Tensor, arguments: dict[str, Any]) -> Tensor:
+        """The latent at the core's next step."""
+        check_step_arguments(arguments)
+        self.locate()
+        self.solver.arguments = arguments
+        assert self._advance is not None, "an empty walk takes no step"
+        moved = self._advance(latent, drift)
+        self._visited += 1
+        if self._stopped and not self._skips:
+            raise LeaveLoopError
+        return moved
+
+
+class Grid(Tensor):
+    """The full grid of timesteps, whose iteration follows a chain; every op gives plain tensors."""
+
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    @classmethod
+    def of(cls, timesteps: Tensor, chain: Chain, offset: int) -> "Grid":
+        grid = timesteps.as_subclass(cls)
+        grid._chain, grid._offset = chain, offset
+        return grid
+
+    def plain(self) -> Tensor:
+        return self.as_subclass(Tensor)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return self._chain.visit(self.plain(), self._offset)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        picked = self.plain()[index]
+        if isinstance(index, slice):
+            first, _, stride = index.indices(len(self))
+            assert stride == 1, "pipelines cut their grid only at its ends"
+            return Grid.of(picked, self._chain, self._offset + first)
+        return picked
+
+    def to(self, *args: Any, **kwargs: Any) -> "Grid":
+        return Grid.of(self.plain().to(*args, **kwargs), self._chain, self._offset)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        return self.plain().clone()
+
+
+class ChainScheduler:
+    """Mixed in before a stock scheduler class by `chain_class`; follows the `Chain` it is given."""
+
+    _chain: Chain
+
+    def _make_grid(self, stock: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+        stock(self, *args, **kwargs)
+        self.timesteps = self._chain.expose(self.timesteps)
+
+    def _take_step(
+        self,
+        stock: Callable[..., Any],
+        model_output: Tensor,
+        timestep: Tensor,
+        sample: Tensor,
+        *args: Any,
+        return_dict: bool = True,
+        **kwargs: Any,
+    ) -> Any:
+        names = list(inspect.signature(stock).parameters)[4:]
+        arguments = dict(zip(names, args, strict=False)) | kwargs
+        with self._stock_grid():
+            latent = self._chain.move(sample, model_output, arguments)
+        return SchedulerOutput(prev_sample=latent) if return_dict else (latent, None)
+
+    def _scale_input(
+        self, stock: Callable[..., Tensor], sample: Tensor, *args: Any, **kwargs: Any
+    ) -> Tensor:
+        with self._stock_grid():
+            return stock(self, sample, *args, **kwargs)
+
+    @contextmanager
+    def _stock_grid(self) -> Iterator[None]:
+        """Stock methods see the full grid and the step index they would have reached."""
+        shown, self.timesteps = self.timesteps, self._chain.solver.grid
+        if hasattr(self, "_step_index"):
+            self._step_index = self._chain.locate()
+        try:
+            yield
+        finally:
+            self.timesteps = shown
+
+
+_LED = {"set_timesteps": "_make_grid", "step": "_take_step", "scale_model_input": "_scale_input"}
+
+
+@functools.cache
+def chain_class(stock: type[SchedulerMixin]) -> type[SchedulerMixin]:
+    """The subclass of a stock scheduler class that follows a chain; signatures stay stock's."""
+
+    def led(name: str, answer: str) -> Callable[..., Any]:
+        method = getattr(stock, name)
+
+        @functools.wraps(method)
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            return getattr(self, answer)(method, *args, **kwargs)
+
+        return call
+
+    methods = {name: led(name, answer) for name, answer in _LED.items() if hasattr(stock, name)}
+    return type(f"Chain{stock.__name__}", (ChainScheduler, stock), methods)
+
+
+@contextmanager
+def following(pipe: DiffusionPipeline, chain: Chain) -> Iterator[None]:
+    """The pipeline follows `chain` inside the block and is stock again after it."""
+    scheduler = pipe.scheduler
+    stock = stock_class(type(scheduler))
+    scheduler.__class__ = chain_class(stock)
+    scheduler._chain = chain
+    try:
+        yield
+    finally:
+        scheduler.__class__ = stock
+        del scheduler._chain
+        if isinstance(scheduler.timesteps, Grid):
+            scheduler.timesteps = scheduler.timesteps.plain()
+
+
+def has_interrupt(pipe: DiffusionPipeline) -> bool:
+    """Whether the pipeline's loop skips steps while its interrupt flag is set."""
+    return "interrupt" in inspect.unwrap(type(pipe).__call__).__code__.co_names
+
+
+def check_pipeline(cls: type[DiffusionPipeline]) -> None:
+    """Refuses pipelines that move two latents in one step.
+
+    Raises:
+        UsageError: The pipeline copies its scheduler for a second latent.
+    """
+    if "deepcopy" in inspect.unwrap(cls.__call__).__code__.co_names:
+        raise UsageError(
+            f"{cls.__name__} moves two latents a step, each by its own copy of the scheduler",
+            "chords needs one latent a step; run this pipeline with diffusers alone",
+        )

@@ -1,0 +1,70 @@
+"""Workers print nothing: the libraries' bars and logs are turned into progress, or off.
+
+`quiet_environment` must run before those libraries are imported, so this module imports none of
+them at its top.
+"""
+
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+Progress = Callable[[str, int, int | None], None]
+"""Told (what is loading, pieces done, pieces in all or None)."""
+
+_ENVIRONMENT = {
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DIFFUSERS_VERBOSITY": "error",
+    "DIFFUSERS_NO_ADVISORY_WARNINGS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+def quiet_environment() -> None:
+    """Sets what the libraries read when they are imported; what the user has set stays."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+def quiet_libraries(progress: Progress) -> None:
+    """Silences diffusers and transformers and sends their loading bars to `progress`."""
+    import diffusers.utils.logging as diffusers_logging
+    import transformers.utils.logging as transformers_logging
+
+    warnings.filterwarnings("ignore")
+    for library in (diffusers_logging, transformers_logging):
+        library.set_verbosity_error()
+        library.disable_progress_bar()
+    bar = _bar_class(diffusers_logging.EmptyTqdm, progress)
+    diffusers_logging.tqdm = bar  # diffusers has no hook, but calls its bars through this name
+    transformers_logging.set_tqdm_hook(lambda factory, args, kwargs: bar(*args, **kwargs))
+
+
+def _bar_class(empty: type, progress: Progress) -> type:
+    class ReportingBar(empty):  # type: ignore[misc]
+        """A bar that draws nothing and reports every piece."""
+
+        def __init__(
+            self,
+            iterable: Iterable[Any] | None = None,
+            *,
+            desc: str | None = None,
+            total: int | None = None,
+            **_: Any,
+        ) -> None:
+            self._pieces, self._what, self._done = iterable, desc or "weights", 0
+            self._total = len(iterable) if hasattr(iterable, "__len__") else total
+
+        def __iter__(self) -> Iterator[Any]:
+            for piece in self._pieces or ():
+                yield piece
+                self.update()
+
+        def update(self, n: int = 1) -> None:
+            self._done += n
+            progress(self._what.rstrip(". "), self._done, self._total)
+
+    return ReportingBar

@@ -1,0 +1,84 @@
+"""A pipeline as one core: samples along a walk, decodes a latent, both by its own `__call__`."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DiffusionPipeline
+from torch import Tensor
+
+from chords_cli.errors import ChordsError, UsageError
+from chords_cli.pipelines.chain import Chain, LeaveLoopError, following
+from chords_cli.pipelines.conditioning import Share, SharedEncoding
+
+
+class CorePipeline:
+    """One core's pipeline, whose prompt encodings are shared with all others."""
+
+    def __init__(self, pipe: DiffusionPipeline, core: int, share: Share) -> None:
+        self._pipe = pipe
+        self._encoding = SharedEncoding(pipe, core, share)
+
+    @property
+    def encode_seconds(self) -> float:
+        """How long the current call's conditioning took to encode or to arrive; 0 if replayed."""
+        return self._encoding.seconds
+
+    def sample(
+        self,
+        call: dict[str, Any],
+        seed: int,
+        steps: int,
+        walk: tuple[int, ...],
+        lead: Callable[[Chain], None],
+    ) -> Tensor | None:
+        """Runs the pipeline along `walk` and returns its latent, None if it left its loop early.
+
+        Args:
+            call: The pipeline's keyword arguments, prompt included.
+            seed: Of the initial noise, drawn on the host so that all devices draw the same.
+            steps: T.
+            walk: The grid steps to evaluate.
+            lead: Tells the chain who moves its latent.
+        """
+        self._encoding.begin(call)
+        chain = Chain(self._pipe, walk, steps)
+        lead(chain)
+        generator = torch.Generator("cpu").manual_seed(seed)
+        with following(self._pipe, chain):
+            return self._run(call, generator=generator, output_type="latent")
+
+    def decode(self, call: dict[str, Any], steps: int, latent: Tensor) -> np.ndarray:
+        """The picture of `latent`: uint8, [frames, height, width, 3].
+
+        The pipeline is called once more with this latent and an empty walk, so what follows its
+        loop is its own.
+        """
+        self._encoding.begin(call)
+        chain = Chain(self._pipe, (), steps)
+        with following(self._pipe, chain):
+            made = self._run(call, latents=latent, output_type="pil")
+        frames = made[0] if isinstance(made[0], list) else made
+        return np.stack([np.asarray(frame.convert("RGB")) for frame in frames])
+
+    def _run(self, call: dict[str, Any], **arguments: Any) -> Any:
+        try:
+            return self._pipe(**call, **arguments, return_dict=False)[0]
+        except LeaveLoopError:
+            self._pipe.maybe_free_model_hooks()
+            return None
+        except ChordsError:
+            self._pipe.maybe_free_model_hooks()
+            raise
+        except (ValueError, TypeError) as error:
+            # what a pipeline's own check_inputs raises: the call does not fit the model
+            self._pipe.maybe_free_model_hooks()
+            raise UsageError(
+                f"{type(self._pipe).__name__} refused its call: {_one_line(error)}",
+                "check the preset's `call` and the options that override it",
+            ) from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,168 @@
+"""Which schedulers can walk a chain, how they jump, and what is refused.
+
+A coarse jump is the scheduler's own step on a scratch copy that sees only two noise levels, so
+every prediction type and every grid is converted by the code that owns it. Measured against the
+closed forms in float64 the jumps are right to 4e-7 (flow, Euler, DDIM v) and 1.1e-6 (DPM++, eps).
+"""
+
+import copy
+from typing import Any
+
+import torch
+from diffusers import SchedulerMixin
+from torch import Tensor
+
+from chords_cli.errors import UsageError
+
+SIGMA_INDEXED = (
+    "FlowMatchEulerDiscreteScheduler",
+    "EulerDiscreteScheduler",
+    "UniPCMultistepScheduler",
+    "DPMSolverMultistepScheduler",
+    "DEISMultistepScheduler",
+)
+"""Schedulers whose step reads `sigmas[step_index]` and `sigmas[step_index + 1]`."""
+
+DDIM_FAMILY = ("DDIMScheduler", "CogVideoXDDIMScheduler")
+"""Schedulers whose step subtracts a stride from the timestep."""
+
+_REPLACEMENTS = {
+    "CogVideoXDPMScheduler": "CogVideoXDDIMScheduler",
+    "DDPMScheduler": "DDIMScheduler",
+    "FlowMatchHeunDiscreteScheduler": "FlowMatchEulerDiscreteScheduler",
+    "FlowMatchLCMScheduler": "FlowMatchEulerDiscreteScheduler",
+}
+"""The deterministic first-order scheduler of the same grid; Euler for all others."""
+
+
+def check_scheduler(scheduler: SchedulerMixin) -> None:
+    """Refuses a scheduler whose steps several cores cannot share.
+
+    Raises:
+        UsageError: Its steps draw noise, take two model calls, or keep a state that does not
+            survive a jump.
+    """
+    name = stock_class(type(scheduler)).__name__
+    if name in SIGMA_INDEXED + DDIM_FAMILY and not _draws_noise(scheduler):
+        return
+    instead = _REPLACEMENTS.get(name, "EulerDiscreteScheduler")
+    if name in SIGMA_INDEXED:
+        reason, instead = f"{_noise_setting(scheduler)} draws fresh noise in every step", name
+    elif getattr(scheduler, "order", 1) != 1:
+        reason = f"it calls the model {scheduler.order} times a step"
+    else:
+        reason = "its steps draw noise or keep a history that does not survive a jump"
+    raise UsageError(
+        f"{name} cannot be shared by cores: {reason}",
+        f"set `scheduler: {{class: {instead}, from_config: true}}` in the preset, without noise",
+    )
+
+
+def _noise_setting(scheduler: SchedulerMixin) -> str:
+    if scheduler.config.get("stochastic_sampling"):
+        return "stochastic_sampling"
+    return f"algorithm_type {scheduler.config.get('algorithm_type')}"
+
+
+def _draws_noise(scheduler: SchedulerMixin) -> bool:
+    config = scheduler.config
+    sde = str(config.get("algorithm_type", "")).startswith("sde")
+    return bool(config.get("stochastic_sampling")) or sde
+
+
+def check_step_arguments(arguments: dict[str, Any]) -> None:
+    """Refuses the options of a single step that make it stochastic."""
+    for name in ("eta", "s_churn"):
+        if arguments.get(name):
+            raise UsageError(
+                f"{name} is {arguments[name]}, which draws fresh noise in every step",
+                f"remove {name} from the preset's call",
+            )
+
+
+def stock_class(cls: type) -> type:
+    """The diffusers class behind a scheduler class that may be one of ours."""
+    return next(base for base in cls.__mro__ if base.__module__.startswith("diffusers."))
+
+
+class StockSolver:
+    """`sampler.Solver` made of a scheduler's own steps on the pipeline's own grid.
+
+    `grid` are the T timesteps of the full grid, set when the pipeline has made them; `arguments`
+    what the pipeline hands to `step` beside the three tensors.
+    """
+
+    def __init__(self, scheduler: SchedulerMixin) -> None:
+        self._scheduler = scheduler
+        self._stock = stock_class(type(scheduler))
+        self.grid: Tensor = torch.empty(0)
+        self.arguments: dict[str, Any] = {}
+
+    def fine(self, latent: Tensor, drift: Tensor, step: int) -> Tensor:
+        """The stock step, history and all."""
+        return self._step(self._scheduler, latent, drift, step)
+
+    def jump(self, latent: Tensor, drift: Tensor, start: int, stop: int) -> Tensor:
+        """One first-order stock step on a scratch copy, in float32 at least."""
+        scratch = copy.copy(self._scheduler)
+        scratch.__class__ = self._stock
+        if self._stock.__name__ in DDIM_FAMILY:
+            self._stride(scratch, start, stop)
+        else:
+            self._two_sigmas(scratch, start, stop)
+        wide = torch.promote_types(latent.dtype, torch.float32)
+        return self._step(scratch, latent.to(wide), drift.to(wide), start)
+
+    def settle(self, stop: int, *, jumped: bool, rectified: bool) -> None:
+        """Tells the scheduler where it stands; drops what no longer belongs to its neighbours.
+
+        A multistep history is indexed by grid neighbours, so a jump empties it. After a
+        rectification UniPC's corrector would recompute the latent from the one before and lose
+        the correction, so that one is forgotten.
+        """
+        if hasattr(self._scheduler, "_step_index"):
+            self._scheduler._step_index = stop
+        if jumped:
+            _empty_history(self._scheduler)
+        if (jumped or rectified) and hasattr(self._scheduler, "last_sample"):
+            self._scheduler.last_sample = None
+
+    def _step(self, scheduler: SchedulerMixin, latent: Tensor, drift: Tensor, step: int) -> Tensor:
+        timestep = self.grid[step]
+        return self._stock.step(
+            scheduler, drift, timestep, latent, return_dict=False, **self.arguments
+        )[0]
+
+    def _two_sigmas(self, scratch: SchedulerMixin, start: int, stop: int) -> None:
+        scratch.sigmas = torch.stack([scratch.sigmas[start], scratch.sigmas[stop]])
+        scratch.timesteps = self.grid[start : start + 1]
+        scratch.num_inference_steps = 1
+        scratch._step_index = scratch._begin_index = 0
+        _empty_history(scratch)
+        if hasattr(scratch, "last_sample"):
+            scratch.last_sample = None
+
+    def _stride(self, scratch: SchedulerMixin, start: int, stop: int) -> None:
+        # the stock step from the grid step before `stop` ends one stride below its timestep
+        stride = scratch.config.num_train_timesteps // scratch.num_inference_steps
+        target = int(self.grid[stop - 1]) - stride
+        scratch.num_inference_steps = _Stride(int(self.grid[start]) - target)
+
+
+class _Stride:
+    """Stands for `num_inference_steps` in DDIM's `num_train_timesteps // num_inference_steps`."""
+
+    def __init__(self, stride: int) -> None:
+        self._stride = stride
+
+    def __rfloordiv__(self, _: int) -> int:
+        return self._stride
+
+
+def _empty_history(scheduler: SchedulerMixin) -> None:
+    if not hasattr(scheduler, "model_outputs"):
+        return
+    scheduler.model_outputs = [None] * len(scheduler.model_outputs)
+    scheduler.lower_order_nums = 0
+    if hasattr(scheduler, "timestep_list"):
+        scheduler.timestep_list = [None] * len(scheduler.timestep_list)
