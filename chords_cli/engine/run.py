@@ -76,8 +76,8 @@ class Run:
                 self._encoded = message.at
             case Landed():
                 self._landed[message.index] = message
-                while (index := len(self._outputs)) in self._landed:
-                    self._land(self._landed[index])
+                while self._wants_more and len(self._outputs) in self._landed:
+                    self._land(self._landed[len(self._outputs)])
             case Decoded():
                 self._take_frames(message)
             case Finished():
@@ -97,10 +97,12 @@ class Run:
             peak_memory=tuple(done.peak_memory for done in finished),
         )
 
+    @property
+    def _wants_more(self) -> bool:
+        return self._keep or self._chosen is None
+
     def _land(self, landed: Landed) -> None:
-        """Takes the next output in order; what lands after the choice is wanted only by `keep`."""
-        if self._chosen is not None and not self._keep:
-            return
+        """Takes the next output in order."""
         before = self._outputs[-1].latent if self._outputs else None
         output = SampledOutput(
             index=landed.index,
@@ -130,7 +132,7 @@ class Run:
         if self._keep or self._chosen == output.index:
             self._decoding.add(output.index)
             self._send(output.core, Decode(self._job.number, output.index))
-        if self._chosen is not None and not self._keep:
+        if not self._wants_more:
             self._say_to_all(Stop(self._job.number))
 
     def _take_frames(self, decoded: Decoded) -> None:
@@ -142,8 +144,8 @@ class Run:
         self._decoding.discard(decoded.index)
         if self._on_output:
             self._on_output(output)
-        every = len(self._outputs) == len(self._job.plan.hits)
-        if not self._decoding and self._chosen is not None and (every or not self._keep):
+        complete = len(self._outputs) == len(self._job.plan.hits)
+        if not self._decoding and (complete or not self._wants_more):
             self._say_to_all(Finish(self._job.number))
 
     def _say_to_all(self, message: object) -> None:
