@@ -76,7 +76,7 @@ class Line:
         self._slower, self._faster = exchange.core - 1, exchange.core + 1
         self._sends, self._receives = sends, receives
         self._sent = self._received = 0
-        self._underway: list[tuple[Tensor, dist.Work]] = []
+        self._underway: list[tuple[Tensor, dist.Work | None]] = []
         self._void: Tensor | None = None
         self.waited = 0.0
 
@@ -87,7 +87,7 @@ class Line:
 
     def send(self, round: int, latent: Tensor) -> None:
         assert self._sends[self._sent] == round, "a core sends in the order of its plan"
-        self._underway = [(kept, work) for kept, work in self._underway if not work.is_completed()]
+        self._underway = [(kept, work) for kept, work in self._underway if not _is_done(work)]
         self._post(latent.detach().to("cpu", torch.float32).contiguous())
 
     def receive(self, round: int, like: Tensor) -> Tensor:
@@ -109,7 +109,8 @@ class Line:
             self._drain()
         with _naming(f"core {self._faster}"):
             for _, work in self._underway:
-                work.wait()
+                if work:
+                    work.wait()
 
     def _drain(self) -> None:
         count = torch.zeros(1, dtype=torch.int64)
@@ -130,6 +131,10 @@ class Line:
             dist.recv(buffer, self._slower, tag=self._receives[self._received])
         self._received += 1
         return buffer
+
+
+def _is_done(work: dist.Work | None) -> bool:
+    return work is None or work.is_completed()
 
 
 @contextmanager

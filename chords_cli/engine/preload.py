@@ -13,10 +13,10 @@ from chords_cli.pipelines.quiet import quiet_environment
 redirect_output(os.environ[LOG_VARIABLE])
 quiet_environment()
 
-import diffusers  # noqa: E402  after the libraries' output is off
+from chords_cli.engine.worker import run_worker  # noqa: E402, F401  after output is off
+from chords_cli.errors import ChordsError  # noqa: E402
+from chords_cli.pipelines.loading import pipeline_class  # noqa: E402
 
-import chords_cli.engine.worker  # noqa: E402, F401
-
-with contextlib.suppress(AttributeError, ImportError, RuntimeError):
+with contextlib.suppress(ChordsError, RuntimeError):
     # diffusers imports a class when it is first asked for; a wrong name is reported by the workers
-    getattr(diffusers, os.environ[PIPELINE_VARIABLE])
+    pipeline_class(os.environ[PIPELINE_VARIABLE])

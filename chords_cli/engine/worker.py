@@ -174,7 +174,7 @@ class _Worker:
             if task.stopped:
                 chain.stop()
                 return latent
-            moved = self._step(task, chain, moving, next(rounds), latent, drift)
+            moved = self._step(task, moving, next(rounds), latent, drift)
             if task.stopped:
                 chain.stop()
             return moved
@@ -185,13 +185,10 @@ class _Worker:
         task.encode_seconds = self._pipeline.encode_seconds
         self._pipe.send(CoreEncoded(core=self._spec.core, seconds=task.encode_seconds))
 
-    def _step(
-        self, task: _Task, chain: Chain, moving: Core, round: int, latent: Tensor, drift: Tensor
-    ) -> Tensor:
+    def _step(self, task: _Task, moving: Core, round: int, latent: Tensor, drift: Tensor) -> Tensor:
         plan, core, waited = task.job.plan, self._spec.core, task.line.waited
         step, stop = plan.walks[core][round], plan.stop(core, round)
         move = moving.advance(latent, drift)
-        chain.solver.settle(stop, jumped=stop > step + 1, rectified=move.correction is not None)
         if move.preview is not None:
             self._land(task, 0, plan.hits[0].round, move.preview)
         self._pipe.send(

@@ -106,7 +106,9 @@ class Chain:
 class Grid(Tensor):
     """The full grid of timesteps, whose iteration follows a chain; every op gives plain tensors."""
 
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+    _chain: Chain
+    _offset: int
 
     @classmethod
     def of(cls, timesteps: Tensor, chain: Chain, offset: int) -> "Grid":
@@ -139,6 +141,7 @@ class ChainScheduler:
     """Mixed in before a stock scheduler class by `chain_class`; follows the `Chain` it is given."""
 
     _chain: Chain
+    timesteps: Tensor
 
     def _make_grid(self, stock: Callable[..., None], *args: Any, **kwargs: Any) -> None:
         stock(self, *args, **kwargs)

@@ -90,7 +90,7 @@ def _scheduler(spec: ModelSpec, index: dict[str, Any]) -> SchedulerMixin:
     scheduler = own.from_pretrained(spec.folder, subfolder="scheduler")
     if not spec.scheduler:
         return scheduler
-    cls = getattr(diffusers, spec.scheduler.get("class") or own.__name__, None)
+    cls: Any = getattr(diffusers, spec.scheduler.get("class") or own.__name__, None)
     if not (isinstance(cls, type) and issubclass(cls, SchedulerMixin)):
         raise UsageError(
             f"scheduler.class {spec.scheduler['class']} is not a scheduler of diffusers",

@@ -6,7 +6,7 @@ them at its top.
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any
 
 Progress = Callable[[str, int, int | None], None]
@@ -56,7 +56,7 @@ def _bar_class(empty: type, progress: Progress) -> type:
             **_: Any,
         ) -> None:
             self._pieces, self._what, self._done = iterable, desc or "weights", 0
-            self._total = len(iterable) if hasattr(iterable, "__len__") else total
+            self._total = len(iterable) if isinstance(iterable, Sized) else total
 
         def __iter__(self) -> Iterator[Any]:
             for piece in self._pieces or ():

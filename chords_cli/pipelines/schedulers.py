@@ -80,7 +80,7 @@ def check_step_arguments(arguments: dict[str, Any]) -> None:
             )
 
 
-def stock_class(cls: type) -> type:
+def stock_class(cls: type[SchedulerMixin]) -> type[SchedulerMixin]:
     """The diffusers class behind a scheduler class that may be one of ours."""
     return next(base for base in cls.__mro__ if base.__module__.startswith("diffusers."))
 
@@ -100,6 +100,8 @@ class StockSolver:
 
     def fine(self, latent: Tensor, drift: Tensor, step: int) -> Tensor:
         """The stock step, history and all."""
+        if hasattr(self._scheduler, "_step_index"):
+            self._scheduler._step_index = step
         return self._step(self._scheduler, latent, drift, step)
 
     def jump(self, latent: Tensor, drift: Tensor, start: int, stop: int) -> Tensor:

@@ -44,6 +44,9 @@ class Euler:
         wide = torch.promote_types(latent.dtype, torch.float32)
         return latent.to(wide) + (self._sigmas[stop] - self._sigmas[start]) * drift.to(wide)
 
+    def settle(self, stop: int, *, jumped: bool, rectified: bool) -> None:
+        """Euler's method has no history."""
+
 
 def simulate(
     plan: Plan,

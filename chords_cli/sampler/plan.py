@@ -11,6 +11,7 @@ in round `r` hits after `r + 1` rounds.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from chords_cli.errors import PlanError
 
@@ -167,7 +168,7 @@ def _check_starts(steps: int, starts: tuple[int, ...]) -> None:
             f"init_t {shown or '(empty)'} does not start at 0",
             "core 0 visits every step: begin with 0, as in 0-8-16-32",
         )
-    for before, after in zip(starts, starts[1:], strict=False):
+    for before, after in pairwise(starts):
         if after == before:
             raise PlanError(f"init_t {shown} repeats {after}", "give every core its own start")
         if after < before:

@@ -28,6 +28,10 @@ class Solver(Protocol):
         """
         ...
 
+    def settle(self, stop: int, *, jumped: bool, rectified: bool) -> None:
+        """The core has moved to `stop`: a history of grid neighbours may no longer hold."""
+        ...
+
 
 class Link(Protocol):
     """The latents that travel between neighbouring cores, by round."""
@@ -91,14 +95,16 @@ class ChordsCore:
         if step == self._anchor_step:
             self._anchor = (step, latent, drift)
         preview = self._preview(latent, drift, round, step)
-        if stop == step + 1:
-            moved = self._solver.fine(latent, drift, step)
-        else:
+        jumped, rectified = stop > step + 1, round in self._incoming
+        if jumped:
             moved = self._solver.jump(latent, drift, step, stop).to(latent.dtype)
-        if round not in self._incoming:
-            return Move(moved, preview)
-        rectified, correction = self._rectify(moved, round, stop)
-        return Move(rectified, preview, correction)
+        else:
+            moved = self._solver.fine(latent, drift, step)
+        correction = None
+        if rectified:
+            moved, correction = self._rectify(moved, round, stop)
+        self._solver.settle(stop, jumped=jumped, rectified=rectified)
+        return Move(moved, preview, correction)
 
     def _preview(self, latent: Tensor, drift: Tensor, round: int, step: int) -> Tensor | None:
         hit = self._plan.hits[0]

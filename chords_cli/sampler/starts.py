@@ -50,7 +50,7 @@ def _shares(cores: int) -> list[float]:
 
 
 def _strictly_increasing(wanted: list[int], steps: int) -> tuple[int, ...]:
-    """The nearest starts that leave room for every core: s_k >= s_{k-1} + 1 and s_k <= T - K + k."""
+    """The nearest starts that leave room for all: s_{k-1} < s_k <= T - K + k."""
     starts = [0]
     for core, start in enumerate(wanted[1:], 1):
         starts.append(min(max(start, starts[-1] + 1), steps - len(wanted) + core))
