@@ -1,0 +1,79 @@
+"""Files that appear complete or not at all, and folders that stay only when filled.
+
+Bytes go to a hidden file beside the target, to the disk, and then take their name in one step.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from chords_cli.errors import ChordsError
+
+
+def write_file(path: Path, data: bytes, *, replace: bool = False) -> None:
+    """Writes `data` to `path`, complete or not at all.
+
+    Args:
+        path: In a folder that exists.
+        data: All of the file.
+        replace: Whether a file that is there already may be replaced.
+
+    Raises:
+        ChordsError: A file is there already, or the disk refuses.
+    """
+    beside = path.with_name(f".{path.name[:60]}.{secrets.token_hex(4)}.part")
+    try:
+        _write_through(beside, data)
+        beside.replace(path) if replace else _take_name(beside, path)
+    except FileExistsError as error:
+        raise ChordsError(f"{path} exists already", "add --overwrite to replace it") from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ChordsError(f"cannot write {path}: {reason}", "choose another --output") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """Makes `folder` where it is missing; removes what it made if nothing was put into it."""
+    made = []
+    try:
+        for part in (folder.parent, folder):
+            if not part.exists():
+                part.mkdir()
+                made.append(part)
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ChordsError(
+            f"cannot write to {folder}: {reason}", "choose another --output"
+        ) from error
+    finally:
+        with suppress(OSError):
+            for part in reversed(made):
+                part.rmdir()
+
+
+def _write_through(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _take_name(beside: Path, path: Path) -> None:
+    """Gives the file its name in one step that fails when the name is taken.
+
+    Where the file system knows no hard links, a look and a rename have to do.
+    """
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        if path.exists():
+            raise FileExistsError(path) from None
+        beside.rename(path)

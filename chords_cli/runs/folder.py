@@ -1,0 +1,58 @@
+"""Where a run puts its files, and whether it may, found out before anything slow starts."""
+
+import os
+import time
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+
+from chords_cli.errors import UsageError
+
+
+def default_output(model: str) -> Path:
+    """A folder `outputs/<time>-<model>` that does not exist yet."""
+    base = f"{time.strftime('%Y%m%d-%H%M%S')}-{model}"
+    names = (base if n == 1 else f"{base}-{n}" for n in count(1))
+    return next(path for name in names if not (path := Path("outputs", name)).exists())
+
+
+def check_writable(folder: Path) -> None:
+    """Accepts a folder that is there or can be made, and in which files can be made.
+
+    Raises:
+        UsageError: It is not so.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"output {folder} is a file", "name a folder with --output")
+    inside = folder if folder.exists() else folder.parent
+    if not folder.exists() and not inside.is_dir():
+        if inside == Path("outputs") and not inside.exists():
+            inside = Path()
+        else:
+            raise UsageError(
+                f"output {folder} cannot be made: {inside} is no folder",
+                f"make it first: mkdir -p {inside}",
+            )
+    if not os.access(inside, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"output {folder} cannot be written: {inside} is read-only for you",
+            "choose another --output",
+        )
+
+
+def check_free(folder: Path, names: Sequence[str]) -> None:
+    """Accepts names that no file in `folder` has yet.
+
+    Raises:
+        UsageError: A file is there; the hint names the ways out.
+    """
+    there = [name for name in names if (folder / name).exists()]
+    if there:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise UsageError(
+            f"{folder / there[0]}{more} exist already"
+            if more
+            else f"{folder / there[0]} exists already",
+            "choose another --output, add --resume to keep what is done, "
+            "or --overwrite to replace it",
+        )

@@ -1,0 +1,213 @@
+"""Prompts to pictures: resolves, starts the cores once, and writes every file as it is made."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chords_cli.errors import ChordsError, UsageError
+from chords_cli.events import (
+    CoreStarted,
+    Event,
+    PromptDone,
+    PromptSkipped,
+    PromptStarted,
+    RunResolved,
+)
+from chords_cli.hub import local_snapshot
+from chords_cli.media.files import new_folder
+from chords_cli.preset_schema import Preset
+from chords_cli.runs.estimate import estimate_memory
+from chords_cli.runs.record import Entry, run_record, take_entry, write_record
+from chords_cli.runs.request import Request
+from chords_cli.runs.resume import RECORD, Earlier, look_back
+from chords_cli.runs.saving import OutputSaver, planned_names
+from chords_cli.runs.settings import Settings, resolve
+from chords_cli.runs.takes import Take
+
+if TYPE_CHECKING:
+    from chords_cli.engine.pool import Pool, PoolSettings
+
+Listener = Callable[[Event], None]
+
+
+def generate(request: Request, listener: Listener) -> dict[str, Any]:
+    """Makes what the request asks for and returns the record, which is also in the folder.
+
+    A file's path is `record["settings"]["output"]` and, below it, `record["prompts"][n]["output"]`.
+
+    Raises:
+        UsageError: The request cannot be done; nothing was started and nothing written.
+        ChordsError: The run failed. Files that were complete stay.
+    """
+    settings = resolve(request)
+    run = _Run(settings, look_back(settings), listener)
+    folder = model_folder(settings.preset)
+    with new_folder(settings.output):
+        return run.run(folder)
+
+
+def dry_run(request: Request) -> dict[str, Any]:
+    """The record that a run would begin with, its files and the memory of its weights.
+
+    Nothing is loaded, started or written.
+
+    Raises:
+        UsageError: The request cannot be done.
+    """
+    settings = resolve(request)
+    earlier = look_back(settings)
+    left = [take for take in settings.takes if take.number not in earlier.done]
+    names = [name for take in left for name in planned_names(settings, take)]
+    entries = [_planned_entry(settings, take, earlier) for take in settings.takes]
+    return {
+        **run_record(settings, entries),
+        "dry_run": True,
+        "files": [str(settings.output / name) for name in (*names, RECORD)],
+        "memory": _memory(settings),
+    }
+
+
+def model_folder(preset: Preset) -> Path:
+    """The local folder of the preset's weights.
+
+    Raises:
+        UsageError: They are not on this machine.
+    """
+    if preset.path is None:
+        assert preset.repo is not None, "a preset has a repo or a path"
+        return local_snapshot(preset.repo, preset.revision)
+    if not (preset.path / "model_index.json").is_file():
+        raise UsageError(
+            f"{preset.path} holds no model: there is no model_index.json",
+            "point the preset's path at a folder that `save_pretrained` wrote",
+        )
+    return preset.path
+
+
+class _Run:
+    """A run on its way: what is done, how long it took, and who is told."""
+
+    def __init__(self, settings: Settings, earlier: Earlier, listener: Listener) -> None:
+        self._settings, self._earlier, self._listener = settings, earlier, listener
+        self._done: dict[int, Entry] = dict(earlier.done)
+        self._began = self._started = time.monotonic()
+        self._loaded: float | None = None
+        self._components: Any = earlier.record.get("components", ())
+
+    def run(self, folder: Path) -> dict[str, Any]:
+        """Makes every take that is not done; returns the record."""
+        settings, takes = self._settings, self._settings.takes
+        self._tell(
+            RunResolved(
+                model=settings.preset.title,
+                plan=settings.plan,
+                stop=settings.stop,
+                devices=settings.devices,
+                output=str(settings.output),
+            )
+        )
+        for take in takes:
+            if take.number in self._done:
+                path = settings.output / self._done[take.number]["output"]
+                self._tell(PromptSkipped(number=take.number, path=str(path)))
+        left = [take for take in takes if take.number not in self._done]
+        if left:
+            self._make(left, folder)
+        return self._write_record()
+
+    def _make(self, left: list[Take], folder: Path) -> None:
+        from chords_cli.engine.pool import Pool
+
+        with Pool(pool_settings(self._settings, folder), self._tell) as pool:
+            self._loaded = time.monotonic()
+            self._components = pool.components
+            for take in left:
+                self._done[take.number] = self._take(take, pool)
+                self._write_record()
+
+    def _take(self, take: Take, pool: "Pool") -> Entry:
+        """Makes one take: its files, and its entry of the record."""
+        settings, total = self._settings, len(self._settings.takes)
+        replace = settings.overwrite or settings.resume
+        saver = OutputSaver(settings, take, self._tell, replace=replace)
+        began = PromptStarted(number=take.number, total=total, prompt=take.prompt, seed=take.seed)
+        self._tell(began)
+        sampled = pool.sample(
+            settings.plan,
+            settings.call | {"prompt": take.prompt},
+            take.seed,
+            settings.stop,
+            keep=settings.all_cores,
+            on_output=saver.take,
+        )
+        seconds = time.monotonic() - began.at
+        path = settings.output / saver.files[sampled.chosen].picture
+        self._tell(PromptDone(number=take.number, path=str(path), seconds=seconds))
+        return take_entry(take, sampled, saver.files, seconds)
+
+    def _write_record(self) -> dict[str, Any]:
+        entries = [self._done[number] for number in sorted(self._done)]
+        record = run_record(
+            self._settings,
+            [*self._earlier.others, *entries],
+            components=self._components,
+            seconds=self._seconds(),
+        )
+        write_record(self._settings.output / RECORD, record)
+        return record
+
+    def _seconds(self) -> dict[str, float]:
+        loaded = self._started if self._loaded is None else self._loaded
+        return {
+            "start": round(self._started - self._began, 4),
+            "load": round(loaded - self._started, 4),
+            "total": round(time.monotonic() - self._began, 4),
+        }
+
+    def _tell(self, event: Event) -> None:
+        if isinstance(event, CoreStarted):
+            self._started = max(self._started, event.at)
+        self._listener(event)
+
+
+def pool_settings(settings: Settings, folder: Path) -> "PoolSettings":
+    """What the pool is started with, for weights in `folder`."""
+    from chords_cli.engine.pool import PoolSettings
+    from chords_cli.pipelines.spec import ModelSpec
+
+    preset = settings.preset
+    scheduler = preset.scheduler.model_dump(by_alias=True) if preset.scheduler else None
+    model = ModelSpec(
+        folder=str(folder),
+        pipeline=preset.pipeline,
+        dtype=settings.dtype,
+        scheduler=scheduler,
+        components={name: part.model_dump() for name, part in preset.components.items()},
+    )
+    return PoolSettings(
+        model=model,
+        devices=settings.devices,
+        decoders=settings.decoders,
+        timeout=settings.timeout,
+    )
+
+
+def _planned_entry(settings: Settings, take: Take, earlier: Earlier) -> Entry:
+    done = earlier.done.get(take.number)
+    return {
+        "prompt": take.prompt,
+        "seed": take.seed,
+        "output": done["output"] if done else planned_names(settings, take)[0],
+        "done": done is not None,
+    }
+
+
+def _memory(settings: Settings) -> dict[str, Any]:
+    """The estimate from the files; where they are not here, why there is none."""
+    measured = settings.preset.memory and settings.preset.memory.model_dump()
+    try:
+        cores = estimate_memory(settings, model_folder(settings.preset))
+    except (ChordsError, OSError, ValueError) as error:
+        return {"cores": None, "unknown": str(error), "measured": measured}
+    return {"cores": cores, "unknown": None, "measured": measured}

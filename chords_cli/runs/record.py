@@ -1,0 +1,123 @@
+"""The record of a run: what was run and what came out, as one JSON document (`run.json`)."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import chords_cli
+from chords_cli.media.files import write_file
+from chords_cli.runs.environment import environment
+from chords_cli.runs.recipe import SCHEMA, pixels, stop_document
+from chords_cli.runs.saving import Saved
+from chords_cli.runs.settings import Settings
+from chords_cli.runs.takes import Take
+
+if TYPE_CHECKING:
+    from chords_cli.engine.pool import Sampled
+
+Entry = dict[str, Any]
+
+
+def run_record(
+    settings: Settings,
+    entries: Sequence[Entry],
+    *,
+    components: Sequence[Sequence[str]] = (),
+    seconds: dict[str, float] | None = None,
+) -> dict[str, Any]:
+    """The record.
+
+    Args:
+        settings: What was run.
+        entries: One a take (`take_entry`), in order.
+        components: Per core the names of the components that it loaded.
+        seconds: `start` (of the processes), `load` and `total`.
+    """
+    preset = settings.preset
+    return {
+        "schema": SCHEMA,
+        "command": preset.kind,
+        "version": chords_cli.__version__,
+        "preset": preset.name,
+        "repo": preset.repo,
+        "path": None if preset.path is None else str(preset.path),
+        "revision": preset.revision,
+        "algo": settings.plan.algo,
+        "cores": settings.plan.cores,
+        "plan": plan_document(settings),
+        "stop": stop_document(settings),
+        "devices": list(settings.devices),
+        "dtype": settings.dtype,
+        "settings": _settings_document(settings),
+        "components": [list(names) for names in components],
+        "prompts": list(entries),
+        "seconds": seconds or {},
+        "environment": environment(),
+    }
+
+
+def plan_document(settings: Settings) -> dict[str, Any]:
+    """The plan in numbers, up to the result; with a residual rule at the latest, core 0's."""
+    plan = settings.plan
+    fixed = settings.stop.criterion == "core_index"
+    index = settings.stop.index if fixed else plan.hits[-1].index
+    return {
+        "steps": plan.steps,
+        "init_t": list(plan.init_t or ()),
+        "rounds": plan.rounds(index),
+        "speedup": round(plan.speedup(index), 2),
+        "nfe_total": plan.nfe_total(index),
+    }
+
+
+def take_entry(take: Take, sampled: "Sampled", files: dict[int, Saved], total: float) -> Entry:
+    """The record's entry of a finished take; `files` by the index of the output."""
+    return {
+        "prompt": take.prompt,
+        "seed": take.seed,
+        "output": files[sampled.chosen].picture,
+        "rounds": sampled.outputs[sampled.chosen].round,
+        "outputs": [
+            {
+                "index": output.index,
+                "core": output.core,
+                "round": output.round,
+                "residual": output.residual,
+                "seconds": round(output.seconds, 4),
+                "path": files[output.index].picture if output.index in files else None,
+                "latent": files[output.index].latent if output.index in files else None,
+            }
+            for output in sampled.outputs
+        ],
+        "seconds": {
+            "encode": round(sampled.encode_seconds, 4),
+            "sample": round(sampled.sample_seconds, 4),
+            "decode": round(sampled.decode_seconds, 4),
+            "total": round(total, 4),
+        },
+        "peak_memory": [list(peaks) for peaks in sampled.peak_memory],
+    }
+
+
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    """Writes the record, complete or not at all, over an earlier one."""
+    text = json.dumps(record, indent=2, ensure_ascii=False)
+    write_file(path, f"{text}\n".encode(), replace=True)
+
+
+def _settings_document(settings: Settings) -> dict[str, Any]:
+    """Every resolved setting."""
+    return {
+        **pixels(settings),
+        "seed": settings.seed,
+        "num": settings.num,
+        "fps": settings.fps,
+        "output": str(settings.output),
+        "all_cores": settings.all_cores,
+        "save_latents": settings.save_latents,
+        "metadata": settings.metadata,
+        "resume": settings.resume,
+        "overwrite": settings.overwrite,
+        "timeout": settings.timeout,
+    }

@@ -1,0 +1,151 @@
+"""What an output folder already holds, and so what is left to do and what must not be touched.
+
+A take is done when the folder's record, or the metadata of the picture that has the take's name,
+says that it was made with the same settings, and its files are there.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from chords_cli.errors import UsageError
+from chords_cli.media.metadata import find_metadata
+from chords_cli.runs.folder import check_free, check_writable
+from chords_cli.runs.recipe import pixels
+from chords_cli.runs.saving import planned_names
+from chords_cli.runs.settings import Settings
+from chords_cli.runs.takes import Take
+
+RECORD = "run.json"
+
+Entry = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Earlier:
+    """What earlier runs left.
+
+    Attributes:
+        done: By number, the record's entry of every take that need not be made again.
+        others: Entries of takes that this run does not have.
+        record: All of the earlier record; empty when there is none.
+    """
+
+    done: dict[int, Entry] = field(default_factory=dict)
+    others: list[Entry] = field(default_factory=list)
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+def look_back(settings: Settings) -> Earlier:
+    """What the output folder holds of this run; refuses it where it would be written over.
+
+    Raises:
+        UsageError: The folder cannot be written, or holds files that this run may not replace.
+    """
+    check_writable(settings.output)
+    earlier = _done_before(settings) if settings.resume else Earlier()
+    if not settings.overwrite:
+        names = () if settings.resume else (RECORD,)
+        left = (take for take in settings.takes if take.number not in earlier.done)
+        check_free(settings.output, [*names, *_in_the_way(settings, left)])
+    return earlier
+
+
+def _done_before(settings: Settings) -> Earlier:
+    earlier = Earlier(record=_read_record(settings.output / RECORD))
+    changed = _changed(earlier.record, pixels(settings)) if earlier.record else ""
+    if changed and not settings.overwrite:
+        raise UsageError(
+            f"{settings.output} was made with other settings: {changed}",
+            "choose another --output, or add --overwrite to make all of it again",
+        )
+    earlier.others = [] if changed else list(earlier.record.get("prompts", []))
+    for take in settings.takes:
+        entry = _pop_entry(earlier.others, take) or _entry_of_picture(settings, take)
+        if entry and _is_complete(settings, entry):
+            earlier.done[take.number] = entry
+    return earlier
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["schema"] == 1 and isinstance(record["settings"], dict):
+            return dict(record)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise UsageError(
+        f"{path} is not a record of chords", "choose another --output, or remove that file"
+    )
+
+
+def _changed(record: dict[str, Any], now: dict[str, Any]) -> str:
+    """The first setting that differs, with both values, and how many more do."""
+    then, new = _flat(record["settings"]), _flat(now)
+    differ = [key for key in new if then.get(key) != new[key]]
+    if not differ:
+        return ""
+    more = f", and {len(differ) - 1} more" if len(differ) > 1 else ""
+    return f"{differ[0]} was {then.get(differ[0])}, is {new[differ[0]]}{more}"
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        inner = isinstance(value, dict)
+        flat |= _flat(value, f"{prefix}{key}.") if inner else {prefix + key: value}
+    return flat
+
+
+def _pop_entry(entries: list[Entry], take: Take) -> Entry | None:
+    for entry in entries:
+        if (entry.get("prompt"), entry.get("seed")) == (take.prompt, take.seed):
+            entries.remove(entry)
+            return entry
+    return None
+
+
+def _entry_of_picture(settings: Settings, take: Take) -> Entry | None:
+    """An entry made from a picture's own metadata, for where the record was lost."""
+    name = planned_names(settings, take)[0]
+    found = find_metadata(settings.output / name)
+    if not found or not _agrees(found, settings, take) or not isinstance(found["output"], dict):
+        return None
+    output = {**found["output"], "seconds": None, "path": name, "latent": None}
+    return {
+        "prompt": take.prompt,
+        "seed": take.seed,
+        "output": name,
+        "rounds": output.get("round"),
+        "outputs": [output],
+        "seconds": None,
+    }
+
+
+def _agrees(found: dict[str, Any], settings: Settings, take: Take) -> bool:
+    wanted = {**pixels(settings), "prompt": take.prompt, "seed": take.seed}
+    return "output" in found and all(found.get(key) == wanted[key] for key in wanted)
+
+
+def _is_complete(settings: Settings, entry: Entry) -> bool:
+    """Whether all files are there that this run would make."""
+    outputs = [o for o in entry.get("outputs", []) if o.get("path")]
+    names = [entry.get("output"), *(output["path"] for output in outputs)]
+    if settings.save_latents:
+        names += [output.get("latent") for output in outputs]
+    if settings.all_cores and len(outputs) < len(settings.plan.hits):
+        return False
+    return all(name and (settings.output / Path(name).name).is_file() for name in names)
+
+
+def _in_the_way(settings: Settings, left: Iterator[Take]) -> Iterator[str]:
+    """The files of unfinished takes that do not say of themselves that they are the same."""
+    for take in left:
+        for name in planned_names(settings, take):
+            found = find_metadata(settings.output / name) if settings.resume else None
+            if not found or not _agrees(found, settings, take):
+                yield name

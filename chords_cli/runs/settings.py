@@ -1,0 +1,223 @@
+"""Everything that a run needs to know, resolved and checked before anything slow starts.
+
+An explicit option wins over the metadata of `--from-metadata`, that over the preset, and that over
+the defaults here.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from chords_cli.engine.devices import assign_devices
+from chords_cli.errors import UsageError
+from chords_cli.planning import resolve_plan, resolve_stop
+from chords_cli.presets import DEFAULT, Preset, find_preset
+from chords_cli.runs.folder import default_output
+from chords_cli.runs.prompts import resolve_prompts
+from chords_cli.runs.recipe import read_recipe, with_recipe
+from chords_cli.runs.request import Request
+from chords_cli.runs.takes import Take, takes
+from chords_cli.sampler.plan import Plan
+from chords_cli.sampler.stop import StopRule
+
+DTYPES = ("float32", "bfloat16", "float16")
+DEFAULT_TIMEOUT = 600.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """A run, in full.
+
+    Attributes:
+        plan: What is run: as far as `stop` needs where that is known, else to the last output.
+        call: The arguments of the pipeline's call, without the prompt.
+        devices: One entry a core.
+        fps: Of videos; None for images.
+        overwrite: Whether files that are there already may be replaced.
+        timeout: Seconds that a core waits for a neighbour.
+    """
+
+    preset: Preset
+    prompts: tuple[str, ...]
+    seed: int
+    num: int
+    plan: Plan
+    stop: StopRule
+    call: dict[str, Any]
+    dtype: str
+    devices: tuple[str, ...]
+    fps: int | None
+    output: Path
+    all_cores: bool
+    save_latents: bool
+    metadata: bool
+    resume: bool
+    overwrite: bool
+    timeout: float
+
+    @property
+    def takes(self) -> tuple[Take, ...]:
+        """What the run makes, in order."""
+        return takes(self.prompts, self.num, self.seed)
+
+    @property
+    def decoders(self) -> frozenset[int]:
+        """The cores that may be asked to decode an output."""
+        if self.all_cores or self.stop.criterion == "residual":
+            return frozenset(hit.core for hit in self.plan.hits)
+        return frozenset({self.plan.hits[self.stop.index].core})
+
+
+def resolve(request: Request) -> Settings:
+    """The settings of a run.
+
+    Raises:
+        UsageError: They contradict each other, are out of range, or name what is not there.
+    """
+    if request.from_metadata is not None:
+        request = with_recipe(request, read_recipe(request.from_metadata))
+    if request.resume and request.output is None:
+        raise UsageError(
+            "--resume is given without --output", "name the folder of the earlier run with --output"
+        )
+    preset = find_preset(request.model or DEFAULT[request.kind])
+    _check_kind(request, preset)
+    plan, stop = _plan_and_stop(request, preset)
+    num = _at_least_one("num", 1 if request.num is None else request.num)
+    return Settings(
+        preset=preset,
+        prompts=resolve_prompts(request.prompts, request.prompt_file, preset.prompts),
+        num=num,
+        seed=_seed(preset.seed if request.seed is None else request.seed, num),
+        plan=plan,
+        stop=stop,
+        call=_call(request, preset),
+        dtype=_dtype(request.dtype or preset.dtype),
+        fps=preset.fps if request.fps is None else _at_least_one("fps", request.fps),
+        output=request.output or default_output(preset.name),
+        all_cores=request.all_cores,
+        save_latents=request.save_latents,
+        metadata=request.metadata,
+        resume=request.resume,
+        overwrite=request.overwrite,
+        timeout=_timeout(DEFAULT_TIMEOUT if request.timeout is None else request.timeout),
+        devices=assign_devices(_names(request.devices), plan.cores),
+    )
+
+
+def _check_kind(request: Request, preset: Preset) -> None:
+    if preset.kind != request.kind:
+        raise UsageError(
+            f"{preset.name} makes {preset.kind}s, but this is chords {request.kind}",
+            f"type chords {preset.kind} --model {request.model}",
+        )
+    for name in ("frames", "fps"):
+        value = getattr(request, name)
+        if value is not None and preset.kind == "image":
+            raise UsageError(
+                f"{name} is {value}, but {preset.name} makes images", f"leave out --{name}"
+            )
+
+
+def _plan_and_stop(request: Request, preset: Preset) -> tuple[Plan, StopRule]:
+    """The plan as far as it is run, and the stop rule.
+
+    With every output wanted and no stop option said, the run goes on to core 0's arrival.
+    """
+    for name in ("rounds", "speedup"):
+        if getattr(request, name) is not None:
+            raise UsageError(
+                f"--{name} is for algorithms that are planned by rounds, and chords is not",
+                f"leave out --{name}; --cores and --init-t set how fast a run is",
+            )
+    plan = resolve_plan(
+        preset,
+        steps=request.steps,
+        cores=request.cores,
+        algo=request.algo,
+        init_t=request.init_t,
+    )
+    stop = resolve_stop(
+        preset, plan.cores, stop_index=request.stop_index, stop_residual=request.stop_residual
+    )
+    if plan.algo == "sequential" and request.stop_index is None:
+        stop = replace(stop, criterion="core_index", index=1, residual=None)
+    runs_on = stop.criterion == "residual" or (request.all_cores and request.stop_index is None)
+    return (plan if runs_on else plan.until(stop.index)), stop
+
+
+def _call(request: Request, preset: Preset) -> dict[str, Any]:
+    """The preset's arguments of the pipeline's call, under the options that change them."""
+    preset.limits.check(width=request.width, height=request.height, frames=request.frames)
+    said = {
+        "num_inference_steps": request.steps,
+        "width": request.width,
+        "height": request.height,
+        "num_frames": request.frames,
+        _guidance_key(request, preset): request.guidance,
+        "negative_prompt": request.negative_prompt,
+    }
+    call = preset.call | {key: value for key, value in said.items() if value is not None}
+    _check_negative_prompt(request, preset, call)
+    return call
+
+
+def _guidance_key(request: Request, preset: Preset) -> str:
+    """The argument that `--guidance` sets: true guidance where the preset uses it."""
+    for key in ("true_cfg_scale", "guidance_scale"):
+        if key in preset.call:
+            return key
+    if request.guidance is not None:
+        raise UsageError(
+            f"guidance is {request.guidance:g}, but {preset.name} takes none",
+            "leave out --guidance",
+        )
+    return "guidance_scale"
+
+
+def _check_negative_prompt(request: Request, preset: Preset, call: dict[str, Any]) -> None:
+    """Refuses a guidance that is no number and a negative prompt that would do nothing."""
+    guidance = call.get(_guidance_key(request, preset))
+    if guidance is not None and (not math.isfinite(guidance) or guidance < 0):
+        raise UsageError(f"guidance is {guidance:g}, but must be 0 or more", "try --guidance 3.5")
+    if not request.negative_prompt:
+        return
+    if not {"negative_prompt", "true_cfg_scale"} & preset.call.keys():
+        raise UsageError(f"{preset.name} takes no negative prompt", "leave out --negative-prompt")
+    if guidance is not None and guidance <= 1:
+        raise UsageError(
+            f"a negative prompt does nothing at guidance {guidance:g}",
+            "raise --guidance above 1, or leave out --negative-prompt",
+        )
+
+
+def _dtype(name: str) -> str:
+    if name not in DTYPES:
+        raise UsageError(f"dtype {name!r} is not known", f"choose {', '.join(DTYPES)}")
+    return name
+
+
+def _seed(seed: int, num: int) -> int:
+    if seed < 0 or seed + num > 2**64:
+        raise UsageError(f"seed is {seed}, but must be from 0 to 2^64 - 1", "try --seed 42")
+    return seed
+
+
+def _at_least_one(name: str, value: int) -> int:
+    if value < 1:
+        raise UsageError(f"{name} is {value}, but must be at least 1", f"try --{name} 1")
+    return value
+
+
+def _timeout(seconds: float) -> float:
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise UsageError(
+            f"timeout is {seconds:g} seconds, but must be above 0", "try --timeout 600"
+        )
+    return seconds
+
+
+def _names(devices: str | None) -> tuple[str, ...]:
+    """The devices of `--devices`; an empty name stays, for the engine to refuse."""
+    return () if devices is None else tuple(name.strip() for name in devices.split(","))
