@@ -1,0 +1,71 @@
+"""The one sink: data goes to stdout, talk goes to stderr, and how much is chosen once.
+
+Nothing else in the package prints. In `json` mode stdout is one document; in `quiet` mode stdout
+is bare data and stderr is silent.
+"""
+
+import json
+import sys
+from typing import Any, Literal
+
+from rich.console import Console as RichConsole
+from rich.console import RenderableType
+from rich.text import Text
+
+Mode = Literal["human", "json", "quiet"]
+
+
+class Console:
+    """Where a command speaks.
+
+    Attributes:
+        mode: Who listens: a person, a program, or a person who wants results only.
+        verbose: Whether a person also wants the details.
+        out: rich's console on stdout.
+        err: rich's console on stderr.
+    """
+
+    def __init__(self, mode: Mode = "human", *, verbose: bool = False) -> None:
+        self.mode: Mode = mode
+        self.verbose = verbose
+        self.out = RichConsole(highlight=False)
+        self.err = RichConsole(stderr=True, highlight=False)
+
+    @property
+    def talks(self) -> bool:
+        """Whether anybody wants to read along."""
+        return self.mode == "human"
+
+    def show(self, renderable: RenderableType) -> None:
+        """Prints a result for people on stdout."""
+        self.out.print(renderable)
+
+    def line(self, text: str) -> None:
+        """Prints one bare line of data on stdout, whatever the width."""
+        self.out.print(Text(text), soft_wrap=True)
+
+    def document(self, document: Any) -> None:
+        """Prints the JSON document on stdout."""
+        self.line(json.dumps(document, indent=2, ensure_ascii=False))
+
+    def say(self, renderable: RenderableType) -> None:
+        """Prints talk on stderr, where somebody wants to read along."""
+        if self.talks:
+            self.err.print(renderable, soft_wrap=isinstance(renderable, str | Text))
+
+    def error(self, message: str, hint: str = "") -> None:
+        """Prints an error: two lines on stderr, or the document in `json` mode."""
+        if self.mode == "json":
+            self.document({"error": {"message": message, "hint": hint}})
+            return
+        self.err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+        if hint:
+            self.err.print(Text.assemble(("hint: ", "bold cyan"), hint), soft_wrap=True)
+
+
+def never_fail_on_encoding() -> None:
+    """Lets a terminal that cannot show a character show `?` instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure:
+            reconfigure(errors="replace")

@@ -1,0 +1,62 @@
+"""The live panel: what every core is doing, drawn on stderr from events alone."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console as RichConsole
+from rich.console import ConsoleOptions, RenderResult
+from rich.live import Live
+
+from chords_cli import events
+from chords_cli.ui.console import Console
+from chords_cli.ui.lines import Details, describe, plain_lines
+from chords_cli.ui.panel import draw
+from chords_cli.ui.progress import Progress
+
+Listener = Callable[[events.Event], None]
+
+
+@contextmanager
+def watching(console: Console) -> Iterator[Listener]:
+    """A listener for a run's events that fits `console`: the panel, plain lines, or nothing."""
+    if not console.talks:
+        yield lambda event: None
+    elif console.err.is_terminal and not console.err.is_dumb_terminal:
+        panel = LivePanel(verbose=console.verbose)
+        with Live(
+            panel,
+            console=console.err,
+            refresh_per_second=8,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        ) as live:
+            yield lambda event: panel.listen(event, live)
+    else:
+        yield plain_lines(console)
+
+
+class LivePanel:
+    """A renderable that can be drawn by one thread while events come in from others."""
+
+    def __init__(self, *, verbose: bool = False, now: Callable[[], float] = time.monotonic) -> None:
+        self._progress, self._lock = Progress(), threading.Lock()
+        self._verbose, self._now = verbose, now
+
+    def listen(self, event: events.Event, live: Live) -> None:
+        """Takes note of `event`; what is over for good is said above the panel."""
+        with self._lock:
+            self._progress.apply(event)
+            line = describe(event, self._progress) if self._lasts(event) else ""
+        if line:
+            live.console.print(line, style="dim", markup=False, soft_wrap=True)
+
+    def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
+        with self._lock:
+            yield draw(self._progress, options.max_width, self._now())
+
+    def _lasts(self, event: events.Event) -> bool:
+        if isinstance(event, events.PromptDone | events.PromptSkipped):
+            return self._verbose or self._progress.total > 1
+        return self._verbose and isinstance(event, Details | events.PromptStarted)

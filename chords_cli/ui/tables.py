@@ -1,0 +1,82 @@
+"""Tables and listings for people."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from chords_cli.sampler.plan import Plan
+
+Row = tuple[str | Text, ...]
+
+
+def table(columns: Iterable[str], rows: Iterable[Row], *, right: Iterable[str] = ()) -> Table:
+    """A plain table; the columns in `right` are numbers."""
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    numbers = set(right)
+    for column in columns:
+        grid.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*row)
+    return grid
+
+
+def outputs_table(plan: Plan, chosen: int) -> Table:
+    """Every output of a plan: who makes it, when, and at which cost."""
+    columns = ("output", "core", "round", "speed-up", "NFE", "")
+    rows = []
+    for hit in plan.hits:
+        note = _note(hit.index, plan.cores, chosen)
+        style = "bold" if hit.index == chosen else ""
+        numbers = (
+            str(hit.index),
+            str(hit.core),
+            str(hit.round),
+            f"{plan.speedup(hit.index):.2f}x",
+            str(plan.nfe_total(hit.index)),
+        )
+        rows.append((*(Text(number, style) for number in numbers), Text(note, style or "dim")))
+    return table(columns, rows, right=columns[:-1])
+
+
+def listing(document: Mapping[str, Any], indent: int = 0) -> Text:
+    """Nested settings as indented `key: value` lines; None and empty values are left out."""
+    lines = Text()
+    for key, value in document.items():
+        if value is None or value in ("", [], (), {}):
+            continue
+        lines.append(f"{'  ' * indent}{key}: ", style="cyan")
+        if isinstance(value, Mapping):
+            lines.append("\n").append_text(listing(value, indent + 1))
+        elif isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
+            lines.append("\n")
+            for item in value:
+                lines.append_text(_item(item, indent + 1))
+        else:
+            lines.append(f"{_inline(value)}\n")
+    return lines
+
+
+def _item(item: Any, indent: int) -> Text:
+    if not isinstance(item, Mapping):
+        return Text(f"{'  ' * indent}- {_inline(item)}\n")
+    body = listing(item, indent + 1)
+    marked = Text("  " * indent + "- ")
+    return marked.append_text(body[2 * indent + 2 :])
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def _note(index: int, last: int, chosen: int) -> str:
+    meaning = {0: "preview", last: "exact, as sequential"}.get(index, "")
+    if index != chosen:
+        return meaning
+    return f"the result; {meaning}" if meaning else "the result"

@@ -1,0 +1,67 @@
+"""How numbers are said, the same way everywhere."""
+
+from collections.abc import Sequence
+
+from chords_cli.sampler.plan import Plan
+from chords_cli.sampler.stop import StopRule
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 core`, `4 cores`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """`0.84 s`, `12.3 s`, `4:05`, `1:02:03`."""
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def clock(seconds: float) -> str:
+    """`0:07`, `12:30`, `1:02:03`: a time that is still running."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def size(count: int) -> str:
+    """`512 B`, `16.2 MB`, `23.8 GB`: powers of ten, as shops and hubs count."""
+    amount, units = float(count), ["B", "kB", "MB", "GB", "TB"]
+    while amount >= 1000 and len(units) > 1:
+        amount, units = amount / 1000, units[1:]
+    return f"{amount:.0f} {units[0]}" if units[0] == "B" else f"{amount:.1f} {units[0]}"
+
+
+def small(value: float) -> str:
+    """A correction or residual in about six characters: `0.0123`, `1.4e-05`."""
+    return f"{value:.4f}" if value >= 0.001 or value == 0 else f"{value:.1e}"
+
+
+def starts(plan: Plan) -> str:
+    """`0-8-16-32`; empty where the algorithm has no starts."""
+    return "-".join(map(str, plan.init_t)) if plan.init_t and plan.cores > 1 else ""
+
+
+def headline(plan: Plan) -> str:
+    """`chords 0-8-16-32 · 4 cores · 50 steps`."""
+    name = f"{plan.algo} {starts(plan)}".strip()
+    return f"{name} · {plural(plan.cores, 'core')} · {plural(plan.steps, 'step')}"
+
+
+def promise(plan: Plan, stop: StopRule) -> str:
+    """What the plan is expected to bring, in one line."""
+    if stop.criterion == "residual":
+        return f"the first output whose residual is below {stop.residual:g}"
+    rounds = plural(plan.rounds(stop.index), "round")
+    return f"output {stop.index} after {rounds}: ideally {plan.speedup(stop.index):.2f}x sooner"
+
+
+def places(devices: Sequence[str]) -> str:
+    """`cpu`, `cuda:0, cuda:1`, or `8 devices`: every device once, counted when there are many."""
+    once = list(dict.fromkeys(devices))
+    return ", ".join(once) if len(once) <= 4 else plural(len(once), "device")
