@@ -1,0 +1,113 @@
+"""What is shipped: the wheel holds all that it needs, and the project's files agree."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import chords_cli
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+LOOK_FOR_PRESETS = """
+import json, chords_cli
+from chords_cli.presets import available_presets, load_preset
+found = {}
+for preset in available_presets():
+    if preset.origin == "shipped":
+        path = load_preset(preset.file).path
+        weights = path and [file.name for file in path.rglob("*.safetensors")]
+        found[preset.name] = {"path": path and str(path), "weights": weights}
+print(json.dumps({"package": chords_cli.__file__, "presets": found}))
+"""
+
+
+def run(*command: str, **settings) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    build = ("-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT))
+    run(sys.executable, *build)
+    (made,) = folder.glob("*.whl")
+    return made
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("installed")
+    install = ("-m", "pip", "install", "--no-deps", "--no-index", "--target", str(folder))
+    run(sys.executable, *install, str(wheel))
+    return folder
+
+
+def elsewhere(installed: Path, *arguments: str) -> str:
+    """Runs the installed package's python in a folder from which the checkout is not seen."""
+    environment = {"PYTHONPATH": str(installed), "PATH": "", "HOME": str(installed)}
+    return run(sys.executable, "-P", *arguments, cwd=installed.parent, env=environment)
+
+
+def test_version_is_that_of_the_package(wheel):
+    assert re.fullmatch(r"\d+\.\d+\.\d+", chords_cli.__version__)
+    assert wheel.name == f"chords-{chords_cli.__version__}-py3-none-any.whl"
+
+
+def test_wheel_holds_the_package_and_every_preset_file_and_nothing_else(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    shipped = {name for name in names if name.startswith("chords_cli/_presets/")}
+    presets = {
+        f.relative_to(ROOT / "presets") for f in (ROOT / "presets").rglob("*") if f.is_file()
+    }
+    wanted = {f"chords_cli/_presets/{file.as_posix()}" for file in presets}
+    assert shipped == {name for name in wanted if not Path(name).name.startswith(".")}
+    assert {name.split("/")[0] for name in names} == {
+        "chords_cli",
+        f"chords-{chords_cli.__version__}.dist-info",
+    }
+    assert "chords_cli/py.typed" in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_installed_wheel_finds_its_presets_and_weights_without_the_checkout(installed):
+    found = json.loads(elsewhere(installed, "-c", LOOK_FOR_PRESETS))
+    assert Path(found["package"]).is_relative_to(installed)
+    assert found["presets"].keys() == {file.stem for file in (ROOT / "presets").glob("*.yaml")}
+    for name, preset in found["presets"].items():
+        if preset["path"] is not None:
+            assert Path(preset["path"]).is_relative_to(installed / "chords_cli/_presets"), name
+            assert preset["weights"], f"{name} has no weights"
+
+
+def test_installed_wheel_has_the_command(installed):
+    (script,) = (installed / "bin").iterdir()
+    assert script.name == "chords"
+    said = elsewhere(installed, "-m", "chords_cli", "--version")
+    assert chords_cli.__version__ in said
+
+
+def test_constraints_pin_every_dependency_to_one_version():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[a-z0-9.-]+==[0-9][0-9a-z.]*", pin) for pin in pins)
+    pinned = dict(pin.split("==") for pin in pins)
+    assert list(pinned) == sorted(pinned)
+    for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]:
+        wanted = Requirement(line)
+        assert pinned[canonicalize_name(wanted.name)] in wanted.specifier, line
+
+
+def test_changelog_begins_with_what_is_unreleased():
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert headings[0] == "[Unreleased]"
