@@ -67,11 +67,8 @@ def test_version_is_that_of_the_package(wheel):
 def test_wheel_holds_the_package_and_every_preset_file_and_nothing_else(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     shipped = {name for name in names if name.startswith("chords_cli/_presets/")}
-    presets = {
-        f.relative_to(ROOT / "presets") for f in (ROOT / "presets").rglob("*") if f.is_file()
-    }
-    wanted = {f"chords_cli/_presets/{file.as_posix()}" for file in presets}
-    assert shipped == {name for name in wanted if not Path(name).name.startswith(".")}
+    files = [path for path in (ROOT / "presets").rglob("*") if path.is_file()]
+    assert shipped == {f"chords_cli/_{path.relative_to(ROOT).as_posix()}" for path in files}
     assert {name.split("/")[0] for name in names} == {
         "chords_cli",
         f"chords-{chords_cli.__version__}.dist-info",
