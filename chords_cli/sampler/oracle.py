@@ -84,7 +84,8 @@ def simulate(
             if round >= plan.evaluations[core]:
                 continue
             step, here = plan.walks[core][round], latents[core]
-            move = cores[core].advance(here, drift(here, step).to(here.dtype))
+            here_drift = drift(here, step)
+            move = cores[core].advance(here, here_drift if dtype is None else here_drift.to(dtype))
             latents[core] = move.latent
             for hit in plan.hits:
                 if (hit.core, hit.round) == (core, round + 1):

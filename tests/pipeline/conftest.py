@@ -1,0 +1,92 @@
+"""Repositories of tiny pipelines, saved once a session, and what their cores make of a prompt."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from chords_cli.engine.messages import Latent
+from chords_cli.engine.pool import Pool, PoolSettings
+from chords_cli.pipelines.loading import load_pipeline
+from chords_cli.pipelines.quiet import quiet_libraries
+from chords_cli.pipelines.spec import ModelSpec
+from tests import tiny
+
+PROMPT = "a cat riding a horse"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet() -> None:
+    quiet_libraries(lambda what, done, total: None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a family's tiny repository."""
+    folders: dict[str, Path] = {}
+
+    def saved(family: str) -> Path:
+        if family not in folders:
+            folders[family] = tmp_path_factory.mktemp(family)
+            tiny.BUILDERS[family]().save_pretrained(folders[family])
+        return folders[family]
+
+    return saved
+
+
+@pytest.fixture(scope="session")
+def spec(repository: Callable[[str], Path]) -> Callable[[str, str], ModelSpec]:
+    """How a family's tiny repository is loaded in a dtype."""
+
+    def made(family: str, dtype: str = "float32") -> ModelSpec:
+        pipeline = _class_name(repository(family))
+        return ModelSpec(folder=str(repository(family)), pipeline=pipeline, dtype=dtype)
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def loaded(spec: Callable[[str, str], ModelSpec]) -> Callable[[str, str], Any]:
+    """The whole pipeline in this process, loaded as core 0 loads it."""
+    pipes: dict[tuple[str, str], Any] = {}
+
+    def load(family: str, dtype: str = "float32") -> Any:
+        if (family, dtype) not in pipes:
+            pipes[family, dtype] = load_pipeline(
+                spec(family, dtype), device=torch.device("cpu"), encodes=True, decodes=True
+            )
+        return pipes[family, dtype]
+
+    return load
+
+
+def call_of(family: str, steps: int) -> dict[str, Any]:
+    """The family's smallest call."""
+    return {"prompt": PROMPT, **tiny.CALLS[family], "num_inference_steps": steps}
+
+
+def pool_of(spec: ModelSpec, cores: int, **settings: Any) -> Pool:
+    """A pool of CPU cores whose events go nowhere."""
+    told = settings.pop("listener", lambda event: None)
+    defaults: dict[str, Any] = {"decoders": frozenset(range(cores)), "timeout": 60.0}
+    return Pool(PoolSettings(model=spec, devices=("cpu",) * cores, **(defaults | settings)), told)
+
+
+def as_tensor(latent: Latent) -> torch.Tensor:
+    """A latent that came through a pipe, as the tensor that it was."""
+    flat = torch.frombuffer(bytearray(latent.data), dtype=getattr(torch, latent.dtype))
+    return flat.reshape(latent.shape)
+
+
+def _class_name(folder: Path) -> str:
+    import json
+
+    name: str = json.loads((folder / "model_index.json").read_text())["_class_name"]
+    return name

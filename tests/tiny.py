@@ -1,0 +1,396 @@
+"""Tiny random pipelines of real architectures: the released classes, tokenizers and encoders.
+
+Weights are random and seeded, so a repository saved from one is a real repository that loads and
+runs in milliseconds. Sizes follow diffusers' own tests.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    AutoencoderKLCogVideoX,
+    AutoencoderKLHunyuanVideo,
+    AutoencoderKLWan,
+    CogVideoXDDIMScheduler,
+    CogVideoXPipeline,
+    CogVideoXTransformer3DModel,
+    DiffusionPipeline,
+    FlowMatchEulerDiscreteScheduler,
+    FluxPipeline,
+    FluxTransformer2DModel,
+    HunyuanVideoPipeline,
+    HunyuanVideoTransformer3DModel,
+    SD3Transformer2DModel,
+    StableDiffusion3Pipeline,
+    UniPCMultistepScheduler,
+    WanPipeline,
+    WanTransformer3DModel,
+)
+from diffusers.pipelines.hunyuan_video.pipeline_hunyuan_video import DEFAULT_PROMPT_TEMPLATE
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    LlamaConfig,
+    LlamaModel,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5EncoderModel,
+    T5Tokenizer,
+    UMT5Config,
+    UMT5EncoderModel,
+)
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,'-"
+WORDS = ("a", "an", "the", "of", "in", "on", "with", "photo", "cat", "dog", "riding", "horse")
+
+CALLS: dict[str, dict[str, Any]] = {
+    "flux": {"height": 8, "width": 8, "guidance_scale": 3.5, "max_sequence_length": 16},
+    "sd3": {
+        "negative_prompt": "bad",
+        "height": 32,
+        "width": 32,
+        "guidance_scale": 5.0,
+        "max_sequence_length": 16,
+    },
+    "hunyuan": {
+        "height": 16,
+        "width": 16,
+        "num_frames": 9,
+        "guidance_scale": 4.5,
+        "max_sequence_length": 16,
+    },
+    "wan": {
+        "negative_prompt": "bad",
+        "height": 16,
+        "width": 16,
+        "num_frames": 9,
+        "guidance_scale": 6.0,
+        "max_sequence_length": 16,
+    },
+    "cogvideo": {
+        "negative_prompt": "bad",
+        "height": 16,
+        "width": 16,
+        "num_frames": 8,
+        "guidance_scale": 6.0,
+        "max_sequence_length": 16,
+    },
+}
+"""The smallest sensible call of each family, without prompt and number of steps."""
+
+
+def flux() -> DiffusionPipeline:
+    """FLUX.1-dev: distilled guidance, dynamic shifting."""
+    clip, t5 = _clip_tokenizer(), _t5_tokenizer()
+    with _seeded():
+        return FluxPipeline(
+            scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
+            vae=_image_vae(latent_channels=1),
+            text_encoder=_clip(clip),
+            tokenizer=clip,
+            text_encoder_2=_t5(t5),
+            tokenizer_2=t5,
+            transformer=FluxTransformer2DModel(
+                patch_size=1,
+                in_channels=4,
+                num_layers=1,
+                num_single_layers=1,
+                attention_head_dim=16,
+                num_attention_heads=2,
+                joint_attention_dim=32,
+                pooled_projection_dim=32,
+                axes_dims_rope=[4, 4, 8],
+                guidance_embeds=True,
+            ).eval(),
+        )
+
+
+def sd3() -> DiffusionPipeline:
+    """Stable Diffusion 3.5: three encoders, true guidance in one batch."""
+    clip, other_clip, t5 = _clip_tokenizer(), _clip_tokenizer(), _t5_tokenizer()
+    with _seeded():
+        return StableDiffusion3Pipeline(
+            scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+            vae=_image_vae(latent_channels=4),
+            text_encoder=_clip(clip, projection=32),
+            tokenizer=clip,
+            text_encoder_2=_clip(other_clip, projection=32),
+            tokenizer_2=other_clip,
+            text_encoder_3=_t5(t5, width=64),  # as wide as both CLIPs together
+            tokenizer_3=t5,
+            transformer=SD3Transformer2DModel(
+                sample_size=32,
+                patch_size=1,
+                in_channels=4,
+                num_layers=2,
+                attention_head_dim=8,
+                num_attention_heads=4,
+                caption_projection_dim=32,
+                joint_attention_dim=64,
+                pooled_projection_dim=64,
+                out_channels=4,
+            ).eval(),
+        )
+
+
+def hunyuan() -> DiffusionPipeline:
+    """HunyuanVideo: a Llama encoder behind a prompt template."""
+    template = DEFAULT_PROMPT_TEMPLATE["template"].replace("{}", "")
+    llama, clip = _llama_tokenizer(template), _clip_tokenizer()
+    with _seeded():
+        return HunyuanVideoPipeline(
+            scheduler=FlowMatchEulerDiscreteScheduler(shift=7.0),
+            vae=_hunyuan_vae(),
+            text_encoder=_llama(llama),
+            tokenizer=llama,
+            text_encoder_2=_clip(clip, width=8),
+            tokenizer_2=clip,
+            transformer=HunyuanVideoTransformer3DModel(
+                in_channels=4,
+                out_channels=4,
+                num_attention_heads=2,
+                attention_head_dim=10,
+                num_layers=1,
+                num_single_layers=1,
+                num_refiner_layers=1,
+                patch_size=1,
+                patch_size_t=1,
+                guidance_embeds=True,
+                text_embed_dim=16,
+                pooled_projection_dim=8,
+                rope_axes_dim=(2, 4, 4),
+            ).eval(),
+        )
+
+
+def wan() -> DiffusionPipeline:
+    """Wan2.1: a second-order multistep scheduler, float32 latents."""
+    t5 = _t5_tokenizer()
+    with _seeded():
+        return WanPipeline(
+            scheduler=UniPCMultistepScheduler(
+                prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
+            ),
+            vae=AutoencoderKLWan(
+                base_dim=3,
+                z_dim=16,
+                dim_mult=[1, 1, 1, 1],
+                num_res_blocks=1,
+                temperal_downsample=[False, True, True],
+            ).eval(),
+            text_encoder=_t5(t5, multilingual=True),
+            tokenizer=t5,
+            transformer=WanTransformer3DModel(
+                patch_size=(1, 2, 2),
+                num_attention_heads=2,
+                attention_head_dim=12,
+                in_channels=16,
+                out_channels=16,
+                text_dim=32,
+                freq_dim=256,
+                ffn_dim=32,
+                num_layers=2,
+                cross_attn_norm=True,
+                qk_norm="rms_norm_across_heads",
+                rope_max_seq_len=32,
+            ).eval(),
+        )
+
+
+def cogvideo() -> DiffusionPipeline:
+    """CogVideoX: v prediction, DDIM with trailing spacing and zero terminal SNR."""
+    t5 = _t5_tokenizer()
+    with _seeded():
+        return CogVideoXPipeline(
+            scheduler=CogVideoXDDIMScheduler(
+                beta_start=0.00085,
+                beta_end=0.012,
+                beta_schedule="scaled_linear",
+                prediction_type="v_prediction",
+                clip_sample=False,
+                rescale_betas_zero_snr=True,
+                snr_shift_scale=1.0,
+                timestep_spacing="trailing",
+                set_alpha_to_one=True,
+            ),
+            vae=_cogvideo_vae(),
+            text_encoder=_t5(t5),
+            tokenizer=t5,
+            transformer=CogVideoXTransformer3DModel(
+                num_attention_heads=4,
+                attention_head_dim=8,
+                in_channels=4,
+                out_channels=4,
+                time_embed_dim=2,
+                text_embed_dim=32,
+                num_layers=1,
+                sample_width=2,
+                sample_height=2,
+                sample_frames=9,
+                patch_size=2,
+                temporal_compression_ratio=4,
+                max_text_seq_length=16,
+            ).eval(),
+        )
+
+
+BUILDERS: dict[str, Callable[[], DiffusionPipeline]] = {
+    "flux": flux,
+    "sd3": sd3,
+    "hunyuan": hunyuan,
+    "wan": wan,
+    "cogvideo": cogvideo,
+}
+
+
+@contextmanager
+def _seeded() -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
+def _clip_tokenizer() -> CLIPTokenizer:
+    pieces = [piece for letter in LETTERS for piece in (letter, f"{letter}</w>")]
+    vocabulary = [*pieces, "<|startoftext|>", "<|endoftext|>"]
+    return CLIPTokenizer(
+        vocab={piece: number for number, piece in enumerate(vocabulary)},
+        merges=[],
+        model_max_length=77,
+    )
+
+
+def _t5_tokenizer() -> T5Tokenizer:
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", -20.0), ("\u2581", -3.0)]
+    pieces += [(f"\u2581{word}", -2.0) for word in WORDS] + [(c, -6.0) for c in LETTERS]
+    return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=226)
+
+
+def _llama_tokenizer(template: str) -> PreTrainedTokenizerFast:
+    """Byte-level BPE trained on the prompt template, which must stay below its 95-token crop."""
+    specials = ["<unk>", "<pad>", "<|begin_of_text|>", "<|end_of_text|>"]
+    specials += ["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=900,
+        special_tokens=specials,
+        show_progress=False,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+    )
+    tokenizer.train_from_iterator([template] * 3 + [" ".join(WORDS)], trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<|begin_of_text|> $A", special_tokens=[("<|begin_of_text|>", 2)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token="<unk>",
+        pad_token="<pad>",
+        bos_token="<|begin_of_text|>",
+        eos_token="<|end_of_text|>",
+        model_max_length=1024,
+        padding_side="right",
+    )
+
+
+def _clip(
+    tokenizer: CLIPTokenizer, width: int = 32, projection: int | None = None
+) -> torch.nn.Module:
+    config = CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=37,
+        num_attention_heads=4,
+        num_hidden_layers=2,
+        projection_dim=projection or width,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return (CLIPTextModelWithProjection if projection else CLIPTextModel)(config).eval()
+
+
+def _t5(tokenizer: T5Tokenizer, width: int = 32, multilingual: bool = False) -> torch.nn.Module:
+    sizes: dict[str, Any] = {
+        "vocab_size": len(tokenizer),
+        "d_model": width,
+        "d_kv": 8,
+        "d_ff": 37,
+        "num_layers": 2,
+        "num_heads": 4,
+        "dropout_rate": 0.0,
+        "relative_attention_num_buckets": 8,
+        "feed_forward_proj": "gated-gelu",
+    }
+    if multilingual:
+        return UMT5EncoderModel(UMT5Config(**sizes)).eval()
+    return T5EncoderModel(T5Config(**sizes)).eval()
+
+
+def _llama(tokenizer: PreTrainedTokenizerFast) -> torch.nn.Module:
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=37,
+        num_attention_heads=4,
+        num_hidden_layers=3,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        max_position_embeddings=1024,
+    )
+    return LlamaModel(config).eval()
+
+
+def _image_vae(latent_channels: int) -> torch.nn.Module:
+    return AutoencoderKL(
+        sample_size=32,
+        in_channels=3,
+        out_channels=3,
+        block_out_channels=(4,),
+        layers_per_block=1,
+        latent_channels=latent_channels,
+        norm_num_groups=1,
+        use_quant_conv=False,
+        use_post_quant_conv=False,
+        shift_factor=0.0609,
+        scaling_factor=1.5035,
+    ).eval()
+
+
+def _hunyuan_vae() -> torch.nn.Module:
+    return AutoencoderKLHunyuanVideo(
+        in_channels=3,
+        out_channels=3,
+        latent_channels=4,
+        down_block_types=("HunyuanVideoDownBlock3D",) * 4,
+        up_block_types=("HunyuanVideoUpBlock3D",) * 4,
+        block_out_channels=(8, 8, 8, 8),
+        layers_per_block=1,
+        norm_num_groups=4,
+        scaling_factor=0.476986,
+        spatial_compression_ratio=8,
+        temporal_compression_ratio=4,
+        mid_block_add_attention=True,
+    ).eval()
+
+
+def _cogvideo_vae() -> torch.nn.Module:
+    return AutoencoderKLCogVideoX(
+        in_channels=3,
+        out_channels=3,
+        down_block_types=("CogVideoXDownBlock3D",) * 4,
+        up_block_types=("CogVideoXUpBlock3D",) * 4,
+        block_out_channels=(8, 8, 8, 8),
+        latent_channels=4,
+        layers_per_block=1,
+        norm_num_groups=2,
+        temporal_compression_ratio=4,
+    ).eval()
