@@ -43,9 +43,10 @@ class CoreEvent(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CoreStarted(CoreEvent):
-    """The core's process runs on `device` (as torch writes it)."""
+    """The core's process `pid` runs on `device` (as torch writes it)."""
 
     device: str
+    pid: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -43,13 +43,19 @@ class Exchange:
         if self.cores == 1:
             return
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
-        dist.init_process_group(
-            "gloo",
-            init_method=f"file://{self._rendezvous}",
-            rank=self.core,
-            world_size=self.cores,
-            timeout=self._timeout,
-        )
+        try:
+            dist.init_process_group(
+                "gloo",
+                init_method=f"file://{self._rendezvous}",
+                rank=self.core,
+                world_size=self.cores,
+                timeout=self._timeout,
+            )
+        except RuntimeError as error:
+            raise LostNeighbourError(
+                f"not all of {self.cores} cores came within {self._timeout.total_seconds():g} s",
+                "raise --timeout if loading takes longer on some device",
+            ) from error
 
     def close(self) -> None:
         if dist.is_initialized():

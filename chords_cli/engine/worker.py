@@ -113,7 +113,7 @@ class _Worker:
 
     def _load(self) -> None:
         spec, core, began = self._spec, self._spec.core, time.monotonic()
-        self._pipe.send(CoreStarted(core=core, device=spec.device))
+        self._pipe.send(CoreStarted(core=core, device=spec.device, pid=os.getpid()))
         torch.set_num_threads(spec.threads)
         if self._device.type == "cuda":
             torch.cuda.set_device(self._device)

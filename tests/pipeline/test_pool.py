@@ -1,0 +1,165 @@
+"""What happens when something goes wrong: one message that names the cause, and nothing left."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from chords_cli.engine.exchange import Exchange, LostNeighbourError
+from chords_cli.errors import ChordsError, UsageError
+from chords_cli.events import CoreReady, CoreStarted, CoreStepped, Event
+from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.sampler import chords_plan, default_init_t
+from chords_cli.sampler.stop import StopRule
+from tests.pipeline.conftest import call_of, pool_of
+
+STEPS, CORES = 12, 4
+
+Spec = Callable[[str, str], ModelSpec]
+
+
+class Killer:
+    """A listener that kills one core's process when a given kind of event comes from it."""
+
+    def __init__(self, core: int, kind: type[Event]) -> None:
+        self._core, self._kind = core, kind
+        self.pids: dict[int, int] = {}
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, CoreStarted) and event.pid:
+            self.pids[event.core] = event.pid
+        if isinstance(event, self._kind) and event.core == self._core:
+            os.kill(self.pids[self._core], signal.SIGKILL)
+
+
+@pytest.mark.parametrize("core", range(CORES))
+def test_killed_core_ends_the_run_with_its_name_and_leaves_no_process(
+    core: int, spec: Spec
+) -> None:
+    killer = Killer(core, CoreStepped)
+    plan = chords_plan(STEPS, default_init_t(STEPS, CORES))
+    with (
+        pytest.raises(ChordsError) as caught,
+        pool_of(spec("flux", "float32"), CORES, listener=killer) as pool,
+    ):
+        pool.sample(plan, call_of("flux", STEPS), 0, StopRule(), keep=True)
+    assert caught.value.message == f"core {core} on cpu died: killed by SIGKILL"
+    assert caught.value.exit_code == 1
+    assert not any(_runs(pid) for pid in killer.pids.values())
+
+
+@pytest.mark.parametrize("kind", [CoreStarted, CoreReady])
+def test_core_killed_while_it_loads_is_named(kind: type[Event], spec: Spec) -> None:
+    killer = Killer(2, kind)
+    plan = chords_plan(STEPS, default_init_t(STEPS, CORES))
+    with (
+        pytest.raises(ChordsError, match=r"^core 2 on cpu died: killed by SIGKILL$"),
+        pool_of(spec("flux", "float32"), CORES, listener=killer) as pool,
+    ):
+        pool.sample(plan, call_of("flux", STEPS), 0, StopRule())
+    assert not any(_runs(pid) for pid in killer.pids.values())
+
+
+def test_workers_end_with_a_parent_that_is_killed(spec: Spec, tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(_PARENT.format(spec=spec("flux", "float32"), cores=CORES))
+    parent = subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=_with_root()
+    )
+    assert parent.stdout is not None
+    pids = [int(pid) for pid in parent.stdout.readline().split()]
+    assert len(pids) == CORES
+    assert all(_runs(pid) for pid in pids)
+    parent.kill()
+    parent.wait()
+    _, alive = psutil.wait_procs([psutil.Process(p) for p in pids if _runs(p)], timeout=10)
+    assert not alive
+
+
+def test_folder_without_a_pipeline_is_refused_by_name(tmp_path: Path) -> None:
+    spec = ModelSpec(folder=str(tmp_path), pipeline="FluxPipeline", dtype="float32")
+    with pytest.raises(ChordsError) as caught, pool_of(spec, 2):
+        pass
+    assert f"{tmp_path} is not a diffusers repository" in caught.value.message
+    assert caught.value.hint
+
+
+def test_unknown_pipeline_is_wrong_usage(repository: Callable[[str], Path]) -> None:
+    spec = ModelSpec(folder=str(repository("flux")), pipeline="FluxxPipeline", dtype="float32")
+    refusal = "pipeline FluxxPipeline is not a pipeline of diffusers"
+    with pytest.raises(UsageError, match=refusal), pool_of(spec, 1):
+        pass
+
+
+def test_stochastic_scheduler_is_refused_before_weights_are_loaded(
+    repository: Callable[[str], Path],
+) -> None:
+    spec = ModelSpec(
+        folder=str(repository("flux")),
+        pipeline="FluxPipeline",
+        dtype="float32",
+        scheduler={"from_config": True, "args": {"stochastic_sampling": True}},
+    )
+    seen: list[Event] = []
+    with pytest.raises(UsageError) as caught, pool_of(spec, 1, listener=seen.append):
+        pass
+    assert "stochastic_sampling draws fresh noise in every step" in caught.value.message
+    assert "from_config: true" in caught.value.hint
+    assert [type(event) for event in seen] == [CoreStarted]
+
+
+def test_call_that_the_pipeline_refuses_is_wrong_usage_in_its_words(spec: Spec) -> None:
+    plan = chords_plan(STEPS, (0,))
+    call = call_of("flux", STEPS) | {"max_sequence_length": 4096}
+    with pytest.raises(UsageError) as caught, pool_of(spec("flux", "float32"), 1) as pool:
+        pool.sample(plan, call, 0, StopRule())
+    assert "FluxPipeline refused its call: `max_sequence_length` cannot be greater than 512" in (
+        caught.value.message
+    )
+
+
+def test_grid_of_another_length_than_the_plan_is_refused(spec: Spec) -> None:
+    with pytest.raises(UsageError) as caught, pool_of(spec("flux", "float32"), 1) as pool:
+        pool.sample(chords_plan(STEPS, (0,)), call_of("flux", STEPS + 1), 0, StopRule())
+    assert "makes a grid of 13 steps, the plan has 12" in caught.value.message
+
+
+def test_core_gives_up_on_a_neighbour_that_never_comes(tmp_path: Path) -> None:
+    exchange = Exchange(0, 2, tmp_path / "rendezvous", timeout=0.2)
+    with pytest.raises(LostNeighbourError, match="not all of 2 cores came"):
+        exchange.open()
+
+
+def _runs(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def _with_root() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+_PARENT = """
+import time
+from chords_cli.engine.pool import Pool, PoolSettings
+from chords_cli.events import CoreStarted
+from chords_cli.pipelines.spec import ModelSpec
+
+pids = []
+
+def hear(event):
+    if isinstance(event, CoreStarted):
+        pids.append(event.pid)
+
+if __name__ == "__main__":
+    settings = PoolSettings(
+        model={spec!r}, devices=("cpu",) * {cores}, decoders=frozenset(), timeout=60.0
+    )
+    with Pool(settings, hear):
+        print(*pids, flush=True)
+        time.sleep(120)
+"""
