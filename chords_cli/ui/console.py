@@ -6,6 +6,7 @@ is bare data and stderr is silent.
 
 import json
 import sys
+import traceback
 from typing import Any, Literal
 
 from rich.console import Console as RichConsole
@@ -61,6 +62,10 @@ class Console:
         self.err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
         if hint:
             self.err.print(Text.assemble(("hint: ", "bold cyan"), hint), soft_wrap=True)
+
+    def traceback(self) -> None:
+        """Prints the traceback of the error that is being handled, for developers."""
+        self.err.print(Text(traceback.format_exc()), soft_wrap=True)
 
 
 def never_fail_on_encoding() -> None:

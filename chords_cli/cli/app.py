@@ -1,0 +1,92 @@
+"""`chords`: assembles the commands, and holds the only try/except that turns errors into exits."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from chords_cli import __version__
+from chords_cli.cli.image import image
+from chords_cli.cli.plan import plan
+from chords_cli.cli.presets import presets
+from chords_cli.errors import ChordsError
+from chords_cli.ui.console import Console, never_fail_on_encoding
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="chords",
+    help="One diffusion sample sooner: several cores solve its ODE together.",
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+for _command in (image, plan, presets):
+    app.command()(_command)
+
+
+def main() -> None:
+    """The entry point: never a traceback, unless CHORDS_DEBUG=1 asks for it."""
+    never_fail_on_encoding()
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code."""
+    console = Console("json" if _wants_json(arguments) else "human")
+    try:
+        code = app(arguments, prog_name="chords", standalone_mode=False) or 0
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - whatever it is, the user gets one line
+        return _report(console, error)
+    if code == INTERRUPTED:
+        console.error("interrupted")
+    return code
+
+
+def _report(console: Console, error: Exception) -> int:
+    """Says what went wrong and what to do; returns the exit code of that kind of error."""
+    if os.environ.get("CHORDS_DEBUG") == "1":
+        console.traceback()
+    if isinstance(error, ChordsError):
+        console.error(error.message, error.hint)
+        return error.exit_code
+    if isinstance(error, typer.TyperException):
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "chords"
+        console.error(_sentence(error.format_message()), f"`{command} --help` lists what it takes")
+        return 2
+    console.error(
+        f"{type(error).__name__}: {error}", "this is a bug; CHORDS_DEBUG=1 for the traceback"
+    )
+    return 1
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in options
+
+
+def _sentence(message: str) -> str:
+    """Typer's messages in one line, without the full stop."""
+    return " ".join(message.split()).rstrip(".")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        Console().line(f"chords {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _chords(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())

@@ -1,0 +1,62 @@
+"""What the commands that make pictures have in common: request in, results out."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, Literal
+
+from chords_cli.errors import UsageError
+from chords_cli.runs.request import Request
+from chords_cli.ui.console import Console
+
+
+def make(kind: Literal["image", "video"], options: Mapping[str, Any]) -> None:
+    """Runs the request that `options` (see `options.GENERATION`) make up, and shows it.
+
+    Raises:
+        ChordsError: The run is wrong or failed.
+    """
+    console = _console(options["json"], options["quiet"], options["verbose"])
+    request = _request(kind, options)
+    if options["dry_run"]:
+        _show_dry_run(console, request)
+    else:
+        _show_run(console, request)
+
+
+def _console(json: bool, quiet: bool, verbose: bool) -> Console:
+    if verbose and (quiet or json):
+        other = "--quiet" if quiet else "--json"
+        raise UsageError(f"--verbose and {other} exclude each other", "give one of them")
+    return Console("json" if json else "quiet" if quiet else "human", verbose=verbose)
+
+
+def _request(kind: Literal["image", "video"], options: Mapping[str, Any]) -> Request:
+    names = {field.name for field in fields(Request)}
+    given = {name: value for name, value in options.items() if name in names}
+    return Request(kind=kind, **{**given, "prompts": tuple(given["prompts"] or ())})
+
+
+def _show_dry_run(console: Console, request: Request) -> None:
+    from chords_cli.runs.generate import dry_run
+    from chords_cli.ui.tables import listing
+
+    document = dry_run(request)
+    if console.mode == "json":
+        console.document(document)
+    else:
+        console.show(listing(document))
+
+
+def _show_run(console: Console, request: Request) -> None:
+    from chords_cli.runs.generate import generate
+    from chords_cli.ui.live import watching
+    from chords_cli.ui.summary import paths, summary
+
+    with watching(console) as listener:
+        record = generate(request, listener)
+    if console.mode == "json":
+        console.document(record)
+        return
+    console.say(summary(record))
+    for path in paths(record):
+        console.line(path)

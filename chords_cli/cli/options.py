@@ -1,0 +1,167 @@
+"""Every option of the command line, declared once.
+
+A command lists the options it takes by name; `accepts` gives it the signature that typer reads.
+None means not said, so that presets and metadata can fill it in.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+MODEL, PLAN, PICTURE, OUTPUT, MACHINE, TALK = (
+    "Model and prompts",
+    "Plan: how cores share the work",
+    "Picture",
+    "Output",
+    "Machine",
+    "What is shown",
+)
+"""The groups of `--help`."""
+
+Command = Callable[..., None]
+
+
+def accepts(*names: str) -> Callable[[Command], Command]:
+    """Makes a command take the options of these names, in this order, as keyword arguments."""
+
+    def decorate(command: Command) -> Command:
+        command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [_parameter(name, OPTIONS[name]) for name in names]
+        )
+        return command
+
+    return decorate
+
+
+def _parameter(name: str, annotation: Any) -> inspect.Parameter:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    default = {"metadata": True}.get(name, False if annotation.__origin__ is bool else None)
+    return inspect.Parameter(name, kind, default=default, annotation=annotation)
+
+
+def _option(
+    type: Any, flags: str, group: str, help: str, complete: Callable[[str], list[Any]] | None = None
+) -> Any:
+    """An option that may be left out; `flags` as in `--cores/-k`."""
+    names = [flags] if flags.startswith(" /") else flags.split("/")
+    info = typer.Option(*names, help=help, rich_help_panel=group, autocompletion=complete)
+    info.show_default = False
+    return Annotated[type if type is bool else type | None, info]
+
+
+def _models(incomplete: str) -> list[tuple[str, str]]:
+    from chords_cli.presets import available_presets
+
+    return [(preset.name, f"{preset.origin} preset") for preset in available_presets()]
+
+
+def _devices(incomplete: str) -> list[str]:
+    """`cpu` and the CUDA devices that the driver shows, without asking torch."""
+    count = len(list(Path("/dev").glob("nvidia[0-9]*")))
+    begun, comma, _ = incomplete.rpartition(",")
+    return [f"{begun}{comma}{name}" for name in (*(f"cuda:{n}" for n in range(count)), "cpu")]
+
+
+OPTIONS: Mapping[str, Any] = {
+    "prompts": Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="What to make, one result per prompt. Without any: the model's own prompts.",
+            show_default=False,
+        ),
+    ],
+    "name": Annotated[
+        str | None,
+        typer.Argument(
+            help="The preset to show in full.", show_default=False, autocompletion=_models
+        ),
+    ],
+    "model": _option(
+        str,
+        "--model/-m",
+        MODEL,
+        "A preset's name or a preset file. Without it: the built-in demo.",
+        _models,
+    ),
+    "prompt_file": _option(
+        str,
+        "--prompt-file",
+        MODEL,
+        "Read prompts from a file, one a line; `-` reads standard input.",
+    ),
+    "negative_prompt": _option(
+        str, "--negative-prompt", MODEL, "What the result should not look like."
+    ),
+    "guidance": _option(float, "--guidance/-g", MODEL, "How closely to follow the prompt."),
+    "algo": _option(
+        Literal["sequential", "chords"],
+        "--algo",
+        PLAN,
+        "`sequential` is one core that takes every step.",
+    ),
+    "cores": _option(int, "--cores/-k", PLAN, "How many solvers run at once."),
+    "steps": _option(int, "--steps", PLAN, "Steps of the sequential sampler: the grid."),
+    "init_t": _option(
+        str,
+        "--init-t",
+        PLAN,
+        "Where each core begins its fine steps, as in 0-8-16-32, or `auto`.",
+    ),
+    "stop_index": _option(
+        int,
+        "--stop-index",
+        PLAN,
+        "Return this output: 0 is the preview, 1 the fastest core's, and so on.",
+    ),
+    "stop_residual": _option(
+        float,
+        "--stop-residual",
+        PLAN,
+        "Return the first output that differs less than this from the one before it.",
+    ),
+    "seed": _option(int, "--seed/-s", PICTURE, "Of the first result; the next ones count up."),
+    "num": _option(int, "--num/-n", PICTURE, "How many results per prompt."),
+    "width": _option(int, "--width/-W", PICTURE, "In pixels."),
+    "height": _option(int, "--height/-H", PICTURE, "In pixels."),
+    "frames": _option(int, "--frames", PICTURE, "How many frames."),
+    "fps": _option(int, "--fps", PICTURE, "Frames per second of the file."),
+    "output": _option(Path, "--output/-o", OUTPUT, "The folder for the results."),
+    "all_cores": _option(bool, "--all-cores", OUTPUT, "Keep every core's output as it lands."),
+    "save_latents": _option(bool, "--save-latents", OUTPUT, "Keep latents as safetensors."),
+    "resume": _option(
+        bool, "--resume", OUTPUT, "Skip what was made before with the same settings."
+    ),
+    "overwrite": _option(bool, "--overwrite", OUTPUT, "Replace files that are there already."),
+    "metadata": _option(bool, " /--no-metadata", OUTPUT, "Write no settings into the files."),
+    "from_metadata": _option(
+        Path, "--from-metadata", OUTPUT, "Make a file again; other options change its settings."
+    ),
+    "devices": _option(
+        str, "--devices", MACHINE, "Such as cuda:0,cuda:1 or cpu; shared in turn.", _devices
+    ),
+    "dtype": _option(
+        Literal["float32", "bfloat16", "float16"], "--dtype", MACHINE, "What the model runs in."
+    ),
+    "timeout": _option(
+        float, "--timeout", MACHINE, "Seconds that a core waits for another before giving up."
+    ),
+    "dry_run": _option(
+        bool, "--dry-run", TALK, "Resolve and check everything, show it, load nothing."
+    ),
+    "json": _option(bool, "--json", TALK, "One JSON document on standard output, nothing else."),
+    "quiet": _option(bool, "--quiet/-q", TALK, "Only the paths of the results."),
+    "verbose": _option(bool, "--verbose/-v", TALK, "More about what happens."),
+}
+
+GENERATION = (
+    *("prompts", "model", "prompt_file", "negative_prompt", "guidance"),
+    *("algo", "cores", "steps", "init_t", "stop_index", "stop_residual"),
+    *("seed", "num", "width", "height"),
+    *("output", "all_cores", "save_latents", "resume", "overwrite", "metadata", "from_metadata"),
+    *("devices", "dtype", "timeout"),
+    *("dry_run", "json", "quiet", "verbose"),
+)
+"""What every command that makes pictures takes."""

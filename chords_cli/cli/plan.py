@@ -1,0 +1,79 @@
+"""`chords plan`."""
+
+from typing import TYPE_CHECKING, Any
+
+from chords_cli.cli.options import accepts
+from chords_cli.ui.console import Console
+
+if TYPE_CHECKING:
+    from chords_cli.sampler.plan import Plan
+
+
+@accepts("model", "algo", "cores", "steps", "init_t", "stop_index", "json")
+def plan(json: bool, model: str | None, stop_index: int | None, **options: Any) -> None:
+    """Draw who computes what when: rounds, speed-up and cost. No model is needed.
+
+    [bold]Examples[/bold]
+
+    chords plan --cores 8
+
+    chords plan --steps 30 --init-t 0-5-10-20 --stop-index 2
+    """
+    from chords_cli.planning import resolve_plan, resolve_stop
+    from chords_cli.presets import DEFAULT, find_preset
+
+    preset = find_preset(model or DEFAULT["image"])
+    found = resolve_plan(preset, **options)
+    stop = resolve_stop(preset, found.cores, stop_index=stop_index)
+    index = stop.index if stop.criterion == "core_index" else found.cores
+    if json:
+        Console("json").document(_document(found, index))
+    else:
+        _draw(found, index)
+
+
+def _draw(plan: "Plan", index: int) -> None:
+    from chords_cli.ui.plan_chart import plan_chart, plan_summary
+    from chords_cli.ui.tables import outputs_table
+
+    console = Console()
+    parts = (
+        plan_chart(plan, index, console.out.width),
+        plan_summary(plan, index),
+        outputs_table(plan, index),
+    )
+    for part in parts:
+        console.show(part)
+        console.show("")
+
+
+def _document(plan: "Plan", index: int) -> dict[str, Any]:
+    """The plan as JSON; messages and evaluations are those that output `index` needs."""
+    needed = plan.until(index)
+    return {
+        "algo": plan.algo,
+        "steps": plan.steps,
+        "cores": plan.cores,
+        "init_t": plan.init_t,
+        "stop_index": index,
+        "rounds": plan.rounds(index),
+        "speedup": plan.speedup(index),
+        "nfe_total": plan.nfe_total(index),
+        "nfe_wasted": plan.nfe_wasted(index),
+        "walks": plan.walks,
+        "evaluations": needed.evaluations,
+        "messages": [
+            {"round": m.round, "core": m.core, "start": m.start, "stop": m.stop}
+            for m in needed.messages
+        ],
+        "outputs": [
+            {
+                "index": hit.index,
+                "core": hit.core,
+                "round": hit.round,
+                "speedup": plan.speedup(hit.index),
+                "nfe_total": plan.nfe_total(hit.index),
+            }
+            for hit in plan.hits
+        ],
+    }

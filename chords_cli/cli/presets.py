@@ -1,0 +1,89 @@
+"""`chords presets`."""
+
+from typing import TYPE_CHECKING, Any
+
+from chords_cli.cli.options import accepts
+from chords_cli.errors import UsageError
+from chords_cli.ui.console import Console
+
+if TYPE_CHECKING:
+    from chords_cli.presets import Preset, PresetFile
+
+
+@accepts("name", "json")
+def presets(name: str | None, json: bool) -> None:
+    """List the models, or show one in full: settings, licence, size, downloaded or not.
+
+    [bold]Examples[/bold]
+
+    chords presets
+
+    chords presets demo-image > my-model.yaml
+    """
+    console = Console("json" if json else "human")
+    if name is None:
+        _list(console)
+    else:
+        _show(console, name)
+
+
+def _list(console: Console) -> None:
+    from chords_cli.presets import available_presets
+    from chords_cli.ui.preset_views import presets_table
+
+    rows = [_listed(preset) for preset in available_presets()]
+    if console.mode == "json":
+        console.document(rows)
+    else:
+        console.show(presets_table(rows))
+
+
+def _show(console: Console, name: str) -> None:
+    from chords_cli.presets import find_preset
+    from chords_cli.ui.preset_views import preset_text
+
+    preset = find_preset(name)
+    if console.mode == "json":
+        settings = preset.model_dump(mode="json", by_alias=True)
+        console.document({**settings, **_facts(preset)})
+        return
+    for line in preset_text(preset, _facts(preset)).splitlines():
+        console.line(line)
+
+
+def _listed(file: "PresetFile") -> dict[str, Any]:
+    """One row of the list; a preset that cannot be read says why."""
+    from chords_cli.presets import load_preset
+
+    row: dict[str, Any] = {"name": file.name, "file": str(file.file), "origin": file.origin}
+    try:
+        preset = load_preset(file.file)
+    except UsageError as error:
+        return {**row, "error": error.message}
+    row |= {"title": preset.title, "kind": preset.kind, "source": preset.source}
+    return {**row, "license": preset.license.model_dump(), **_facts(preset)}
+
+
+def _facts(preset: "Preset") -> dict[str, Any]:
+    """What a preset's file does not say: its default plan, and what lies on this machine."""
+    from chords_cli.hub import find_weights
+    from chords_cli.planning import resolve_plan, resolve_stop
+
+    plan, weights = resolve_plan(preset), find_weights(preset)
+    stop = resolve_stop(preset, plan.cores)
+    index = stop.index if stop.criterion == "core_index" else plan.cores
+    return {
+        "plan": {
+            "algo": plan.algo,
+            "cores": plan.cores,
+            "steps": plan.steps,
+            "init_t": plan.init_t,
+            "rounds": plan.rounds(index),
+            "speedup": plan.speedup(index),
+        },
+        "weights": {
+            "state": weights.state,
+            "folder": str(weights.folder) if weights.folder else None,
+            "bytes": weights.bytes,
+        },
+    }

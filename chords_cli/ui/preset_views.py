@@ -1,0 +1,59 @@
+"""Presets for people: the list, and one in full."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from chords_cli.presets import Preset, to_yaml
+from chords_cli.ui.tables import Row, table
+from chords_cli.ui.words import size
+
+
+def presets_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """One line per preset: what it is, how it is run, whether it is there, under which licence."""
+    return table(("name", "model", "plan", "weights", "licence"), map(_row, rows))
+
+
+def preset_text(preset: Preset, facts: Mapping[str, Any]) -> str:
+    """A preset in full, as a file that loads again; other facts stand in comments."""
+    plan, weights = facts["plan"], facts["weights"]
+    where = f" in {weights['folder']}" if weights["folder"] else ""
+    comments = (
+        f"# weights: {_weights(weights)}{where}",
+        f"# plan: {_plan(plan)}, {plan['rounds']} rounds, ideally {plan['speedup']:.2f}x sooner",
+    )
+    return "\n".join((*comments, to_yaml(preset)))
+
+
+def _row(row: Mapping[str, Any]) -> Row:
+    name = Text(row["name"], style="bold")
+    if row["origin"] == "user":
+        name.append(" (yours)", style="not bold dim")
+    if "error" in row:
+        return name, Text(row["error"], style="red"), "", "", ""
+    gate = " (gated)" if row["license"]["gated"] else ""
+    state = row["weights"]["state"]
+    style = {"complete": "green", "partial": "magenta", "absent": "dim"}[state]
+    return (
+        name,
+        row["title"],
+        _plan(row["plan"]),
+        Text(_weights(row["weights"]), style=style),
+        f"{row['license']['name']}{gate}",
+    )
+
+
+def _plan(plan: Mapping[str, Any]) -> str:
+    starts = "-".join(map(str, plan["init_t"] or ()))
+    return f"{plan['algo']} {starts} of {plan['steps']}"
+
+
+def _weights(weights: Mapping[str, Any]) -> str:
+    amount = size(weights["bytes"])
+    return {
+        "complete": f"here, {amount}",
+        "partial": f"incomplete, {amount}",
+        "absent": "not here",
+    }[weights["state"]]

@@ -1,0 +1,55 @@
+"""What came out of a run, in a few lines, from its record."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from chords_cli.ui.words import duration, plural
+
+
+def paths(record: Mapping[str, Any]) -> list[str]:
+    """The path of every result, in order."""
+    folder = Path(record["settings"]["output"])
+    return [str(folder / entry["output"]) for entry in record["prompts"]]
+
+
+def summary(record: Mapping[str, Any]) -> Text:
+    """Measured times, and what they say about the plan on these devices."""
+    seconds, entries = record["seconds"], record["prompts"]
+    made = plural(len(entries), record["command"])
+    lines = [
+        Text.assemble(
+            (made, "bold green"),
+            f" in {duration(seconds['total'])}"
+            f" (start {duration(seconds['start'])}, load {duration(seconds['load'])})",
+        ),
+        Text(_sampling(record), style="dim"),
+    ]
+    if shared := _shared(record):
+        lines.append(Text(shared, style="dim"))
+    return Text("\n").join(lines)
+
+
+def _sampling(record: Mapping[str, Any]) -> str:
+    """The last result in rounds and seconds."""
+    last = record["prompts"][-1]
+    spent, steps = last["seconds"], record["plan"]["steps"]
+    rounds = f"{plural(last['rounds'], 'round')} instead of {plural(steps, 'step')}"
+    return (
+        f"{rounds}: encoding {duration(spent['encode'])}, sampling {duration(spent['sample'])},"
+        f" decoding {duration(spent['decode'])}"
+    )
+
+
+def _shared(record: Mapping[str, Any]) -> str:
+    """Why the seconds do not show the plan's speed-up, where cores share what they run on."""
+    devices, speedup = record["devices"], record["plan"]["speedup"]
+    if len(devices) == 1 or len(set(devices)) == len(devices):
+        return ""
+    where = ", ".join(dict.fromkeys(devices))
+    return (
+        f"{plural(len(devices), 'core')} share {where}: in seconds this is not the {speedup:.2f}x"
+        " of cores that have a GPU each"
+    )
