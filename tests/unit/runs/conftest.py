@@ -1,0 +1,57 @@
+"""A preset on disk without weights, and a short way to resolve settings from it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chords_cli.errors import UsageError
+from chords_cli.runs.request import Request
+from chords_cli.runs.settings import Settings, resolve
+
+PRESET = """
+name: toy
+title: Toy
+kind: image
+path: weights
+pipeline: FluxPipeline
+dtype: float32
+license: {name: MIT}
+call: {height: 64, width: 96, num_inference_steps: 50, guidance_scale: 3.5, negative_prompt: ""}
+limits: {size_multiple: 16}
+sampling: {cores: 4}
+prompts: [a cat, a dog]
+"""
+
+Resolve = Callable[..., Settings]
+
+
+@pytest.fixture
+def preset_file(tmp_path: Path) -> Path:
+    file = tmp_path / "toy.yaml"
+    file.write_text(PRESET)
+    return file
+
+
+@pytest.fixture
+def resolved(preset_file: Path, tmp_path: Path) -> Resolve:
+    """The settings of a request that says these options."""
+
+    def resolve_options(**options: Any) -> Settings:
+        said = {"model": str(preset_file), "output": tmp_path / "out", "devices": "cpu"} | options
+        return resolve(Request(kind="image", **said))
+
+    return resolve_options
+
+
+@pytest.fixture
+def refused(resolved: Resolve) -> Callable[..., tuple[str, str]]:
+    """The message and the hint with which these options are refused."""
+
+    def refuse(**options: Any) -> tuple[str, str]:
+        with pytest.raises(UsageError) as caught:
+            resolved(**options)
+        return caught.value.message, caught.value.hint
+
+    return refuse

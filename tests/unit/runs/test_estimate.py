@@ -1,0 +1,54 @@
+import json
+
+import pytest
+
+from chords_cli.engine.messages import Latent
+from chords_cli.media.latents import latent_bytes
+from chords_cli.runs.estimate import estimate_memory
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """A pipeline's folder in which every component holds one tensor of 10 numbers."""
+    folder = tmp_path / "weights"
+    parts = {name: ["diffusers", "X"] for name in ("transformer", "vae", "text_encoder")}
+    index = parts | {"tokenizer": ["transformers", "X"], "image_encoder": [None, None]}
+    folder.mkdir()
+    (folder / "model_index.json").write_text(json.dumps(index | {"_class_name": "FluxPipeline"}))
+    for name in parts:
+        (folder / name).mkdir()
+        data = latent_bytes(Latent("float32", (2, 5), b"\0" * 40), {"format": "pt"})
+        (folder / name / "model.safetensors").write_bytes(data)
+    (folder / "tokenizer").mkdir()
+    return folder
+
+
+def test_only_core_0_holds_text_encoders_and_only_decoders_the_vae(resolved, weights):
+    estimate = estimate_memory(resolved(cores=2), weights)
+    assert estimate == [
+        {
+            "core": 0,
+            "device": "cpu",
+            "components": {"transformer": 40, "text_encoder": 40},
+            "bytes": 80,
+        },
+        {"core": 1, "device": "cpu", "components": {"transformer": 40, "vae": 40}, "bytes": 80},
+    ]
+
+
+def test_weights_are_counted_in_the_dtype_that_they_are_loaded_in(resolved, weights):
+    (core,) = estimate_memory(resolved(cores=1, dtype="bfloat16"), weights)
+    assert core["bytes"] == 60
+
+
+def test_a_components_own_dtype_counts(resolved, weights, preset_file):
+    preset_file.write_text(preset_file.read_text() + "components: {vae: {dtype: float32}}\n")
+    (core,) = estimate_memory(resolved(cores=1, dtype="bfloat16"), weights)
+    assert core["components"] == {"transformer": 20, "vae": 40, "text_encoder": 20}
+
+
+def test_a_variant_beside_the_weights_is_not_counted_twice(resolved, weights):
+    plain = weights / "vae" / "model.safetensors"
+    (weights / "vae" / "model.fp16.safetensors").write_bytes(plain.read_bytes())
+    (core,) = estimate_memory(resolved(cores=1), weights)
+    assert core["components"]["vae"] == 40

@@ -1,0 +1,69 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from chords_cli.errors import UsageError
+from chords_cli.runs.folder import check_free, check_writable
+
+FREE_HINT = (
+    "choose another --output, add --resume to keep what is done, or --overwrite to replace it"
+)
+
+
+def refusal(function, *args):
+    with pytest.raises(UsageError) as caught:
+        function(*args)
+    return caught.value.message, caught.value.hint
+
+
+def test_a_folder_that_is_there_or_can_be_made_is_accepted(tmp_path, monkeypatch):
+    check_writable(tmp_path)
+    check_writable(tmp_path / "new")
+    monkeypatch.chdir(tmp_path)
+    check_writable(Path("outputs/new"))
+    check_writable(Path("new"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
+    file = tmp_path / "out"
+    file.touch()
+    assert refusal(check_writable, file) == (
+        f"output {file} is a file",
+        "name a folder with --output",
+    )
+
+
+def test_a_folder_without_a_parent_is_refused(tmp_path):
+    folder = tmp_path / "a" / "b"
+    assert refusal(check_writable, folder) == (
+        f"output {folder} cannot be made: {folder.parent} is no folder",
+        f"make it first: mkdir -p {folder.parent}",
+    )
+
+
+def test_a_folder_that_may_not_be_written_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert refusal(check_writable, tmp_path / "new") == (
+        f"output {tmp_path / 'new'} cannot be written: {tmp_path} is read-only for you",
+        "choose another --output",
+    )
+
+
+def test_names_that_are_free_are_accepted(tmp_path):
+    check_free(tmp_path, ["a.png", "run.json"])
+    check_free(tmp_path / "new", ["a.png"])
+
+
+def test_a_name_that_is_taken_is_refused(tmp_path):
+    (tmp_path / "b.png").touch()
+    message = f"{tmp_path / 'b.png'} exists already"
+    assert refusal(check_free, tmp_path, ["a.png", "b.png"]) == (message, FREE_HINT)
+
+
+def test_of_several_names_that_are_taken_the_first_and_the_number_are_told(tmp_path):
+    for name in "abc":
+        (tmp_path / f"{name}.png").touch()
+    message = f"{tmp_path / 'a.png'} and 2 more exist already"
+    assert refusal(check_free, tmp_path, ["a.png", "b.png", "c.png"]) == (message, FREE_HINT)

@@ -1,0 +1,245 @@
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from chords_cli.errors import PlanError
+from chords_cli.runs.request import Request
+from chords_cli.runs.settings import resolve
+from chords_cli.sampler.plan import chords_plan
+from chords_cli.sampler.stop import StopRule
+
+
+def test_nothing_said_gives_the_presets_settings(resolved):
+    settings = resolved()
+    assert settings.plan == chords_plan(50, (0, 8, 16, 32)).until(1)
+    assert settings.stop == StopRule("core_index", 1)
+    assert (settings.seed, settings.num, settings.dtype) == (42, 1, "float32")
+    assert settings.prompts == ("a cat", "a dog")
+    assert settings.call["width"] == 96
+    assert settings.devices == ("cpu",) * 4
+
+
+def test_options_win_over_the_preset(resolved):
+    settings = resolved(
+        steps=20, cores=2, seed=7, num=3, guidance=5.0, width=32, height=48, dtype="bfloat16"
+    )
+    assert settings.call == {
+        "height": 48,
+        "width": 32,
+        "num_inference_steps": 20,
+        "guidance_scale": 5.0,
+        "negative_prompt": "",
+    }
+    assert (settings.plan.steps, settings.plan.cores) == (20, 2)
+    assert (settings.seed, settings.num, settings.dtype) == (7, 3, "bfloat16")
+
+
+def test_cores_follow_the_starts_when_only_these_are_said(resolved):
+    assert resolved(init_t="0-10-30").plan == chords_plan(50, (0, 10, 30)).until(1)
+
+
+def test_guidance_sets_true_guidance_where_the_preset_uses_it(resolved, preset_file):
+    text = preset_file.read_text().replace("guidance_scale: 3.5", "true_cfg_scale: 2.0")
+    preset_file.write_text(text.replace("num_inf", "guidance_scale: 1.0, num_inf"))
+    call = resolved(guidance=4.0).call
+    assert (call["true_cfg_scale"], call["guidance_scale"]) == (4.0, 1.0)
+
+
+def test_sequential_returns_the_exact_result_whatever_the_preset_stops_at(resolved, preset_file):
+    stop = "sampling: {cores: 4, stop: {criterion: residual, residual: 0.1}}"
+    preset_file.write_text(preset_file.read_text().replace("sampling: {cores: 4}", stop))
+    settings = resolved(algo="sequential")
+    assert settings.stop == StopRule("core_index", 1)
+    assert settings.plan.hits[-1].round == 50
+
+
+def test_the_core_that_makes_the_result_is_the_only_one_to_decode(resolved):
+    assert resolved(stop_index=0).decoders == {3}
+    assert resolved(stop_index=1).decoders == {3}
+    assert resolved(stop_index=4).decoders == {0}
+
+
+def test_a_residual_rule_has_every_core_ready_to_decode(resolved):
+    assert resolved(stop_residual=0.1).decoders == {0, 1, 2, 3}
+
+
+def test_all_cores_run_on_to_the_exact_result_when_no_stop_is_said(resolved):
+    settings = resolved(all_cores=True)
+    assert [hit.index for hit in settings.plan.hits] == [0, 1, 2, 3, 4]
+    assert settings.stop == StopRule("core_index", 1)
+    assert settings.decoders == {0, 1, 2, 3}
+
+
+def test_all_cores_run_to_the_stop_that_is_said(resolved):
+    settings = resolved(all_cores=True, stop_index=2)
+    assert [hit.index for hit in settings.plan.hits] == [0, 1, 2]
+    assert settings.decoders == {3, 2}
+
+
+def test_default_output_is_a_new_folder_named_by_time_and_model(resolved, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("time.strftime", lambda _: "20260102-030405")
+    assert resolved(output=None).output == Path("outputs/20260102-030405-toy")
+    Path("outputs/20260102-030405-toy").mkdir(parents=True)
+    assert resolved(output=None).output == Path("outputs/20260102-030405-toy-2")
+
+
+def test_a_model_that_is_not_said_is_the_built_in_one():
+    assert resolve(Request(kind="image", devices="cpu")).preset.name == "demo-image"
+
+
+REFUSED = [
+    (
+        {"stop_index": 1, "stop_residual": 0.1},
+        "--stop-index 1 and --stop-residual 0.1 exclude each other",
+        "give one of them",
+    ),
+    (
+        {"stop_index": 5},
+        "stop_index is 5, but 4 cores make outputs 0 to 4",
+        "try --stop-index 1",
+    ),
+    (
+        {"stop_index": -1},
+        "stop_index is -1, but 4 cores make outputs 0 to 4",
+        "try --stop-index 1",
+    ),
+    (
+        {"stop_residual": 0.0},
+        "stop_residual is 0, but a residual is above 0",
+        "try --stop-residual 0.05",
+    ),
+    (
+        {"init_t": "0-a-8"},
+        "init_t '0-a-8' is not a list of whole numbers joined by dashes",
+        "write one start a core, slowest first, as in 0-8-16-32",
+    ),
+    (
+        {"init_t": "4-8"},
+        "init_t 4-8 does not start at 0",
+        "core 0 visits every step: begin with 0, as in 0-8-16-32",
+    ),
+    (
+        {"init_t": "0-16-8"},
+        "init_t 0-16-8 is not increasing: 8 follows 16",
+        "sort the starts, slowest core first, as in 0-8-16-32",
+    ),
+    ({"init_t": "0-8-8"}, "init_t 0-8-8 repeats 8", "give every core its own start"),
+    (
+        {"init_t": "0-50"},
+        "init_t 0-50 reaches 50, but the grid's last step is 49",
+        "keep every start below --steps 50",
+    ),
+    (
+        {"init_t": "0-8", "cores": 3},
+        "init_t 0-8 has 2 starts, but cores is 3",
+        "use --cores 2, or leave out --cores or --init-t",
+    ),
+    (
+        {"algo": "sequential", "cores": 4},
+        "cores is 4, but algo sequential runs on 1 core",
+        "use --algo chords, or --cores 1",
+    ),
+    ({"cores": 0}, "cores is 0, but a run has at least 1 core", "try --cores 4"),
+    (
+        {"cores": 9, "steps": 8},
+        "cores is 9, but 8 steps allow at most 8 cores",
+        "use --cores 8 or fewer, or more --steps",
+    ),
+    ({"steps": 0}, "steps is 0, but a grid has at least 1 step", "try --steps 50"),
+    ({"num": 0}, "num is 0, but must be at least 1", "try --num 1"),
+    ({"seed": -1}, "seed is -1, but must be from 0 to 2^64 - 1", "try --seed 42"),
+    (
+        {"width": 500},
+        "width is 500, but this model takes a multiple of 16",
+        "try --width 496 or --width 512",
+    ),
+    (
+        {"height": 0},
+        "height is 0, but this model takes a multiple of 16",
+        "try --height 16 or --height 32",
+    ),
+    ({"frames": 9}, "frames is 9, but toy makes images", "leave out --frames"),
+    ({"fps": 8}, "fps is 8, but toy makes images", "leave out --fps"),
+    ({"dtype": "int8"}, "dtype 'int8' is not known", "choose float32, bfloat16, float16"),
+    ({"guidance": -1.0}, "guidance is -1, but must be 0 or more", "try --guidance 3.5"),
+    (
+        {"negative_prompt": "blur", "guidance": 1.0},
+        "a negative prompt does nothing at guidance 1",
+        "raise --guidance above 1, or leave out --negative-prompt",
+    ),
+    ({"timeout": 0.0}, "timeout is 0 seconds, but must be above 0", "try --timeout 600"),
+    ({"timeout": float("nan")}, "timeout is nan seconds, but must be above 0", "try --timeout 600"),
+    (
+        {"devices": "gpu"},
+        "device 'gpu' is not known",
+        "write --devices cpu or --devices cuda:0,cuda:1",
+    ),
+    (
+        {"devices": "cpu,"},
+        "device '' is not known",
+        "write --devices cpu or --devices cuda:0,cuda:1",
+    ),
+    (
+        {"rounds": 10},
+        "--rounds is for algorithms that are planned by rounds, and chords is not",
+        "leave out --rounds; --cores and --init-t set how fast a run is",
+    ),
+    (
+        {"output": None, "resume": True},
+        "--resume is given without --output",
+        "name the folder of the earlier run with --output",
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "message", "hint"), REFUSED)
+def test_bad_options_are_refused_with_their_values_and_the_way_out(refused, options, message, hint):
+    assert refused(**options) == (message, hint)
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "hint"),
+    [
+        ({"guidance": 2.0}, "guidance is 2, but toy takes none", "leave out --guidance"),
+        (
+            {"negative_prompt": "blur"},
+            "toy takes no negative prompt",
+            "leave out --negative-prompt",
+        ),
+    ],
+)
+def test_what_the_pipeline_does_not_take_is_refused(refused, preset_file, options, message, hint):
+    text = preset_file.read_text()
+    preset_file.write_text(text.replace(', guidance_scale: 3.5, negative_prompt: ""', ""))
+    assert refused(**options) == (message, hint)
+
+
+def test_a_plan_that_cannot_be_is_a_plan_error(resolved):
+    with pytest.raises(PlanError):
+        resolved(init_t="0-60")
+
+
+def test_a_preset_of_another_kind_is_refused_with_the_command_to_type(refused, preset_file):
+    text = re.sub("kind: image", "kind: video\nfps: 8", preset_file.read_text())
+    preset_file.write_text(text)
+    assert refused() == (
+        "toy makes videos, but this is chords image",
+        f"type chords video --model {preset_file}",
+    )
+
+
+def test_resolving_settings_leaves_torch_and_its_friends_unloaded():
+    import subprocess
+
+    code = (
+        "import sys; from chords_cli.runs.generate import generate; "
+        "from chords_cli.runs.settings import resolve; "
+        "from chords_cli.runs.request import Request; "
+        "resolve(Request(kind='image', devices='cpu')); "
+        "print({'torch', 'numpy', 'PIL', 'diffusers'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
