@@ -16,6 +16,13 @@ from chords_cli.ui.console import Console, never_fail_on_encoding
 
 INTERRUPTED = 130
 
+_WORDS = {
+    "Value error, ": "",
+    "Input should be a valid integer, unable to parse string as an integer": "not a whole number",
+    "Input should be a valid number, unable to parse string as a number": "not a number",
+}
+"""How typer says what is wrong with a value, and how we do."""
+
 app = typer.Typer(
     name="chords",
     help="One diffusion sample sooner: several cores solve its ODE together.",
@@ -71,7 +78,9 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 
 
 def _sentence(message: str) -> str:
-    """Typer's messages in one line, without the full stop."""
+    """Typer's messages in one line and in the words of the others."""
+    for theirs, ours in _WORDS.items():
+        message = message.replace(theirs, ours)
     return " ".join(message.split()).rstrip(".")
 
 

@@ -59,4 +59,5 @@ class LivePanel:
     def _lasts(self, event: events.Event) -> bool:
         if isinstance(event, events.PromptDone | events.PromptSkipped):
             return self._verbose or self._progress.total > 1
-        return self._verbose and isinstance(event, Details | events.PromptStarted)
+        known = isinstance(event, events.CoreStepped)
+        return self._verbose and isinstance(event, Details) and not known

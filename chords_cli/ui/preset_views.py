@@ -8,7 +8,7 @@ from rich.text import Text
 
 from chords_cli.presets import Preset, to_yaml
 from chords_cli.ui.tables import Row, table
-from chords_cli.ui.words import size
+from chords_cli.ui.words import plural, size
 
 
 def presets_table(rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -20,9 +20,11 @@ def preset_text(preset: Preset, facts: Mapping[str, Any]) -> str:
     """A preset in full, as a file that loads again; other facts stand in comments."""
     plan, weights = facts["plan"], facts["weights"]
     where = f" in {weights['folder']}" if weights["folder"] else ""
+    starts = "-".join(map(str, plan["init_t"] or ()))
     comments = (
         f"# weights: {_weights(weights)}{where}",
-        f"# plan: {_plan(plan)}, {plan['rounds']} rounds, ideally {plan['speedup']:.2f}x sooner",
+        f"# plan: {plan['algo']} {starts}, {plan['rounds']} rounds instead of {plan['steps']}, "
+        f"ideally {plan['speedup']:.2f}x sooner",
     )
     return "\n".join((*comments, to_yaml(preset)))
 
@@ -46,14 +48,13 @@ def _row(row: Mapping[str, Any]) -> Row:
 
 
 def _plan(plan: Mapping[str, Any]) -> str:
-    starts = "-".join(map(str, plan["init_t"] or ()))
-    return f"{plan['algo']} {starts} of {plan['steps']}"
+    return f"{plan['algo']}, {plural(plan['cores'], 'core')}: {plan['speedup']:.2f}x"
 
 
 def _weights(weights: Mapping[str, Any]) -> str:
     amount = size(weights["bytes"])
     return {
-        "complete": f"here, {amount}",
+        "complete": f"downloaded, {amount}",
         "partial": f"incomplete, {amount}",
-        "absent": "not here",
+        "absent": "not downloaded",
     }[weights["state"]]

@@ -14,7 +14,13 @@ Row = tuple[str | Text, ...]
 
 def table(columns: Iterable[str], rows: Iterable[Row], *, right: Iterable[str] = ()) -> Table:
     """A plain table; the columns in `right` are numbers."""
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    grid = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        header_style="bold",
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     numbers = set(right)
     for column in columns:
         grid.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
