@@ -205,7 +205,7 @@ def chain_class(stock: type[SchedulerMixin]) -> type[SchedulerMixin]:
 def following(pipe: DiffusionPipeline, chain: Chain) -> Iterator[None]:
     """The pipeline follows `chain` inside the block and is stock again after it."""
     scheduler = pipe.scheduler
-    stock = stock_class(type(scheduler))
+    stock: type = stock_class(type(scheduler))
     scheduler.__class__ = chain_class(stock)
     scheduler._chain = chain
     try:

@@ -91,7 +91,8 @@ def _scheduler(spec: ModelSpec, index: dict[str, Any]) -> SchedulerMixin:
     if not spec.scheduler:
         return scheduler
     cls: Any = getattr(diffusers, spec.scheduler.get("class") or own.__name__, None)
-    if not (isinstance(cls, type) and issubclass(cls, SchedulerMixin)):
+    known = isinstance(cls, type) and issubclass(cls, SchedulerMixin)
+    if not known:
         raise UsageError(
             f"scheduler.class {spec.scheduler['class']} is not a scheduler of diffusers",
             "write a class name such as FlowMatchEulerDiscreteScheduler",
