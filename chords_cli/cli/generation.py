@@ -38,13 +38,17 @@ def _request(kind: Literal["image", "video"], options: Mapping[str, Any]) -> Req
 
 def _show_dry_run(console: Console, request: Request) -> None:
     from chords_cli.runs.generate import dry_run
-    from chords_cli.ui.tables import listing
+    from chords_cli.ui.dry_run import dry_run_view
 
     document = dry_run(request)
     if console.mode == "json":
         console.document(document)
+    elif console.mode == "quiet":
+        for path in document["files"]:
+            console.line(path)
     else:
-        console.show(listing(document))
+        for part in dry_run_view(document, console.out.width):
+            console.show(part)
 
 
 def _show_run(console: Console, request: Request) -> None:

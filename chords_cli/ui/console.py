@@ -38,8 +38,8 @@ class Console:
         return self.mode == "human"
 
     def show(self, renderable: RenderableType) -> None:
-        """Prints a result for people on stdout."""
-        self.out.print(renderable)
+        """Prints a result for people on stdout; bare text is not wrapped."""
+        self.out.print(renderable, soft_wrap=isinstance(renderable, str | Text))
 
     def line(self, text: str) -> None:
         """Prints one bare line of data on stdout, whatever the width."""

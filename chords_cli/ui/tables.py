@@ -1,7 +1,6 @@
-"""Tables and listings for people."""
+"""Tables for people."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from rich import box
 from rich.table import Table
@@ -45,40 +44,6 @@ def outputs_table(plan: Plan, chosen: int) -> Table:
         )
         rows.append((*(Text(number, style) for number in numbers), Text(note, style or "dim")))
     return table(columns, rows, right=columns[:-1])
-
-
-def listing(document: Mapping[str, Any], indent: int = 0) -> Text:
-    """Nested settings as indented `key: value` lines; None and empty values are left out."""
-    lines = Text()
-    for key, value in document.items():
-        if value is None or value in ("", [], (), {}):
-            continue
-        lines.append(f"{'  ' * indent}{key}: ", style="cyan")
-        if isinstance(value, Mapping):
-            lines.append("\n").append_text(listing(value, indent + 1))
-        elif isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
-            lines.append("\n")
-            for item in value:
-                lines.append_text(_item(item, indent + 1))
-        else:
-            lines.append(f"{_inline(value)}\n")
-    return lines
-
-
-def _item(item: Any, indent: int) -> Text:
-    if not isinstance(item, Mapping):
-        return Text(f"{'  ' * indent}- {_inline(item)}\n")
-    body = listing(item, indent + 1)
-    marked = Text("  " * indent + "- ")
-    return marked.append_text(body[2 * indent + 2 :])
-
-
-def _inline(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    return str(value)
 
 
 def _note(index: int, last: int, chosen: int) -> str:
