@@ -122,7 +122,7 @@ def _entry_of_picture(settings: Settings, take: Take) -> Entry | None:
         "output": name,
         "rounds": output.get("round"),
         "outputs": [output],
-        "seconds": None,
+        "seconds": dict.fromkeys(("encode", "sample", "decode", "total"), 0.0),
     }
 
 
