@@ -5,6 +5,7 @@ them at its top.
 """
 
 import os
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any
@@ -33,7 +34,10 @@ def quiet_libraries(progress: Progress) -> None:
     """Silences diffusers and transformers and sends their loading bars to `progress`."""
     import diffusers.utils.logging as diffusers_logging
     import transformers.utils.logging as transformers_logging
+    from tqdm import tqdm
 
+    # tqdm's own lock is a semaphore of the system, which a killed process would leave behind
+    tqdm.set_lock(threading.RLock())
     warnings.filterwarnings("ignore")
     for library in (diffusers_logging, transformers_logging):
         library.set_verbosity_error()
