@@ -13,7 +13,7 @@ from typing import Any
 from chords_cli.errors import UsageError
 from chords_cli.media.metadata import find_metadata
 from chords_cli.runs.folder import check_free, check_writable
-from chords_cli.runs.recipe import pixels
+from chords_cli.runs.recipe import SCHEMA, pixels
 from chords_cli.runs.saving import planned_names
 from chords_cli.runs.settings import Settings
 from chords_cli.runs.takes import Take
@@ -73,14 +73,14 @@ def _read_record(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if record["schema"] == 1 and isinstance(record["settings"], dict):
-            return dict(record)
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    raise UsageError(
-        f"{path} is not a record of chords", "choose another --output, or remove that file"
-    )
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if record["schema"] != SCHEMA or not isinstance(record["settings"], dict):
+            raise ValueError("another kind of document")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path} is not a record of chords", "choose another --output, or remove that file"
+        ) from error
+    return record
 
 
 def _changed(record: dict[str, Any], now: dict[str, Any]) -> str:

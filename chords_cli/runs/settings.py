@@ -13,9 +13,9 @@ from chords_cli.engine.devices import assign_devices
 from chords_cli.errors import UsageError
 from chords_cli.planning import resolve_plan, resolve_stop
 from chords_cli.presets import DEFAULT, Preset, find_preset
+from chords_cli.runs.again import read_recipe, with_recipe
 from chords_cli.runs.folder import default_output
 from chords_cli.runs.prompts import resolve_prompts
-from chords_cli.runs.recipe import read_recipe, with_recipe
 from chords_cli.runs.request import Request
 from chords_cli.runs.takes import Take, takes
 from chords_cli.sampler.plan import Plan

@@ -1,0 +1,171 @@
+"""The way back from a picture to the request that makes it again (`--from-metadata`).
+
+Fills a request with the picture's document (`recipe`) wherever the user has said nothing, and
+refuses when the preset of that name no longer is what it was.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+import chords_cli
+from chords_cli.engine.devices import available_devices
+from chords_cli.errors import UsageError
+from chords_cli.media.metadata import read_metadata
+from chords_cli.preset_schema import Preset
+from chords_cli.presets import find_preset
+from chords_cli.runs.recipe import model_document
+from chords_cli.runs.request import Request
+
+_GUIDANCE = ("true_cfg_scale", "guidance_scale")
+_OPTIONS = {"num_inference_steps", "width", "height", "num_frames", "negative_prompt"}
+"""The arguments of a pipeline's call that have an option of their own, besides guidance."""
+
+
+class OutputIndex(BaseModel):
+    """Which output of its run a picture is."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    index: int
+
+
+class Call(BaseModel):
+    """The arguments of a pipeline's call that an option sets, and all others as they are."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="allow")
+
+    num_inference_steps: int
+    width: int | None = None
+    height: int | None = None
+    num_frames: int | None = None
+    guidance_scale: float | None = None
+    true_cfg_scale: float | None = None
+    negative_prompt: str | None = None
+
+
+class Recipe(BaseModel):
+    """As much of a picture's document as the way back needs, checked for its types."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    schema_: Literal[1]
+    preset: str
+    model: dict[str, Any]
+    dtype: str
+    algo: str
+    cores: int
+    steps: int
+    init_t: list[int]
+    device: str
+    call: Call
+    prompt: str
+    seed: int
+    output: OutputIndex
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe in a picture.
+
+    Raises:
+        UsageError: There is none, or it is not one that this version understands.
+    """
+    found = read_metadata(path)
+    try:
+        return Recipe.model_validate({**found, "schema_": found.get("schema")})
+    except ValidationError as error:
+        key = str(error.errors()[0]["loc"][0]).rstrip("_")
+        raise UsageError(
+            f"the chords metadata of {path} cannot be used: {key} is missing or wrong",
+            f"this is chords {chords_cli.__version__}; the file was made by another version",
+        ) from error
+
+
+def with_recipe(request: Request, recipe: Recipe) -> Request:
+    """`request` with the recipe's values where it says nothing.
+
+    Raises:
+        UsageError: The preset is gone or changed, or there is no device of the recipe's kind.
+    """
+    preset = _preset(request, recipe)
+    call = recipe.call.model_dump(exclude_unset=True)
+    values: dict[str, Any] = {
+        "model": recipe.preset,
+        "prompts": () if request.prompt_file else (recipe.prompt,),
+        "seed": recipe.seed,
+        "dtype": recipe.dtype,
+        "steps": recipe.steps,
+        "devices": None if request.devices else _devices(recipe.device),
+        "guidance": next((call[key] for key in _GUIDANCE if key in call), None),
+        "width": call.get("width"),
+        "height": call.get("height"),
+        "frames": call.get("num_frames"),
+        "negative_prompt": call.get("negative_prompt"),
+        **_planned(request, recipe),
+    }
+    if request.model is None:
+        _check_unchanged(preset, recipe)
+    missing = {key: value for key, value in values.items() if getattr(request, key) in (None, ())}
+    return replace(request, **missing)
+
+
+def _planned(request: Request, recipe: Recipe) -> dict[str, Any]:
+    """Cores, starts and stop, as far as they go with what the request says about the plan."""
+    algo = request.algo in (None, recipe.algo)
+    cores = request.init_t is None and algo
+    same = request.cores in (None, recipe.cores) and request.steps in (None, recipe.steps)
+    starts = same and recipe.algo != "sequential" and cores
+    stops = request.stop_index is None and request.stop_residual is None
+    return {
+        "algo": recipe.algo,
+        "cores": recipe.cores if cores else None,
+        "init_t": "-".join(map(str, recipe.init_t)) if starts else None,
+        "stop_index": recipe.output.index if stops and cores and same else None,
+    }
+
+
+def _preset(request: Request, recipe: Recipe) -> Preset:
+    if request.model is not None:
+        return find_preset(request.model)
+    try:
+        return find_preset(recipe.preset)
+    except UsageError as error:
+        raise UsageError(
+            f"{request.from_metadata} was made with preset {recipe.preset!r}: {error.message}",
+            "name its preset, as in --model my-preset.yaml",
+        ) from error
+
+
+def _check_unchanged(preset: Preset, recipe: Recipe) -> None:
+    now, then = model_document(preset), recipe.model
+    changed = [key for key in sorted({*now, *then}) if now.get(key) != then.get(key)]
+    changed += [f"call.{key}" for key in _changed_arguments(preset.call, recipe.call)]
+    if changed:
+        raise UsageError(
+            f"preset {preset.name} has changed since that picture was made: {', '.join(changed)}",
+            f"add --model {preset.name} to use it as it is now",
+        )
+
+
+def _changed_arguments(now: dict[str, Any], call: Call) -> list[str]:
+    """The arguments that the preset sets otherwise than then and that no option brings back."""
+    then = call.model_dump(exclude_unset=True)
+    guidance = next((key for key in _GUIDANCE if key in now), None)
+    by_option = {key for key in (*_OPTIONS, guidance) if key in then}
+    keys = sorted({*now, *(key for key in then if key not in _OPTIONS)} - by_option)
+    return [key for key in keys if key not in then or now.get(key) != then[key]]
+
+
+def _devices(kind: str) -> str:
+    """The devices of `kind` that are here."""
+    if kind == "cpu":
+        return kind
+    there = [device for device in available_devices() if device.startswith(kind)]
+    if not there:
+        raise UsageError(
+            f"the picture was made on {kind}, which this machine does not have",
+            "add --devices cpu to make a picture that is nearly the same",
+        )
+    return ",".join(there)
