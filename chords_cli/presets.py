@@ -90,10 +90,10 @@ def find_preset(name_or_file: str) -> Preset:
     files = {preset.name: preset.file for preset in available_presets()}
     if name_or_file in files:
         return load_preset(files[name_or_file])
-    near = difflib.get_close_matches(name_or_file, files, n=3, cutoff=0.4) or list(files)
     raise UsageError(
         f"unknown model {name_or_file!r}",
-        f"did you mean {_either(near)}? `chords presets` lists all; a file name ends in .yaml",
+        f"did you mean {_either(_nearest(name_or_file, list(files)))}? `chords presets` lists all; "
+        "a file name ends in .yaml",
     )
 
 
@@ -302,6 +302,12 @@ def _shown(value: Any) -> str:
 
 def _kind(value: Any) -> str:
     return "nothing" if value is None else "a list" if isinstance(value, list) else "one value"
+
+
+def _nearest(name: str, names: list[str]) -> list[str]:
+    """The names that begin alike or are spelt alike; all of them when there are none."""
+    alike = [known for known in names if known.startswith(name) or name.startswith(known)]
+    return alike or difflib.get_close_matches(name, names, cutoff=0.7) or names
 
 
 def _either(names: list[str]) -> str:

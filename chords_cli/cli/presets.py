@@ -35,7 +35,10 @@ def _list(console: Console) -> None:
     if console.mode == "json":
         console.document(rows)
     else:
-        console.show(presets_table(rows))
+        console.show(presets_table([row for row in rows if "error" not in row]))
+        for row in rows:
+            if "error" in row:
+                console.error(row["error"])
 
 
 def _show(console: Console, name: str) -> None:

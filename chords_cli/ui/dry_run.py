@@ -75,8 +75,10 @@ def _memory(memory: Mapping[str, Any]) -> Iterator[str]:
     """The weights of every core, or why they are not known."""
     if memory["cores"] is None:
         yield f"unknown: {memory['unknown']}"
-        return
-    for core in memory["cores"]:
+    if memory["measured"]:
+        parts = ", ".join(f"{name} {amount:g} GiB" for name, amount in memory["measured"].items())
+        yield f"measured: {parts}"
+    for core in memory["cores"] or ():
         parts = ", ".join(f"{name} {size(amount)}" for name, amount in core["components"].items())
         yield f"core {core['core']} on {core['device']}: {size(core['bytes'])} ({parts})"
 

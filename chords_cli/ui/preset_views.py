@@ -33,8 +33,6 @@ def _row(row: Mapping[str, Any]) -> Row:
     name = Text(row["name"], style="bold")
     if row["origin"] == "user":
         name.append(" (yours)", style="not bold dim")
-    if "error" in row:
-        return name, Text(row["error"], style="red"), "", "", ""
     gate = " (gated)" if row["license"]["gated"] else ""
     state = row["weights"]["state"]
     style = {"complete": "green", "partial": "magenta", "absent": "dim"}[state]

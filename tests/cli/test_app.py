@@ -1,0 +1,209 @@
+"""What holds for every command: help, version, errors, exit codes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import chords_cli
+from chords_cli.cli import app
+
+HEAVY = {"torch", "diffusers", "transformers", "yaml", "numpy", "huggingface_hub"}
+
+
+def python(code: str, **environment: str) -> str:
+    """Standard output of a new interpreter."""
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "80", **environment},
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def loaded_after(*arguments: str) -> set[str]:
+    """The modules that are loaded once a command line has been answered."""
+    code = f"""
+import sys
+from chords_cli.cli.app import run
+assert run({list(arguments)!r}) == 0
+sys.stdout.write(chr(10) + " ".join(sys.modules))
+"""
+    return set(python(code).splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["image", "--help"], ["--version"]])
+def test_help_and_version_import_nothing_heavy(arguments):
+    assert not loaded_after(*arguments) & HEAVY
+
+
+def test_help_does_not_import_pydantic():
+    assert "pydantic" not in loaded_after("--help")
+
+
+@pytest.mark.parametrize("arguments", [["plan"], ["presets"]])
+def test_plan_and_presets_import_neither_torch_nor_diffusers(arguments):
+    assert not loaded_after(*arguments) & {"torch", "diffusers", "transformers"}
+
+
+def test_version_is_the_packages_own(chords):
+    answer = chords("--version")
+    assert (answer.code, answer.out) == (0, f"chords {chords_cli.__version__}\n")
+
+
+def test_module_runs_as_the_command_does():
+    assert (
+        subprocess.run(
+            [sys.executable, "-m", "chords_cli", "--version"], capture_output=True, check=True
+        ).stdout.decode()
+        == f"chords {chords_cli.__version__}\n"
+    )
+
+
+def test_help_lists_the_commands_when_nothing_is_typed(chords):
+    answer = chords()
+    assert answer.code == 0
+    for command in ("image", "plan", "presets"):
+        assert f"│ {command}" in answer.out
+
+
+IMAGE_OPTIONS = {
+    *("--model", "-m", "--prompt-file", "--negative-prompt", "--guidance", "-g"),
+    *("--algo", "--cores", "-k", "--steps", "--init-t", "--stop-index", "--stop-residual"),
+    *("--seed", "-s", "--num", "-n", "--width", "-W", "--height", "-H"),
+    *("--output", "-o", "--all-cores", "--save-latents", "--resume", "--overwrite"),
+    *("--no-metadata", "--from-metadata", "--devices", "--dtype", "--timeout"),
+    *("--dry-run", "--json", "--quiet", "-q", "--verbose", "-v", "--help", "-h"),
+}
+
+
+def test_help_of_image_has_every_option_of_the_contract_and_no_other(chords, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    lines = [line for line in chords("image", "--help").out.splitlines() if line[:3] == "│ -"]
+    hidden = [
+        line for line in chords("image", "--help").out.splitlines() if "--no-metadata" in line
+    ]
+    words = {word for line in [*lines, *hidden] for word in line.split() if word[0] == "-"}
+    assert words == IMAGE_OPTIONS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (["image", "--xyz"], "No such option: --xyz", "`chords image --help`"),
+        (
+            ["plan", "--cores", "x"],
+            "Invalid value for '--cores' / '-k': not a whole number",
+            "plan",
+        ),
+        (
+            ["image", "--guidance", "x"],
+            "Invalid value for '--guidance' / '-g': not a number",
+            "`chords image --help`",
+        ),
+        (
+            ["plan", "--algo", "srds"],
+            "Invalid value for '--algo': 'srds' is not one of 'sequential', 'chords'",
+            "`chords plan --help`",
+        ),
+        (["sing"], "No such command 'sing'", "`chords --help`"),
+        (
+            ["image", "--quiet", "--verbose"],
+            "--verbose and --quiet exclude each other",
+            "give one of them",
+        ),
+        (
+            ["image", "--json", "--verbose"],
+            "--verbose and --json exclude each other",
+            "give one of them",
+        ),
+    ],
+)
+def test_wrong_usage_is_two_lines_on_stderr_and_exit_2(chords, arguments, message, hint):
+    if "--json" in arguments:
+        document = chords(*arguments).document
+        assert document == {"error": {"message": message, "hint": hint}}
+        return
+    answer = chords(*arguments)
+    first, second = answer.err.splitlines()
+    assert (answer.code, answer.out, first) == (2, "", f"error: {message}")
+    assert second.startswith("hint: ")
+    assert hint in second
+
+
+def test_error_is_one_document_on_stdout_with_json(chords):
+    answer = chords("plan", "--cores", "0", "--json")
+    assert (answer.code, answer.err) == (2, "")
+    assert answer.document == {
+        "error": {
+            "message": "cores is 0, but a run has at least 1 core",
+            "hint": "try --cores 4",
+        }
+    }
+
+
+def test_json_after_two_dashes_is_a_prompt_and_no_option(chords):
+    answer = chords("image", "--steps", "0", "--", "--json")
+    assert answer.code == 2
+    assert answer.err.startswith("error: steps is 0")
+
+
+def broken() -> None:
+    raise RuntimeError("the moon is full")
+
+
+def test_unexpected_error_is_one_line_and_a_hint(chords, monkeypatch):
+    monkeypatch.setattr(app.app.registered_commands[1], "callback", broken)
+    answer = chords("broken")
+    assert answer.code == 1
+    assert answer.err == (
+        "error: RuntimeError: the moon is full\n"
+        "hint: this is a bug; CHORDS_DEBUG=1 for the traceback\n"
+    )
+
+
+def test_unexpected_error_shows_its_traceback_when_debugging(chords, monkeypatch):
+    monkeypatch.setattr(app.app.registered_commands[1], "callback", broken)
+    monkeypatch.setenv("CHORDS_DEBUG", "1")
+    assert "Traceback (most recent call last)" in chords("broken").err
+
+
+def interrupted() -> None:
+    raise KeyboardInterrupt
+
+
+def test_interrupt_is_a_plain_line_and_exit_130(chords, monkeypatch):
+    monkeypatch.setattr(app.app.registered_commands[1], "callback", interrupted)
+    answer = chords("interrupted")
+    assert (answer.code, answer.out, answer.err) == (130, "", "error: interrupted\n")
+
+
+def test_reader_that_leaves_early_is_met_in_silence():
+    command = f"{sys.executable} -m chords_cli plan --json --steps 500 | head -n 1"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert (result.stdout, result.stderr) == ("{\n", "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("chords image --model demo", "demo-image"),
+        ("chords image --algo s", "sequential"),
+        ("chords image --dtype bf", "bfloat16"),
+        ("chords image --devices c", "cpu"),
+        ("chords pre", "presets"),
+    ],
+)
+def test_shell_completion_offers(typed, offered):
+    words = typed.split()
+    found = python(
+        "from chords_cli.cli.app import main; main()",
+        _CHORDS_COMPLETE="complete_bash",
+        COMP_WORDS=typed,
+        COMP_CWORD=str(len(words) - 1),
+    )
+    assert offered in found.split()

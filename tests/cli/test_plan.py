@@ -1,0 +1,198 @@
+"""`chords plan`: the drawing, the document, and every way to ask for no plan."""
+
+import pytest
+
+DEFAULT = """\
+chords 0-8-16-32 · 4 cores · 50 steps
+
+round    1  2  3  4  5  6  7  8  9 10 11 12 13 14 15 16 17 18 19 20 21 
+core 0   0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15 16 17 18 19 20 
+core 1   0  8  9 10 11 12 13 14 15↓16 17 18 19 20 21 22 23↓24 25 26 27 
+core 2   0  8 16 17 18 19 20 21 22 23↓24 25 26 27 28 29 30 31↓32 33 34 
+core 3   0  8 16 32○33 34 35 36 37 38 39 40 41 42 43 44 45 46 47↓48 49●
+
+↓ rectified by the core above   ○ preview   ● output   dim: not needed, not run
+
+rounds    21 instead of 50 (to output 1)
+speed-up  2.38x, if every core has a device of its own
+NFE       78 in total, 9 of them not needed and not run
+messages  5 latents sent between neighbours
+
+output  core  round  speed-up  NFE                      
+────────────────────────────────────────────────────────
+     0     3      4    12.50x   10  preview             
+     1     3     21     2.38x   78  the result          
+     2     2     36     1.39x  123                      
+     3     1     43     1.16x  137                      
+     4     0     50     1.00x  144  exact, as sequential
+
+"""  # noqa: W291 - as printed
+
+
+def test_plan_draws_the_published_plan_of_four_cores(chords):
+    answer = chords("plan")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out == DEFAULT
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+@pytest.mark.parametrize("arguments", [["-k", "8"], ["-k", "16"], ["--steps", "300", "-k", "2"]])
+def test_plan_stays_within_the_terminal(chords, monkeypatch, width, arguments):
+    monkeypatch.setenv("COLUMNS", str(width))
+    answer = chords("plan", *arguments)
+    assert answer.code == 0
+    assert max(map(len, answer.out.splitlines())) <= width
+
+
+def test_plan_uses_one_character_a_round_when_steps_do_not_fit(chords, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = chords("plan").out.splitlines()
+    assert lines[2:7] == [
+        "round   1       10        20",
+        "core 0  ·····················",
+        "core 1  =·······↓·······↓····",
+        "core 2  ==·······↓·······↓···",
+        "core 3  ===○··············↓·●",
+    ]
+
+
+def test_plan_continues_below_when_rounds_do_not_fit(chords, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = chords("plan", "--algo", "sequential", "--steps", "100").out.splitlines()
+    assert lines[2:7] == [
+        "round   1       10        20        30        40        50",
+        f"core 0  ○{'·' * 51}",
+        "",
+        "round   53    60        70        80        90       100",
+        f"core 0  {'·' * 47}●",
+    ]
+
+
+def test_plan_document_is_the_plan_as_data(chords):
+    document = chords("plan", "--cores", "8", "--json").document
+    assert document["init_t"] == [0, 2, 4, 8, 16, 24, 32, 40]
+    assert (document["rounds"], round(document["speedup"], 2)) == (17, 2.94)
+    assert document["outputs"][1] == {
+        "index": 1,
+        "core": 7,
+        "round": 17,
+        "speedup": 50 / 17,
+        "nfe_total": 108,
+    }
+    assert document["messages"][0] == {"round": 2, "core": 1, "start": 2, "stop": 4}
+    assert len(document["walks"]) == len(document["evaluations"]) == 8
+
+
+def test_plan_takes_the_number_of_cores_from_the_starts(chords):
+    document = chords("plan", "--init-t", "0-5-20", "--steps", "30", "--json").document
+    assert (document["cores"], document["init_t"]) == (3, [0, 5, 20])
+
+
+def test_plan_of_one_core_is_sequential(chords):
+    document = chords("plan", "--algo", "sequential", "--json").document
+    assert (document["cores"], document["rounds"], document["speedup"]) == (1, 50, 1.0)
+
+
+def test_plan_goes_to_the_output_that_is_asked_for(chords):
+    document = chords("plan", "--stop-index", "2", "--json").document
+    assert (document["stop_index"], document["rounds"]) == (2, 36)
+
+
+def test_plan_follows_the_preset_file(chords, tmp_path):
+    full = chords("presets", "demo-image").out
+    file = tmp_path / "mine.yaml"
+    file.write_text(full.replace("cores: 4", "cores: 2").replace("init_t: auto", "init_t: 0-25"))
+    document = chords("plan", "--model", str(file), "--json").document
+    assert document["init_t"] == [0, 25]
+    assert chords("plan", "--model", str(file), "-k", "4", "--json").document["init_t"][-1] == 32
+
+
+JOINED = "write one start a core, slowest first, as in 0-8-16-32"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        ("--cores 0", "cores is 0, but a run has at least 1 core", "try --cores 4"),
+        ("--cores -2", "cores is -2, but a run has at least 1 core", "try --cores 4"),
+        (
+            "--cores 51",
+            "cores is 51, but 50 steps allow at most 50 cores",
+            "use --cores 50 or fewer, or more --steps",
+        ),
+        ("--steps 0", "steps is 0, but a grid has at least 1 step", "try --steps 50"),
+        (
+            "--steps 3",
+            "cores is 4, but 3 steps allow at most 3 cores",
+            "use --cores 3 or fewer, or more --steps",
+        ),
+        (
+            "--init-t 1-8-16",
+            "init_t 1-8-16 does not start at 0",
+            "core 0 visits every step: begin with 0, as in 0-8-16-32",
+        ),
+        (
+            "--init-t 0-16-8",
+            "init_t 0-16-8 is not increasing: 8 follows 16",
+            "sort the starts, slowest core first, as in 0-8-16-32",
+        ),
+        ("--init-t 0-8-8", "init_t 0-8-8 repeats 8", "give every core its own start"),
+        (
+            "--init-t 0-8-50",
+            "init_t 0-8-50 reaches 50, but the grid's last step is 49",
+            "keep every start below --steps 50",
+        ),
+        (
+            "--init-t 0-8 --cores 4",
+            "init_t 0-8 has 2 starts, but cores is 4",
+            "use --cores 2, or leave out --cores or --init-t",
+        ),
+        (
+            "--init-t 0-8-x",
+            "init_t '0-8-x' is not a list of whole numbers joined by dashes",
+            JOINED,
+        ),
+        ("--init-t 0,8", "init_t '0,8' is not a list of whole numbers joined by dashes", JOINED),
+        ("--init-t 0--8", "init_t '0--8' is not a list of whole numbers joined by dashes", JOINED),
+        (
+            "--init-t 0-8.5",
+            "init_t '0-8.5' is not a list of whole numbers joined by dashes",
+            JOINED,
+        ),
+        (
+            "--algo sequential --cores 2",
+            "cores is 2, but algo sequential runs on 1 core",
+            "use --algo chords, or --cores 1",
+        ),
+        (
+            "--algo sequential --init-t 0-8",
+            "init_t 0-8 is set, but algo sequential has no starts",
+            "use --algo chords, or leave out --init-t",
+        ),
+        (
+            "--stop-index 5",
+            "stop_index is 5, but 4 cores make outputs 0 to 4",
+            "try --stop-index 1",
+        ),
+        (
+            "--stop-index -1",
+            "stop_index is -1, but 4 cores make outputs 0 to 4",
+            "try --stop-index 1",
+        ),
+        (
+            "--model demo-imag",
+            "unknown model 'demo-imag'",
+            "did you mean demo-image? `chords presets` lists all; a file name ends in .yaml",
+        ),
+    ],
+)
+def test_plan_says_what_is_wrong_and_what_to_type(chords, arguments, message, hint):
+    answer = chords("plan", *arguments.split())
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == f"error: {message}\nhint: {hint}\n"
+
+
+def test_empty_starts_are_no_plan(chords):
+    answer = chords("plan", "--init-t", "")
+    assert answer.code == 2
+    assert answer.err.startswith("error: init_t '' is not a list of whole numbers")

@@ -1,0 +1,117 @@
+"""`chords presets`: the list, one in full, and files of one's own."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+
+@pytest.fixture
+def mine(chords, tmp_path) -> Path:
+    """A preset in the user's own folder."""
+    folder = tmp_path / "config" / "chords" / "presets"
+    folder.mkdir(parents=True)
+    file = folder / "mine.yaml"
+    file.write_text(chords("presets", "demo-image").out.replace("demo-image", "mine", 2))
+    return file
+
+
+def test_list_names_every_preset_on_a_line(chords):
+    answer = chords("presets")
+    assert (answer.code, answer.err) == (0, "")
+    head, _, *rows = answer.out.splitlines()
+    assert head.split() == ["name", "model", "plan", "weights", "licence"]
+    assert any(row.startswith("demo-image ") for row in rows)
+
+
+def test_list_has_the_users_own_presets(chords, mine):
+    rows = {row["name"]: row for row in chords("presets", "--json").document}
+    assert rows["mine"]["origin"] == "user"
+    assert rows["mine"]["file"] == str(mine)
+    assert "mine (yours)" in chords("presets").out
+
+
+def test_list_goes_on_past_a_broken_preset(chords, mine):
+    mine.write_text("name: 7")
+    rows = {row["name"]: row for row in chords("presets", "--json").document}
+    assert rows["mine"]["error"].startswith(f"{mine}: name is 7, but must be text")
+    assert "plan" in rows["demo-image"]
+    answer = chords("presets")
+    assert answer.code == 0
+    assert f"error: {mine}: name is 7" in answer.err
+    assert "demo-image " in answer.out
+
+
+def test_document_has_plan_licence_and_weights(chords):
+    rows = {row["name"]: row for row in chords("presets", "--json").document}
+    demo = rows["demo-image"]
+    assert demo["plan"] == {
+        "algo": "chords",
+        "cores": 4,
+        "steps": 50,
+        "init_t": [0, 8, 16, 32],
+        "rounds": 21,
+        "speedup": 50 / 21,
+    }
+    assert demo["license"] == {"name": "MIT", "gated": False, "url": None}
+    assert set(demo["weights"]) == {"state", "folder", "bytes"}
+
+
+def test_weights_of_a_folder_are_counted(chords, mine):
+    weights = mine.parent / "weights"
+    (weights / "vae").mkdir(parents=True)
+    (weights / "model_index.json").write_text('{"_class_name": "FluxPipeline", "vae": ["a", "b"]}')
+    (weights / "vae" / "w.safetensors").write_bytes(b"x" * 1500)
+    mine.write_text(yaml.safe_dump({**yaml.safe_load(mine.read_text()), "path": "weights"}))
+    found = chords("presets", "mine", "--json").document["weights"]
+    size = 1500 + (weights / "model_index.json").stat().st_size
+    assert found == {"state": "complete", "folder": str(weights), "bytes": size}
+    assert f"# weights: downloaded, 1.6 kB in {weights}" in chords("presets", "mine").out
+
+
+def test_weights_are_incomplete_when_a_component_has_no_folder(chords, mine):
+    (mine.parent / "model_index.json").write_text('{"vae": ["a", "b"], "encoder": [null, null]}')
+    mine.write_text(yaml.safe_dump({**yaml.safe_load(mine.read_text()), "path": "."}))
+    assert chords("presets", "mine", "--json").document["weights"]["state"] == "partial"
+
+
+def test_weights_of_a_repository_that_is_not_cached_are_absent(chords, mine, monkeypatch):
+    settings = yaml.safe_load(mine.read_text())
+    mine.write_text(yaml.safe_dump({**settings, "path": None, "repo": "nobody/nothing"}))
+    found = chords("presets", "mine", "--json").document["weights"]
+    assert found == {"state": "absent", "folder": None, "bytes": 0}
+
+
+def test_preset_in_full_loads_again(chords, tmp_path):
+    file = tmp_path / "copy.yaml"
+    file.write_text(chords("presets", "demo-image").out)
+    first, again = (
+        chords("presets", name, "--json").document for name in ("demo-image", str(file))
+    )
+    assert again == first
+
+
+def test_preset_in_full_has_a_line_for_every_key_and_none_is_cut(chords, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = chords("presets", "demo-image").out.splitlines()
+    assert lines[1] == ("# plan: chords 0-8-16-32, 21 rounds instead of 50, ideally 2.38x sooner")
+    assert "- a red circle left of a blue square on a yellow background" in lines
+
+
+def test_unknown_preset_is_met_with_the_nearest_names(chords):
+    answer = chords("presets", "demo-imag")
+    assert answer.code == 2
+    assert answer.err == (
+        "error: unknown model 'demo-imag'\n"
+        "hint: did you mean demo-image? `chords presets` lists all; a file name ends in .yaml\n"
+    )
+
+
+def test_wrong_preset_file_is_exit_2_with_file_key_value_and_what_is_allowed(chords, mine):
+    mine.write_text(mine.read_text().replace("cores: 4", "cores: many"))
+    answer = chords("plan", "--model", str(mine))
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == (
+        f"error: {mine}: sampling.cores is 'many', but must be a whole number\n"
+        "hint: write sampling.cores: 4\n"
+    )
