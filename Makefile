@@ -15,9 +15,10 @@ help:  ## show this list
 setup: $(READY)  ## install chords and its tools into .venv, in the verified versions
 
 $(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit("error: chords needs Python 3.11 or newer, this is " \
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit("error: chords needs Python 3.11 or newer, this is " \
 	    + sys.version.split()[0] + "\nhint: make PYTHON=python3.11 ..." if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV); the first time takes minutes."
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
 	@touch $@
 
