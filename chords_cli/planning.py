@@ -37,7 +37,8 @@ def resolve_plan(
     if resolve_algo(preset, algo) == "sequential":
         _check_sequential(cores, starts)
         return sequential_plan(steps_used)
-    if starts == "auto" and cores in (None, preset.sampling.cores) and steps_used == preset.steps:
+    as_in_preset = cores in (None, preset.sampling.cores) and steps_used == preset.steps
+    if init_t is None and as_in_preset:
         starts = preset.sampling.init_t
     if cores is None:
         cores = preset.sampling.cores if init_t is None or starts == "auto" else len(starts)

@@ -46,7 +46,7 @@ def _row(row: Mapping[str, Any]) -> Row:
 
 
 def _plan(plan: Mapping[str, Any]) -> str:
-    return f"{plan['algo']}, {plural(plan['cores'], 'core')}: {plan['speedup']:.2f}x"
+    return f"{plural(plan['cores'], 'core')}, {plan['speedup']:.2f}x"
 
 
 def _weights(weights: Mapping[str, Any]) -> str:

@@ -1,0 +1,104 @@
+"""From a preset and options to a plan and a stop rule: what wins over what."""
+
+import pytest
+
+from chords_cli.errors import PlanError, UsageError
+from chords_cli.planning import parse_init_t, resolve_algo, resolve_plan, resolve_stop
+from chords_cli.preset_schema import Preset, Sampling, Stop
+
+
+def preset(steps: int = 50, **sampling: object) -> Preset:
+    return Preset.model_validate(
+        {
+            "name": "x",
+            "title": "X",
+            "kind": "image",
+            "path": "x",
+            "pipeline": "FluxPipeline",
+            "license": {"name": "MIT"},
+            "call": {"num_inference_steps": steps},
+            "sampling": sampling,
+        }
+    )
+
+
+def test_plan_is_the_presets_when_nothing_is_said():
+    plan = resolve_plan(preset(cores=3, init_t="0-10-30"))
+    assert (plan.algo, plan.steps, plan.init_t) == ("chords", 50, (0, 10, 30))
+
+
+def test_presets_starts_give_way_when_an_option_changes_cores_or_steps():
+    model = preset(cores=3, init_t="0-10-30")
+    assert resolve_plan(model, cores=4).init_t == (0, 8, 16, 32)
+    assert resolve_plan(model, steps=40).init_t != (0, 10, 30)
+    assert resolve_plan(model, cores=3, steps=50).init_t == (0, 10, 30)
+
+
+def test_given_starts_decide_the_number_of_cores():
+    assert resolve_plan(preset(), init_t="0-5").cores == 2
+
+
+def test_auto_asks_for_the_default_starts():
+    assert resolve_plan(preset(cores=4, init_t="0-1-2-3"), init_t="auto").init_t == (0, 8, 16, 32)
+
+
+def test_sequential_takes_one_core_whatever_the_preset_has():
+    plan = resolve_plan(preset(cores=8), algo="sequential")
+    assert (plan.algo, plan.cores, plan.rounds()) == ("sequential", 1, 50)
+
+
+def test_number_of_cores_is_checked_before_the_number_of_starts():
+    with pytest.raises(PlanError, match=r"^cores is 0, but a run has at least 1 core$"):
+        resolve_plan(preset(), cores=0, init_t="0-8")
+
+
+def test_starts_of_a_preset_must_fit_its_cores():
+    with pytest.raises(PlanError, match=r"^init_t 0-8 has 2 starts, but cores is 4$"):
+        resolve_plan(preset(cores=4, init_t="0-8"))
+
+
+def test_unknown_algorithm_is_refused():
+    with pytest.raises(
+        UsageError, match=r"^algo is 'srds', but there are only sequential and chor"
+    ):
+        resolve_algo(preset(), "srds")
+
+
+def test_starts_are_read_as_they_are_written():
+    assert parse_init_t("0-8-16") == (0, 8, 16)
+    assert parse_init_t("auto") == "auto"
+
+
+def test_stop_is_the_presets_when_nothing_is_said():
+    model = preset(stop=Stop(criterion="residual", residual=0.1))
+    assert resolve_stop(model, 4).residual == 0.1
+
+
+def test_stop_index_of_a_preset_gives_way_to_fewer_cores():
+    assert resolve_stop(preset(stop={"index": 3}), cores=2).index == 2
+
+
+def test_given_stop_wins_over_the_preset():
+    model = preset(stop=Stop(criterion="residual", residual=0.1))
+    assert resolve_stop(model, 4, stop_index=0).index == 0
+    assert resolve_stop(preset(), 4, stop_residual=0.2).residual == 0.2
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan")])
+def test_residual_must_be_above_zero(value):
+    with pytest.raises(UsageError, match=r"but a residual is above 0$"):
+        resolve_stop(preset(), 4, stop_residual=value)
+
+
+def test_both_stop_options_are_one_too_many():
+    with pytest.raises(UsageError, match=r"^--stop-index 1 and --stop-residual 0\.1 exclude"):
+        resolve_stop(preset(), 4, stop_index=1, stop_residual=0.1)
+
+
+def test_index_beyond_the_last_output_is_refused():
+    with pytest.raises(UsageError, match=r"^stop_index is 2, but 1 core makes outputs 0 to 1$"):
+        resolve_stop(preset(), 1, stop_index=2)
+
+
+def test_defaults_of_a_preset_are_four_cores_to_output_one():
+    assert (Sampling().cores, Sampling().stop.index) == (4, 1)

@@ -1,0 +1,368 @@
+"""Presets: read, found, and explained when they are wrong. The texts are the contract."""
+
+from pathlib import Path
+
+import pytest
+
+from chords_cli.errors import UsageError
+from chords_cli.presets import Preset, available_presets, find_preset, load_preset, to_yaml
+
+BASE = """\
+name: mine
+title: My model
+kind: image
+path: weights
+pipeline: FluxPipeline
+dtype: float32
+license: {name: MIT}
+call: {height: 128, width: 128, num_inference_steps: 50}
+limits: {size_multiple: 16}
+seed: 42
+sampling: {algo: chords, cores: 4, init_t: auto, stop: {criterion: core_index, index: 1}}
+prompts: [a red circle]
+"""
+
+KEYS = ", ".join(Preset.model_fields)
+
+
+@pytest.fixture
+def preset(tmp_path):
+    """Loads the base preset with one text replaced."""
+
+    def load(old: str = "", new: str = ""):
+        assert old in BASE
+        file = tmp_path / "mine.yaml"
+        file.write_text(BASE.replace(old, new) if old else BASE)
+        return load_preset(file)
+
+    return load
+
+
+@pytest.fixture
+def refusal(preset, tmp_path):
+    """What is said about the base preset with one text replaced, without the file's name."""
+
+    def explain(old: str, new: str) -> tuple[str, str]:
+        with pytest.raises(UsageError) as caught:
+            preset(old, new)
+        message, file = caught.value.message, str(tmp_path / "mine.yaml")
+        assert message.startswith(file)
+        assert "\n" not in message
+        return message.removeprefix(file).removeprefix(": "), caught.value.hint
+
+    return explain
+
+
+@pytest.fixture(autouse=True)
+def user_folder(tmp_path, monkeypatch) -> Path:
+    """A user's own folder of presets, empty."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    folder = tmp_path / "config" / "chords" / "presets"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_preset_has_a_value_for_everything_that_was_not_said(preset):
+    loaded = preset()
+    assert (loaded.steps, loaded.sampling.init_t, loaded.fps) == (50, "auto", None)
+    assert loaded.scheduler is None
+    assert loaded.components == {}
+    assert not loaded.license.gated
+
+
+def test_preset_folder_is_relative_to_its_file(preset, tmp_path):
+    assert preset().path == tmp_path / "weights"
+    assert preset("path: weights", "path: /somewhere").path == Path("/somewhere")
+
+
+def test_preset_written_in_full_loads_again(preset, tmp_path):
+    loaded = preset()
+    again = tmp_path / "again.yaml"
+    again.write_text(to_yaml(loaded))
+    assert load_preset(again) == loaded
+
+
+def test_preset_cannot_be_changed(preset):
+    with pytest.raises(ValueError, match="frozen"):
+        preset().seed = 3
+
+
+@pytest.mark.parametrize("written", ["0-8-16-32", "[0, 8, 16, 32]"])
+def test_starts_are_read_in_both_ways_of_writing(preset, written):
+    assert preset("init_t: auto", f"init_t: {written}").sampling.init_t == (0, 8, 16, 32)
+
+
+def test_exponents_are_numbers(preset):
+    stop = "criterion: residual, residual: 1e-3"
+    assert preset("criterion: core_index, index: 1", stop).sampling.stop.residual == 0.001
+
+
+def test_scheduler_and_components_are_read(preset):
+    loaded = preset(
+        "seed: 42",
+        "scheduler: {class: DDIMScheduler, args: {timestep_spacing: trailing}}\n"
+        "components: {vae: {dtype: float32, tiling: true}}",
+    )
+    assert loaded.scheduler.cls == "DDIMScheduler"
+    assert loaded.scheduler.args == {"timestep_spacing": "trailing"}
+    assert loaded.components["vae"].tiling
+    assert not loaded.components["vae"].slicing
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "hint"),
+    [
+        (
+            "seed: 42",
+            "sed: 42",
+            "sed is not a key of presets (its value is 42)",
+            f"did you mean seed? allowed here: {KEYS}",
+        ),
+        (
+            "cores: 4",
+            "cors: 4",
+            "sampling.cors is not a key of presets (its value is 4)",
+            "did you mean cores? allowed here: algo, cores, init_t, stop",
+        ),
+        (
+            "seed: 42",
+            "components: {vae: {offload: true}}",
+            "components.vae.offload is not a key of presets (its value is true)",
+            "allowed here: dtype, tiling, slicing",
+        ),
+        (
+            "pipeline: FluxPipeline",
+            "pipelin: FluxPipeline",
+            "pipelin is not a key of presets (its value is 'FluxPipeline') (and 1 more problem)",
+            f"did you mean pipeline? allowed here: {KEYS}",
+        ),
+    ],
+)
+def test_wrong_key_is_named_with_the_nearest_and_all_that_are_allowed(
+    refusal, old, new, message, hint
+):
+    assert refusal(old, new) == (message, hint)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "hint"),
+    [
+        ("seed: 42", "seed: '42'", "seed is '42', but must be a whole number", "write seed: 42"),
+        ("seed: 42", "seed: true", "seed is true, but must be a whole number", "write seed: 42"),
+        ("seed: 42", "seed: 4.5", "seed is 4.5, but must be a whole number", "write seed: 42"),
+        ("seed: 42", "seed: null", "seed is null, but must be a whole number", "write seed: 42"),
+        (
+            "license: {name: MIT}",
+            "license: MIT",
+            "license is 'MIT', but must be a mapping of keys",
+            "write license: {name: MIT, gated: false}",
+        ),
+        (
+            "license: {name: MIT}",
+            "license: {name: MIT, gated: nope}",
+            "license.gated is 'nope', but must be true or false",
+            "write license.gated: false",
+        ),
+        (
+            "path: weights",
+            "path: 3",
+            "path is 3, but must be a folder",
+            "write path: weights/my-flux",
+        ),
+        (
+            "prompts: [a red circle]",
+            "prompts: a red circle",
+            "prompts is 'a red circle', but must be a list",
+            'write prompts: ["a red circle"]',
+        ),
+        (
+            "prompts: [a red circle]",
+            "prompts: [a red circle, 7]",
+            "prompts[1] is 7, but must be text",
+            'write prompts: ["a red circle"]',
+        ),
+        (
+            "height: 128",
+            "height: {a: 1}",
+            "call.height is {'a': 1}, but must be text, a number, true, false, null or a list of"
+            " these",
+            "write call: {num_inference_steps: 50, guidance_scale: 3.5}",
+        ),
+        ("seed: 42", "7: 42", "the key 7 is not text", "put it in quotes, or leave it out"),
+    ],
+)
+def test_wrong_type_is_named_with_the_value_and_what_is_allowed(refusal, old, new, message, hint):
+    assert refusal(old, new) == (message, hint)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "hint"),
+    [
+        ("seed: 42", "seed: -1", "seed is -1, but must be at least 0", "write seed: 42"),
+        (
+            "cores: 4",
+            "cores: 0",
+            "sampling.cores is 0, but must be at least 1",
+            "write sampling.cores: 4",
+        ),
+        (
+            "algo: chords",
+            "algo: srds",
+            "sampling.algo is 'srds', but must be 'sequential' or 'chords'",
+            "write sampling.algo: chords",
+        ),
+        (
+            "dtype: float32",
+            "dtype: int8",
+            "dtype is 'int8', but must be 'float32', 'bfloat16' or 'float16'",
+            "write dtype: bfloat16",
+        ),
+        (
+            "pipeline: FluxPipeline",
+            "pipeline: Flux",
+            "pipeline is 'Flux', but must be the name of a pipeline class of diffusers,"
+            " ...Pipeline",
+            "write pipeline: FluxPipeline",
+        ),
+        (
+            "name: mine",
+            "name: My Model",
+            "name is 'My Model', but must be lower-case letters, digits, dots and dashes",
+            "write name: my-flux",
+        ),
+        (
+            "init_t: auto",
+            "init_t: 0-8-x",
+            "sampling.init_t is '0-8-x', but must be auto, starts such as 0-8-16-32, or a list of"
+            " whole numbers",
+            "write sampling.init_t: auto",
+        ),
+        (
+            "prompts: [a red circle]",
+            "prompts: ['']",
+            "prompts[0] is '', but must be text that is not empty",
+            'write prompts: ["a red circle"]',
+        ),
+        ("title: My model\n", "", "title is missing", "add title: FLUX.1-dev"),
+    ],
+)
+def test_wrong_value_is_named_with_what_is_allowed(refusal, old, new, message, hint):
+    assert refusal(old, new) == (message, hint)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("path: weights", "path: weights\nrepo: a/b", "give either repo or path"),
+        ("path: weights\n", "", "give either repo or path"),
+        ("seed: 42", "revision: main", "revision belongs to repo, not to path"),
+        ("kind: image", "kind: video", "a video preset needs fps"),
+        ("seed: 42", "fps: 24", "fps is for video presets only"),
+        (
+            "criterion: core_index, index: 1",
+            "criterion: residual",
+            "sampling.stop.criterion residual needs sampling.stop.residual",
+        ),
+        (
+            "num_inference_steps: 50",
+            "num_inference_steps: 0",
+            "call.num_inference_steps is 0, but must be a whole number of at least 1",
+        ),
+        ("num_inference_steps: 50", "prompt: x, num_inference_steps: 9",
+         "call.prompt is set by every run itself"),
+        ("height: 128", "height: 100", "height is 100, but this model takes a multiple of 16"),
+        ("cores: 4", "cores: 51", "cores is 51, but 50 steps allow at most 50 cores"),
+        ("init_t: auto", "init_t: 0-8", "init_t 0-8 has 2 starts, but cores is 4"),
+        ("init_t: auto", "init_t: 0-8-8-9", "init_t 0-8-8-9 repeats 8"),
+    ],
+)  # fmt: skip
+def test_keys_that_contradict_each_other_are_named(refusal, old, new, message):
+    assert refusal(old, new) == (message, "mend it in mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", ": holds nothing, but a preset is a mapping of keys"),
+        ("- a", ": holds a list, but a preset is a mapping of keys"),
+        (f"{BASE}seed: 43", ":13: key 'seed' comes twice"),
+        ("name: [a", ":1: expected ',' or ']', but got '<stream end>'"),
+        (
+            "name: !!python/object:os.system x",
+            ":1: could not determine a constructor for the tag"
+            " 'tag:yaml.org,2002:python/object:os.system'",
+        ),
+        ("? [a]\n: b", ":1: found unhashable key"),
+    ],
+)
+def test_file_that_is_no_preset_is_refused_with_its_line(tmp_path, content, message):
+    file = tmp_path / "mine.yaml"
+    file.write_text(content)
+    with pytest.raises(UsageError) as caught:
+        load_preset(file)
+    assert caught.value.message == f"{file}{message}"
+
+
+def test_file_that_is_not_utf8_is_refused(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_bytes("title: é".encode("latin-1"))
+    with pytest.raises(UsageError, match=r"mine\.yaml is not UTF-8"):
+        load_preset(file)
+
+
+def test_file_that_is_not_there_is_refused():
+    with pytest.raises(UsageError, match=r"^preset file nowhere/mine\.yaml does not exist$"):
+        find_preset("nowhere/mine.yaml")
+
+
+def test_built_in_model_is_found_and_is_right():
+    demo = find_preset("demo-image")
+    assert (demo.name, demo.kind, demo.pipeline) == ("demo-image", "image", "FluxPipeline")
+    assert len(demo.prompts) == 4
+
+
+@pytest.mark.parametrize("file", available_presets(), ids=lambda file: file.name)
+def test_shipped_preset_is_right_and_named_as_its_file(file):
+    assert load_preset(file.file).name == file.name
+
+
+def test_users_preset_hides_the_shipped_one_of_the_same_name(user_folder):
+    (user_folder / "demo-image.yaml").write_text(BASE)
+    found = {preset.name: preset.origin for preset in available_presets()}
+    assert found["demo-image"] == "user"
+    assert find_preset("demo-image").title == "My model"
+
+
+@pytest.mark.parametrize(
+    ("typed", "nearest"), [("min", "mine"), ("mine-2", "mine"), ("mnie", "mine")]
+)
+def test_unknown_model_is_met_with_the_names_that_are_nearest(user_folder, typed, nearest):
+    (user_folder / "mine.yaml").write_text(BASE)
+    with pytest.raises(UsageError) as caught:
+        find_preset(typed)
+    assert caught.value.message == f"unknown model {typed!r}"
+    assert caught.value.hint == (
+        f"did you mean {nearest}? `chords presets` lists all; a file name ends in .yaml"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message", "hint"),
+    [
+        ({"width": 130}, "width is 130, but this model takes a multiple of 16",
+         "try --width 128 or --width 144"),
+        ({"height": 8}, "height is 8, but this model takes a multiple of 16",
+         "try --height 16 or --height 32"),
+        ({"frames": 8}, "frames is 8, but this model takes a multiple of 4 plus 1",
+         "try --frames 5 or --frames 9"),
+    ],
+)  # fmt: skip
+def test_size_that_the_pipeline_does_not_allow_is_met_with_the_nearest_that_are(
+    preset, sizes, message, hint
+):
+    rule = "limits: {size_multiple: 16, frames: {multiple: 4, offset: 1}}"
+    limits = preset("limits: {size_multiple: 16}", rule).limits
+    limits.check(width=128, height=256, frames=81)
+    with pytest.raises(UsageError) as caught:
+        limits.check(**sizes)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
