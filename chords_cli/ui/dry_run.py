@@ -73,12 +73,9 @@ def _stop(stop: Mapping[str, Any]) -> str:
 
 def _memory(memory: Mapping[str, Any]) -> Iterator[str]:
     """The weights of every core, or why they are not known."""
-    if memory["cores"] is None:
+    if memory["unknown"]:
         yield f"unknown: {memory['unknown']}"
-    if memory["measured"]:
-        parts = ", ".join(f"{name} {amount:g} GiB" for name, amount in memory["measured"].items())
-        yield f"measured: {parts}"
-    for core in memory["cores"] or ():
+    for core in memory["cores"]:
         parts = ", ".join(f"{name} {size(amount)}" for name, amount in core["components"].items())
         yield f"core {core['core']} on {core['device']}: {size(core['bytes'])} ({parts})"
 

@@ -54,7 +54,7 @@ class LivePanel:
 
     def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
         with self._lock:
-            yield draw(self._progress, options.max_width, self._now())
+            yield draw(self._progress, options.max_width, options.size.height, self._now())
 
     def _lasts(self, event: events.Event) -> bool:
         if isinstance(event, events.PromptDone | events.PromptSkipped):

@@ -16,6 +16,9 @@ from chords_cli.ui.words import clock, duration, headline, places, promise, smal
 WIDEST = 110
 _NARROW = 76
 _SHOWN_OUTPUTS = 3
+_ROWS_BESIDE_CORES = 10 + _SHOWN_OUTPUTS
+"""Frame 2, header 2, column names, gaps 3, outputs, prompt and cursor."""
+
 _BARS = "▁▂▃▄▅▆▇█"
 _STATE_STYLES = {
     "starting": "dim",
@@ -29,14 +32,24 @@ _STATE_STYLES = {
 }
 
 
-def draw(progress: Progress, width: int, now: float) -> RenderableType:
-    """The panel of a run, `width` columns or less, at the moment `now` of the events' clock."""
+def draw(progress: Progress, width: int, height: int, now: float) -> RenderableType:
+    """The panel of a run at the moment `now` of the events' clock.
+
+    Args:
+        progress: What is known of the run.
+        width: Columns of the terminal; the panel is that wide or less.
+        height: Rows of the terminal; where they are few, gaps and older outputs are left out.
+        now: The same clock as that of the events.
+    """
     width = min(width, WIDEST)
-    parts: list[RenderableType] = [*_header(progress), Text(), _cores(progress, width)]
-    if progress.outputs:
-        parts += [Text(), _outputs(progress.outputs[-_SHOWN_OUTPUTS:])]
+    tight = height < len(progress.cores) + _ROWS_BESIDE_CORES
+    gap: list[RenderableType] = [] if tight else [Text()]
+    shown = progress.outputs[-1:] if tight else progress.outputs[-_SHOWN_OUTPUTS:]
+    parts: list[RenderableType] = [*_header(progress), *gap, _cores(progress, width)]
+    if shown:
+        parts += [*gap, _outputs(shown)]
     if progress.prompt:
-        parts += [Text(), _prompt(progress)]
+        parts += [*gap, _prompt(progress)]
     elapsed = clock(now - progress.began) if progress.began is not None else ""
     title = progress.resolved.model if progress.resolved else "chords"
     return Panel(

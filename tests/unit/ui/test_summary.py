@@ -1,0 +1,37 @@
+"""What is said after a run."""
+
+from chords_cli.ui.summary import paths, summary
+
+
+def record(*devices: str, results: int = 1) -> dict:
+    """As much of a record as a summary reads."""
+    entry = {"rounds": 21, "seconds": {"encode": 0.1, "sample": 2.5, "decode": 0.2, "total": 2.8}}
+    return {
+        "command": "image",
+        "plan": {"steps": 50, "speedup": 2.38},
+        "devices": list(devices),
+        "settings": {"output": "outputs/x"},
+        "prompts": [{**entry, "output": f"{n}.png"} for n in range(results)],
+        "seconds": {"start": 1.0, "load": 3.25, "total": 12.34},
+    }
+
+
+def test_summary_tells_measured_times():
+    assert summary(record("cuda:0", "cuda:1")).plain.splitlines() == [
+        "1 image in 12.3 s (start 1.00 s, load 3.25 s)",
+        "21 rounds instead of 50 steps: encoding 0.10 s, sampling 2.50 s, decoding 0.20 s",
+    ]
+
+
+def test_summary_warns_when_cores_share_a_device():
+    assert summary(record("cpu", "cpu", results=2)).plain.splitlines()[-1] == (
+        "2 cores share cpu: in seconds this is not the 2.38x of cores that have a GPU each"
+    )
+
+
+def test_summary_of_one_core_on_the_cpu_has_nothing_to_warn_of():
+    assert "share" not in summary(record("cpu")).plain
+
+
+def test_paths_are_usable_from_here():
+    assert paths(record("cpu", results=2)) == ["outputs/x/0.png", "outputs/x/1.png"]
