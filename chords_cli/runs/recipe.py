@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 
+_NOT_OF_THE_MODEL = {
+    *("name", "title", "kind", "license", "limits", "memory", "parameters", "prompts"),
+    *("call", "dtype", "fps", "sampling", "seed"),
+}
+"""Keys of a preset that decide no pixel, and those that the document holds as resolved."""
+
 
 def pixels(settings: "Settings") -> dict[str, Any]:
     """What decides the pixels, but for the prompt, the seed and the output's index; plain JSON.
@@ -60,16 +66,14 @@ def document(settings: "Settings", take: Take, output: dict[str, Any]) -> dict[s
 
 
 def model_document(preset: Preset) -> dict[str, Any]:
-    """The weights and how they are loaded. Of a folder only the name: pictures travel."""
-    return _plain(
-        {
-            "source": preset.repo or (preset.path and preset.path.name),
-            "revision": preset.revision,
-            "pipeline": preset.pipeline,
-            "scheduler": preset.scheduler and preset.scheduler.model_dump(by_alias=True),
-            "components": {name: part.model_dump() for name, part in preset.components.items()},
-        }
+    """The weights and how they are loaded, as far as the preset says more than its defaults.
+
+    Of a local folder only the name: pictures travel.
+    """
+    said = preset.model_dump(
+        mode="json", by_alias=True, exclude_defaults=True, exclude=_NOT_OF_THE_MODEL
     )
+    return said if preset.path is None else {**said, "path": preset.path.name}
 
 
 def _plain(value: dict[str, Any]) -> dict[str, Any]:

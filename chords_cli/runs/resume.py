@@ -85,12 +85,12 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 def _changed(record: dict[str, Any], now: dict[str, Any]) -> str:
     """The first setting that differs, with both values, and how many more do."""
-    then, new = _flat(record["settings"]), _flat(now)
-    differ = [key for key in new if then.get(key) != new[key]]
+    then, new = _flat({key: record["settings"].get(key) for key in now}), _flat(now)
+    differ = [key for key in {**new, **then} if then.get(key) != new.get(key)]
     if not differ:
         return ""
     more = f", and {len(differ) - 1} more" if len(differ) > 1 else ""
-    return f"{differ[0]} was {then.get(differ[0])}, is {new[differ[0]]}{more}"
+    return f"{differ[0]} was {then.get(differ[0])}, is {new.get(differ[0])}{more}"
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

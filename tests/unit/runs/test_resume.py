@@ -174,6 +174,17 @@ def test_resume_refuses_other_settings_and_says_which(resolved):
     )
 
 
+def test_resume_refuses_a_folder_whose_setting_is_gone_from_the_preset(resolved, preset_file):
+    text = preset_file.read_text()
+    preset_file.write_text(text + "components: {vae: {tiling: true}}\n")
+    finish(resolved(), 1)
+    preset_file.write_text(text)
+    assert refusal(resolved(resume=True))[0] == (
+        f"{resolved().output} was made with other settings: "
+        "model.components.vae.tiling was True, is None"
+    )
+
+
 def test_resume_with_overwrite_makes_other_settings_again(resolved):
     finish(resolved(), 2)
     earlier = look_back(resolved(resume=True, overwrite=True, steps=20))
