@@ -90,8 +90,8 @@ def _(event: events.PromptDone, progress: Progress) -> str:
 
 @describe.register
 def _(event: events.PromptSkipped, progress: Progress) -> str:
-    return f"{_place(event.number, progress)}made before: {event.path}"
+    return f"{_place(event.number, progress)}was made before: {event.path}"
 
 
 def _place(number: int, progress: Progress) -> str:
-    return f"{number}/{progress.prompt.total} " if progress.prompt else f"{number} "
+    return f"{number}/{progress.prompt.total} " if progress.prompt else f"number {number} "

@@ -32,7 +32,10 @@ def watching(console: Console) -> Iterator[Listener]:
             redirect_stdout=False,
             redirect_stderr=False,
         ) as live:
-            yield lambda event: panel.listen(event, live)
+            try:
+                yield lambda event: panel.listen(event, live)
+            finally:
+                live.transient = not panel.started
     else:
         yield plain_lines(console)
 
@@ -43,6 +46,11 @@ class LivePanel:
     def __init__(self, *, verbose: bool = False, now: Callable[[], float] = time.monotonic) -> None:
         self._progress, self._lock = Progress(), threading.Lock()
         self._verbose, self._now = verbose, now
+
+    @property
+    def started(self) -> bool:
+        """Whether any core has been heard of; else there is nothing worth keeping."""
+        return any(core.state != "starting" for core in self._progress.cores.values())
 
     def listen(self, event: events.Event, live: Live) -> None:
         """Takes note of `event`; what is over for good is said above the panel."""

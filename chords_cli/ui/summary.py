@@ -19,6 +19,8 @@ def summary(record: Mapping[str, Any]) -> Text:
     """Measured times, and what they say about the plan on these devices."""
     seconds, entries = record["seconds"], record["prompts"]
     made = plural(len(entries), record["command"])
+    if not seconds["load"]:
+        return Text.assemble((made, "bold green"), " made before, nothing left to do")
     lines = [
         Text.assemble(
             (made, "bold green"),

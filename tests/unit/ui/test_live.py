@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console as RichConsole
 
+from chords_cli.events import PromptSkipped
 from chords_cli.sampler import chords_plan
 from chords_cli.ui.console import Console
 from chords_cli.ui.live import watching
@@ -13,14 +14,14 @@ from tests.replay import PROMPT, run_events
 PLAN = chords_plan(8, (0, 2, 4))
 
 
-def spoken(mode="human", *, terminal=False, verbose=False, **options) -> str:
+def spoken(mode="human", *, terminal=False, verbose=False, played=(), **options) -> str:
     """What a run says on standard error."""
     console = Console(mode, verbose=verbose)
     console.err = RichConsole(
         file=io.StringIO(), force_terminal=terminal, width=100, color_system=None
     )
     with watching(console) as listen:
-        for event in run_events(PLAN, **options):
+        for event in played or run_events(PLAN, **options):
             listen(event)
     return console.err.file.getvalue()
 
@@ -63,3 +64,12 @@ def test_terminal_says_above_the_panel_what_is_over_when_there_are_several():
     said = spoken(terminal=True, prompts=2)
     assert "1/2 done in 2.10 s: outputs/x/0001-a-red-circle.png" in said
     assert "done in" not in spoken(terminal=True)
+
+
+def test_results_of_an_earlier_run_are_said_and_leave_no_panel():
+    resolved = next(run_events(PLAN))
+    skipped = PromptSkipped(number=2, path="outputs/x/2.png")
+    assert spoken(played=[skipped]) == "number 2 was made before: outputs/x/2.png\n"
+    said = spoken(terminal=True, verbose=True, played=[resolved, skipped])
+    assert "number 2 was made before: outputs/x/2.png" in said
+    assert said.endswith("\x1b[2K")

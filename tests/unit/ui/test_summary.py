@@ -35,3 +35,8 @@ def test_summary_of_one_core_on_the_cpu_has_nothing_to_warn_of():
 
 def test_paths_are_usable_from_here():
     assert paths(record("cpu", results=2)) == ["outputs/x/0.png", "outputs/x/1.png"]
+
+
+def test_summary_of_a_run_that_had_nothing_left_to_do_says_so():
+    done = {**record("cpu", "cpu", results=2), "seconds": {"start": 0.0, "load": 0.0, "total": 0.1}}
+    assert summary(done).plain == "2 images made before, nothing left to do"
