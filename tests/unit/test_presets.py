@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from chords_cli.errors import UsageError
-from chords_cli.presets import Preset, available_presets, find_preset, load_preset, to_yaml
+from chords_cli.preset_schema import Component, Preset
+from chords_cli.presets import available_presets, find_preset, load_preset, to_yaml
 
 BASE = """\
 name: mine
@@ -126,9 +127,9 @@ def test_scheduler_and_components_are_read(preset):
         ),
         (
             "seed: 42",
-            "components: {vae: {offload: true}}",
-            "components.vae.offload is not a key of presets (its value is true)",
-            "allowed here: dtype, tiling, slicing",
+            "components: {vae: {tilling: true}}",
+            "components.vae.tilling is not a key of presets (its value is true)",
+            f"did you mean tiling? allowed here: {', '.join(Component.model_fields)}",
         ),
         (
             "pipeline: FluxPipeline",
