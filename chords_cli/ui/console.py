@@ -29,8 +29,8 @@ class Console:
     def __init__(self, mode: Mode = "human", *, verbose: bool = False) -> None:
         self.mode: Mode = mode
         self.verbose = verbose
-        self.out = RichConsole(highlight=False)
-        self.err = RichConsole(stderr=True, highlight=False)
+        self.out = RichConsole(highlight=False, markup=False, emoji=False)
+        self.err = RichConsole(stderr=True, highlight=False, markup=False, emoji=False)
 
     @property
     def talks(self) -> bool:

@@ -58,7 +58,7 @@ class LivePanel:
             self._progress.apply(event)
             line = describe(event, self._progress) if self._lasts(event) else ""
         if line:
-            live.console.print(line, style="dim", markup=False, soft_wrap=True)
+            live.console.print(line, style="dim", soft_wrap=True)
 
     def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
         with self._lock:

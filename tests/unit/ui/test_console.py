@@ -5,6 +5,7 @@ import json
 import pytest
 
 from chords_cli.ui.console import Console
+from chords_cli.ui.tables import table
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +29,16 @@ def test_talk_is_not_for_programs(capsys, mode):
     assert capsys.readouterr() == ("", "")
 
 
-def test_markup_in_data_is_data(capsys):
-    Console().line("outputs/[bold]x[/bold]:smile:.png")
-    assert capsys.readouterr().out == "outputs/[bold]x[/bold]:smile:.png\n"
+def test_markup_and_emoji_codes_are_plain_text_everywhere(capsys):
+    text = "[bold]x[/bold] :smile: [/]"
+    console = Console()
+    console.line(text)
+    console.say(text)
+    console.show(table(("x",), [(text,)]))
+    captured = capsys.readouterr()
+    assert captured.err == f"{text}\n"
+    assert captured.out.startswith(f"{text}\n")
+    assert " ".join(captured.out.split()[-3:]) == text
 
 
 def test_document_is_json_whatever_the_width(capsys):
