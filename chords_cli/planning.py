@@ -109,10 +109,9 @@ def parse_init_t(text: str) -> Starts:
 
 def _starts(steps: int, cores: int, starts: Starts) -> tuple[int, ...]:
     """The starts of `cores` cores, checked for their number."""
+    default = default_init_t(steps, cores)
     if starts == "auto":
-        return default_init_t(steps, cores)
-    if cores < 1 or cores > steps:
-        default_init_t(steps, cores)
+        return default
     if len(starts) != cores:
         shown = "-".join(map(str, starts))
         raise PlanError(

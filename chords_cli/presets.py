@@ -22,7 +22,16 @@ from chords_cli.errors import UsageError
 from chords_cli.planning import resolve_plan, resolve_stop
 from chords_cli.preset_schema import RESERVED, Preset
 
-__all__ = ["Preset", "PresetFile", "available_presets", "find_preset", "load_preset", "to_yaml"]
+__all__ = [
+    "DEFAULT",
+    "Preset",
+    "PresetFile",
+    "available_presets",
+    "find_preset",
+    "load_preset",
+    "to_yaml",
+    "user_folder",
+]
 
 DEFAULT = {"image": "demo-image", "video": "demo-video"}
 """The built-in model of every kind."""
@@ -167,7 +176,9 @@ def _read_yaml(path: Path) -> Any:
             f"preset file {path} does not exist", "`chords presets` lists the presets that do"
         ) from None
     except OSError as error:
-        raise UsageError(f"preset file {path} cannot be read: {error.strerror}") from error
+        raise UsageError(
+            f"preset file {path} cannot be read: {error.strerror}", "name a .yaml file you may read"
+        ) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"preset file {path} is not UTF-8", "save it as UTF-8") from error
     except yaml.MarkedYAMLError as error:
