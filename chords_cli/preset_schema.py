@@ -80,6 +80,7 @@ class Scheduler(Part):
         cls: A scheduler class of diffusers; `class` in YAML.
         from_config: Whether it takes over the configuration of the repository's own.
         args: What is set in that configuration.
+        first_order: Whether a multistep scheduler takes Euler's steps on its own grid.
     """
 
     cls: Annotated[str, Field(pattern=r"^[A-Z]\w*$")] = Field(
@@ -89,14 +90,24 @@ class Scheduler(Part):
     )
     from_config: bool = Field(default=True, examples=[True])
     args: dict[str, Scalar] = Field(default={}, examples=["{shift: 3.0}"])
+    first_order: bool = Field(default=False, examples=[True])
 
 
 class Component(Part):
-    """How one component of the pipeline is loaded; null takes the preset's dtype."""
+    """How one component of the pipeline is loaded.
+
+    Attributes:
+        dtype: null takes the preset's.
+        tiling: Of a VAE: decodes in tiles, for less memory.
+        slicing: Of a VAE: decodes one picture of a batch at a time.
+        offload: Of a text encoder: whether it leaves the device after encoding; `auto` does
+            where memory is short.
+    """
 
     dtype: Dtype | None = Field(default=None, examples=["float32"])
     tiling: bool = Field(default=False, examples=[True])
     slicing: bool = Field(default=False, examples=[True])
+    offload: Literal["never", "auto", "always"] = Field(default="auto", examples=["always"])
 
 
 class FrameRule(Part):
@@ -126,18 +137,20 @@ class Limits(Part):
             _check_multiple("frames", frames, self.frames.multiple, self.frames.offset)
 
 
-class Memory(Part):
-    """Measured device memory in GiB, at the preset's own settings.
+class Quantization(Part):
+    """What diffusers' `PipelineQuantizationConfig` is given.
 
     Attributes:
-        core: What every core holds while it samples.
-        encode: What core 0 holds in addition, for the text encoders.
-        decode: What a core holds in addition while it decodes.
+        backend: One of diffusers' quantization backends.
+        kwargs: The backend's own arguments.
+        components: Which components are quantized; all that can be when null.
     """
 
-    core: Annotated[float, Field(gt=0)] = Field(examples=[24.5])
-    encode: Annotated[float, Field(ge=0)] = Field(default=0.0, examples=[9.0])
-    decode: Annotated[float, Field(ge=0)] = Field(default=0.0, examples=[2.0])
+    backend: Text = Field(examples=["bitsandbytes_4bit"])
+    kwargs: dict[str, Scalar] = Field(default={}, examples=["{load_in_4bit: true}"])
+    components: Annotated[tuple[Text, ...], Items] | None = Field(
+        default=None, examples=["[transformer]"]
+    )
 
 
 class Stop(Part):
@@ -189,7 +202,15 @@ class Preset(Part):
     sampling: Sampling = Field(
         default=Sampling(), examples=["{algo: chords, cores: 4, init_t: auto}"]
     )
-    memory: Memory | None = Field(default=None, examples=["{core: 24.5, encode: 9.0, decode: 2.0}"])
+    parameters: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default={},
+        description="billions of parameters by component",
+        examples=["{transformer: 11.9, vae: 0.08}"],
+    )
+    quantization: Quantization | None = Field(
+        default=None, examples=["{backend: torchao, kwargs: {quant_type: int8wo}}"]
+    )
+    compile: dict[str, Scalar] | None = Field(default=None, examples=["{fullgraph: true}"])
     prompts: Annotated[tuple[Text, ...], Items] = Field(default=(), examples=['["a red circle"]'])
 
     @property

@@ -40,6 +40,7 @@ from chords_cli.events import (
 )
 from chords_cli.pipelines.chain import Chain
 from chords_cli.pipelines.loading import load_pipeline, loaded_components
+from chords_cli.pipelines.offload import Encoders
 from chords_cli.pipelines.quiet import quiet_environment, quiet_libraries
 from chords_cli.pipelines.sampling import CorePipeline
 from chords_cli.sampler.rectify import Core, start_core
@@ -126,7 +127,8 @@ class _Worker:
             spec.model, device=self._device, encodes=core == 0, decodes=spec.decodes
         )
         self._exchange.open()
-        self._pipeline = CorePipeline(pipeline, core, self._exchange.share)
+        encoders = Encoders(pipeline, spec.model, self._device)
+        self._pipeline = CorePipeline(pipeline, core, self._exchange.share, encoders)
         self._pipe.send(
             CoreReady(
                 core=core,

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from diffusers import DiffusionPipeline
 
+from chords_cli.pipelines.offload import Encoders
+
 Share = Callable[[Any], Any]
 """Takes core 0's value (None elsewhere) and returns it on every core, on the host."""
 
@@ -19,8 +21,11 @@ Share = Callable[[Any], Any]
 class SharedEncoding:
     """A pipeline's `encode_prompt`, answered once per prompt for all cores."""
 
-    def __init__(self, pipe: DiffusionPipeline, core: int, share: Share) -> None:
+    def __init__(
+        self, pipe: DiffusionPipeline, core: int, share: Share, encoders: Encoders
+    ) -> None:
         self._encode, self._core, self._share = pipe.encode_prompt, core, share
+        self._encoders = encoders
         self._device = pipe._execution_device
         self._key: object = None
         self._tape: list[Any] = []
@@ -45,7 +50,8 @@ class SharedEncoding:
     def _obtain(self, *args: Any, **kwargs: Any) -> Any:
         if self._core > 0:
             return moved(self._share(None), self._device)
-        own = self._encode(*args, **kwargs)
+        with self._encoders.in_use():
+            own = self._encode(*args, **kwargs)
         self._share(moved(own, torch.device("cpu")))
         return own
 

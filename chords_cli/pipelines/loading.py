@@ -5,18 +5,20 @@ not decode, a VAE of its configuration alone (on the meta device: no bytes), bec
 read their scale factors from it.
 """
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import torch
-from diffusers import DiffusionPipeline, SchedulerMixin
+from diffusers import DiffusionPipeline, PipelineQuantizationConfig, SchedulerMixin
 
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.pipelines.chain import check_pipeline
 from chords_cli.pipelines.schedulers import check_scheduler
 from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.tuning import tune
 
 _ENCODERS = ("text_encoder", "tokenizer", "text_processor")
 
@@ -44,7 +46,7 @@ def load_pipeline(
         given["vae"] = _config_only(Path(spec.folder), "vae", index["vae"])
     pipe = _from_folder(cls, spec, given)
     _place(pipe, device)
-    _tune(pipe, spec)
+    tune(pipe, spec, encodes=encodes)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
@@ -97,10 +99,25 @@ def _scheduler(spec: ModelSpec, index: dict[str, Any]) -> SchedulerMixin:
             f"scheduler.class {spec.scheduler['class']} is not a scheduler of diffusers",
             "write a class name such as FlowMatchEulerDiscreteScheduler",
         )
-    args = spec.scheduler.get("args") or {}
+    args = dict(spec.scheduler.get("args") or {})
+    if spec.scheduler.get("first_order"):
+        args |= _first_order(cls, scheduler)
     if spec.scheduler.get("from_config", True):
         return cls.from_config(scheduler.config, **args)
     return cls(**args)
+
+
+def _first_order(cls: type[SchedulerMixin], scheduler: SchedulerMixin) -> dict[str, Any]:
+    """The settings that make a multistep scheduler Euler's method on its own grid."""
+    if "solver_order" not in inspect.signature(cls.__init__).parameters:
+        raise UsageError(
+            f"scheduler.first_order is true, but {cls.__name__} has no order to lower",
+            "remove first_order from the preset's scheduler",
+        )
+    settings: dict[str, Any] = {"solver_order": 1}
+    if "disable_corrector" in inspect.signature(cls.__init__).parameters:
+        settings["disable_corrector"] = list(range(scheduler.config.num_train_timesteps))
+    return settings
 
 
 def _config_only(folder: Path, name: str, entry: list[str]) -> torch.nn.Module:
@@ -117,7 +134,12 @@ def _from_folder(
     dtypes["default"] = getattr(torch, spec.dtype)
     try:
         return cls.from_pretrained(
-            spec.folder, dtype=dtypes, local_files_only=True, use_safetensors=True, **given
+            spec.folder,
+            dtype=dtypes,
+            local_files_only=True,
+            use_safetensors=True,
+            quantization_config=_quantization(spec),
+            **given,
         )
     except (OSError, ValueError, TypeError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -127,9 +149,29 @@ def _from_folder(
         ) from error
 
 
+def _quantization(spec: ModelSpec) -> PipelineQuantizationConfig | None:
+    if spec.quantization is None:
+        return None
+    backend = spec.quantization["backend"]
+    try:
+        return PipelineQuantizationConfig(
+            quant_backend=backend,
+            quant_kwargs=spec.quantization.get("kwargs") or {},
+            components_to_quantize=spec.quantization.get("components"),
+        )
+    except (ImportError, ValueError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UsageError(
+            f"quantization {backend} is not possible: {reason}",
+            "install the backend's package or correct `quantization` in the preset",
+        ) from error
+
+
 def _place(pipe: DiffusionPipeline, device: torch.device) -> None:
-    for part in pipe.components.values():
-        if isinstance(part, torch.nn.Module) and not _is_meta(part):
+    """Everything but the text encoders, which `offload.Encoders` places, goes to the device."""
+    for name, part in pipe.components.items():
+        movable = isinstance(part, torch.nn.Module) and not _is_meta(part)
+        if movable and not name.startswith("text_encoder"):
             part.to(device)
 
 
@@ -137,13 +179,3 @@ def _is_meta(part: object) -> bool:
     if not isinstance(part, torch.nn.Module):
         return False
     return any(parameter.is_meta for parameter in part.parameters())
-
-
-def _tune(pipe: DiffusionPipeline, spec: ModelSpec) -> None:
-    for name, options in spec.components.items():
-        part = getattr(pipe, name, None)
-        if part is None:
-            continue
-        for option in ("tiling", "slicing"):
-            if options.get(option):
-                getattr(part, f"enable_{option}")()

@@ -11,14 +11,17 @@ from torch import Tensor
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.pipelines.chain import Chain, LeaveLoopError, following
 from chords_cli.pipelines.conditioning import Share, SharedEncoding
+from chords_cli.pipelines.offload import Encoders
 
 
 class CorePipeline:
     """One core's pipeline, whose prompt encodings are shared with all others."""
 
-    def __init__(self, pipe: DiffusionPipeline, core: int, share: Share) -> None:
+    def __init__(
+        self, pipe: DiffusionPipeline, core: int, share: Share, encoders: Encoders
+    ) -> None:
         self._pipe = pipe
-        self._encoding = SharedEncoding(pipe, core, share)
+        self._encoding = SharedEncoding(pipe, core, share, encoders)
 
     @property
     def encode_seconds(self) -> float:

@@ -105,15 +105,14 @@ class StockSolver:
         return self._step(self._scheduler, latent, drift, step)
 
     def jump(self, latent: Tensor, drift: Tensor, start: int, stop: int) -> Tensor:
-        """One first-order stock step on a scratch copy, in float32 at least."""
+        """One first-order stock step on a scratch copy."""
         scratch = copy.copy(self._scheduler)
         scratch.__class__ = self._stock
         if self._stock.__name__ in DDIM_FAMILY:
             self._stride(scratch, start, stop)
         else:
             self._two_sigmas(scratch, start, stop)
-        wide = torch.promote_types(latent.dtype, torch.float32)
-        return self._step(scratch, latent.to(wide), drift.to(wide), start)
+        return self._step(scratch, latent, drift, start)
 
     def settle(self, stop: int, *, jumped: bool, rectified: bool) -> None:
         """Tells the scheduler where it stands; drops what no longer belongs to its neighbours.

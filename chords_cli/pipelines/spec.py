@@ -13,8 +13,12 @@ class ModelSpec:
             the Hugging Face cache.
         pipeline: The name of a diffusers pipeline class.
         dtype: `float32`, `bfloat16` or `float16`: what the components are loaded in.
-        scheduler: None for the folder's own, else `{class, from_config, args}` (DESIGN.md, 6).
-        components: Per component name `{dtype, tiling, slicing}`, each optional.
+        scheduler: None for the folder's own, else `{class, from_config, args, first_order}`.
+        components: Per component name `{dtype, tiling, slicing, offload}`, each optional.
+        quantization: None, else `{backend, kwargs, components}` for diffusers' own
+            `PipelineQuantizationConfig`.
+        compile: None, else the arguments of `compile_repeated_blocks`.
+        loras: Each a file, folder or repo id, and its scale.
     """
 
     folder: str
@@ -22,3 +26,6 @@ class ModelSpec:
     dtype: str
     scheduler: dict[str, Any] | None = None
     components: dict[str, dict[str, Any]] = field(default_factory=dict)
+    quantization: dict[str, Any] | None = None
+    compile: dict[str, Any] | None = None
+    loras: tuple[tuple[str, float], ...] = ()

@@ -1,6 +1,8 @@
-"""How much memory the weights take on every core, told from the files, loading nothing.
+"""How much memory the weights take on every core, loading nothing.
 
-Only weights are counted: what a core needs while it computes depends on the size of the picture.
+Told from the files where they are on this machine, else from the numbers of parameters that the
+preset tells. Only weights are counted: what a core needs while it computes depends on the size of
+the picture.
 """
 
 import json
@@ -20,11 +22,14 @@ _FLOATS = {"F64", "F32", "F16", "BF16"}
 _SIZES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2}
 
 
-def estimate_memory(settings: Settings, folder: Path) -> list[dict[str, Any]]:
-    """Per core its device, its components with the bytes of their weights, and their sum."""
-    weights = dict(_component_weights(settings, folder))
+def estimate_memory(settings: Settings, folder: Path | None) -> list[dict[str, Any]]:
+    """Per core its device, its components with the bytes of their weights, and their sum.
+
+    `folder` holds the model; None, where it is not on this machine. Empty where nothing is known.
+    """
+    weights = dict(_file_weights(settings, folder) if folder else _told_weights(settings))
     estimate = []
-    for core, device in enumerate(settings.devices):
+    for core, device in enumerate(settings.devices if weights else ()):
         held = {name: size for name, size in weights.items() if _holds(settings, core, name)}
         estimate.append(
             {"core": core, "device": device, "components": held, "bytes": sum(held.values())}
@@ -38,13 +43,22 @@ def _holds(settings: Settings, core: int, name: str) -> bool:
     return core == 0 or not name.startswith(_ENCODERS)
 
 
-def _component_weights(settings: Settings, folder: Path) -> Iterator[tuple[str, int]]:
+def _told_weights(settings: Settings) -> Iterator[tuple[str, int]]:
+    for name, billions in settings.preset.parameters.items():
+        yield name, round(billions * 1e9) * _BYTES[_dtype(settings, name)]
+
+
+def _dtype(settings: Settings, name: str) -> str:
+    part = settings.preset.components.get(name)
+    return (part and part.dtype) or settings.dtype
+
+
+def _file_weights(settings: Settings, folder: Path) -> Iterator[tuple[str, int]]:
     index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
     for name, entry in index.items():
         if isinstance(entry, list) and entry[0] and (files := _weight_files(folder / name)):
-            part = settings.preset.components.get(name)
-            dtype = (part and part.dtype) or settings.dtype
-            yield name, sum(_weight_bytes(file, _BYTES[dtype]) for file in files)
+            size = _BYTES[_dtype(settings, name)]
+            yield name, sum(_weight_bytes(file, size) for file in files)
 
 
 def _weight_files(folder: Path) -> list[Path]:

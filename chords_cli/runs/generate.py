@@ -24,6 +24,7 @@ from chords_cli.runs.resume import RECORD, Earlier, look_back
 from chords_cli.runs.saving import OutputSaver, planned_names
 from chords_cli.runs.settings import Settings, resolve
 from chords_cli.runs.takes import Take
+from chords_cli.runs.targets import download_command
 
 if TYPE_CHECKING:
     from chords_cli.engine.pool import Pool, PoolSettings
@@ -76,7 +77,7 @@ def model_folder(preset: Preset) -> Path:
     """
     if preset.path is None:
         assert preset.repo is not None, "a preset has a repo or a path"
-        return local_snapshot(preset.repo, preset.revision)
+        return local_snapshot(preset.repo, preset.revision, download_command(preset))
     if not (preset.path / "model_index.json").is_file():
         raise UsageError(
             f"{preset.path} holds no model: there is no model_index.json",
@@ -184,6 +185,9 @@ def pool_settings(settings: Settings, folder: Path) -> "PoolSettings":
         dtype=settings.dtype,
         scheduler=scheduler,
         components={name: part.model_dump() for name, part in preset.components.items()},
+        quantization=preset.quantization.model_dump() if preset.quantization else None,
+        compile=preset.compile,
+        loras=settings.loras,
     )
     return PoolSettings(
         model=model,
@@ -204,10 +208,15 @@ def _planned_entry(settings: Settings, take: Take, earlier: Earlier) -> Entry:
 
 
 def _memory(settings: Settings) -> dict[str, Any]:
-    """The estimate from the files; where they are not here, why there is none."""
-    measured = settings.preset.memory and settings.preset.memory.model_dump()
+    """The estimate, from the files or, where they are not here, from what the preset tells."""
+    source, folder = "files", None
     try:
-        cores = estimate_memory(settings, model_folder(settings.preset))
-    except (ChordsError, OSError, ValueError) as error:
-        return {"cores": None, "unknown": str(error), "measured": measured}
-    return {"cores": cores, "unknown": None, "measured": measured}
+        folder = model_folder(settings.preset)
+    except ChordsError:
+        source = "configuration"
+    try:
+        cores = estimate_memory(settings, folder)
+    except (OSError, ValueError) as error:
+        return {"cores": [], "source": source, "unknown": str(error)}
+    unknown = None if cores else "the weights are not here and the preset tells no parameters"
+    return {"cores": cores, "source": source, "unknown": unknown}

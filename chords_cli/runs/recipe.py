@@ -33,6 +33,7 @@ def pixels(settings: "Settings") -> dict[str, Any]:
         {
             "model": model_document(settings.preset),
             "dtype": settings.dtype,
+            **({"loras": settings.loras} if settings.loras else {}),
             "algo": settings.plan.algo,
             "cores": settings.plan.cores,
             "steps": settings.plan.steps,

@@ -34,6 +34,7 @@ class Request:
     save_latents: bool = False
     devices: str | None = None
     dtype: str | None = None
+    loras: tuple[tuple[str, float], ...] = ()
     resume: bool = False
     overwrite: bool = False
     metadata: bool = True

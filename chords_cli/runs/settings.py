@@ -46,6 +46,7 @@ class Settings:
     stop: StopRule
     call: dict[str, Any]
     dtype: str
+    loras: tuple[tuple[str, float], ...]
     devices: tuple[str, ...]
     fps: int | None
     output: Path
@@ -94,6 +95,7 @@ def resolve(request: Request) -> Settings:
         stop=stop,
         call=_call(request, preset),
         dtype=_dtype(request.dtype or preset.dtype),
+        loras=request.loras,
         fps=preset.fps if request.fps is None else _at_least_one("fps", request.fps),
         output=request.output or default_output(preset.name),
         all_cores=request.all_cores,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from chords_cli.sampler.plan import Plan
-from chords_cli.sampler.rectify import Solver, start_core
+from chords_cli.sampler.rectify import Solver, start_core, widened
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +32,17 @@ class Output:
 
 
 class Euler:
-    """Euler's method in sigma: x + (sigma_stop - sigma_start) * v, in the latent's precision."""
+    """Euler's method in sigma: x + (sigma_stop - sigma_start) * v."""
 
     def __init__(self, sigmas: Sequence[float] | Tensor) -> None:
         self._sigmas = sigmas
 
     def fine(self, latent: Tensor, drift: Tensor, step: int) -> Tensor:
-        return self.jump(latent, drift, step, step + 1).to(latent.dtype)
+        return self.jump(latent, drift, step, step + 1)
 
     def jump(self, latent: Tensor, drift: Tensor, start: int, stop: int) -> Tensor:
-        wide = torch.promote_types(latent.dtype, torch.float32)
-        return latent.to(wide) + (self._sigmas[stop] - self._sigmas[start]) * drift.to(wide)
+        move = (self._sigmas[stop] - self._sigmas[start]) * widened(drift)
+        return (widened(latent) + move).to(latent.dtype)
 
     def settle(self, stop: int, *, jumped: bool, rectified: bool) -> None:
         """Euler's method has no history."""
@@ -56,6 +56,7 @@ def simulate(
     *,
     dtype: torch.dtype | None = None,
     solver: Callable[[int], Solver] | None = None,
+    carry: Callable[[Tensor], Tensor] | None = None,
 ) -> list[Output]:
     """Runs every core of `plan` in lockstep and returns the outputs in order.
 
@@ -66,6 +67,7 @@ def simulate(
         sigmas: The T + 1 noise levels of the grid.
         dtype: What latents are carried in; the dtype of `latent` when None.
         solver: Makes the solver of a core, for grids that Euler in sigma does not describe.
+        carry: What happens to a latent between two steps, such as a pipeline's cast.
 
     Raises:
         ValueError: `sigmas` does not have T + 1 values.
@@ -86,10 +88,10 @@ def simulate(
             step, here = plan.walks[core][round], latents[core]
             here_drift = drift(here, step)
             move = cores[core].advance(here, here_drift if dtype is None else here_drift.to(dtype))
-            latents[core] = move.latent
+            latents[core] = carry(move.latent) if carry else move.latent
             for hit in plan.hits:
                 if (hit.core, hit.round) == (core, round + 1):
-                    made = move.preview if hit.index == 0 else move.latent
+                    made = move.preview if hit.index == 0 else latents[core]
                     assert made is not None, "a core makes its preview in the round of hit 0"
                     outputs[hit.index] = Output(hit.index, core, hit.round, made)
     return [outputs[index] for index in sorted(outputs)]

@@ -9,6 +9,7 @@ same object runs in a worker behind a pipeline's scheduler and, K at a time, in 
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from chords_cli.sampler.plan import Plan
@@ -22,10 +23,7 @@ class Solver(Protocol):
         ...
 
     def jump(self, latent: Tensor, drift: Tensor, start: int, stop: int) -> Tensor:
-        """The latent at `stop` by one first-order step from `start`, without side effects.
-
-        Returns float32 for half-precision inputs, so that differences of jumps keep their bits.
-        """
+        """The latent at `stop` by one first-order step from `start`, without side effects."""
         ...
 
     def settle(self, stop: int, *, jumped: bool, rectified: bool) -> None:
@@ -91,13 +89,13 @@ class ChordsCore:
         stop = self._plan.stop(self._core, round)
         self._round += 1
         if message := self._outgoing.get(round):
-            self._link.send(round, self._solver.jump(latent, drift, step, message.stop))
+            self._link.send(round, self._jump(latent, drift, step, message.stop))
         if step == self._anchor_step:
             self._anchor = (step, latent, drift)
         preview = self._preview(latent, drift, round, step)
         jumped, rectified = stop > step + 1, round in self._incoming
         if jumped:
-            moved = self._solver.jump(latent, drift, step, stop).to(latent.dtype)
+            moved = self._solver.jump(latent, drift, step, stop)
         else:
             moved = self._solver.fine(latent, drift, step)
         correction = None
@@ -114,11 +112,16 @@ class ChordsCore:
 
     def _rectify(self, moved: Tensor, round: int, stop: int) -> tuple[Tensor, float]:
         assert self._anchor is not None, "a plan rectifies no core before it has been at its anchor"
-        own = self._solver.jump(self._anchor[1], self._anchor[2], self._anchor[0], stop)
+        step, latent, drift = self._anchor
+        own = self._jump(latent, drift, step, stop)
         slower = self._link.receive(round, like=own)
         rectified = (moved.to(own.dtype) - own) + slower
         self._anchor, self._anchor_step = None, stop
         return rectified.to(moved.dtype), rms(slower - own)
+
+    def _jump(self, latent: Tensor, drift: Tensor, start: int, stop: int) -> Tensor:
+        """A jump whose difference to another one is taken: in float32 at least."""
+        return self._solver.jump(widened(latent), widened(drift), start, stop)
 
 
 CORES: dict[str, type[ChordsCore]] = {"sequential": ChordsCore, "chords": ChordsCore}
@@ -128,6 +131,11 @@ CORES: dict[str, type[ChordsCore]] = {"sequential": ChordsCore, "chords": Chords
 def start_core(plan: Plan, core: int, solver: Solver, link: Link) -> Core:
     """The core `core` of `plan`, before its first round."""
     return CORES[plan.algo](plan, core, solver, link)
+
+
+def widened(latent: Tensor) -> Tensor:
+    """The same values in float32 at least."""
+    return latent.to(torch.promote_types(latent.dtype, torch.float32))
 
 
 def rms(latent: Tensor) -> float:

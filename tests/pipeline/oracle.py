@@ -29,41 +29,53 @@ def pipeline_outputs(
     evaluator = _Evaluator(pipe, call, plan.steps)
     noise = evaluator.noise(seed)
     return simulate(
-        plan, evaluator.drift, noise, [0.0] * (plan.steps + 1), solver=lambda _: evaluator.solver()
+        plan,
+        evaluator.drift,
+        noise,
+        [0.0] * (plan.steps + 1),  # the scheduler knows its own
+        solver=lambda core: evaluator.solver(),
+        carry=lambda latent: latent.to(evaluator.carried),
     )
 
 
 class _Evaluator:
+    """Walks the pipeline to one step at a time: over step 0, where it hands out the latent."""
+
     def __init__(self, pipe: DiffusionPipeline, call: dict[str, Any], steps: int) -> None:
         self._pipe, self._call, self._steps = pipe, call, steps
-        self._scheduler: Any = None
-        self._grid = torch.empty(0)
-        self._seen: tuple[Tensor, Tensor] = (self._grid, self._grid)
+        noise = torch.Generator("cpu").manual_seed(0)
+        self.carried = self._evaluate((0, 1), None, generator=noise)[0].dtype
 
     def noise(self, seed: int) -> Tensor:
         """The latent that the pipeline draws from `seed`."""
-        self._evaluate(0, generator=torch.Generator("cpu").manual_seed(seed))
-        return self._seen[0]
+        return self._evaluate((0,), None, generator=torch.Generator("cpu").manual_seed(seed))[0]
 
     def drift(self, latent: Tensor, step: int) -> Tensor:
-        self._evaluate(step, latents=latent)
-        return self._seen[1]
+        if step == 0:
+            return self._evaluate((0,), None, latents=latent)[1]
+        noise = torch.Generator("cpu").manual_seed(0)
+        return self._evaluate((0, step), latent, generator=noise)[1]
 
     def solver(self) -> StockSolver:
-        """A scheduler of one core: the pipeline's, with its grid and an empty history."""
-        solver = StockSolver(copy.deepcopy(self._scheduler))
+        """The solver of one core: the pipeline's scheduler with its grid and an empty history."""
+        solver = StockSolver(copy.deepcopy(self._pipe.scheduler))
         solver.grid = self._grid
+        solver.settle(0, jumped=True, rectified=False)  # forgets what was asked of it before
         return solver
 
-    def _evaluate(self, step: int, **arguments: Any) -> None:
-        chain = Chain(self._pipe, (step,), self._steps)
+    def _evaluate(
+        self, walk: tuple[int, ...], latent: Tensor | None, **arguments: Any
+    ) -> tuple[Tensor, Tensor]:
+        """The last latent and drift of `walk`; after step 0 `latent`, if given, is handed out."""
+        chain, seen = Chain(self._pipe, walk, self._steps), []
 
-        def see(latent: Tensor, drift: Tensor) -> Tensor:
-            self._seen = (latent, drift)
-            self._grid = chain.solver.grid
-            return latent
+        def see(reached: Tensor, drift: Tensor) -> Tensor:
+            seen.append((reached, drift))
+            assert chain.step is not None
+            return chain.solver.fine(reached, drift, chain.step) if latent is None else latent
 
         chain.lead(see, begin=lambda: None)
         with following(self._pipe, chain):
             self._pipe(**self._call, **arguments, output_type="latent")
-        self._scheduler = self._pipe.scheduler
+        self._grid = chain.solver.grid
+        return seen[-1]

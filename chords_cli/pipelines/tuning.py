@@ -1,0 +1,82 @@
+"""What is done to a pipeline once it is loaded: VAE options, LoRA, compiled blocks.
+
+All of it is diffusers' own; here is only the order, and what each may refuse.
+"""
+
+import importlib.util
+from typing import Any
+
+from diffusers import DiffusionPipeline
+
+from chords_cli.errors import ChordsError, UsageError
+from chords_cli.pipelines.spec import ModelSpec
+
+
+def tune(pipe: DiffusionPipeline, spec: ModelSpec, *, encodes: bool) -> None:
+    """Applies the options of `spec` to a loaded pipeline, alike on every core.
+
+    Raises:
+        UsageError: A component has no such option.
+        ChordsError: A LoRA cannot be loaded.
+    """
+    for name, options in spec.components.items():
+        if getattr(pipe, name, None) is not None:
+            _set_vae_options(name, getattr(pipe, name), options)
+    _add_loras(pipe, spec, encodes=encodes)
+    if spec.compile is not None:
+        _compile(pipe, spec.compile)
+
+
+def _set_vae_options(name: str, part: Any, options: dict[str, Any]) -> None:
+    for option in ("tiling", "slicing"):
+        if not options.get(option):
+            continue
+        switch = getattr(part, f"enable_{option}", None)
+        if switch is None:
+            raise UsageError(
+                f"components.{name}.{option} is true, but {type(part).__name__} has no {option}",
+                f"remove {option} from the preset's components.{name}",
+            )
+        switch()
+
+
+def _add_loras(pipe: DiffusionPipeline, spec: ModelSpec, *, encodes: bool) -> None:
+    if not spec.loras:
+        return
+    if importlib.util.find_spec("peft") is None:
+        raise UsageError("--lora needs peft, which is not installed", 'pip install "chords[lora]"')
+    if not hasattr(pipe, "load_lora_weights"):
+        raise UsageError(f"{spec.pipeline} takes no LoRA", "leave out --lora")
+    names = [f"lora-{number}" for number in range(len(spec.loras))]
+    for name, (source, _) in zip(names, spec.loras, strict=True):
+        _add_lora(pipe, source, name, encodes=encodes)
+    pipe.set_adapters(names, [scale for _, scale in spec.loras])
+
+
+def _add_lora(pipe: DiffusionPipeline, source: str, name: str, *, encodes: bool) -> None:
+    try:
+        weights: Any = source
+        if not encodes:  # what belongs to text encoders has nowhere to go on this core
+            weights = pipe.lora_state_dict(source)
+            weights = weights[0] if isinstance(weights, tuple) else weights
+            weights = {k: v for k, v in weights.items() if not k.startswith("text_encoder")}
+        pipe.load_lora_weights(weights, adapter_name=name)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ChordsError(
+            f"LoRA {source} could not be loaded into {type(pipe).__name__}: {reason}",
+            "check that it was made for this model and is, or has, a safetensors file",
+        ) from error
+
+
+def _compile(pipe: DiffusionPipeline, arguments: dict[str, Any]) -> None:
+    for name in ("transformer", "transformer_2", "unet"):
+        part = getattr(pipe, name, None)
+        if part is None:
+            continue
+        if not getattr(part, "_repeated_blocks", None):
+            raise UsageError(
+                f"compile is set, but {type(part).__name__} names no repeated blocks to compile",
+                "remove `compile` from the preset",
+            )
+        part.compile_repeated_blocks(**arguments)
