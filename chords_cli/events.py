@@ -6,6 +6,7 @@ clock, comparable between the processes of one host.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from chords_cli.sampler.plan import Plan
@@ -145,3 +146,41 @@ class PromptSkipped(Event):
 
     number: int
     path: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DownloadStarted(Event):
+    """The files of `model` are brought: `sizes` and, as far as they are there, `held`, by path."""
+
+    model: str
+    sizes: Mapping[str, int]
+    held: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileArriving(Event):
+    """`done` of `total` bytes of a file of `model` are there."""
+
+    model: str
+    path: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileRetried(Event):
+    """A file did not come because of `reason`, and is asked for again after `seconds`."""
+
+    model: str
+    path: str
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileFetched(Event):
+    """A file of `model` is there, complete and checked."""
+
+    model: str
+    path: str
+    total: int

@@ -1,0 +1,126 @@
+"""What of the hub lies on this disk: which models, and how much of them."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from chords_cli.errors import UsageError
+from chords_cli.hub.repository import UnloadableError, needed_files
+from chords_cli.preset_schema import Preset
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A model's files on this machine.
+
+    Attributes:
+        state: `partial` when something that a run opens is not there.
+        folder: Where they lie; None when there is no snapshot in the hub's cache.
+        bytes: What is there now: of a complete model what a run opens, else everything.
+        lack: What a partial one lacks, in words.
+    """
+
+    state: Literal["complete", "partial", "absent"]
+    folder: Path | None
+    bytes: int
+    lack: str = ""
+
+
+def find_weights(preset: Preset, cache: Path | None = None) -> Weights:
+    """Looks for the preset's model in its folder or in the hub's cache; downloads nothing."""
+    if preset.path is not None:
+        return _state(preset.path, _names_in(preset.path), preset.path)
+    return find_snapshot(str(preset.repo), preset.revision, cache)
+
+
+def find_snapshot(repo: str, revision: str | None, cache: Path | None = None) -> Weights:
+    """Looks for a repository's snapshot in the cache; downloads nothing."""
+    from huggingface_hub import get_cached_repo_tree, snapshot_download
+    from huggingface_hub.errors import (
+        CachedRepoTreeNotFoundError,
+        IncompleteSnapshotError,
+        LocalEntryNotFoundError,
+    )
+
+    folder: Path | None = None
+    try:
+        given = snapshot_download(repo, revision=revision, cache_dir=cache, local_files_only=True)
+        folder = Path(given)
+    except IncompleteSnapshotError as error:
+        folder = Path(error.snapshot_path)
+    except LocalEntryNotFoundError:
+        return _state(None, [], storage(repo, cache) / "blobs")
+    try:
+        tree = get_cached_repo_tree(repo, revision=revision, cache_dir=cache)
+        names = [file.path for file in tree]
+    except CachedRepoTreeNotFoundError:
+        names = _names_in(folder)
+    return _state(folder, names, storage(repo, cache) / "blobs")
+
+
+def local_snapshot(repo: str, revision: str | None, command: str | None = None) -> Path:
+    """The folder of `repo` in the cache, complete; nothing is downloaded.
+
+    Args:
+        repo: As on the hub.
+        revision: None for the main branch.
+        command: What fetches it, for the hint of an error.
+
+    Raises:
+        UsageError: It is not there, or not all of it.
+    """
+    weights = find_snapshot(repo, revision)
+    if weights.state == "complete" and weights.folder:
+        return weights.folder
+    if command is None:
+        command = f"chords download {repo}" + (f" --revision {revision}" if revision else "")
+    if weights.state == "absent":
+        hint = f"fetch it first: {command}, or add --download"
+        raise UsageError(f"{repo} is not on this machine", hint)
+    hint = f"complete it: {command}, or add --download"
+    raise UsageError(f"{repo} is not complete on this machine: {weights.lack}", hint)
+
+
+def storage(repo: str, cache: Path | None = None) -> Path:
+    """The folder of the cache that holds everything of `repo`."""
+    from huggingface_hub.file_download import repo_folder_name
+
+    return cache_folder(cache) / repo_folder_name(repo_id=repo, repo_type="model")
+
+
+def cache_folder(cache: Path | None = None) -> Path:
+    """The hub's cache: `cache`, or where HF_HUB_CACHE or HF_HOME say."""
+    from huggingface_hub import constants
+
+    return Path(cache or constants.HF_HUB_CACHE).expanduser().absolute()
+
+
+def _state(folder: Path | None, names: Collection[str], store: Path) -> Weights:
+    """Compares what a run would open with what is there; `store` holds the bytes of a partial."""
+    held = sum(file.stat().st_size for file in store.rglob("*") if file.is_file())
+    if folder is None:
+        lack = "its download was cut" if held else ""
+        return Weights("partial" if held else "absent", None, held, lack)
+    try:
+        needed = needed_files(names, lambda name: json.loads((folder / name).read_text("utf-8")))
+    except (UnloadableError, FileNotFoundError) as error:
+        lack = f"{error.filename} is missing" if isinstance(error, OSError) else str(error)
+        return Weights("partial", folder, held, lack)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Weights("partial", folder, held, f"a file cannot be read ({error})")
+    missing = [name for name in needed if not (folder / name).is_file()]
+    if missing:
+        return Weights("partial", folder, held, _listed(missing))
+    return Weights("complete", folder, sum((folder / name).stat().st_size for name in needed))
+
+
+def _listed(missing: list[str]) -> str:
+    more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+    return f"{missing[0]} is missing{more}"
+
+
+def _names_in(folder: Path) -> list[str]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return [path.relative_to(folder).as_posix() for path in files]

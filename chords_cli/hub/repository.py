@@ -1,0 +1,111 @@
+"""Which files of a diffusers repository a run opens; everything else in it is left alone.
+
+Pure: names in, names out. It knows how diffusers and transformers choose among a component's files
+(one weight format, one precision, one vocabulary) and nothing of hubs, disks and networks.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+INDEX = "model_index.json"
+"""Names every component as `[library, class]`."""
+
+ReadJson = Callable[[str], Any]
+
+_TEXT = (".json", ".txt", ".model", ".jinja")
+"""What tokenizers and processors are made of."""
+
+_SLOW_VOCABULARY = ("vocab.json", "vocab.txt", "merges.txt", ".model")
+"""What is not opened where a tokenizer.json says the same."""
+
+
+_SHARD = r"-\d{5}-of-\d{5}\.safetensors"
+
+
+class UnloadableError(ValueError):
+    """A repository lacks something without which no run can open it; says what, in words."""
+
+
+def needed_files(names: Collection[str], read_json: ReadJson) -> list[str]:
+    """The files that a run opens, sorted.
+
+    Args:
+        names: All files of the repository, with `/` between folders.
+        read_json: Gives the content of one of them.
+
+    Raises:
+        UnloadableError: A component has no configuration or no safetensors.
+    """
+    if INDEX not in names:
+        raise UnloadableError(f"there is no {INDEX}: it is not a diffusers repository")
+    found = {INDEX}
+    for name, (library, cls) in components(read_json(INDEX)).items():
+        own = {file[len(name) + 1 :] for file in names if file.startswith(f"{name}/")}
+        chosen = _component_files(name, own, library, cls, read_json)
+        found |= {f"{name}/{file}" for file in chosen}
+    return sorted(found)
+
+
+def components(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """The components of a pipeline that are not null, as (library, class)."""
+    entries = {name: entry for name, entry in index.items() if isinstance(entry, list)}
+    return {name: (entry[0], entry[1]) for name, entry in entries.items() if any(entry)}
+
+
+def likely_json(names: Collection[str], path: str) -> Any:
+    """What a file will say that the repository hides, told from the names of its files.
+
+    Good enough for a size: `model_index.json` names the folders, an index the plain shards beside
+    it.
+    """
+    if path == INDEX:
+        configs = [name.split("/") for name in names if name.endswith("config.json")]
+        folders = {parts[0] for parts in configs if len(parts) == 2}
+        return {folder: [_likely_library(folder), ""] for folder in folders}
+    shard = re.compile(re.escape(path.removesuffix(".safetensors.index.json")) + _SHARD)
+    shards = [name for name in names if shard.fullmatch(name)]
+    return {"weight_map": {name: PurePosixPath(name).name for name in shards}}
+
+
+def _likely_library(folder: str) -> str:
+    encoders = ("text_encoder", "image_encoder", "safety_checker")
+    return "transformers" if folder.startswith(encoders) else "diffusers"
+
+
+def _component_files(
+    name: str, own: Collection[str], library: str, cls: str, read_json: ReadJson
+) -> Collection[str]:
+    if "scheduler_config.json" in own:
+        return ["scheduler_config.json"]
+    if "config.json" in own and any(map(_is_weights, own)):
+        generates = library == "transformers" and "For" in cls
+        extra = {"generation_config.json"} & set(own) if generates else set()
+        return {"config.json", *extra, *_weights(name, own, library, read_json)}
+    texts = {file for file in own if file.endswith(_TEXT) and "/" not in file}
+    if not any(file.endswith("config.json") for file in texts):
+        raise UnloadableError(f"component {name} has no configuration")
+    if "tokenizer.json" in texts:
+        texts = {file for file in texts if not file.endswith(_SLOW_VOCABULARY)}
+    return texts
+
+
+def _weights(name: str, own: Collection[str], library: str, read_json: ReadJson) -> Iterator[str]:
+    """The one file of weights, or the index and its shards; never a variant such as fp16."""
+    stem = "model" if library == "transformers" else "diffusion_pytorch_model"
+    single, index = f"{stem}.safetensors", f"{stem}.safetensors.index.json"
+    order = (single, index) if library == "transformers" else (index, single)
+    chosen = next((file for file in order if file in own), None)
+    if chosen is None:
+        raise UnloadableError(f"component {name} has no {single}: other formats are not loaded")
+    yield chosen
+    if chosen == index:
+        shards = set(read_json(f"{name}/{index}")["weight_map"].values())
+        if lost := sorted(shards - set(own)):
+            raise UnloadableError(f"component {name} has no {lost[0]}, which its index names")
+        yield from shards
+
+
+def _is_weights(file: str) -> bool:
+    return file.endswith((".safetensors", ".bin", ".ckpt", ".pt", ".msgpack", ".h5"))

@@ -1,0 +1,49 @@
+"""Several things at once, all ended by the first that fails and by Ctrl-C.
+
+Threads are daemons: a line that hangs cannot keep the program from ending.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from queue import Empty, SimpleQueue
+
+_POLL = 0.1
+
+
+def run_errands(errands: Iterable[Callable[[], None]], workers: int, stop: threading.Event) -> None:
+    """Runs all errands, `workers` at a time, and returns when all are done.
+
+    Args:
+        errands: Things to do, in this order.
+        workers: How many at a time.
+        stop: Set when one fails or the user interrupts, for the others to see.
+
+    Raises:
+        Exception: What the first errand that failed raised.
+    """
+    waiting: SimpleQueue[Callable[[], None]] = SimpleQueue()
+    for errand in errands:
+        waiting.put(errand)
+    failures: list[Exception] = []
+
+    def work() -> None:
+        while not stop.is_set():
+            try:
+                waiting.get_nowait()()
+            except Empty:
+                return
+            except Exception as error:  # noqa: BLE001 - raised again by the caller's thread
+                failures.append(error)
+                stop.set()
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(workers)]
+    try:
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads) and not failures:
+            threads[0].join(_POLL)
+            threads.append(threads.pop(0))
+    finally:
+        stop.set()
+    if failures:
+        raise failures[0]

@@ -1,0 +1,73 @@
+"""What `chords download` is asked for: presets, preset files and repositories of the hub."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from chords_cli.errors import UsageError
+from chords_cli.presets import Preset, available_presets, find_preset, load_preset
+
+_REPO = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A model to have on this machine.
+
+    Attributes:
+        name: As it was asked for.
+        repo: Where it is on the hub; empty when it lies in `folder` anyway.
+        revision: None for the main branch.
+        folder: Of a model that is no repository of the hub.
+    """
+
+    name: str
+    repo: str
+    revision: str | None = None
+    folder: Path | None = None
+
+
+def find_targets(models: Iterable[str], revision: str | None = None) -> tuple[Target, ...]:
+    """The targets of these names, files and repositories, each once.
+
+    Raises:
+        UsageError: There is no such preset, or it is wrong, or takes no revision.
+    """
+    return tuple(dict.fromkeys(_find(model, revision) for model in models))
+
+
+def every_target(revision: str | None = None) -> tuple[Target, ...]:
+    """The targets of all presets that are repositories of the hub."""
+    presets = [load_preset(file.file) for file in available_presets()]
+    return tuple(target_of(preset, preset.name, revision) for preset in presets if preset.repo)
+
+
+def download_command(preset: Preset) -> str:
+    """What to type to have the preset's model on this machine."""
+    if any(file.name == preset.name for file in available_presets()):
+        return f"chords download {preset.name}"
+    revision = f" --revision {preset.revision}" if preset.revision else ""
+    return f"chords download {preset.repo}{revision}"
+
+
+def target_of(preset: Preset, name: str, revision: str | None = None) -> Target:
+    """The target of a preset.
+
+    Raises:
+        UsageError: A revision is wanted of a preset that is a folder.
+    """
+    if preset.repo:
+        return Target(name, preset.repo, revision or preset.revision)
+    if revision:
+        raise UsageError(
+            f"revision is {revision}, but {name} is a local folder", "leave out --revision"
+        )
+    return Target(name, "", None, preset.path)
+
+
+def _find(model: str, revision: str | None) -> Target:
+    names_a_file = model.endswith((".yaml", ".yml")) or Path(model).is_file()
+    if _REPO.fullmatch(model) and not names_a_file:
+        return Target(model, model, revision)
+    return target_of(find_preset(model), model, revision)

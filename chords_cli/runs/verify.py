@@ -1,0 +1,55 @@
+"""Whether a model on this machine is, byte for byte, what the hub lists."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from chords_cli.errors import ChordsError, UsageError
+from chords_cli.hub.client import Hub, Listing, RemoteFile
+from chords_cli.hub.repository import UnloadableError, needed_files
+from chords_cli.hub.transfer import matches
+from chords_cli.presets import Preset
+
+
+def verify(preset: Preset, listener: Callable[[str, int], None]) -> dict[str, Any]:
+    """Hashes every file that a run opens and compares it with the hub's listing.
+
+    Args:
+        preset: Whose model is verified.
+        listener: Takes the path and the size of a file before it is read.
+
+    Raises:
+        UsageError: The model is a local folder: there is nothing to compare it with.
+        ChordsError: The hub cannot be asked.
+    """
+    if not preset.repo:
+        raise UsageError(
+            f"{preset.name} is a local folder, so there are no hashes to compare it with",
+            "leave out --verify",
+        )
+    hub = Hub()
+    listing = hub.listing(preset.repo, preset.revision)
+    try:
+        names = needed_files(listing.files, partial(hub.read_json, listing))
+    except UnloadableError as error:
+        raise ChordsError(f"{preset.repo}: {error}", f"see {hub.endpoint}/{preset.repo}") from error
+    verdicts = {}
+    for name in names:
+        listener(name, listing.files[name].size)
+        verdicts[name] = _verdict(hub, listing, listing.files[name])
+    return {
+        "repo": preset.repo,
+        "commit": listing.commit,
+        "folder": str(hub.snapshot(listing)),
+        "files": verdicts,
+        "intact": set(verdicts.values()) == {"intact"},
+    }
+
+
+def _verdict(hub: Hub, listing: Listing, file: RemoteFile) -> str:
+    path = hub.snapshot(listing) / file.path
+    if not path.is_file():
+        return "missing"
+    if path.stat().st_size != file.size:
+        return f"{path.stat().st_size} bytes instead of {file.size}"
+    return "intact" if matches(path, file.etag) else "damaged"
