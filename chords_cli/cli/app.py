@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from chords_cli import __version__
+from chords_cli.cli.download import download
 from chords_cli.cli.image import image
 from chords_cli.cli.plan import plan
 from chords_cli.cli.presets import presets
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for _command in (image, plan, presets):
+for _command in (image, download, plan, presets):
     app.command()(_command)
 
 

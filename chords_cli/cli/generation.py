@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Literal
 
+from chords_cli.cli.download import fetch_first
 from chords_cli.errors import UsageError
 from chords_cli.runs.request import Request
 from chords_cli.ui.console import Console
@@ -17,6 +18,8 @@ def make(kind: Literal["image", "video"], options: Mapping[str, Any]) -> None:
     """
     console = _console(options["json"], options["quiet"], options["verbose"])
     request = _request(kind, options)
+    if options["download"] and not options["dry_run"]:
+        fetch_first(console, request)
     if options["dry_run"]:
         _show_dry_run(console, request)
     else:

@@ -11,11 +11,12 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-MODEL, PLAN, PICTURE, OUTPUT, MACHINE, TALK = (
+MODEL, PLAN, PICTURE, OUTPUT, SOURCE, MACHINE, TALK = (
     "Model and prompts",
     "Plan: how cores share the work",
     "Picture",
     "Output",
+    "Hub and cache",
     "Machine",
     "What is shown",
 )
@@ -77,6 +78,14 @@ OPTIONS: Mapping[str, Any] = {
         str | None,
         typer.Argument(
             help="The preset to show in full.", show_default=False, autocompletion=_models
+        ),
+    ],
+    "models": Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Presets, preset files or repositories such as owner/name. Without any: a table.",
+            show_default=False,
+            autocompletion=_models,
         ),
     ],
     "model": _option(
@@ -148,6 +157,22 @@ OPTIONS: Mapping[str, Any] = {
     "timeout": _option(
         float, "--timeout", MACHINE, "Seconds that a core waits for another before giving up."
     ),
+    "all": _option(bool, "--all", SOURCE, "Every preset that is a repository of the hub."),
+    "revision": _option(str, "--revision", SOURCE, "A branch, tag or commit."),
+    "token": _option(
+        str, "--token", SOURCE, "For gated models; better: `hf auth login` or HF_TOKEN."
+    ),
+    "cache_dir": _option(
+        Path, "--cache-dir", SOURCE, "Another cache than that of HF_HUB_CACHE or HF_HOME."
+    ),
+    "force": _option(bool, "--force", SOURCE, "Fetch again what is there."),
+    "max_workers": _option(int, "--max-workers", SOURCE, "How many files at once, 8 by default."),
+    "download": _option(
+        bool, "--download", MACHINE, "Fetch the model first where it is not on this machine."
+    ),
+    "verify": _option(
+        bool, "--verify", SOURCE, "Compare every file of the model with the hub's hashes."
+    ),
     "dry_run": _option(
         bool, "--dry-run", TALK, "Resolve and check everything, show it, load nothing."
     ),
@@ -161,7 +186,7 @@ GENERATION = (
     *("algo", "cores", "steps", "init_t", "stop_index", "stop_residual"),
     *("seed", "num", "width", "height"),
     *("output", "all_cores", "save_latents", "resume", "overwrite", "metadata", "from_metadata"),
-    *("devices", "dtype", "timeout"),
+    *("devices", "dtype", "timeout", "download"),
     *("dry_run", "json", "quiet", "verbose"),
 )
 """What every command that makes pictures takes."""

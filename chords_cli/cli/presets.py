@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from chords_cli.cli.options import accepts
 from chords_cli.errors import UsageError
 from chords_cli.ui.console import Console
@@ -10,8 +12,8 @@ if TYPE_CHECKING:
     from chords_cli.presets import Preset, PresetFile
 
 
-@accepts("name", "json")
-def presets(name: str | None, json: bool) -> None:
+@accepts("name", "verify", "json")
+def presets(name: str | None, verify: bool, json: bool) -> None:
     """List the models, or show one in full: settings, licence, size, downloaded or not.
 
     [bold]Examples[/bold]
@@ -19,9 +21,13 @@ def presets(name: str | None, json: bool) -> None:
     chords presets
 
     chords presets demo-image > my-model.yaml
+
+    chords presets flux --verify
     """
     console = Console("json" if json else "human")
-    if name is None:
+    if verify:
+        _verify(console, name)
+    elif name is None:
         _list(console)
     else:
         _show(console, name)
@@ -52,6 +58,24 @@ def _show(console: Console, name: str) -> None:
         return
     for line in preset_text(preset, _facts(preset)).splitlines():
         console.line(line)
+
+
+def _verify(console: Console, name: str | None) -> None:
+    from chords_cli.presets import find_preset
+    from chords_cli.runs.verify import verify
+    from chords_cli.ui.download_views import verdict, verdicts_table
+
+    if name is None:
+        raise UsageError("--verify needs the name of a preset", "try chords presets flux --verify")
+    preset = find_preset(name)
+    document = verify(preset, lambda path, size: console.say(f"hashing {path}"))
+    if console.mode == "json":
+        console.document(document)
+    else:
+        console.show(verdicts_table(document))
+        console.show(verdict(preset.name, document))
+    if not document["intact"]:
+        raise typer.Exit(1)
 
 
 def _listed(file: "PresetFile") -> dict[str, Any]:

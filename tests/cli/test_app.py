@@ -76,7 +76,7 @@ IMAGE_OPTIONS = {
     *("--algo", "--cores", "-k", "--steps", "--init-t", "--stop-index", "--stop-residual"),
     *("--seed", "-s", "--num", "-n", "--width", "-W", "--height", "-H"),
     *("--output", "-o", "--all-cores", "--save-latents", "--resume", "--overwrite"),
-    *("--no-metadata", "--from-metadata", "--devices", "--dtype", "--timeout"),
+    *("--no-metadata", "--from-metadata", "--devices", "--dtype", "--timeout", "--download"),
     *("--dry-run", "--json", "--quiet", "-q", "--verbose", "-v", "--help", "-h"),
 }
 

@@ -174,7 +174,7 @@ def test_a_model_that_is_not_on_this_machine_is_refused_with_how_to_fetch_it(com
     preset.unlink()
     assert done.stderr == (
         "error: nobody/nothing is not on this machine\n"
-        "hint: fetch it first: hf download nobody/nothing\n"
+        "hint: fetch it first: chords download nobody/nothing, or add --download\n"
     )
 
 

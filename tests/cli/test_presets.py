@@ -61,10 +61,12 @@ def test_weights_of_a_folder_are_counted(chords, mine):
     weights = mine.parent / "weights"
     (weights / "vae").mkdir(parents=True)
     (weights / "model_index.json").write_text('{"_class_name": "FluxPipeline", "vae": ["a", "b"]}')
-    (weights / "vae" / "w.safetensors").write_bytes(b"x" * 1500)
+    (weights / "vae" / "config.json").write_text("{}")
+    (weights / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"x" * 1500)
+    (weights / "vae" / "diffusion_pytorch_model.fp16.safetensors").write_bytes(b"not opened")
     mine.write_text(yaml.safe_dump({**yaml.safe_load(mine.read_text()), "path": "weights"}))
     found = chords("presets", "mine", "--json").document["weights"]
-    size = 1500 + (weights / "model_index.json").stat().st_size
+    size = 1502 + (weights / "model_index.json").stat().st_size
     assert found == {"state": "complete", "folder": str(weights), "bytes": size}
     assert f"# weights: downloaded, 1.6 kB in {weights}" in chords("presets", "mine").out
 

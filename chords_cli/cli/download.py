@@ -1,0 +1,128 @@
+"""`chords download`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chords_cli.cli.options import accepts
+from chords_cli.cli.secrets import hide_argument
+from chords_cli.errors import UsageError
+from chords_cli.ui.console import Console
+
+if TYPE_CHECKING:
+    from chords_cli.runs.download import DownloadRequest
+    from chords_cli.runs.request import Request
+
+
+@accepts(
+    *("models", "all", "revision", "token", "cache_dir", "force", "max_workers"),
+    *("dry_run", "json", "quiet"),
+)
+def download(
+    models: list[str] | None, token: str | None, json: bool, quiet: bool, **options: Any
+) -> None:
+    """Fetch what a model needs, no more, into the Hugging Face cache; resumes where it was cut.
+
+    [bold]Examples[/bold]
+
+    chords download
+
+    chords download flux --dry-run
+
+    chords download wan2-1 black-forest-labs/FLUX.1-schnell
+    """
+    if token:
+        hide_argument(token)
+    console = Console("json" if json else "quiet" if quiet else "human")
+    if not models and not options["all"]:
+        _list(console, token, options["cache_dir"])
+    else:
+        request = _request(models or [], token, options)
+        if options["dry_run"]:
+            _show_dry_run(console, request)
+        else:
+            _show_download(console, request)
+
+
+def fetch_first(console: Console, request: "Request") -> None:
+    """Fetches the model of a run where it is not on this machine.
+
+    Raises:
+        UsageError: The run could not be done anyway.
+        ChordsError: The model cannot be had.
+    """
+    from chords_cli.hub import find_weights
+    from chords_cli.runs.download import DownloadRequest
+    from chords_cli.runs.download import download as bring
+    from chords_cli.runs.settings import resolve
+    from chords_cli.runs.targets import target_of
+    from chords_cli.ui.download import downloading
+
+    preset = resolve(request).preset
+    if preset.repo and find_weights(preset).state != "complete":
+        target = target_of(preset, preset.name)
+        with downloading(console) as listener:
+            bring(DownloadRequest(targets=(target,)), listener)
+
+
+def _request(models: list[str], token: str | None, options: dict[str, Any]) -> "DownloadRequest":
+    from chords_cli.runs.download import DownloadRequest
+    from chords_cli.runs.targets import every_target, find_targets
+
+    if models and options["all"]:
+        raise UsageError("models are named and --all is given", "leave out one of them")
+    workers = 8 if options["max_workers"] is None else options["max_workers"]
+    if workers < 1:
+        raise UsageError(f"max-workers is {workers}, but must be at least 1", "try --max-workers 8")
+    revision = options["revision"]
+    return DownloadRequest(
+        targets=every_target(revision) if options["all"] else find_targets(models, revision),
+        token=token,
+        cache=options["cache_dir"],
+        force=options["force"],
+        max_workers=workers,
+    )
+
+
+def _list(console: Console, token: str | None, cache: Path | None) -> None:
+    from chords_cli.runs.catalogue import catalogue
+    from chords_cli.ui.download_views import models_table
+
+    rows = catalogue(token, cache)
+    if console.mode == "json":
+        console.document(rows)
+    elif console.mode == "quiet":
+        for row in rows:
+            console.line(row["name"])
+    else:
+        console.show(models_table(rows))
+
+
+def _show_dry_run(console: Console, request: "DownloadRequest") -> None:
+    from chords_cli.runs.download import plan_download
+    from chords_cli.ui.download_views import files_table, sums
+
+    document = plan_download(request)
+    if console.mode == "json":
+        console.document(document)
+        return
+    for model in document["models"]:
+        if console.talks and model["files"]:
+            console.show(files_table(model))
+        if console.talks:
+            console.line(f"{model['model']}: {sums(document)}")
+        console.line(model["path"])
+
+
+def _show_download(console: Console, request: "DownloadRequest") -> None:
+    from chords_cli.runs.download import download as bring
+    from chords_cli.ui.download import downloading
+    from chords_cli.ui.download_views import outcome
+
+    with downloading(console) as listener:
+        document = bring(request, listener)
+    if console.mode == "json":
+        console.document(document)
+        return
+    console.say(outcome(document))
+    for model in document["models"]:
+        console.line(model["path"])
