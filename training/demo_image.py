@@ -43,7 +43,14 @@ def _text_to_image(options: argparse.Namespace) -> None:
     vae = AutoencoderKL.from_pretrained(options.output / "vae")
     schedule = Schedule(steps=options.steps or 8000, decay=options.decay)
     folder = options.output / "text-to-image"
-    train_text_to_image(folder, vae, schedule, device=options.device, seed=options.seed)
+    train_text_to_image(
+        folder,
+        vae,
+        schedule,
+        device=options.device,
+        seed=options.seed,
+        compiled=options.compile,
+    )
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -64,6 +71,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, help="the step to end at")
     parser.add_argument("--decay", type=int, default=500, help="last steps, of falling rate")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--compile", action="store_true", help="needs a C++ compiler on a CPU")
     parser.add_argument("--threads", type=int, help="CPU threads to use")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()

@@ -31,7 +31,7 @@ from training.tokenizers import T5_LENGTH, clip_tokenizer, t5_tokenizer
 CAPTION_DROPOUT = 0.1
 TIMESTEP_SPREAD = 1.4
 POOL_SCENES = 16384
-POOL_STEPS = 1000
+POOL_STEPS = 2000
 _WIDTH, _HEADS = 128, 4
 
 
@@ -85,12 +85,17 @@ def train_text_to_image(
     device: str,
     batch: int = 64,
     seed: int = 0,
+    compiled: bool = False,
 ) -> TextToImage:
-    """Train, or go on training, and return the averaged model."""
+    """Train, or go on training, and return the averaged model.
+
+    Attention runs as plain matrix products: on a CPU its fused backward pass is slow.
+    """
     torch.manual_seed(seed)
     vae = vae.eval().to(device, memory_format=torch.channels_last)
     model = TextToImage(vae.config.latent_channels).to(device)
     loop = Loop(model, optimizers(model), folder, ema=0.999)
+    model.transformer.compile(disable=not compiled)
     pool = LatentPool(vae, seed)
 
     def losses_at(step: int) -> Losses:
