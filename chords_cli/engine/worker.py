@@ -43,7 +43,8 @@ from chords_cli.pipelines.loading import load_pipeline, loaded_components
 from chords_cli.pipelines.offload import Encoders
 from chords_cli.pipelines.quiet import quiet_environment, quiet_libraries
 from chords_cli.pipelines.sampling import CorePipeline
-from chords_cli.sampler.rectify import Core, start_core
+from chords_cli.sampler.algorithms import start_core
+from chords_cli.sampler.rectify import Core
 
 
 def run_worker(spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> None:
@@ -247,7 +248,7 @@ class _Worker:
     def _decode(self, task: _Task, index: int) -> None:
         job, core, began = task.job, self._spec.core, time.monotonic()
         self._pipe.send(CoreDecoding(core=core, index=index))
-        frames = self._pipeline.decode(job.call, job.plan.steps, task.outputs[index])
+        frames = self._pipeline.decode(job.call, job.seed, job.plan.steps, task.outputs[index])
         self._pipe.send(
             Decoded(
                 number=job.number,

@@ -13,6 +13,8 @@ from diffusers import SchedulerMixin
 from torch import Tensor
 
 from chords_cli.errors import UsageError
+from chords_cli.pipelines.linear import linear_grid
+from chords_cli.sampler.wavefront import LinearGrid
 
 SIGMA_INDEXED = (
     "FlowMatchEulerDiscreteScheduler",
@@ -127,6 +129,12 @@ class StockSolver:
             _empty_history(self._scheduler)
         if (jumped or rectified) and hasattr(self._scheduler, "last_sample"):
             self._scheduler.last_sample = None
+
+    def linear_grid(self) -> LinearGrid:
+        """The factors of the fine steps; drifts are interpolated in sigma where there is one."""
+        name = self._stock.__name__
+        clock = self.grid if name in DDIM_FAMILY else self._scheduler.sigmas[:-1]
+        return linear_grid(self, name, [float(moment) for moment in clock])
 
     def _step(self, scheduler: SchedulerMixin, latent: Tensor, drift: Tensor, step: int) -> Tensor:
         timestep = self.grid[step]

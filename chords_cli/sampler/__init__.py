@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from chords_cli.sampler.plan import Hit, Message, Plan, chords_plan, sequential_plan
 from chords_cli.sampler.starts import default_init_t
+from chords_cli.sampler.wavefront import default_rounds, wavefront_plan
 
 if TYPE_CHECKING:
     from chords_cli.sampler.oracle import Output, simulate
@@ -19,8 +20,10 @@ __all__ = [
     "Plan",
     "chords_plan",
     "default_init_t",
+    "default_rounds",
     "sequential_plan",
     "simulate",
+    "wavefront_plan",
 ]
 
 

@@ -6,12 +6,15 @@ What it leaves out is what it is there to check: processes, exchange, pipelines 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
+from chords_cli.sampler.algorithms import start_core
 from chords_cli.sampler.plan import Plan
-from chords_cli.sampler.rectify import Solver, start_core, widened
+from chords_cli.sampler.rectify import Solver, widened
+from chords_cli.sampler.wavefront import LinearGrid
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,11 @@ class Euler:
 
     def settle(self, stop: int, *, jumped: bool, rectified: bool) -> None:
         """Euler's method has no history."""
+
+    def linear_grid(self) -> LinearGrid:
+        sigmas = [float(sigma) for sigma in self._sigmas]
+        pull = tuple(after - before for before, after in pairwise(sigmas))
+        return LinearGrid(keep=(1.0,) * len(pull), pull=pull, clock=tuple(sigmas[:-1]))
 
 
 def simulate(

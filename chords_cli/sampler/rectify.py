@@ -3,7 +3,7 @@
 A core sees its own latents and drifts, a `Solver` (how the ODE moves from step to step) and a
 `Link` (how latents reach the next faster core). It knows neither processes nor pipelines, so the
 same object runs in a worker behind a pipeline's scheduler and, K at a time, in the oracle
-(`simulate`). A further algorithm is one more class beside `ChordsCore` and one line in `CORES`.
+(`simulate`). Which algorithm has which core is said in `sampler.algorithms`.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from chords_cli.sampler.plan import Plan
+from chords_cli.sampler.wavefront import LinearGrid
 
 
 class Solver(Protocol):
@@ -28,6 +29,10 @@ class Solver(Protocol):
 
     def settle(self, stop: int, *, jumped: bool, rectified: bool) -> None:
         """The core has moved to `stop`: a history of grid neighbours may no longer hold."""
+        ...
+
+    def linear_grid(self) -> LinearGrid:
+        """The factors of the fine steps, for algorithms that sum many of them at once."""
         ...
 
 
@@ -122,15 +127,6 @@ class ChordsCore:
     def _jump(self, latent: Tensor, drift: Tensor, start: int, stop: int) -> Tensor:
         """A jump whose difference to another one is taken: in float32 at least."""
         return self._solver.jump(widened(latent), widened(drift), start, stop)
-
-
-CORES: dict[str, type[ChordsCore]] = {"sequential": ChordsCore, "chords": ChordsCore}
-"""The arithmetic of every algorithm, by the name that its plans carry."""
-
-
-def start_core(plan: Plan, core: int, solver: Solver, link: Link) -> Core:
-    """The core `core` of `plan`, before its first round."""
-    return CORES[plan.algo](plan, core, solver, link)
 
 
 def widened(latent: Tensor) -> Tensor:

@@ -1,0 +1,16 @@
+"""The arithmetic of every algorithm, by the name that its plans carry."""
+
+from chords_cli.sampler.plan import Plan
+from chords_cli.sampler.rebase import WavefrontCore
+from chords_cli.sampler.rectify import ChordsCore, Core, Link, Solver
+
+CORES: dict[str, type[ChordsCore] | type[WavefrontCore]] = {
+    "sequential": ChordsCore,
+    "chords": ChordsCore,
+    "wavefront": WavefrontCore,
+}
+
+
+def start_core(plan: Plan, core: int, solver: Solver, link: Link) -> Core:
+    """The core `core` of `plan`, before its first round."""
+    return CORES[plan.algo](plan, core, solver, link)

@@ -1,0 +1,87 @@
+"""A core of the wavefront: torch only. What it multiplies with what is in `sampler.wavefront`."""
+
+import torch
+from torch import Tensor
+
+from chords_cli.sampler.plan import Plan
+from chords_cli.sampler.rectify import Link, Move, Solver, rms, widened
+from chords_cli.sampler.wavefront import Fill, fills
+
+
+class WavefrontCore:
+    """Re-bases on the slower core's newest latent in every round.
+
+    Core 0 of several cores takes the sampler's own steps and is exact. All sums are float32; the
+    sum over a core's own drifts is ready before the slower core's message comes, so a hop through
+    all cores costs each of them one addition for the receiver and one for the sender.
+    """
+
+    def __init__(self, plan: Plan, core: int, solver: Solver, link: Link) -> None:
+        self._plan, self._core, self._solver, self._link = plan, core, solver, link
+        self._incoming, self._outgoing = plan.incoming(core), plan.outgoing(core)
+        self._exact = core == 0 and plan.cores > 1
+        self._fills: list[Fill] = []
+        self._faster_fills: list[Fill] = []
+        self._drifts: dict[int, Tensor] = {}
+        self._round = 0
+
+    def advance(self, latent: Tensor, drift: Tensor) -> Move:
+        """The move from `latent`, where `drift` was evaluated, to the next step of the walk."""
+        if self._round == 0:
+            self._compile()
+        round, step = self._round, self._plan.walks[self._core][self._round]
+        stop = self._plan.stop(self._core, round)
+        self._round += 1
+        self._drifts[step] = widened(drift)
+        correction = None
+        if self._exact:
+            moved = self._solver.fine(latent, drift, step)
+            wide = widened(moved)
+        else:
+            wide = self._rebased(latent, round)
+            correction = self._correction(wide, latent, drift, step, stop)
+            moved = wide.to(self._carried(latent, drift, step))
+        if round in self._outgoing:
+            factor = self._faster_fills[round].slower
+            self._link.send(round, torch.add(wide, self._drifts[step], alpha=factor))
+        self._forget(round)
+        self._solver.settle(stop, jumped=stop > step + 1, rectified=not self._exact)
+        return Move(moved, self._preview(latent, drift, round, step), correction)
+
+    def _compile(self) -> None:
+        grid = self._solver.linear_grid()
+        self._fills = fills(self._plan, self._core, grid)
+        if self._core + 1 < self._plan.cores:
+            self._faster_fills = fills(self._plan, self._core + 1, grid)
+
+    def _rebased(self, latent: Tensor, round: int) -> Tensor:
+        fill, here = self._fills[round], widened(latent)
+        own = here * fill.stay
+        for step, factor in fill.own.items():
+            own.add_(self._drifts[step], alpha=factor)
+        if round not in self._incoming:
+            return here + own
+        return self._link.receive(round, like=own).add_(own)
+
+    def _correction(
+        self, rebased: Tensor, latent: Tensor, drift: Tensor, step: int, stop: int
+    ) -> float:
+        """How far the result is from where the core would have gone alone."""
+        return rms(rebased - self._solver.jump(widened(latent), widened(drift), step, stop))
+
+    def _carried(self, latent: Tensor, drift: Tensor, step: int) -> torch.dtype:
+        """The dtype in which the sampler's own step would hand the latent on."""
+        return self._solver.jump(latent.new_zeros(1), drift.new_zeros(1), step, step + 1).dtype
+
+    def _preview(self, latent: Tensor, drift: Tensor, round: int, step: int) -> Tensor | None:
+        hit = self._plan.hits[0]
+        if hit.core != self._core or hit.round != round + 1:
+            return None
+        return self._solver.jump(latent, drift, step, self._plan.steps).to(latent.dtype)
+
+    def _forget(self, round: int) -> None:
+        """Drops the drifts that no later fill reads: behind the slower core, but for two."""
+        base = self._plan.stop(self._core - 1, round) if self._core else self._plan.steps
+        for step in sorted(self._drifts)[:-2]:
+            if step < base:
+                del self._drifts[step]
