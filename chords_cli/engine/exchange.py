@@ -61,13 +61,15 @@ class Exchange:
         if dist.is_initialized():
             dist.destroy_process_group()
 
-    def share(self, value: Any) -> Any:
-        """Core 0's `value` on every core; tensors in it must lie on the host."""
-        if self.cores == 1:
-            return value
+    def share(self, value: Any, cores: int) -> Any:
+        """Core 0's `value` on the first `cores` cores; tensors in it must lie on the host."""
         box = [value]
-        with _naming("core 0"):
-            dist.broadcast_object_list(box, src=0)
+        if self.core > 0:
+            with _naming("core 0"):
+                dist.recv_object_list(box, src=0)
+        for core in range(1, cores) if self.core == 0 else ():
+            with _naming(f"core {core}"):
+                dist.send_object_list(box, dst=core)
         return box[0]
 
     def line(self, sends: list[int], receives: list[int]) -> "Line":

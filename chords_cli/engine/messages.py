@@ -30,7 +30,7 @@ class WorkerSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """One sample.
+    """One sample, made by the first cores of the pool: as many as the plan has.
 
     Attributes:
         number: Unique in the pool's life, increasing.
@@ -38,12 +38,17 @@ class Job:
         call: The keyword arguments of the pipeline's `__call__`, prompt included; without
             generator, output type and latents.
         seed: Of the noise, which every core draws for itself.
+        threads: How many each core computes with on the host: as in a pool of the plan's size, so
+            that idle cores change neither bits nor times.
+        encodes: Whether the prompt is encoded anew; else all these cores still have it.
     """
 
     number: int
     plan: Plan
     call: dict[str, Any]
     seed: int
+    threads: int
+    encodes: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from chords_cli.engine.devices import assign_devices, available_devices
 from chords_cli.engine.messages import Job
-from chords_cli.engine.processes import Workers
+from chords_cli.engine.processes import Workers, threads_each
 from chords_cli.engine.run import Run, Sampled, SampledOutput
 from chords_cli.events import CoreReady, Event
 from chords_cli.pipelines.spec import ModelSpec
@@ -56,6 +56,7 @@ class Pool:
         self._workers = Workers()
         self._components: dict[int, tuple[str, ...]] = {}
         self._number = 0
+        self._encoded: tuple[dict[str, Any], int] | None = None
 
     def __enter__(self) -> "Pool":
         """Starts the workers and waits until they are ready.
@@ -99,9 +100,13 @@ class Pool:
         stop: StopRule,
         *,
         keep: bool = False,
+        anew: bool = False,
         on_output: Callable[[SampledOutput], None] | None = None,
     ) -> Sampled:
         """Runs one sample to the output that `stop` chooses and decodes it.
+
+        A plan may have fewer cores than the pool: its last ones stay idle. Samples of the same
+        call encode their prompt once, unless `anew` asks for all of the work.
 
         With `keep` the run goes on to the last of the plan's hits and every output is decoded.
         `on_output` gets every decoded output as soon as there is one, on this thread; the result
@@ -112,8 +117,7 @@ class Pool:
         """
         if stop.criterion == "core_index" and not keep:
             plan = plan.until(stop.index)
-        self._number += 1
-        job = Job(number=self._number, plan=plan, call=call, seed=seed)
+        job = self._job(plan, call, seed, anew=anew)
         run = Run(
             job,
             stop,
@@ -122,13 +126,26 @@ class Pool:
             tell=self._tell,
             on_output=on_output,
         )
-        for core in range(len(self._workers)):
+        for core in range(plan.cores):
             self._workers.send(core, job)
         for message in self._messages():
             run.hear(message)
             if run.over:
                 break
         return run.result()
+
+    def _job(self, plan: Plan, call: dict[str, Any], seed: int, *, anew: bool) -> Job:
+        assert plan.cores <= len(self._workers), "a plan has a process for every core"
+        self._number += 1
+        before, self._encoded = self._encoded, (call, plan.cores)
+        return Job(
+            number=self._number,
+            plan=plan,
+            call=call,
+            seed=seed,
+            threads=threads_each(plan.cores),
+            encodes=anew or before != self._encoded,
+        )
 
     def _messages(self) -> Iterator[object]:
         for _, message in self._workers.messages():

@@ -63,7 +63,7 @@ class Workers:
                     core=core,
                     cores=len(devices),
                     device=device,
-                    threads=max(1, _cpus() // len(devices)),
+                    threads=threads_each(len(devices)),
                     model=model,
                     decodes=core in decoders,
                     rendezvous=str(self._folder / "rendezvous"),
@@ -173,6 +173,11 @@ class Workers:
                     if isinstance(message, Failed):
                         said[worker.spec.core] = message
         return said
+
+
+def threads_each(cores: int) -> int:
+    """How many threads each of `cores` cores computes with on the host."""
+    return max(1, _cpus() // cores)
 
 
 def _start(context: multiprocessing.context.ForkServerContext, spec: WorkerSpec) -> _Worker:

@@ -9,6 +9,7 @@ import traceback
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -102,7 +103,7 @@ class _Task:
 
 class _Worker:
     def __init__(self, spec: WorkerSpec, pipe: Connection) -> None:
-        self._spec, self._pipe = spec, pipe
+        self._spec, self._pipe, self._cores = spec, pipe, spec.cores
         self._device = torch.device(spec.device)
         self._exchange = Exchange(spec.core, spec.cores, Path(spec.rendezvous), spec.timeout)
 
@@ -129,7 +130,7 @@ class _Worker:
         )
         self._exchange.open()
         encoders = Encoders(pipeline, spec.model, self._device)
-        self._pipeline = CorePipeline(pipeline, core, self._exchange.share, encoders)
+        self._pipeline = CorePipeline(pipeline, core, self._share, encoders)
         self._pipe.send(
             CoreReady(
                 core=core,
@@ -138,7 +139,20 @@ class _Worker:
             )
         )
 
+    def _share(self, value: Any) -> Any:
+        return self._exchange.share(value, self._cores)
+
+    def _prepare(self, job: Job) -> None:
+        """Makes this one of the job's cores, as if the pool had no others."""
+        self._cores = job.plan.cores
+        torch.set_num_threads(job.threads)
+        if job.encodes:
+            self._pipeline.forget()
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+
     def _do(self, job: Job) -> None:
+        self._prepare(job)
         plan, core = job.plan, self._spec.core
         ran = plan.evaluations[core]
         line = self._exchange.line(

@@ -39,6 +39,10 @@ class SharedEncoding:
             self._key, self._tape = key, []
         self._position, self.seconds = 0, 0.0
 
+    def forget(self) -> None:
+        """The next call encodes, whatever its key."""
+        self._key, self._tape = None, []
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._position == len(self._tape):
             began = time.monotonic()

@@ -28,6 +28,10 @@ class CorePipeline:
         """How long the current call's conditioning took to encode or to arrive; 0 if replayed."""
         return self._encoding.seconds
 
+    def forget(self) -> None:
+        """Encodes or receives the prompt of the next call, even if it is the last one's."""
+        self._encoding.forget()
+
     def sample(
         self,
         call: dict[str, Any],
