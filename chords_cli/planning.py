@@ -4,19 +4,21 @@ An explicit option wins over the preset. The starts of a preset belong to its ow
 and cores: when an option changes either, the starts are chosen anew.
 """
 
+import math
 from typing import TYPE_CHECKING, Literal
 
 from chords_cli.errors import PlanError, UsageError
 from chords_cli.sampler.plan import Plan, chords_plan, sequential_plan
 from chords_cli.sampler.starts import default_init_t
 from chords_cli.sampler.stop import StopRule
+from chords_cli.sampler.wavefront import default_rounds, wavefront_plan
 
 if TYPE_CHECKING:
     from chords_cli.presets import Preset
 
 Starts = tuple[int, ...] | Literal["auto"]
 
-ALGORITHMS = ("sequential", "chords")
+ALGORITHMS = ("sequential", "chords", "wavefront")
 
 
 def resolve_plan(
@@ -26,6 +28,8 @@ def resolve_plan(
     cores: int | None = None,
     algo: str | None = None,
     init_t: str | None = None,
+    rounds: int | None = None,
+    speedup: float | None = None,
 ) -> Plan:
     """The plan of `preset` under the given options; None means not said.
 
@@ -34,9 +38,16 @@ def resolve_plan(
     """
     steps_used = preset.steps if steps is None else steps
     starts: Starts = "auto" if init_t is None else parse_init_t(init_t)
-    if resolve_algo(preset, algo) == "sequential":
-        _check_sequential(cores, starts)
+    name = resolve_algo(preset, algo)
+    if name != "wavefront":
+        _refuse_rounds(name, rounds, speedup)
+    if name != "chords":
+        _refuse_starts(name, starts)
+    if name == "sequential":
+        _check_sequential(cores)
         return sequential_plan(steps_used)
+    if name == "wavefront":
+        return _wavefront(preset, steps_used, cores, rounds, speedup)
     as_in_preset = cores in (None, preset.sampling.cores) and steps_used == preset.steps
     if init_t is None and as_in_preset:
         starts = preset.sampling.init_t
@@ -54,7 +65,7 @@ def resolve_algo(preset: "Preset", algo: str | None = None) -> str:
     name = algo or preset.sampling.algo
     if name not in ALGORITHMS:
         raise UsageError(
-            f"algo is {name!r}, but there are only {' and '.join(ALGORITHMS)}", "try --algo chords"
+            f"algo is {name!r}, but there are only {', '.join(ALGORITHMS)}", "try --algo chords"
         )
     return name
 
@@ -121,16 +132,57 @@ def _starts(steps: int, cores: int, starts: Starts) -> tuple[int, ...]:
     return starts
 
 
-def _check_sequential(cores: int | None, starts: Starts) -> None:
+def _wavefront(
+    preset: "Preset", steps: int, cores: int | None, rounds: int | None, speedup: float | None
+) -> Plan:
+    """The preset's rounds belong, as its starts do, to its own number of steps and cores."""
+    as_in_preset = cores in (None, preset.sampling.cores) and steps == preset.steps
+    cores = preset.sampling.cores if cores is None else cores
+    if rounds is not None and speedup is not None:
+        raise PlanError(
+            f"--rounds {rounds} and --speedup {speedup:g} exclude each other", "give one of them"
+        )
+    if speedup is not None:
+        rounds = _rounds_for(speedup, steps)
+    if rounds is None and as_in_preset and preset.sampling.rounds != "auto":
+        rounds = preset.sampling.rounds
+    if rounds is None:
+        rounds = default_rounds(max(1, steps), max(1, cores))
+    return wavefront_plan(steps, cores, rounds)
+
+
+def _rounds_for(speedup: float, steps: int) -> int:
+    """The rounds in which `steps` steps are covered `speedup` times sooner."""
+    if not (math.isfinite(speedup) and 1 <= speedup <= steps):
+        raise PlanError(
+            f"speedup is {speedup:g}, but {steps} steps can be from 1 to {steps} times sooner",
+            "try --speedup 4",
+        )
+    return math.ceil(steps / speedup)
+
+
+def _refuse_rounds(algo: str, rounds: int | None, speedup: float | None) -> None:
+    for name, value in (("rounds", rounds), ("speedup", speedup)):
+        if value is not None:
+            raise PlanError(
+                f"{name} is {value:g}, but algo {algo} is not planned by rounds",
+                f"use --algo wavefront, or leave out --{name}",
+            )
+
+
+def _refuse_starts(algo: str, starts: Starts) -> None:
+    if starts != "auto" and not (algo == "sequential" and starts == (0,)):
+        raise PlanError(
+            f"init_t {'-'.join(map(str, starts))} is set, but algo {algo} has no starts",
+            "use --algo chords, or leave out --init-t",
+        )
+
+
+def _check_sequential(cores: int | None) -> None:
     if cores not in (None, 1):
         raise PlanError(
             f"cores is {cores}, but algo sequential runs on 1 core",
             "use --algo chords, or --cores 1",
-        )
-    if starts not in ("auto", (0,)):
-        raise PlanError(
-            f"init_t {'-'.join(map(str, starts))} is set, but algo sequential has no starts",
-            "use --algo chords, or leave out --init-t",
         )
 
 

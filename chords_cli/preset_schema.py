@@ -166,9 +166,12 @@ class Stop(Part):
 class Sampling(Part):
     """The default plan."""
 
-    algo: Literal["sequential", "chords"] = Field(default="chords", examples=["chords"])
+    algo: Literal["sequential", "chords", "wavefront"] = Field(
+        default="chords", examples=["chords"]
+    )
     cores: Annotated[int, Field(ge=1)] = Field(default=4, examples=[4])
     init_t: Annotated[Starts, PlainValidator(_init_t)] = Field(default="auto", examples=["auto"])
+    rounds: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(default="auto", examples=[15])
     stop: Stop = Field(default=Stop(), examples=["{criterion: core_index, index: 1}"])
 
 

@@ -44,11 +44,18 @@ def _parameter(name: str, annotation: Any) -> inspect.Parameter:
 
 
 def _option(
-    type: Any, flags: str, group: str, help: str, complete: Callable[[str], list[Any]] | None = None
+    type: Any,
+    flags: str,
+    group: str,
+    help: str,
+    complete: Callable[[str], list[Any]] | None = None,
+    metavar: str | None = None,
 ) -> Any:
     """An option that may be left out; `flags` as in `--cores/-k`."""
     names = [flags] if flags.startswith(" /") else flags.split("/")
-    info = typer.Option(*names, help=help, rich_help_panel=group, autocompletion=complete)
+    info = typer.Option(
+        *names, help=help, rich_help_panel=group, autocompletion=complete, metavar=metavar
+    )
     info.show_default = False
     return Annotated[type if type is bool else type | None, info]
 
@@ -105,11 +112,18 @@ OPTIONS: Mapping[str, Any] = {
         str, "--negative-prompt", MODEL, "What the result should not look like."
     ),
     "guidance": _option(float, "--guidance/-g", MODEL, "How closely to follow the prompt."),
+    "loras": _option(
+        list[str],
+        "--lora",
+        MODEL,
+        "Add a LoRA: a file, a folder or a fetched repository; 1.0 without a scale; repeatable.",
+        metavar="SOURCE [SCALE]",
+    ),
     "algo": _option(
-        Literal["sequential", "chords"],
+        Literal["sequential", "chords", "wavefront"],
         "--algo",
         PLAN,
-        "`sequential` is one core that takes every step.",
+        "`chords` is the paper's, `wavefront` ours, `sequential` one core with every step.",
     ),
     "cores": _option(int, "--cores/-k", PLAN, "How many solvers run at once."),
     "steps": _option(int, "--steps", PLAN, "Steps of the sequential sampler: the grid."),
@@ -118,6 +132,12 @@ OPTIONS: Mapping[str, Any] = {
         "--init-t",
         PLAN,
         "Where each core begins its fine steps, as in 0-8-16-32, or `auto`.",
+    ),
+    "rounds": _option(
+        int, "--rounds", PLAN, "For `wavefront`: after how many rounds the first result is there."
+    ),
+    "speedup": _option(
+        float, "--speedup", PLAN, "For `wavefront`: the rounds, said as an ideal speed-up."
     ),
     "stop_index": _option(
         int,
@@ -137,6 +157,7 @@ OPTIONS: Mapping[str, Any] = {
     "height": _option(int, "--height/-H", PICTURE, "In pixels."),
     "frames": _option(int, "--frames", PICTURE, "How many frames."),
     "fps": _option(int, "--fps", PICTURE, "Frames per second of the file."),
+    "gif": _option(bool, "--gif", OUTPUT, "Make a GIF of every video as well."),
     "output": _option(Path, "--output/-o", OUTPUT, "The folder for the results."),
     "all_cores": _option(bool, "--all-cores", OUTPUT, "Keep every core's output as it lands."),
     "save_latents": _option(bool, "--save-latents", OUTPUT, "Keep latents as safetensors."),
@@ -182,8 +203,8 @@ OPTIONS: Mapping[str, Any] = {
 }
 
 GENERATION = (
-    *("prompts", "model", "prompt_file", "negative_prompt", "guidance"),
-    *("algo", "cores", "steps", "init_t", "stop_index", "stop_residual"),
+    *("prompts", "model", "prompt_file", "negative_prompt", "guidance", "loras"),
+    *("algo", "cores", "steps", "init_t", "rounds", "speedup", "stop_index", "stop_residual"),
     *("seed", "num", "width", "height"),
     *("output", "all_cores", "save_latents", "resume", "overwrite", "metadata", "from_metadata"),
     *("devices", "dtype", "timeout", "download"),

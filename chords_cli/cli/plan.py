@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from chords_cli.sampler.plan import Plan
 
 
-@accepts("model", "algo", "cores", "steps", "init_t", "stop_index", "json")
+@accepts("model", "algo", "cores", "steps", "init_t", "rounds", "speedup", "stop_index", "json")
 def plan(json: bool, model: str | None, stop_index: int | None, **options: Any) -> None:
     """Draw who computes what when: rounds, speed-up and cost. No model is needed.
 
@@ -18,6 +18,8 @@ def plan(json: bool, model: str | None, stop_index: int | None, **options: Any) 
     chords plan --cores 8
 
     chords plan --steps 30 --init-t 0-5-10-20 --stop-index 2
+
+    chords plan --algo wavefront --cores 4 --speedup 4
     """
     from chords_cli.planning import resolve_plan, resolve_stop
     from chords_cli.presets import DEFAULT, find_preset

@@ -75,6 +75,12 @@ class Plan:
         walk = self.walks[core]
         return walk[round + 1] if round + 1 < len(walk) else self.steps
 
+    def visits_all(self, core: int) -> bool:
+        """Whether `core` evaluates every grid step, as the sequential sampler does: core 0 of
+        every plan but one that saves steps on a single core.
+        """
+        return len(self.walks[core]) == self.steps
+
     def incoming(self, core: int) -> dict[int, Message]:
         """The messages that `core` receives, by round."""
         return {message.round: message for message in self.messages if message.core == core}

@@ -7,6 +7,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from chords_cli.sampler.plan import Plan, chords_plan, sequential_plan
+from chords_cli.sampler.wavefront import wavefront_plan
 from chords_cli.ui.plan_chart import plan_chart, plan_summary
 from chords_cli.ui.words import places, plural, size
 
@@ -37,6 +38,8 @@ def _plan(document: Mapping[str, Any]) -> Plan:
     plan = document["plan"]
     if document["algo"] == "sequential":
         return sequential_plan(plan["steps"])
+    if document["algo"] == "wavefront":
+        return wavefront_plan(plan["steps"], document["cores"], plan["rounds"])
     return chords_plan(plan["steps"], plan["init_t"])
 
 

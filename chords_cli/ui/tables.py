@@ -6,7 +6,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from chords_cli.sampler.plan import Plan
+from chords_cli.sampler.plan import Hit, Plan
 
 Row = tuple[str | Text, ...]
 
@@ -33,7 +33,7 @@ def outputs_table(plan: Plan, chosen: int) -> Table:
     columns = ("output", "core", "round", "speed-up", "NFE", "")
     rows = []
     for hit in plan.hits:
-        note = _note(hit.index, plan.cores, chosen)
+        note = _note(hit, plan.visits_all(hit.core), chosen)
         style = "bold" if hit.index == chosen else ""
         numbers = (
             str(hit.index),
@@ -46,8 +46,8 @@ def outputs_table(plan: Plan, chosen: int) -> Table:
     return table(columns, rows, right=columns[:-1])
 
 
-def _note(index: int, last: int, chosen: int) -> str:
-    meaning = {0: "preview", last: "exact, as sequential"}.get(index, "")
-    if index != chosen:
+def _note(hit: Hit, exact: bool, chosen: int) -> str:
+    meaning = "preview" if hit.index == 0 else "exact, as sequential" if exact else ""
+    if hit.index != chosen:
         return meaning
     return f"the result; {meaning}" if meaning else "the result"

@@ -49,7 +49,8 @@ def starts(plan: Plan) -> str:
 
 def headline(plan: Plan) -> str:
     """`chords 0-8-16-32 · 4 cores · 50 steps`."""
-    name = f"{plan.algo} {starts(plan)}".strip()
+    how = f"in {plural(plan.rounds(), 'round')}" if plan.algo == "wavefront" else starts(plan)
+    name = f"{plan.algo} {how}".strip()
     return f"{name} · {plural(plan.cores, 'core')} · {plural(plan.steps, 'step')}"
 
 

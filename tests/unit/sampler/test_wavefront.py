@@ -1,0 +1,262 @@
+"""The wavefront: its plans, and its arithmetic against a plain one with all drifts in a table."""
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from chords_cli.errors import PlanError
+from chords_cli.sampler import Plan, default_rounds, simulate, wavefront_plan
+from chords_cli.sampler.wavefront import LinearGrid, fills
+from tests.doubles import Drift, linear_drift, noise, shifted_sigmas, stiff_drift
+
+PUBLISHED = {
+    50: {1: 25, 2: 25, 3: 19, 4: 15, 6: 12, 8: 12, 12: 10, 16: 10},
+    30: {1: 15, 2: 15, 3: 13, 4: 10, 6: 8, 8: 9, 12: 8, 16: 7},
+    28: {1: 14, 2: 14, 3: 12, 4: 10, 6: 8, 8: 9, 12: 8, 16: 7},
+}
+
+
+@st.composite
+def fronts(draw: st.DrawFn) -> tuple[int, int, int]:
+    """Valid (steps, cores, rounds)."""
+    steps = draw(st.integers(1, 60))
+    return steps, draw(st.integers(1, min(10, steps))), draw(st.integers(1, steps))
+
+
+def sequential(drift: Drift, latent: Tensor, sigmas: list[float]) -> Tensor:
+    for step, (sigma, after) in enumerate(pairwise(sigmas)):
+        latent = latent + (after - sigma) * drift(latent, step)
+    return latent
+
+
+def table_wavefront(drift: Drift, latent: Tensor, sigmas: list[float], plan: Plan) -> list[Tensor]:
+    """Every core's arrival, core 0 first, written without messages or factors.
+
+    Every core sees the slower core's latents and keeps all of its own drifts; the drift of every
+    fine step is filled in and summed up.
+    """
+    steps, arrived = plan.steps, []
+    slower_latents: dict[int, Tensor] = {}
+    slower_drifts: dict[int, Tensor] = {}
+    for core, walk in enumerate(plan.walks):
+        latents, drifts, here = {}, {}, latent
+        for round, step in enumerate(walk):
+            stop = walk[round + 1] if round + 1 < len(walk) else steps
+            drifts[step] = drift(here, step)
+            known = {s: v for s, v in drifts.items() if s in walk[max(0, round - 1) :]}
+            if core == 0 and plan.cores > 1:
+                here = here + (sigmas[stop] - sigmas[step]) * drifts[step]
+            elif core == 0:
+                here = here + filled(known, step, stop, sigmas)
+            else:
+                slower = plan.walks[core - 1]
+                at = slower[round]
+                base = slower[round + 1] if round + 1 < len(slower) else steps
+                if at < step:
+                    known = {s: v for s, v in drifts.items() if s > at} | {at: slower_drifts[at]}
+                here = slower_latents[base] + filled(known, base, stop, sigmas)
+            latents[stop] = here
+        slower_latents, slower_drifts = latents, drifts
+        arrived.append(here)
+    return arrived
+
+
+def filled(known: dict[int, Tensor], start: int, stop: int, sigmas: list[float]) -> Tensor:
+    """The sum of the fine steps from `start` to `stop`, drifts linear in sigma."""
+    nodes = sorted(known)
+    total = torch.zeros_like(known[nodes[0]])
+    for step in range(start, stop):
+        if step in known or len(nodes) == 1:
+            value = known[step] if step in known else known[nodes[0]]
+        else:
+            above = [node for node in nodes if node > step]
+            high = above[0] if above and above[0] != nodes[0] else nodes[-1]
+            low = nodes[nodes.index(high) - 1]
+            part = (sigmas[step] - sigmas[low]) / (sigmas[high] - sigmas[low])
+            value = known[low] + part * (known[high] - known[low])
+        total = total + (sigmas[step + 1] - sigmas[step]) * value
+    return total
+
+
+@pytest.mark.parametrize("steps", PUBLISHED)
+def test_default_rounds_are_the_studied_ones(steps: int) -> None:
+    assert {k: default_rounds(steps, k) for k in PUBLISHED[steps]} == PUBLISHED[steps]
+
+
+def test_default_rounds_make_a_plan_for_every_grid_and_number_of_cores() -> None:
+    for steps in range(1, 101):
+        for cores in range(1, steps + 1):
+            plan = wavefront_plan(steps, cores, default_rounds(steps, cores))
+            assert plan.rounds() == default_rounds(steps, cores)
+
+
+@given(fronts())
+def test_plan_lets_the_fastest_core_arrive_in_time_and_core_zero_take_every_step(
+    front: tuple[int, int, int],
+) -> None:
+    steps, cores, rounds = front
+    plan = wavefront_plan(steps, cores, rounds)
+    assert len(plan.walks[-1]) == rounds
+    if cores > 1:
+        assert plan.walks[0] == tuple(range(steps))
+    for walk in plan.walks:
+        assert walk[0] == 0
+        assert all(before < after for before, after in pairwise(walk))
+    for slower, faster in pairwise(plan.walks):
+        assert all(a <= b for a, b in zip(slower, faster, strict=False))
+
+
+@given(fronts())
+def test_every_core_hears_from_its_neighbour_once_in_every_round(
+    front: tuple[int, int, int],
+) -> None:
+    plan = wavefront_plan(*front)
+    for core in range(1, plan.cores):
+        assert sorted(plan.incoming(core)) == list(range(len(plan.walks[core])))
+
+
+@given(fronts(), st.integers(0, 1000))
+def test_oracle_agrees_with_a_table_of_all_drifts(front: tuple[int, int, int], seed: int) -> None:
+    plan, sigmas = wavefront_plan(*front), shifted_sigmas(front[0])
+    drift, latent = stiff_drift(sigmas), noise(seed=seed)
+    outputs = simulate(plan, drift, latent, sigmas)
+    expected = table_wavefront(drift, latent, sigmas, plan)
+    assert [output.core for output in outputs[1:]] == list(range(plan.cores - 1, -1, -1))
+    for output in outputs[1:]:
+        torch.testing.assert_close(output.latent, expected[output.core], rtol=1e-8, atol=1e-8)
+
+
+@given(fronts())
+def test_core_zero_of_several_is_the_sequential_sampler_bit_for_bit(
+    front: tuple[int, int, int],
+) -> None:
+    steps, cores, rounds = front
+    plan, sigmas = wavefront_plan(steps, max(2, cores) if steps > 1 else 1, rounds), None
+    sigmas = shifted_sigmas(steps)
+    if plan.cores > 1:
+        drift, latent = stiff_drift(sigmas), noise()
+        made = simulate(plan, drift, latent, sigmas)[-1].latent
+        assert torch.equal(made, sequential(drift, latent, sigmas))
+
+
+@given(fronts())
+def test_as_many_rounds_as_steps_give_the_sequential_result_on_every_core(
+    front: tuple[int, int, int],
+) -> None:
+    steps, cores, _ = front
+    plan, sigmas = wavefront_plan(steps, cores, steps), shifted_sigmas(steps)
+    drift, latent = stiff_drift(sigmas), noise()
+    expected = sequential(drift, latent, sigmas)
+    for output in simulate(plan, drift, latent, sigmas)[1:]:
+        torch.testing.assert_close(output.latent, expected, rtol=1e-12, atol=1e-12)
+
+
+@given(fronts())
+def test_outputs_up_to_an_index_do_not_depend_on_what_is_cut_off(
+    front: tuple[int, int, int],
+) -> None:
+    plan, sigmas = wavefront_plan(*front), shifted_sigmas(front[0])
+    drift, latent = stiff_drift(sigmas), noise()
+    full = simulate(plan, drift, latent, sigmas)
+    for index in range(plan.cores + 1):
+        cut = simulate(plan.until(index), drift, latent, sigmas)
+        assert all(torch.equal(a.latent, b.latent) for a, b in zip(cut, full, strict=False))
+        assert len(cut) == index + 1
+
+
+def test_one_core_converges_with_second_order() -> None:
+    """On dx/dsigma = x the error against the exact fine path falls with the square of rounds."""
+    steps = 2048
+    sigmas = [1 - step / steps for step in range(steps + 1)]
+    latent = torch.ones(1, dtype=torch.float64)
+    fine = sequential(linear_drift(1.0), latent, sigmas)
+    rounds = [32, 64, 128, 256]
+    errors = [
+        abs(
+            float(
+                simulate(wavefront_plan(steps, 1, n), linear_drift(1.0), latent, sigmas)[1].latent
+                - fine
+            )
+        )
+        for n in rounds
+    ]
+    x = [math.log(n) for n in rounds]
+    y = [math.log(error) for error in errors]
+    middle = sum(x) / len(x)
+    slope = sum((a - middle) * b for a, b in zip(x, y, strict=True)) / sum(
+        (a - middle) ** 2 for a in x
+    )
+    assert slope == pytest.approx(-2, abs=0.25)
+
+
+@pytest.mark.parametrize("cores", [1, 2, 4, 8])
+def test_error_falls_as_rounds_are_added(cores: int) -> None:
+    sigmas = shifted_sigmas(48)
+    drift, latent = stiff_drift(sigmas), noise(64, 8)
+    exact = sequential(drift, latent, sigmas)
+    errors = [
+        float(
+            (simulate(wavefront_plan(48, cores, n), drift, latent, sigmas)[1].latent - exact).norm()
+        )
+        for n in (8, 12, 16, 24, 32, 48)
+    ]
+    assert all(later <= 1.05 * earlier for earlier, later in pairwise(errors))
+    assert errors[-1] < 1e-10
+
+
+@given(fronts(), st.floats(0.05, 3.0))
+def test_fills_reproduce_a_variance_preserving_grid_exactly(
+    front: tuple[int, int, int], curve: float
+) -> None:
+    """With a constant drift every fill is the grid's own composition of fine steps."""
+    steps, cores, rounds = front
+    angles = [math.pi / 2 * (1 - (step / steps) ** (1 + curve)) for step in range(steps + 1)]
+    turns = [before - after for before, after in pairwise(angles)]
+    grid = LinearGrid(
+        keep=tuple(math.cos(turn) for turn in turns),
+        pull=tuple(-math.sin(turn) for turn in turns),
+        clock=tuple(angles[:-1]),
+    )
+    plan = wavefront_plan(steps, cores, rounds)
+
+    def fine(value: float, start: int, stop: int) -> float:
+        for step in range(start, stop):
+            value = grid.keep[step] * value + grid.pull[step] * 0.7
+        return value
+
+    for core in range(plan.cores):
+        for round, fill in enumerate(fills(plan, core, grid)):
+            step, stop = plan.walks[core][round], plan.stop(core, round)
+            base = plan.stop(core - 1, round) if core else step
+            if base < step:
+                continue
+            moved = fill.stay * 0.3 + 0.7 * (sum(fill.own.values()) + fill.slower)
+            expected = fine(0.3, step, stop) - fine(0.3, step, base)
+            assert moved == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("front", "message", "hint"),
+    [
+        ((0, 1, 1), "steps is 0, but a grid has at least 1 step", "try --steps 50"),
+        ((50, 0, 9), "cores is 0, but a run has at least 1 core", "try --cores 4"),
+        (
+            (4, 5, 2),
+            "cores is 5, but 4 steps allow at most 4 cores",
+            "use --cores 4 or fewer, or more --steps",
+        ),
+        ((50, 4, 0), "rounds is 0, but 50 steps take from 1 to 50 rounds", "try --rounds 15"),
+        ((50, 8, 51), "rounds is 51, but 50 steps take from 1 to 50 rounds", "try --rounds 12"),
+    ],
+)
+def test_plan_refuses_what_is_out_of_range(
+    front: tuple[int, int, int], message: str, hint: str
+) -> None:
+    with pytest.raises(PlanError) as caught:
+        wavefront_plan(*front)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
