@@ -10,8 +10,10 @@ import typer
 from chords_cli import __version__
 from chords_cli.cli.download import download
 from chords_cli.cli.image import image
+from chords_cli.cli.loras import with_scales
 from chords_cli.cli.plan import plan
 from chords_cli.cli.presets import presets
+from chords_cli.cli.video import video
 from chords_cli.errors import ChordsError
 from chords_cli.ui.console import Console, never_fail_on_encoding
 
@@ -31,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for _command in (image, download, plan, presets):
+for _command in (image, video, download, plan, presets):
     app.command()(_command)
 
 
@@ -45,7 +47,7 @@ def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code."""
     console = Console("json" if _wants_json(arguments) else "human")
     try:
-        code = app(arguments, prog_name="chords", standalone_mode=False) or 0
+        code = app(with_scales(arguments), prog_name="chords", standalone_mode=False) or 0
     except KeyboardInterrupt:
         code = INTERRUPTED
     except Exception as error:  # noqa: BLE001 - whatever it is, the user gets one line

@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any, Literal
 
 from chords_cli.cli.download import fetch_first
+from chords_cli.cli.loras import pairs
 from chords_cli.errors import UsageError
 from chords_cli.runs.request import Request
 from chords_cli.ui.console import Console
@@ -36,7 +37,8 @@ def _console(json: bool, quiet: bool, verbose: bool) -> Console:
 def _request(kind: Literal["image", "video"], options: Mapping[str, Any]) -> Request:
     names = {field.name for field in fields(Request)}
     given = {name: value for name, value in options.items() if name in names}
-    return Request(kind=kind, **{**given, "prompts": tuple(given["prompts"] or ())})
+    several = {"prompts": tuple(given["prompts"] or ()), "loras": pairs(given["loras"] or ())}
+    return Request(kind=kind, **{**given, **several})
 
 
 def _show_dry_run(console: Console, request: Request) -> None:

@@ -1,12 +1,13 @@
 """What a file says about how it was made.
 
-The text chunk `chords` holds a JSON document from which the same picture can be made again;
-`Description` and `parameters` say the same to people and to the galleries that read them. What
-the document means is not known here.
+Every kind of file that a run writes holds a JSON document from which the same can be made again:
+a picture in the text chunk `chords`, a video in the tag of that name, a GIF in its comment, a
+latent in its header, and a JSON file beside a video is nothing else. Other texts say the same to
+people and to the galleries that read them. What the document means is not known here.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,49 +26,90 @@ def file_texts(document: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def video_tags(document: Mapping[str, Any]) -> dict[str, str]:
+    """The tags of a video that was made as `document` says."""
+    return {
+        KEY: json.dumps(document, sort_keys=True),
+        "title": document["prompt"],
+        "comment": _parameters(document),
+    }
+
+
+def sidecar_bytes(document: Mapping[str, Any]) -> bytes:
+    """A JSON file that holds `document`, to stand beside a video."""
+    return f"{json.dumps(document, indent=2, ensure_ascii=False)}\n".encode()
+
+
 def read_metadata(path: Path) -> dict[str, Any]:
-    """The document in a picture.
+    """The document in a file.
 
     Raises:
-        UsageError: The file is missing, is not a picture, or holds no such document.
+        UsageError: The file is missing, is of no kind that holds one, or holds none.
     """
     if not path.is_file():
-        raise UsageError(f"metadata file {path} does not exist", "name a PNG that chords made")
-    document = _parse(_picture_info(path).get(KEY))
+        raise UsageError(
+            f"metadata file {path} does not exist", f"name a {_KINDS} that chords made"
+        )
+    try:
+        document = _parse(_READERS.get(path.suffix.lower(), _in_picture)(path))
+    except (OSError, ValueError, SyntaxError, AttributeError) as error:
+        raise UsageError(
+            f"{path} is not a picture or video", f"name a {_KINDS} that chords made"
+        ) from error
     if document is None:
         raise UsageError(
             f"{path} holds no chords metadata",
-            "name a PNG that chords made without --no-metadata",
+            f"name a {_KINDS} that chords made without --no-metadata",
         )
     return document
 
 
 def find_metadata(path: Path) -> dict[str, Any] | None:
-    """The document in a picture or a latent's file; None where there is none to be found."""
+    """The document in a file; None where there is none to be found."""
     try:
-        return read_metadata(path) if path.suffix == ".png" else _latent_document(path)
-    except (UsageError, ValueError, OSError):
+        return read_metadata(path)
+    except UsageError:
         return None
 
 
-def _picture_info(path: Path) -> dict[Any, Any]:
+def _in_picture(path: Path) -> Any:
     from PIL import Image
 
     try:
         with Image.open(path) as picture:
-            return dict(picture.info)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UsageError(f"{path} is not a picture", "name a PNG that chords made") from error
+            return picture.info.get(KEY) or picture.info.get("comment")
+    except Image.DecompressionBombError as error:
+        raise ValueError(str(error)) from error
 
 
-def _latent_document(path: Path) -> dict[str, Any] | None:
+def _in_video(path: Path) -> Any:
+    from chords_cli.media.videos import read_tags
+
+    return read_tags(path).get(KEY)
+
+
+def _in_sidecar(path: Path) -> Any:
+    return path.read_text(encoding="utf-8")
+
+
+def _in_latent(path: Path) -> Any:
     from chords_cli.media.latents import read_header
 
-    return _parse(read_header(path).get("__metadata__", {}).get(KEY))
+    return read_header(path).get("__metadata__", {}).get(KEY)
+
+
+_READERS: Mapping[str, Callable[[Path], Any]] = {
+    ".mp4": _in_video,
+    ".json": _in_sidecar,
+    ".safetensors": _in_latent,
+}
+"""By ending, where the text of the document is; all other files are read as pictures."""
+
+_KINDS = "PNG, MP4 or JSON file"
 
 
 def _parse(text: Any) -> dict[str, Any] | None:
-    if not isinstance(text, str):
+    if not isinstance(text, str | bytes):
         return None
     try:
         document = json.loads(text)
@@ -86,6 +128,7 @@ def _parameters(document: Mapping[str, Any]) -> str:
         "CFG scale": call.get("true_cfg_scale", call.get("guidance_scale")),
         "Seed": document["seed"],
         "Size": f"{call['width']}x{call['height']}" if {"width", "height"} <= set(call) else None,
+        "Frames": call.get("num_frames"),
         "Model": document["preset"],
         "Cores": document["cores"],
         "Starts": "-".join(map(str, document["init_t"])),

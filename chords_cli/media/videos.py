@@ -17,11 +17,18 @@ from chords_cli.errors import ChordsError
 if TYPE_CHECKING:
     import numpy as np
 
-_ENCODING = ["-crf", "17", "-preset", "medium"]
-"""Near-transparent H.264: about 45 dB on natural frames."""
+_ENCODING = [
+    *("-c:v", "libx264", "-crf", "17", "-preset", "medium", "-pix_fmt", "yuv420p"),
+    *("-vf", "scale=out_color_matrix=bt709", "-colorspace", "bt709"),
+    *("-color_primaries", "bt709", "-color_trc", "bt709"),
+]
+"""Near-transparent H.264: about 45 dB on natural frames; colours as players expect them."""
 
 _REPEATABLE = ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-threads", "1"]
 """Equal frames give equal bytes: no dates, no version strings, no dependence on timing."""
+
+_TAGGED = ["-movflags", "+faststart+use_metadata_tags"]
+"""Tags of any name, and all of them before the frames."""
 
 
 def mp4_bytes(frames: "np.ndarray", fps: int, texts: Mapping[str, str]) -> bytes:
@@ -35,43 +42,26 @@ def mp4_bytes(frames: "np.ndarray", fps: int, texts: Mapping[str, str]) -> bytes
     Raises:
         ChordsError: ffmpeg refused.
     """
-    import imageio_ffmpeg
-
-    tags = [part for key, text in texts.items() for part in ("-metadata", f"{key}={text}")]
+    said = {key: text.replace("\0", "") for key, text in texts.items()}
+    tags = [part for key, text in said.items() for part in ("-metadata", f"{key}={text}")]
+    size = f"{frames.shape[2]}x{frames.shape[1]}"
+    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(fps), "-i", "-"]
     with tempfile.TemporaryDirectory(prefix="chords-") as folder:
         path = Path(folder) / "video.mp4"
-        writer = imageio_ffmpeg.write_frames(
-            str(path),
-            size=(frames.shape[2], frames.shape[1]),
-            fps=fps,
-            codec="libx264",
-            pix_fmt_in="rgb24",
-            pix_fmt_out="yuv420p",
-            quality=None,
-            macro_block_size=2,
-            output_params=[
-                *_ENCODING,
-                *_REPEATABLE,
-                "-movflags",
-                "+faststart+use_metadata_tags",
-                *tags,
-            ],
+        done = _ffmpeg(
+            *("-v", "error", *source, *_ENCODING, *_REPEATABLE, *_TAGGED, *tags, str(path)),
+            pixels=frames.tobytes(),
         )
-        try:
-            writer.send(None)
-            for frame in frames:
-                writer.send(frame.tobytes())
-            writer.close()
-            return path.read_bytes()
-        except OSError as error:
-            reason = " ".join(str(error).split())[-300:]
+        if done.returncode:
+            reason = " ".join(done.stderr.decode(errors="replace").split())[:300]
             raise ChordsError(
                 f"the video could not be encoded: {reason}",
                 "reinstall imageio-ffmpeg, which brings the encoder",
-            ) from error
+            )
+        return path.read_bytes()
 
 
-def gif_bytes(frames: "np.ndarray", fps: int) -> bytes:
+def gif_bytes(frames: "np.ndarray", fps: int, comment: str = "") -> bytes:
     """A GIF that loops; colours are reduced to the 256 that a GIF has."""
     from PIL import Image
 
@@ -84,18 +74,24 @@ def gif_bytes(frames: "np.ndarray", fps: int) -> bytes:
         append_images=pictures[1:],
         duration=round(1000 / fps),
         loop=0,
+        comment=comment.encode(),
     )
     return file.getvalue()
 
 
 def read_tags(path: Path) -> dict[str, str]:
     """The tags of a video; empty when ffmpeg cannot read the file."""
-    import imageio_ffmpeg
-
-    line = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "quiet", "-i", str(path), "-f", "ffmetadata"]
-    told = subprocess.run([*line, "-"], capture_output=True, check=False).stdout.decode()
+    done = _ffmpeg("-v", "quiet", "-i", str(path), "-f", "ffmetadata", "-")
+    told = done.stdout.decode(errors="replace")
     entries = re.findall(r"^((?:[^\\=\n]|\\.)+)=((?:[^\\\n]|\\.|\\\n)*)$", told, re.MULTILINE)
     return {_unescaped(key): _unescaped(value) for key, value in entries}
+
+
+def _ffmpeg(*arguments: str, pixels: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    import imageio_ffmpeg
+
+    line = [imageio_ffmpeg.get_ffmpeg_exe(), *arguments]
+    return subprocess.run(line, input=pixels, capture_output=True, check=False)
 
 
 def _unescaped(text: str) -> str:

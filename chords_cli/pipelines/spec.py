@@ -18,7 +18,7 @@ class ModelSpec:
         quantization: None, else `{backend, kwargs, components}` for diffusers' own
             `PipelineQuantizationConfig`.
         compile: None, else the arguments of `compile_repeated_blocks`.
-        loras: Each a file, folder or repo id, and its scale.
+        loras: Each a safetensors file and its scale.
     """
 
     folder: str

@@ -3,7 +3,7 @@
 All of it is diffusers' own; here is only the order, and what each may refuse.
 """
 
-import importlib.util
+from pathlib import Path
 from typing import Any
 
 from diffusers import DiffusionPipeline
@@ -43,24 +43,24 @@ def _set_vae_options(name: str, part: Any, options: dict[str, Any]) -> None:
 def _add_loras(pipe: DiffusionPipeline, spec: ModelSpec, *, encodes: bool) -> None:
     if not spec.loras:
         return
-    if importlib.util.find_spec("peft") is None:
-        raise UsageError("--lora needs peft, which is not installed", 'pip install "chords[lora]"')
     if not hasattr(pipe, "load_lora_weights"):
         raise UsageError(f"{spec.pipeline} takes no LoRA", "leave out --lora")
-    names = [f"lora-{number}" for number in range(len(spec.loras))]
-    for name, (source, _) in zip(names, spec.loras, strict=True):
-        _add_lora(pipe, source, name, encodes=encodes)
-    pipe.set_adapters(names, [scale for _, scale in spec.loras])
+    if not encodes:  # what belongs to text encoders has nowhere to go on this core
+        pipe.load_lora_into_text_encoder = lambda *args, **kwargs: None
+    scales = {f"lora-{number}": scale for number, (_, scale) in enumerate(spec.loras)}
+    for name, (source, _) in zip(scales, spec.loras, strict=True):
+        _add_lora(pipe, source, name)
+    held = {name for names in pipe.get_list_adapters().values() for name in names}
+    here = [name for name in scales if name in held]  # one for text encoders alone may not be
+    pipe.set_adapters(here, [scales[name] for name in here])
 
 
-def _add_lora(pipe: DiffusionPipeline, source: str, name: str, *, encodes: bool) -> None:
+def _add_lora(pipe: DiffusionPipeline, source: str, name: str) -> None:
+    file = Path(source)
     try:
-        weights: Any = source
-        if not encodes:  # what belongs to text encoders has nowhere to go on this core
-            weights = pipe.lora_state_dict(source)
-            weights = weights[0] if isinstance(weights, tuple) else weights
-            weights = {k: v for k, v in weights.items() if not k.startswith("text_encoder")}
-        pipe.load_lora_weights(weights, adapter_name=name)
+        pipe.load_lora_weights(
+            str(file.parent), weight_name=file.name, adapter_name=name, local_files_only=True
+        )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ChordsError(

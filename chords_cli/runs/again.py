@@ -46,6 +46,15 @@ class Call(BaseModel):
     negative_prompt: str | None = None
 
 
+class Lora(BaseModel):
+    """A LoRA as it was named, and its scale."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    source: str
+    scale: float
+
+
 class Recipe(BaseModel):
     """As much of a picture's document as the way back needs, checked for its types."""
 
@@ -61,6 +70,8 @@ class Recipe(BaseModel):
     init_t: list[int]
     device: str
     call: Call
+    fps: int | None = None
+    loras: list[Lora] = []
     prompt: str
     seed: int
     output: OutputIndex
@@ -102,6 +113,8 @@ def with_recipe(request: Request, recipe: Recipe) -> Request:
         "width": call.get("width"),
         "height": call.get("height"),
         "frames": call.get("num_frames"),
+        "fps": recipe.fps,
+        "loras": tuple((lora.source, lora.scale) for lora in recipe.loras),
         "negative_prompt": call.get("negative_prompt"),
         **_planned(request, recipe),
     }

@@ -18,6 +18,7 @@ from chords_cli.hub import local_snapshot
 from chords_cli.media.files import new_folder
 from chords_cli.preset_schema import Preset
 from chords_cli.runs.estimate import estimate_memory
+from chords_cli.runs.loras import lora_file
 from chords_cli.runs.record import Entry, run_record, take_entry, write_record
 from chords_cli.runs.request import Request
 from chords_cli.runs.resume import RECORD, Earlier, look_back
@@ -143,7 +144,7 @@ class _Run:
             on_output=saver.take,
         )
         seconds = time.monotonic() - began.at
-        path = settings.output / saver.files[sampled.chosen].picture
+        path = settings.output / saver.files[sampled.chosen].path
         self._tell(PromptDone(number=take.number, path=str(path), seconds=seconds))
         return take_entry(take, sampled, saver.files, seconds)
 
@@ -187,7 +188,7 @@ def pool_settings(settings: Settings, folder: Path) -> "PoolSettings":
         components={name: part.model_dump() for name, part in preset.components.items()},
         quantization=preset.quantization.model_dump() if preset.quantization else None,
         compile=preset.compile,
-        loras=settings.loras,
+        loras=tuple((str(lora_file(source)), scale) for source, scale in settings.loras),
     )
     return PoolSettings(
         model=model,

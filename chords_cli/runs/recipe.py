@@ -1,4 +1,4 @@
-"""What decides a picture's pixels, as a document that its file carries.
+"""What decides a picture or a video, as a document that its file carries.
 
 The document names the preset and holds everything that the preset and the options resolved to.
 `again` finds the way back from it.
@@ -25,15 +25,15 @@ _NOT_OF_THE_MODEL = {
 
 
 def pixels(settings: "Settings") -> dict[str, Any]:
-    """What decides the pixels, but for the prompt, the seed and the output's index; plain JSON.
+    """What decides pixels and pace, but for the prompt, the seed and the output's index.
 
-    Versions of libraries are not in it: an update must not make finished work undone.
+    Plain JSON. Versions of libraries are not in it: an update must not make finished work undone.
     """
     return _plain(
         {
             "model": model_document(settings.preset),
             "dtype": settings.dtype,
-            **({"loras": settings.loras} if settings.loras else {}),
+            **({"loras": lora_document(settings)} if settings.loras else {}),
             "algo": settings.plan.algo,
             "cores": settings.plan.cores,
             "steps": settings.plan.steps,
@@ -41,8 +41,14 @@ def pixels(settings: "Settings") -> dict[str, Any]:
             "stop": stop_document(settings),
             "device": settings.devices[0].partition(":")[0],
             "call": settings.call,
+            **({"fps": settings.fps} if settings.fps else {}),
         }
     )
+
+
+def lora_document(settings: "Settings") -> list[dict[str, Any]]:
+    """The LoRAs as they were named, each with its scale."""
+    return [{"source": source, "scale": scale} for source, scale in settings.loras]
 
 
 def stop_document(settings: "Settings") -> dict[str, Any]:
@@ -69,11 +75,15 @@ def document(settings: "Settings", take: Take, output: dict[str, Any]) -> dict[s
 def model_document(preset: Preset) -> dict[str, Any]:
     """The weights and how they are loaded, as far as the preset says more than its defaults.
 
-    Of a local folder only the name: pictures travel.
+    Where text encoders wait decides no pixel. Of a local folder only the name: pictures travel.
     """
     said = preset.model_dump(
         mode="json", by_alias=True, exclude_defaults=True, exclude=_NOT_OF_THE_MODEL
     )
+    for part in said.get("components", {}).values():
+        part.pop("offload", None)
+    parts = {name: part for name, part in said.pop("components", {}).items() if part}
+    said |= {"components": parts} if parts else {}
     return said if preset.path is None else {**said, "path": preset.path.name}
 
 

@@ -76,7 +76,7 @@ def take_entry(take: Take, sampled: "Sampled", files: dict[int, Saved], total: f
     return {
         "prompt": take.prompt,
         "seed": take.seed,
-        "output": files[sampled.chosen].picture,
+        "output": files[sampled.chosen].path,
         "rounds": sampled.outputs[sampled.chosen].round,
         "outputs": [
             {
@@ -85,8 +85,7 @@ def take_entry(take: Take, sampled: "Sampled", files: dict[int, Saved], total: f
                 "round": output.round,
                 "residual": output.residual,
                 "seconds": round(output.seconds, 4),
-                "path": files[output.index].picture if output.index in files else None,
-                "latent": files[output.index].latent if output.index in files else None,
+                **_files_document(files.get(output.index)),
             }
             for output in sampled.outputs
         ],
@@ -106,6 +105,13 @@ def write_record(path: Path, record: dict[str, Any]) -> None:
     write_file(path, f"{text}\n".encode(), replace=True)
 
 
+def _files_document(saved: Saved | None) -> dict[str, Any]:
+    """The names of an output's files; of one that was not kept, none."""
+    if saved is None:
+        return {"path": None, "latent": None, "extra": []}
+    return {"path": saved.path, "latent": saved.latent, "extra": list(saved.extra)}
+
+
 def _settings_document(settings: Settings) -> dict[str, Any]:
     """Every resolved setting."""
     return {
@@ -113,6 +119,7 @@ def _settings_document(settings: Settings) -> dict[str, Any]:
         "seed": settings.seed,
         "num": settings.num,
         "fps": settings.fps,
+        "gif": settings.gif,
         "output": str(settings.output),
         "all_cores": settings.all_cores,
         "save_latents": settings.save_latents,

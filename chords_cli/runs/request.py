@@ -29,6 +29,7 @@ class Request:
     height: int | None = None
     frames: int | None = None
     fps: int | None = None
+    gif: bool = False
     output: Path | None = None
     all_cores: bool = False
     save_latents: bool = False

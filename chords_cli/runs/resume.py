@@ -12,6 +12,7 @@ from typing import Any
 
 from chords_cli.errors import UsageError
 from chords_cli.media.metadata import find_metadata
+from chords_cli.runs.files import endings
 from chords_cli.runs.folder import check_free, check_writable
 from chords_cli.runs.recipe import SCHEMA, pixels
 from chords_cli.runs.saving import planned_names
@@ -115,7 +116,9 @@ def _entry_of_picture(settings: Settings, take: Take) -> Entry | None:
     found = find_metadata(settings.output / name)
     if not found or not _agrees(found, settings, take) or not isinstance(found["output"], dict):
         return None
-    output = {**found["output"], "seconds": None, "path": name, "latent": None}
+    extra = [n for n in planned_names(settings, take)[1:] if (settings.output / n).is_file()]
+    files = {"path": name, "latent": None, "extra": extra}
+    output = {**found["output"], "seconds": None, **files}
     return {
         "prompt": take.prompt,
         "seed": take.seed,
@@ -133,13 +136,17 @@ def _agrees(found: dict[str, Any], settings: Settings, take: Take) -> bool:
 
 def _is_complete(settings: Settings, entry: Entry) -> bool:
     """Whether all files are there that this run would make."""
-    outputs = [o for o in entry.get("outputs", []) if o.get("path")]
-    names = [entry.get("output"), *(output["path"] for output in outputs)]
-    if settings.save_latents:
-        names += [output.get("latent") for output in outputs]
-    if settings.all_cores and len(outputs) < len(settings.plan.hits):
+    outputs = [output for output in entry.get("outputs", []) if output.get("path")]
+    if not outputs or (settings.all_cores and len(outputs) < len(settings.plan.hits)):
         return False
-    return all(name and (settings.output / Path(name).name).is_file() for name in names)
+    return all(_has_all_files(settings, output) for output in outputs)
+
+
+def _has_all_files(settings: Settings, output: dict[str, Any]) -> bool:
+    names = (output["path"], output.get("latent"), *output.get("extra", ()))
+    paths = [settings.output / Path(name).name for name in names if name]
+    there = {path.suffix.removeprefix(".") for path in paths if path.is_file()}
+    return there >= set(endings(settings))
 
 
 def _in_the_way(settings: Settings, left: Iterator[Take]) -> Iterator[str]:

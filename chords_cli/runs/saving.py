@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from chords_cli.events import Event, OutputSaved
 from chords_cli.media.files import write_file
-from chords_cli.media.images import png_bytes
-from chords_cli.media.latents import latent_bytes
-from chords_cli.media.metadata import KEY, file_texts
+from chords_cli.runs.files import LATENT, endings, file_bytes
 from chords_cli.runs.recipe import document
 from chords_cli.runs.settings import Settings
 from chords_cli.runs.takes import Take
@@ -16,15 +14,20 @@ from chords_cli.runs.takes import Take
 if TYPE_CHECKING:
     from chords_cli.engine.pool import SampledOutput
 
-PICTURE, LATENT = "png", "safetensors"
-
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """The files of an output, by their names in the output folder."""
+    """The files of an output, by their names in the output folder.
 
-    picture: str
+    Attributes:
+        path: The picture or video itself.
+        latent: None where it is not kept.
+        extra: What else stands beside it.
+    """
+
+    path: str
     latent: str | None
+    extra: tuple[str, ...]
 
 
 class OutputSaver:
@@ -57,24 +60,15 @@ class OutputSaver:
         if self._chosen is None and settings.stop.accepts(output.index, output.residual, last):
             self._chosen = output.index
         which = () if self._chosen == output.index else (output.index, output.core)
-        picture = self._take.name(PICTURE, *which)
-        latent = self._take.name(LATENT, *which) if settings.save_latents else None
+        names = {ending: self._take.name(ending, *which) for ending in endings(settings)}
         made = document(settings, self._take, output_document(output))
-        if latent:
-            self._write_latent(latent, output, made)
-        self._write_picture(picture, output, made)
-        self.files[output.index] = Saved(picture, latent)
-        self._tell(OutputSaved(index=output.index, path=str(settings.output / picture)))
-
-    def _write_latent(self, name: str, output: "SampledOutput", made: dict[str, Any]) -> None:
-        texts = {KEY: file_texts(made)[KEY]} if self._settings.metadata else {}
-        data = latent_bytes(output.latent, texts)
-        write_file(self._settings.output / name, data, replace=self._replace)
-
-    def _write_picture(self, name: str, output: "SampledOutput", made: dict[str, Any]) -> None:
-        assert output.frames is not None, "only decoded outputs are saved"
-        data = png_bytes(output.frames[0], file_texts(made) if self._settings.metadata else {})
-        write_file(self._settings.output / name, data, replace=self._replace)
+        for ending, name in reversed(names.items()):  # the result is there when all is there
+            data = file_bytes(ending, output, settings, made)
+            write_file(settings.output / name, data, replace=self._replace)
+        latent = names.pop(LATENT, None)
+        path, *extra = names.values()
+        self.files[output.index] = Saved(path, latent, tuple(extra))
+        self._tell(OutputSaved(index=output.index, path=str(settings.output / path)))
 
 
 def output_document(output: "SampledOutput") -> dict[str, Any]:
@@ -88,7 +82,7 @@ def output_document(output: "SampledOutput") -> dict[str, Any]:
 
 
 def planned_names(settings: Settings, take: Take) -> tuple[str, ...]:
-    """The names of all files that `take` may write, the result's picture first.
+    """The names of all files that `take` may write, the result first.
 
     Until the residuals are known any output may be the result, and then has the take's own name.
     """
@@ -96,5 +90,4 @@ def planned_names(settings: Settings, take: Take) -> tuple[str, ...]:
     if settings.all_cores:
         fixed = settings.stop.index if settings.stop.criterion == "core_index" else None
         which += [(hit.index, hit.core) for hit in settings.plan.hits if hit.index != fixed]
-    endings = (PICTURE, LATENT) if settings.save_latents else (PICTURE,)
-    return tuple(take.name(ending, *output) for output in which for ending in endings)
+    return tuple(take.name(ending, *output) for output in which for ending in endings(settings))

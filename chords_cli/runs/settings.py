@@ -12,9 +12,10 @@ from typing import Any
 from chords_cli.engine.devices import assign_devices
 from chords_cli.errors import UsageError
 from chords_cli.planning import resolve_plan, resolve_stop
-from chords_cli.presets import DEFAULT, Preset, find_preset
+from chords_cli.presets import DEFAULT, Preset, available_presets, find_preset, load_preset
 from chords_cli.runs.again import read_recipe, with_recipe
 from chords_cli.runs.folder import default_output
+from chords_cli.runs.loras import check_loras
 from chords_cli.runs.prompts import resolve_prompts
 from chords_cli.runs.request import Request
 from chords_cli.runs.takes import Take, takes
@@ -49,6 +50,7 @@ class Settings:
     loras: tuple[tuple[str, float], ...]
     devices: tuple[str, ...]
     fps: int | None
+    gif: bool
     output: Path
     all_cores: bool
     save_latents: bool
@@ -82,7 +84,7 @@ def resolve(request: Request) -> Settings:
         raise UsageError(
             "--resume is given without --output", "name the folder of the earlier run with --output"
         )
-    preset = find_preset(request.model or DEFAULT[request.kind])
+    preset = _preset(request)
     _check_kind(request, preset)
     plan, stop = _plan_and_stop(request, preset)
     num = _at_least_one("num", 1 if request.num is None else request.num)
@@ -95,8 +97,9 @@ def resolve(request: Request) -> Settings:
         stop=stop,
         call=_call(request, preset),
         dtype=_dtype(request.dtype or preset.dtype),
-        loras=request.loras,
+        loras=check_loras(request.loras),
         fps=preset.fps if request.fps is None else _at_least_one("fps", request.fps),
+        gif=request.gif,
         output=request.output or default_output(preset.name),
         all_cores=request.all_cores,
         save_latents=request.save_latents,
@@ -108,11 +111,26 @@ def resolve(request: Request) -> Settings:
     )
 
 
+def _preset(request: Request) -> Preset:
+    name = request.model or DEFAULT[request.kind]
+    if request.model is None and all(name != file.name for file in available_presets()):
+        others = [load_preset(file.file) for file in available_presets()]
+        names = [other.name for other in others if other.kind == request.kind]
+        raise UsageError(
+            f"there is no built-in {request.kind} model",
+            f"name one of {', '.join(names)}, as in chords {request.kind} --model {names[-1]}",
+        )
+    return find_preset(name)
+
+
 def _check_kind(request: Request, preset: Preset) -> None:
     if preset.kind != request.kind:
+        instead = f"--model {request.model}"
+        if request.from_metadata is not None:
+            instead = f"--from-metadata {request.from_metadata}"
         raise UsageError(
             f"{preset.name} makes {preset.kind}s, but this is chords {request.kind}",
-            f"type chords {preset.kind} --model {request.model}",
+            f"type chords {preset.kind} {instead}",
         )
     for name in ("frames", "fps"):
         value = getattr(request, name)
@@ -161,8 +179,20 @@ def _call(request: Request, preset: Preset) -> dict[str, Any]:
         "negative_prompt": request.negative_prompt,
     }
     call = preset.call | {key: value for key, value in said.items() if value is not None}
+    if preset.kind == "video":
+        _check_even(call)
     _check_negative_prompt(request, preset, call)
     return call
+
+
+def _check_even(call: dict[str, Any]) -> None:
+    """Refuses sizes that the colours of an MP4, shared by four pixels each, do not allow."""
+    for name in ("width", "height"):
+        size = call.get(name)
+        if isinstance(size, int) and size % 2:
+            raise UsageError(
+                f"{name} is {size}, but a video has even sizes", f"try --{name} {size + 1}"
+            )
 
 
 def _guidance_key(request: Request, preset: Preset) -> str:

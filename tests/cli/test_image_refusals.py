@@ -122,17 +122,17 @@ REFUSED = {
     "missing metadata file": (
         ["--from-metadata", "no.png"],
         "metadata file no.png does not exist",
-        "name a PNG that chords made",
+        "name a PNG, MP4 or JSON file that chords made",
     ),
     "metadata file that is no picture": (
         ["--from-metadata", "empty.txt"],
-        "empty.txt is not a picture",
-        "name a PNG that chords made",
+        "empty.txt is not a picture or video",
+        "name a PNG, MP4 or JSON file that chords made",
     ),
     "metadata file without metadata": (
         ["--from-metadata", "bare.png"],
         "bare.png holds no chords metadata",
-        "name a PNG that chords made without --no-metadata",
+        "name a PNG, MP4 or JSON file that chords made without --no-metadata",
     ),
 }
 

@@ -74,14 +74,17 @@ def test_a_missing_metadata_file_is_refused(tmp_path):
     path = tmp_path / "no.png"
     assert refusal(path) == (
         f"metadata file {path} does not exist",
-        "name a PNG that chords made",
+        "name a PNG, MP4 or JSON file that chords made",
     )
 
 
 def test_a_metadata_file_that_is_no_picture_is_refused(tmp_path):
     path = tmp_path / "a.png"
     path.write_text("not a picture")
-    assert refusal(path) == (f"{path} is not a picture", "name a PNG that chords made")
+    assert refusal(path) == (
+        f"{path} is not a picture or video",
+        "name a PNG, MP4 or JSON file that chords made",
+    )
 
 
 @pytest.mark.parametrize("texts", [{}, {"chords": "{"}, {"chords": "[1]"}, {"Title": "x"}])
@@ -89,7 +92,7 @@ def test_a_picture_without_our_metadata_is_refused(tmp_path, texts):
     path = write_png(tmp_path / "a.png", texts)
     assert refusal(path) == (
         f"{path} holds no chords metadata",
-        "name a PNG that chords made without --no-metadata",
+        "name a PNG, MP4 or JSON file that chords made without --no-metadata",
     )
 
 

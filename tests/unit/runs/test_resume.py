@@ -252,6 +252,7 @@ def test_the_record_says_what_was_run_and_what_came_out(resolved):
         "seconds": 2.1,
         "path": "0001-a-cat-s42.png",
         "latent": None,
+        "extra": [],
     }
     assert set(record["environment"]) >= {"torch", "diffusers", "transformers", "chords", "python"}
 

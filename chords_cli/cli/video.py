@@ -1,0 +1,21 @@
+"""`chords video`."""
+
+from typing import Any
+
+from chords_cli.cli.generation import make
+from chords_cli.cli.options import GENERATION, accepts
+
+
+@accepts(*GENERATION, "frames", "fps", "gif")
+def video(**options: Any) -> None:
+    """Make videos from text, on several cores that correct each other.
+
+    [bold]Examples[/bold]
+
+    chords video --model wan2-1 "a paper boat drifts down a stream"
+
+    chords video --model wan2-1 --frames 41 --gif --all-cores "a fox in the snow"
+
+    chords video --from-metadata outputs/boats/0001-a-paper-boat-s42.mp4
+    """
+    make("video", options)

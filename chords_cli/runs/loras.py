@@ -1,0 +1,84 @@
+"""LoRAs of a run: where their weights are, found out before anything slow starts.
+
+A LoRA is a safetensors file, a folder with one, or a repository of the hub that was fetched. The
+cores load from disk alone, so a run works with local files and remembers the names as given.
+"""
+
+import importlib.util
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from chords_cli.errors import UsageError
+from chords_cli.hub import adapter_folder
+
+_STANDARD = "pytorch_lora_weights.safetensors"
+"""What diffusers calls the file of a LoRA that it saves."""
+
+_REPO = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def check_loras(loras: Sequence[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
+    """Accepts LoRAs that are here, with scales that are numbers.
+
+    Raises:
+        UsageError: One is not, or the package that applies them is missing.
+    """
+    if loras and importlib.util.find_spec("peft") is None:
+        raise UsageError("--lora needs peft, which is not installed", 'pip install "chords[lora]"')
+    for source, scale in loras:
+        lora_file(source)
+        if not math.isfinite(scale):
+            raise UsageError(
+                f"the scale of LoRA {source} is {scale:g}, but must be a finite number",
+                f"try --lora {source} 1.0",
+            )
+    return tuple(loras)
+
+
+def lora_file(source: str) -> Path:
+    """The safetensors file of a LoRA that is named by file, folder or repository.
+
+    Raises:
+        UsageError: There is none on this machine, or several.
+    """
+    path = Path(source).expanduser()
+    if path.is_file():
+        return _checked(path)
+    if path.is_dir():
+        return _only_file(path, source)
+    if not _REPO.fullmatch(source) or path.suffix == ".safetensors":
+        raise UsageError(
+            f"LoRA {source} does not exist", "name a .safetensors file, a folder or a repository"
+        )
+    folder = adapter_folder(source)
+    if folder is None:
+        raise UsageError(
+            f"LoRA {source} is not on this machine", f"fetch it first: hf download {source}"
+        )
+    return _only_file(folder, source)
+
+
+def _checked(path: Path) -> Path:
+    if path.suffix != ".safetensors":
+        raise UsageError(
+            f"LoRA {path} is not a safetensors file", "name a file that ends in .safetensors"
+        )
+    return path.resolve()
+
+
+def _only_file(folder: Path, source: str) -> Path:
+    files = sorted(folder.glob("*.safetensors"))
+    standard = [file for file in files if file.name == _STANDARD]
+    if len(standard or files) == 1:
+        return (standard or files)[0].resolve()
+    if not files:
+        raise UsageError(
+            f"LoRA {source} holds no safetensors file", "name a .safetensors file of it"
+        )
+    names = ", ".join(file.name for file in files[:5])
+    raise UsageError(
+        f"LoRA {source} holds {len(files)} safetensors files: {names}",
+        f"name one of them: --lora {folder / files[0].name}",
+    )
