@@ -37,11 +37,18 @@ class Chain:
         pipe: The pipeline whose loop is led.
         walk: The grid steps to visit, increasing.
         steps: T; the pipeline must make a grid of that many steps.
+
+    Attributes:
+        step: The grid step that the loop is at.
+        began: The latent at the first step of the walk.
+        reached: The latent after the last step that was taken.
     """
 
     def __init__(self, pipe: DiffusionPipeline, walk: Sequence[int], steps: int) -> None:
         self.solver = StockSolver(pipe.scheduler)
         self.step: int | None = None
+        self.began: Tensor | None = None
+        self.reached: Tensor | None = None
         self._pipe, self._walk, self._steps = pipe, tuple(walk), steps
         self._advance: Advance | None = None
         self._begin: Callable[[], None] = lambda: None
@@ -96,11 +103,13 @@ class Chain:
         self.locate()
         self.solver.arguments = arguments
         assert self._advance is not None, "an empty walk takes no step"
-        moved = self._advance(latent, drift)
+        if self._visited == 0:
+            self.began = latent
+        self.reached = self._advance(latent, drift)
         self._visited += 1
         if self._stopped and not self._skips:
             raise LeaveLoopError
-        return moved
+        return self.reached
 
 
 class Grid(Tensor):
@@ -219,17 +228,35 @@ def following(pipe: DiffusionPipeline, chain: Chain) -> Iterator[None]:
 
 def has_interrupt(pipe: DiffusionPipeline) -> bool:
     """Whether the pipeline's loop skips steps while its interrupt flag is set."""
-    return "interrupt" in inspect.unwrap(type(pipe).__call__).__code__.co_names
+    return "interrupt" in _named_in_call(type(pipe))
 
 
 def check_pipeline(cls: type[DiffusionPipeline]) -> None:
-    """Refuses pipelines that move two latents in one step.
+    """Refuses pipelines whose call is not one loop that moves one latent.
 
     Raises:
-        UsageError: The pipeline copies its scheduler for a second latent.
+        UsageError: It takes no prompt, has no denoising loop, or moves several latents.
     """
-    if "deepcopy" in inspect.unwrap(cls.__call__).__code__.co_names:
-        raise UsageError(
-            f"{cls.__name__} moves two latents a step, each by its own copy of the scheduler",
-            "chords needs one latent a step; run this pipeline with diffusers alone",
-        )
+    called = _named_in_call(cls)
+    components = inspect.signature(cls.__init__).parameters
+    further = [name for name in components if name.endswith("_scheduler")]
+    if "deepcopy" in called:
+        reason = "moves several latents a step, each by its own copy of the scheduler"
+    elif further:
+        reason = f"has further schedulers ({', '.join(further)})"
+    elif "step" not in called:
+        reason = "has no denoising loop of its own"
+    elif "prompt" not in inspect.signature(cls.__call__).parameters:
+        reason = "takes no prompt"
+    else:
+        return
+    raise UsageError(
+        f"{cls.__name__} {reason}",
+        "chords needs one prompt, one loop and one latent; run this pipeline with diffusers alone",
+    )
+
+
+def _named_in_call(cls: type[DiffusionPipeline]) -> tuple[str, ...]:
+    """Every attribute that a pipeline's own `__call__` names; none if it has no such method."""
+    code = getattr(inspect.unwrap(cls.__call__), "__code__", None)
+    return code.co_names if code else ()

@@ -3,6 +3,7 @@
 `encode_prompt` is replaced on the pipeline object: core 0's runs the real one and shares what it
 returned, the others' receive it. Within a sample, and in later samples of the same call, the
 returns are replayed from memory in the order of the calls, so decoding needs no encoder either.
+The few pipelines that encode inside their `__call__` do so on every core, with encoders of its own.
 """
 
 import time
@@ -24,14 +25,15 @@ class SharedEncoding:
     def __init__(
         self, pipe: DiffusionPipeline, core: int, share: Share, encoders: Encoders
     ) -> None:
-        self._encode, self._core, self._share = pipe.encode_prompt, core, share
+        self._core, self._share = core, share
         self._encoders = encoders
         self._device = pipe._execution_device
         self._key: object = None
         self._tape: list[Any] = []
         self._position = 0
         self.seconds = 0.0
-        pipe.encode_prompt = self
+        if encodes_apart(type(pipe)):
+            self._encode, pipe.encode_prompt = pipe.encode_prompt, self
 
     def begin(self, key: object) -> None:
         """Before a pipeline call; the same `key` means the same prompts and options."""
@@ -58,6 +60,11 @@ class SharedEncoding:
             own = self._encode(*args, **kwargs)
         self._share(moved(own, torch.device("cpu")))
         return own
+
+
+def encodes_apart(cls: type[DiffusionPipeline]) -> bool:
+    """Whether a pipeline encodes its prompt in a method of its own, which one core can answer."""
+    return hasattr(cls, "encode_prompt")
 
 
 def moved(value: Any, device: torch.device) -> Any:

@@ -16,6 +16,7 @@ from diffusers import DiffusionPipeline, PipelineQuantizationConfig, SchedulerMi
 
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.pipelines.chain import check_pipeline
+from chords_cli.pipelines.conditioning import encodes_apart
 from chords_cli.pipelines.schedulers import check_scheduler
 from chords_cli.pipelines.spec import ModelSpec
 from chords_cli.pipelines.tuning import tune
@@ -40,7 +41,7 @@ def load_pipeline(
     scheduler = _scheduler(spec, index)
     check_scheduler(scheduler)
     given: dict[str, Any] = {"scheduler": scheduler}
-    if not encodes:
+    if not encodes and encodes_apart(cls):
         given |= {name: None for name in index if name.startswith(_ENCODERS)}
     if not decodes and "vae" in index:
         given["vae"] = _config_only(Path(spec.folder), "vae", index["vae"])
@@ -88,13 +89,18 @@ def _read_index(folder: Path) -> dict[str, Any]:
 
 def _scheduler(spec: ModelSpec, index: dict[str, Any]) -> SchedulerMixin:
     """The repository's scheduler, or the preset's made from its configuration."""
-    own = getattr(diffusers, index["scheduler"][1])
+    name = (index.get("scheduler") or [None, None])[1]
+    own = _scheduler_class(name)
+    if own is None:
+        raise ChordsError(
+            f"{spec.folder} names no scheduler of diffusers {diffusers.__version__}: {name}",
+            "point the preset at a repository whose model_index.json names one",
+        )
     scheduler = own.from_pretrained(spec.folder, subfolder="scheduler")
     if not spec.scheduler:
         return scheduler
-    cls: Any = getattr(diffusers, spec.scheduler.get("class") or own.__name__, None)
-    known = isinstance(cls, type) and issubclass(cls, SchedulerMixin)
-    if not known:
+    cls = _scheduler_class(spec.scheduler.get("class") or name)
+    if cls is None:
         raise UsageError(
             f"scheduler.class {spec.scheduler['class']} is not a scheduler of diffusers",
             "write a class name such as FlowMatchEulerDiscreteScheduler",
@@ -105,6 +111,11 @@ def _scheduler(spec: ModelSpec, index: dict[str, Any]) -> SchedulerMixin:
     if spec.scheduler.get("from_config", True):
         return cls.from_config(scheduler.config, **args)
     return cls(**args)
+
+
+def _scheduler_class(name: str | None) -> Any:
+    cls = getattr(diffusers, name or "", None)
+    return cls if isinstance(cls, type) and issubclass(cls, SchedulerMixin) else None
 
 
 def _first_order(cls: type[SchedulerMixin], scheduler: SchedulerMixin) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from chords_cli.errors import ChordsError, UsageError
+from chords_cli.pipelines.beginning import Beginning
 from chords_cli.pipelines.chain import Chain, LeaveLoopError, following
 from chords_cli.pipelines.conditioning import Share, SharedEncoding
 from chords_cli.pipelines.offload import Encoders
@@ -22,6 +23,7 @@ class CorePipeline:
     ) -> None:
         self._pipe = pipe
         self._encoding = SharedEncoding(pipe, core, share, encoders)
+        self._beginning = Beginning(pipe)
 
     @property
     def encode_seconds(self) -> float:
@@ -40,7 +42,9 @@ class CorePipeline:
         walk: tuple[int, ...],
         lead: Callable[[Chain], None],
     ) -> Tensor | None:
-        """Runs the pipeline along `walk` and returns its latent, None if it left its loop early.
+        """Runs the pipeline along `walk` and returns the latent that its loop ends with.
+
+        None if it left its loop early.
 
         Args:
             call: The pipeline's keyword arguments, prompt included.
@@ -52,20 +56,23 @@ class CorePipeline:
         self._encoding.begin(call)
         chain = Chain(self._pipe, walk, steps)
         lead(chain)
-        generator = torch.Generator("cpu").manual_seed(seed)
         with following(self._pipe, chain):
-            return self._run(call, generator=generator, output_type="latent")
+            made = self._run(call, generator=_noise(seed), output_type="latent")
+        self._beginning.compare(chain.began)
+        return None if made is None else chain.reached
 
-    def decode(self, call: dict[str, Any], steps: int, latent: Tensor) -> np.ndarray:
+    def decode(self, call: dict[str, Any], seed: int, steps: int, latent: Tensor) -> np.ndarray:
         """The picture of `latent`: uint8, [frames, height, width, 3].
 
-        The pipeline is called once more with this latent and an empty walk, so what follows its
-        loop is its own.
+        The call is made once more, so what follows its loop is its own, and draws the same noise.
+        Its loop is empty and begins with this latent; where a pipeline does not begin with what
+        it prepared, its loop takes one step, which answers with this latent.
         """
         self._encoding.begin(call)
-        chain = Chain(self._pipe, (), steps)
-        with following(self._pipe, chain):
-            made = self._run(call, latents=latent, output_type="pil")
+        chain = Chain(self._pipe, () if self._beginning.exchanges else (0,), steps)
+        chain.lead(lambda reached, drift: latent, begin=lambda: None)
+        with following(self._pipe, chain), self._beginning.exchanged(latent):
+            made = self._run(call, generator=_noise(seed), output_type="pil")
         frames = made[0] if isinstance(made[0], list) else made
         return np.stack([np.asarray(frame.convert("RGB")) for frame in frames])
 
@@ -85,6 +92,10 @@ class CorePipeline:
                 f"{type(self._pipe).__name__} refused its call: {_one_line(error)}",
                 "check the preset's `call` and the options that override it",
             ) from error
+
+
+def _noise(seed: int) -> torch.Generator:
+    return torch.Generator("cpu").manual_seed(seed)
 
 
 def _one_line(error: Exception) -> str:

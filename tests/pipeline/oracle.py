@@ -43,18 +43,19 @@ class _Evaluator:
 
     def __init__(self, pipe: DiffusionPipeline, call: dict[str, Any], steps: int) -> None:
         self._pipe, self._call, self._steps = pipe, call, steps
-        noise = torch.Generator("cpu").manual_seed(0)
-        self.carried = self._evaluate((0, 1), None, generator=noise)[0].dtype
+        self.carried = self._evaluate((0, 1), None)[0].dtype
 
     def noise(self, seed: int) -> Tensor:
         """The latent that the pipeline draws from `seed`."""
-        return self._evaluate((0,), None, generator=torch.Generator("cpu").manual_seed(seed))[0]
+        self._first = self._evaluate((0,), None, seed)
+        return self._first[0]
 
     def drift(self, latent: Tensor, step: int) -> Tensor:
-        if step == 0:
-            return self._evaluate((0,), None, latents=latent)[1]
-        noise = torch.Generator("cpu").manual_seed(0)
-        return self._evaluate((0, step), latent, generator=noise)[1]
+        if step > 0:
+            return self._evaluate((0, step), latent)[1]
+        noise, drift = self._first
+        assert torch.equal(latent, noise), "every core begins with the same noise"
+        return drift
 
     def solver(self) -> StockSolver:
         """The solver of one core: the pipeline's scheduler with its grid and an empty history."""
@@ -64,7 +65,7 @@ class _Evaluator:
         return solver
 
     def _evaluate(
-        self, walk: tuple[int, ...], latent: Tensor | None, **arguments: Any
+        self, walk: tuple[int, ...], latent: Tensor | None, seed: int = 0
     ) -> tuple[Tensor, Tensor]:
         """The last latent and drift of `walk`; after step 0 `latent`, if given, is handed out."""
         chain, seen = Chain(self._pipe, walk, self._steps), []
@@ -76,6 +77,7 @@ class _Evaluator:
 
         chain.lead(see, begin=lambda: None)
         with following(self._pipe, chain):
-            self._pipe(**self._call, **arguments, output_type="latent")
+            noise = torch.Generator("cpu").manual_seed(seed)
+            self._pipe(**self._call, generator=noise, output_type="latent")
         self._grid = chain.solver.grid
         return seen[-1]

@@ -1,0 +1,55 @@
+"""What a pipeline's loop begins with, and how it begins with a finished latent instead.
+
+A finished latent cannot in general be handed to a pipeline as its `latents`: some scale what they
+are given, some pack it, some take none. But almost all begin their loop with what their
+`prepare_latents` returned, and whether this one does is seen when it samples.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline
+from torch import Tensor
+
+
+class Beginning:
+    """A pipeline's `prepare_latents`, whose noise can be exchanged for a finished latent."""
+
+    def __init__(self, pipe: DiffusionPipeline) -> None:
+        self._prepare = getattr(pipe, "prepare_latents", None)
+        self._prepared: Tensor | None = None
+        self._instead: Tensor | None = None
+        self.exchanges = False
+        if self._prepare is not None:
+            pipe.prepare_latents = self
+
+    def compare(self, began: Tensor | None) -> None:
+        """Notes whether the loop began with what was prepared; if so, it can be exchanged."""
+        prepared, self._prepared = self._prepared, None
+        if began is not None:
+            self.exchanges = prepared is not None and _same(prepared, began)
+
+    @contextmanager
+    def exchanged(self, latent: Tensor) -> Iterator[None]:
+        """What is prepared inside the block is `latent`, if this pipeline begins with it."""
+        self._instead = latent if self.exchanges else None
+        try:
+            yield
+        finally:
+            self._instead = self._prepared = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        assert self._prepare is not None, "only a pipeline with prepare_latents calls it"
+        prepared = self._prepare(*args, **kwargs)
+        several = isinstance(prepared, tuple | list)
+        self._prepared = prepared[0] if several else prepared
+        if self._instead is None:
+            return prepared
+        return (self._instead, *prepared[1:]) if several else self._instead
+
+
+def _same(prepared: Tensor, began: Tensor) -> bool:
+    # pipelines may cast what they have prepared, so the narrower type is compared
+    return prepared.shape == began.shape and torch.equal(prepared.to(began), began)
