@@ -105,11 +105,11 @@ def _show_dry_run(console: Console, request: "DownloadRequest") -> None:
     if console.mode == "json":
         console.document(document)
         return
-    for model in document["models"]:
-        if console.talks and model["files"]:
+    if console.talks:
+        for model in document["models"]:
             console.show(files_table(model))
-        if console.talks:
-            console.line(f"{model['model']}: {sums(document)}")
+        console.line(sums(document))
+    for model in document["models"]:
         console.line(model["path"])
 
 

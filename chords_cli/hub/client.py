@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -34,7 +35,7 @@ from chords_cli.hub.transfer import DELAYS, Source, StoppedError, Watch, bring, 
 
 T = TypeVar("T")
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
 _LOCK_POLL = 1.0
 
 
@@ -186,12 +187,14 @@ class Hub:
         path = self.cache / ".locks" / storage(listing.repo).name / f"{file.etag}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as held:
-            while True:
+            for attempt in count():
                 if watch.stop.is_set():
                     raise StoppedError
                 with suppress(Timeout):
                     held.enter_context(WeakFileLock(path, timeout=_LOCK_POLL))
                     break
+                if attempt == 0:
+                    watch.retries("another process is fetching it", _LOCK_POLL)
                 watch.arrived(self.arrived(listing, file))
             yield
 

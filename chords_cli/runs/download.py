@@ -140,8 +140,8 @@ class _Delivery:
     """One model on its way."""
 
     def __init__(self, hub: Hub, order: Order, listing: Listing, listener: Listener) -> None:
-        self._hub, self._order, self._listing, self._tell = hub, order, listing, listener
-        self._stop = threading.Event()
+        self._hub, self._order, self._listing, self._listener = hub, order, listing, listener
+        self._stop, self._one_by_one = threading.Event(), threading.Lock()
 
     def bring(self, request: DownloadRequest) -> None:
         order = self._order
@@ -167,6 +167,10 @@ class _Delivery:
         )
         if self._hub.fetch(self._listing, file, watch, anew=anew):
             self._tell(FileFetched(**name, total=file.size))
+
+    def _tell(self, event: Event) -> None:
+        with self._one_by_one:
+            self._listener(event)
 
 
 def free_bytes(folder: Path) -> int:

@@ -12,8 +12,8 @@ from chords_cli.ui.words import plural, size
 
 def files_table(model: Mapping[str, Any]) -> Table:
     """The files of a model with sizes; `-` where one is there already."""
-    rows = [_file_row(file) for file in model["files"]]
-    return table(("file", "size", "to fetch"), rows, right=("size", "to fetch"))
+    columns = (model["model"], "size", "to fetch")
+    return table(columns, map(_file_row, model["files"]), right=columns[1:])
 
 
 def models_table(rows: Sequence[Mapping[str, Any]]) -> Table:
