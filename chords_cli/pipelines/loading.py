@@ -47,7 +47,7 @@ def load_pipeline(
         given["vae"] = _config_only(Path(spec.folder), "vae", index["vae"])
     pipe = _from_folder(cls, spec, given)
     _place(pipe, device)
-    tune(pipe, spec, encodes=encodes)
+    tune(pipe, spec)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

@@ -12,8 +12,8 @@ from chords_cli.errors import ChordsError, UsageError
 from chords_cli.pipelines.spec import ModelSpec
 
 
-def tune(pipe: DiffusionPipeline, spec: ModelSpec, *, encodes: bool) -> None:
-    """Applies the options of `spec` to a loaded pipeline, alike on every core.
+def tune(pipe: DiffusionPipeline, spec: ModelSpec) -> None:
+    """Applies the options of `spec` to a loaded pipeline, as far as this core holds its parts.
 
     Raises:
         UsageError: A component has no such option.
@@ -22,7 +22,7 @@ def tune(pipe: DiffusionPipeline, spec: ModelSpec, *, encodes: bool) -> None:
     for name, options in spec.components.items():
         if getattr(pipe, name, None) is not None:
             _set_vae_options(name, getattr(pipe, name), options)
-    _add_loras(pipe, spec, encodes=encodes)
+    _add_loras(pipe, spec)
     if spec.compile is not None:
         _compile(pipe, spec.compile)
 
@@ -40,19 +40,27 @@ def _set_vae_options(name: str, part: Any, options: dict[str, Any]) -> None:
         switch()
 
 
-def _add_loras(pipe: DiffusionPipeline, spec: ModelSpec, *, encodes: bool) -> None:
+def _add_loras(pipe: DiffusionPipeline, spec: ModelSpec) -> None:
     if not spec.loras:
         return
     if not hasattr(pipe, "load_lora_weights"):
         raise UsageError(f"{spec.pipeline} takes no LoRA", "leave out --lora")
+    encodes = getattr(pipe, "text_encoder", None) is not None
     if not encodes:  # what belongs to text encoders has nowhere to go on this core
         pipe.load_lora_into_text_encoder = lambda *args, **kwargs: None
-    scales = {f"lora-{number}": scale for number, (_, scale) in enumerate(spec.loras)}
-    for name, (source, _) in zip(scales, spec.loras, strict=True):
+    scales = {}
+    for number, (source, scale) in enumerate(spec.loras):
+        name = f"lora-{number}"
         _add_lora(pipe, source, name)
-    held = {name for names in pipe.get_list_adapters().values() for name in names}
-    here = [name for name in scales if name in held]  # one for text encoders alone may not be
-    pipe.set_adapters(here, [scales[name] for name in here])
+        if any(name in names for names in pipe.get_list_adapters().values()):
+            scales[name] = scale
+        elif encodes:
+            raise UsageError(
+                f"LoRA {source} fits no part of {type(pipe).__name__}",
+                "name one that was made for this model",
+            )
+    if scales:
+        pipe.set_adapters(list(scales), list(scales.values()))
 
 
 def _add_lora(pipe: DiffusionPipeline, source: str, name: str) -> None:

@@ -1,0 +1,160 @@
+"""`--lora` as a user types it: its second value, what it changes, what is refused."""
+
+import json
+
+import pytest
+import torch
+from diffusers import FluxPipeline
+from diffusers.training_utils import _collate_lora_metadata
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+
+from chords_cli.cli.loras import pairs, with_scales
+from chords_cli.sampler import chords_plan
+from tests.pipeline.oracle import pipeline_outputs, stock_latent
+
+TINY = ("--model", "tiny", "--devices", "cpu")
+CAT = "0001-a-cat-s42"
+EXACT = f"{CAT}-output2-core0"
+SEED, SCALE = 42, 0.7
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("loras")
+
+
+@pytest.fixture(scope="module")
+def lora(environment, place):
+    """A LoRA of transformer and text encoder whose alphas are not its ranks."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        pipe = load(environment)
+        config = {"r": 4, "init_lora_weights": False}
+        linear = ["to_q", "to_k", "proj_out"]
+        pipe.transformer.add_adapter(LoraConfig(lora_alpha=8, target_modules=linear, **config))
+        pipe.text_encoder.add_adapter(LoraConfig(lora_alpha=2, target_modules=["q_proj"], **config))
+    parts = {"transformer": pipe.transformer, "text_encoder": pipe.text_encoder}
+    layers = {f"{name}_lora_layers": get_peft_model_state_dict(p) for name, p in parts.items()}
+    pipe.save_lora_weights(place / "style", **layers, **_collate_lora_metadata(parts))
+    (place / "style" / "pytorch_lora_weights.safetensors").rename(place / "style" / "s.safetensors")
+    return "style/s.safetensors"
+
+
+@pytest.fixture(scope="module")
+def run(command, place, lora):
+    """Runs with the LoRA and other options; gives the folder."""
+
+    def run_command(output, *options):
+        kept = ("--cores", 2, "--all-cores", "--save-latents", "--output", output, "-q")
+        command("image", "a cat", *TINY, *options, *kept, cwd=place)
+        return place / output
+
+    return run_command
+
+
+@pytest.fixture(scope="module")
+def styled(run, lora):
+    return run("styled", "--lora", lora, SCALE)
+
+
+def load(environment):
+    return FluxPipeline.from_pretrained(f"{environment['HOME']}/model", local_files_only=True)
+
+
+def latent(path):
+    return load_file(f"{path}.safetensors")["latent"]
+
+
+def record(folder):
+    return json.loads((folder / "run.json").read_text())
+
+
+def call(folder):
+    return record(folder)["settings"]["call"] | {"prompt": "a cat"}
+
+
+def test_core_0_equals_stock_diffusers_and_every_output_the_oracle(
+    environment, styled, place, lora
+):
+    torch.set_num_threads(1)
+    pipe = load(environment)
+    pipe.load_lora_weights(str(place), weight_name=lora, adapter_name="style")
+    pipe.set_adapters(["style"], [SCALE])
+    pipe.set_progress_bar_config(disable=True)
+    assert latent(styled / EXACT).equal(stock_latent(pipe, call(styled), SEED))
+    plan = chords_plan(8, record(styled)["plan"]["init_t"])
+    expected = pipeline_outputs(pipe, call(styled), SEED, plan)
+    outputs = record(styled)["prompts"][0]["outputs"]
+    for output, oracle in zip(outputs, expected, strict=True):
+        found = load_file(styled / output["latent"])["latent"]
+        assert found.equal(oracle.latent), output["index"]
+
+
+def test_a_lora_changes_the_picture_and_with_scale_0_it_does_not(environment, styled, run, lora):
+    torch.set_num_threads(1)
+    plain = stock_latent(load(environment), call(styled), SEED)
+    assert not latent(styled / EXACT).equal(plain)
+    nothing = run("nothing", "--lora", lora, 0)
+    assert latent(nothing / EXACT).equal(plain)
+
+
+def test_two_loras_and_a_folder_add_up(run, styled, lora):
+    both = run("both", "--lora", "style", 0.5, "--lora", lora, 0.2)
+    gap = (latent(both / EXACT) - latent(styled / EXACT)).abs().max()
+    assert gap < 1e-4
+    assert not latent(both / EXACT).equal(latent(styled / CAT))
+
+
+def test_the_record_names_loras_as_they_were_given(styled, lora):
+    assert record(styled)["settings"]["loras"] == [{"source": lora, "scale": SCALE}]
+
+
+def test_a_picture_is_made_again_with_its_lora(styled, command, place):
+    options = ("--from-metadata", styled / f"{EXACT}.png", "--dry-run", "--json")
+    document = json.loads(command("image", *options, cwd=place).stdout)
+    assert document["settings"]["loras"] == record(styled)["settings"]["loras"]
+
+
+def test_resume_refuses_another_scale(styled, command, place, lora):
+    options = ("--cores", 2, "--lora", lora, 0.8, "--resume", "--output", styled)
+    done = command("image", "a cat", *TINY, *options, cwd=place, code=2)
+    assert "loras was [{'source': 'style/s.safetensors', 'scale': 0.7}]" in done.stderr
+
+
+def test_a_lora_of_another_model_is_refused(command, place):
+    save_file({"unet.conv_in.lora_A.weight": torch.zeros(1, 1)}, place / "other.safetensors")
+    options = ("--lora", "other.safetensors", "--output", "other")
+    done = command("image", "a cat", *TINY, *options, cwd=place, code=2)
+    assert done.stderr.splitlines()[-2:] == [
+        f"error: core 0 on cpu: LoRA {place / 'other.safetensors'} fits no part of FluxPipeline",
+        "hint: name one that was made for this model",
+    ]
+    assert not (place / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "parsed"),
+    [
+        ("--lora a.safetensors", "--lora a.safetensors=1.0"),
+        ("--lora a.safetensors 0.5 cat", "--lora a.safetensors=0.5 cat"),
+        ("--lora a.safetensors cat 7", "--lora a.safetensors=1.0 cat 7"),
+        ("--lora=a.safetensors -0.5", "--lora a.safetensors=-0.5"),
+        ("--lora a=b --lora c/d 2", "--lora a=b=1.0 --lora c/d=2"),
+        ("--lora a -- --lora b", "--lora a=1.0 -- --lora b"),
+        ("cat --lora", "cat --lora"),
+        ("cat --seed 7", "cat --seed 7"),
+    ],
+)
+def test_a_number_after_a_lora_is_its_scale_which_else_is_1(typed, parsed):
+    assert with_scales(typed.split()) == parsed.split()
+
+
+def test_sources_and_scales_come_back_from_what_was_rewritten():
+    assert pairs(["a=b=1.0", "c/d=-2"]) == (("a=b", 1.0), ("c/d", -2.0))
+
+
+def test_a_lora_without_a_source_is_refused(command, place):
+    done = command("image", "a cat", "--lora", cwd=place, code=2)
+    assert done.stderr.startswith("error: Option '--lora' requires an argument")
