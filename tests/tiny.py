@@ -4,13 +4,11 @@ Weights are random and seeded, so a repository saved from one is a real reposito
 runs in milliseconds. Sizes follow diffusers' own tests.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from diffusers import (
-    AutoencoderKL,
     AutoencoderKLCogVideoX,
     AutoencoderKLHunyuanVideo,
     AutoencoderKLWan,
@@ -30,24 +28,17 @@ from diffusers import (
     WanTransformer3DModel,
 )
 from diffusers.pipelines.hunyuan_video.pipeline_hunyuan_video import DEFAULT_PROMPT_TEMPLATE
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import (
-    CLIPTextConfig,
-    CLIPTextModel,
-    CLIPTextModelWithProjection,
-    CLIPTokenizer,
-    LlamaConfig,
-    LlamaModel,
-    PreTrainedTokenizerFast,
-    T5Config,
-    T5EncoderModel,
-    T5Tokenizer,
-    UMT5Config,
-    UMT5EncoderModel,
-)
 
-LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,'-"
-WORDS = ("a", "an", "the", "of", "in", "on", "with", "photo", "cat", "dog", "riding", "horse")
+from tests.tiny_parts import (
+    clip_text_model,
+    clip_tokenizer,
+    image_vae,
+    llama_model,
+    llama_tokenizer,
+    seeded,
+    t5_encoder,
+    t5_tokenizer,
+)
 
 CALLS: dict[str, dict[str, Any]] = {
     "flux": {"height": 8, "width": 8, "guidance_scale": 3.5, "max_sequence_length": 16},
@@ -87,14 +78,14 @@ CALLS: dict[str, dict[str, Any]] = {
 
 def flux() -> DiffusionPipeline:
     """FLUX.1-dev: distilled guidance, dynamic shifting."""
-    clip, t5 = _clip_tokenizer(), _t5_tokenizer()
-    with _seeded():
+    clip, t5 = clip_tokenizer(), t5_tokenizer()
+    with seeded():
         return FluxPipeline(
             scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
-            vae=_image_vae(latent_channels=1),
-            text_encoder=_clip(clip),
+            vae=image_vae(latent_channels=1),
+            text_encoder=clip_text_model(clip),
             tokenizer=clip,
-            text_encoder_2=_t5(t5),
+            text_encoder_2=t5_encoder(t5),
             tokenizer_2=t5,
             transformer=FluxTransformer2DModel(
                 patch_size=1,
@@ -113,16 +104,16 @@ def flux() -> DiffusionPipeline:
 
 def sd3() -> DiffusionPipeline:
     """Stable Diffusion 3.5: three encoders, true guidance in one batch."""
-    clip, other_clip, t5 = _clip_tokenizer(), _clip_tokenizer(), _t5_tokenizer()
-    with _seeded():
+    clip, other_clip, t5 = clip_tokenizer(), clip_tokenizer(), t5_tokenizer()
+    with seeded():
         return StableDiffusion3Pipeline(
             scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
-            vae=_image_vae(latent_channels=4),
-            text_encoder=_clip(clip, projection=32),
+            vae=image_vae(latent_channels=4),
+            text_encoder=clip_text_model(clip, projection=32),
             tokenizer=clip,
-            text_encoder_2=_clip(other_clip, projection=32),
+            text_encoder_2=clip_text_model(other_clip, projection=32),
             tokenizer_2=other_clip,
-            text_encoder_3=_t5(t5, width=64),  # as wide as both CLIPs together
+            text_encoder_3=t5_encoder(t5, width=64),  # as wide as both CLIPs together
             tokenizer_3=t5,
             transformer=SD3Transformer2DModel(
                 sample_size=32,
@@ -142,14 +133,14 @@ def sd3() -> DiffusionPipeline:
 def hunyuan() -> DiffusionPipeline:
     """HunyuanVideo: a Llama encoder behind a prompt template."""
     template = DEFAULT_PROMPT_TEMPLATE["template"].replace("{}", "")
-    llama, clip = _llama_tokenizer(template), _clip_tokenizer()
-    with _seeded():
+    llama, clip = llama_tokenizer(template), clip_tokenizer()
+    with seeded():
         return HunyuanVideoPipeline(
             scheduler=FlowMatchEulerDiscreteScheduler(shift=7.0),
             vae=_hunyuan_vae(),
-            text_encoder=_llama(llama),
+            text_encoder=llama_model(llama),
             tokenizer=llama,
-            text_encoder_2=_clip(clip, width=8),
+            text_encoder_2=clip_text_model(clip, width=8),
             tokenizer_2=clip,
             transformer=HunyuanVideoTransformer3DModel(
                 in_channels=4,
@@ -171,8 +162,8 @@ def hunyuan() -> DiffusionPipeline:
 
 def wan() -> DiffusionPipeline:
     """Wan2.1: a second-order multistep scheduler, float32 latents."""
-    t5 = _t5_tokenizer()
-    with _seeded():
+    t5 = t5_tokenizer()
+    with seeded():
         return WanPipeline(
             scheduler=UniPCMultistepScheduler(
                 prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
@@ -184,7 +175,7 @@ def wan() -> DiffusionPipeline:
                 num_res_blocks=1,
                 temperal_downsample=[False, True, True],
             ).eval(),
-            text_encoder=_t5(t5, multilingual=True),
+            text_encoder=t5_encoder(t5, multilingual=True),
             tokenizer=t5,
             transformer=WanTransformer3DModel(
                 patch_size=(1, 2, 2),
@@ -205,8 +196,8 @@ def wan() -> DiffusionPipeline:
 
 def cogvideo() -> DiffusionPipeline:
     """CogVideoX: v prediction, DDIM with trailing spacing and zero terminal SNR."""
-    t5 = _t5_tokenizer()
-    with _seeded():
+    t5 = t5_tokenizer()
+    with seeded():
         return CogVideoXPipeline(
             scheduler=CogVideoXDDIMScheduler(
                 beta_start=0.00085,
@@ -220,7 +211,7 @@ def cogvideo() -> DiffusionPipeline:
                 set_alpha_to_one=True,
             ),
             vae=_cogvideo_vae(),
-            text_encoder=_t5(t5),
+            text_encoder=t5_encoder(t5),
             tokenizer=t5,
             transformer=CogVideoXTransformer3DModel(
                 num_attention_heads=4,
@@ -247,122 +238,6 @@ BUILDERS: dict[str, Callable[[], DiffusionPipeline]] = {
     "wan": wan,
     "cogvideo": cogvideo,
 }
-
-
-@contextmanager
-def _seeded() -> Iterator[None]:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
-
-
-def _clip_tokenizer() -> CLIPTokenizer:
-    pieces = [piece for letter in LETTERS for piece in (letter, f"{letter}</w>")]
-    vocabulary = [*pieces, "<|startoftext|>", "<|endoftext|>"]
-    return CLIPTokenizer(
-        vocab={piece: number for number, piece in enumerate(vocabulary)},
-        merges=[],
-        model_max_length=77,
-    )
-
-
-def _t5_tokenizer() -> T5Tokenizer:
-    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", -20.0), ("\u2581", -3.0)]
-    pieces += [(f"\u2581{word}", -2.0) for word in WORDS] + [(c, -6.0) for c in LETTERS]
-    return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=226)
-
-
-def _llama_tokenizer(template: str) -> PreTrainedTokenizerFast:
-    """Byte-level BPE trained on the prompt template, which must stay below its 95-token crop."""
-    specials = ["<unk>", "<pad>", "<|begin_of_text|>", "<|end_of_text|>"]
-    specials += ["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=900,
-        special_tokens=specials,
-        show_progress=False,
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-    )
-    tokenizer.train_from_iterator([template] * 3 + [" ".join(WORDS)], trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<|begin_of_text|> $A", special_tokens=[("<|begin_of_text|>", 2)]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        unk_token="<unk>",
-        pad_token="<pad>",
-        bos_token="<|begin_of_text|>",
-        eos_token="<|end_of_text|>",
-        model_max_length=1024,
-        padding_side="right",
-    )
-
-
-def _clip(
-    tokenizer: CLIPTokenizer, width: int = 32, projection: int | None = None
-) -> torch.nn.Module:
-    config = CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=width,
-        intermediate_size=37,
-        num_attention_heads=4,
-        num_hidden_layers=2,
-        projection_dim=projection or width,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    return (CLIPTextModelWithProjection if projection else CLIPTextModel)(config).eval()
-
-
-def _t5(tokenizer: T5Tokenizer, width: int = 32, multilingual: bool = False) -> torch.nn.Module:
-    sizes: dict[str, Any] = {
-        "vocab_size": len(tokenizer),
-        "d_model": width,
-        "d_kv": 8,
-        "d_ff": 37,
-        "num_layers": 2,
-        "num_heads": 4,
-        "dropout_rate": 0.0,
-        "relative_attention_num_buckets": 8,
-        "feed_forward_proj": "gated-gelu",
-    }
-    if multilingual:
-        return UMT5EncoderModel(UMT5Config(**sizes)).eval()
-    return T5EncoderModel(T5Config(**sizes)).eval()
-
-
-def _llama(tokenizer: PreTrainedTokenizerFast) -> torch.nn.Module:
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        intermediate_size=37,
-        num_attention_heads=4,
-        num_hidden_layers=3,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        max_position_embeddings=1024,
-    )
-    return LlamaModel(config).eval()
-
-
-def _image_vae(latent_channels: int) -> torch.nn.Module:
-    return AutoencoderKL(
-        sample_size=32,
-        in_channels=3,
-        out_channels=3,
-        block_out_channels=(4,),
-        layers_per_block=1,
-        latent_channels=latent_channels,
-        norm_num_groups=1,
-        use_quant_conv=False,
-        use_post_quant_conv=False,
-        shift_factor=0.0609,
-        scaling_factor=1.5035,
-    ).eval()
 
 
 def _hunyuan_vae() -> torch.nn.Module:

@@ -222,8 +222,8 @@ def following(pipe: DiffusionPipeline, chain: Chain) -> Iterator[None]:
     finally:
         scheduler.__class__ = stock
         del scheduler._chain
-        if isinstance(scheduler.timesteps, Grid):
-            scheduler.timesteps = scheduler.timesteps.plain()
+        if len(chain.solver.grid):
+            scheduler.timesteps = chain.solver.grid
 
 
 def has_interrupt(pipe: DiffusionPipeline) -> bool:

@@ -12,8 +12,10 @@ from chords_cli.engine.pool import Pool, PoolSettings
 from chords_cli.pipelines.loading import load_pipeline
 from chords_cli.pipelines.quiet import quiet_libraries
 from chords_cli.pipelines.spec import ModelSpec
-from tests import tiny
+from tests import tiny, zoo
 
+BUILDERS = tiny.BUILDERS | zoo.BUILDERS
+CALLS = tiny.CALLS | zoo.CALLS
 PROMPT = "a cat riding a horse"
 
 
@@ -35,7 +37,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
     def saved(family: str) -> Path:
         if family not in folders:
             folders[family] = tmp_path_factory.mktemp(family)
-            tiny.BUILDERS[family]().save_pretrained(folders[family])
+            BUILDERS[family]().save_pretrained(folders[family])
         return folders[family]
 
     return saved
@@ -69,7 +71,7 @@ def loaded(spec: Callable[[str, str], ModelSpec]) -> Callable[[str, str], Any]:
 
 def call_of(family: str, steps: int) -> dict[str, Any]:
     """The family's smallest call."""
-    return {"prompt": PROMPT, **tiny.CALLS[family], "num_inference_steps": steps}
+    return {"prompt": PROMPT, **CALLS[family], "num_inference_steps": steps}
 
 
 def pool_of(spec: ModelSpec, cores: int, **settings: Any) -> Pool:
