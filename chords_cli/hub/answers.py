@@ -15,7 +15,10 @@ from chords_cli.errors import ChordsError
 from chords_cli.hub import refusals
 from chords_cli.hub.transfer import TransientError
 
-FAILURES = (OSError, ValueError, KeyError, TypeError, httpx2.HTTPError, TransientError)
+FAILURES = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError),
+    *(httpx2.HTTPError, TransientError),
+)
 """What the client raises when the hub, the network or the cache is not as it should be."""
 
 _BUSY = (408, 429, 500, 502, 503, 504)

@@ -180,6 +180,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._api(path.removeprefix("/api/models/"), token)
             elif "/resolve/" in path:
                 self._resolve(path, token)
+            elif path.startswith("/plain/"):
+                self._json(["not a model"])
             else:
                 self._empty(404)
         except (BrokenPipeError, ConnectionResetError):
@@ -288,8 +290,8 @@ class _Handler(BaseHTTPRequestHandler):
         """The repository, or None after a refusal was sent."""
         repo = self.hub.repos.get(name)
         if token not in (None, TOKEN, STRANGER):
-            message = f"Invalid credentials in Authorization header: {token}"
-            self._empty(401, {"X-Error-Message": message[:42]} | {"X-Echo": token or ""})
+            known = {"X-Error-Message": "Invalid credentials in Authorization header"}
+            self._json({"error": f"{token} is no token"}, 401, known)
         elif repo is None or (repo.private and token != TOKEN):
             self._empty(404 if token else 401, {"X-Error-Code": "RepoNotFound"})
         elif revision not in ("main", "v1", repo.commit):
@@ -304,9 +306,11 @@ class _Handler(BaseHTTPRequestHandler):
         entry = {"rfilename": path, "size": size, "blobId": file.blob_id}
         return entry | lfs if file.large else entry
 
-    def _json(self, document: Any) -> None:
+    def _json(
+        self, document: Any, status: int = 200, headers: dict[str, str] | None = None
+    ) -> None:
         body = json.dumps(document).encode()
-        self._head(200, len(body), {"Content-Type": "application/json"})
+        self._head(status, len(body), {"Content-Type": "application/json"} | (headers or {}))
         self.wfile.write(body)
 
     def _empty(self, status: int, headers: dict[str, str] | None = None) -> None:
