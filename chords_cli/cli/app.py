@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from chords_cli import __version__
+from chords_cli.cli.compare import compare
 from chords_cli.cli.download import download
 from chords_cli.cli.image import image
 from chords_cli.cli.loras import with_scales
@@ -33,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for _command in (image, video, download, plan, presets):
+for _command in (image, video, compare, download, plan, presets):
     app.command()(_command)
 
 

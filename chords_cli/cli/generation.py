@@ -17,8 +17,8 @@ def make(kind: Literal["image", "video"], options: Mapping[str, Any]) -> None:
     Raises:
         ChordsError: The run is wrong or failed.
     """
-    console = _console(options["json"], options["quiet"], options["verbose"])
-    request = _request(kind, options)
+    console = console_of(options["json"], options["quiet"], options["verbose"])
+    request = request_of(kind, options)
     if options["download"] and not options["dry_run"]:
         fetch_first(console, request)
     if options["dry_run"]:
@@ -27,14 +27,20 @@ def make(kind: Literal["image", "video"], options: Mapping[str, Any]) -> None:
         _show_run(console, request)
 
 
-def _console(json: bool, quiet: bool, verbose: bool) -> Console:
+def console_of(json: bool, quiet: bool, verbose: bool) -> Console:
+    """The console that the options ask for.
+
+    Raises:
+        UsageError: They contradict each other.
+    """
     if verbose and (quiet or json):
         other = "--quiet" if quiet else "--json"
         raise UsageError(f"--verbose and {other} exclude each other", "give one of them")
     return Console("json" if json else "quiet" if quiet else "human", verbose=verbose)
 
 
-def _request(kind: Literal["image", "video"], options: Mapping[str, Any]) -> Request:
+def request_of(kind: Literal["image", "video"], options: Mapping[str, Any]) -> Request:
+    """The options that are about the run."""
     names = {field.name for field in fields(Request)}
     given = {name: value for name, value in options.items() if name in names}
     several = {"prompts": tuple(given["prompts"] or ()), "loras": pairs(given["loras"] or ())}

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-MODEL, PLAN, PICTURE, OUTPUT, SOURCE, MACHINE, TALK = (
+MODEL, ARMS, PLAN, PICTURE, OUTPUT, SOURCE, MACHINE, TALK = (
     "Model and prompts",
+    "Arms: the ways that are compared",
     "Plan: how cores share the work",
     "Picture",
     "Output",
@@ -151,6 +152,22 @@ OPTIONS: Mapping[str, Any] = {
         PLAN,
         "Return the first output that differs less than this from the one before it.",
     ),
+    "arm": _option(
+        list[str],
+        "--arm",
+        ARMS,
+        "An algorithm with settings of its own; repeatable. Without any: all algorithms.",
+        metavar='"NAME [SETTING=VALUE]..."',
+    ),
+    "reference": _option(
+        str, "--reference", ARMS, "The arm that others are compared with: sequential by default."
+    ),
+    "repeat": _option(
+        int, "--repeat", ARMS, "Run every arm this often, after a warm-up, for median and spread."
+    ),
+    "clip_score": _option(
+        bool, "--clip-score", ARMS, "Also score how well results fit their prompts, with CLIP."
+    ),
     "seed": _option(int, "--seed/-s", PICTURE, "Of the first result; the next ones count up."),
     "num": _option(int, "--num/-n", PICTURE, "How many results per prompt."),
     "width": _option(int, "--width/-W", PICTURE, "In pixels."),
@@ -211,3 +228,12 @@ GENERATION = (
     *("dry_run", "json", "quiet", "verbose"),
 )
 """What every command that makes pictures takes."""
+
+COMPARISON = (
+    *("prompts", "model", "prompt_file", "negative_prompt", "guidance", "loras"),
+    *("arm", "reference", "repeat", "clip_score"),
+    *("cores", "steps", "seed", "num", "width", "height", "frames", "fps"),
+    *("output", "overwrite", "metadata", "devices", "dtype", "timeout", "download"),
+    *("dry_run", "json", "quiet", "verbose"),
+)
+"""What a comparison takes: what its arms have in common."""

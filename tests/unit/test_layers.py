@@ -18,6 +18,8 @@ OWNERS = {
     "yaml": "presets.py",
     "typer": "cli/",
     "huggingface_hub": "hub/",
+    "jinja2": "ui/report.py",
+    "skimage": "media/metrics.py",
 }
 """Who alone may import a library: one file or one folder."""
 

@@ -1,0 +1,79 @@
+"""`chords compare`."""
+
+from typing import TYPE_CHECKING, Any
+
+from chords_cli.cli.download import fetch_first
+from chords_cli.cli.generation import console_of, request_of
+from chords_cli.cli.options import COMPARISON, accepts
+from chords_cli.ui.console import Console
+
+if TYPE_CHECKING:
+    from chords_cli.runs.comparison import CompareRequest
+
+
+@accepts(*COMPARISON)
+def compare(**options: Any) -> None:
+    """Make the same picture in several ways: is it faster, and is it the same picture?
+
+    [bold]Examples[/bold]
+
+    chords compare "a red star on a white background" --cores 4
+
+    chords compare --arm sequential --arm few-steps --arm chords --arm "chords stop_index=2"
+
+    chords compare --prompt-file prompts.txt --num 3 --repeat 5 --output shapes
+    """
+    console = console_of(options["json"], options["quiet"], options["verbose"])
+    request = _request(options)
+    if options["dry_run"]:
+        _show_dry_run(console, request)
+        return
+    if options["download"]:
+        fetch_first(console, request.base)
+    _show(console, request)
+
+
+def _request(options: dict[str, Any]) -> "CompareRequest":
+    from chords_cli.presets import DEFAULT, find_preset
+    from chords_cli.runs.comparison import CompareRequest
+
+    kind = find_preset(options["model"] or DEFAULT["image"]).kind
+    return CompareRequest(
+        base=request_of(kind, options),
+        arms=tuple(options["arm"] or ()),
+        reference=options["reference"],
+        repeat=1 if options["repeat"] is None else options["repeat"],
+        clip_score=options["clip_score"],
+    )
+
+
+def _show_dry_run(console: Console, request: "CompareRequest") -> None:
+    from chords_cli.runs.compare import dry_run
+    from chords_cli.ui.compare_views import arms_table
+
+    document = dry_run(request)
+    if console.mode == "json":
+        console.document(document)
+        return
+    if console.talks:
+        console.show(arms_table(document))
+    for path in document["files"]:
+        console.line(path)
+
+
+def _show(console: Console, request: "CompareRequest") -> None:
+    from chords_cli.runs.compare import compare as run
+    from chords_cli.runs.comparison import PAGE
+    from chords_cli.ui.compare_views import explanations, results_table
+    from chords_cli.ui.live import watching
+    from chords_cli.ui.report import render
+
+    with watching(console) as listener:
+        record = run(request, listener, render)
+    if console.mode == "json":
+        console.document(record)
+        return
+    if console.talks:
+        console.show(results_table(record))
+        console.say(explanations(record))
+    console.line(f"{record['output']}/{PAGE}")

@@ -1,0 +1,69 @@
+"""How far two results of one prompt and seed are apart: as latents, and as pictures.
+
+PSNR and SSIM are scikit-image's with its own defaults, on 8-bit RGB, so that anyone can recompute
+them from the files. Nothing here knows which result is better.
+"""
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_SMALLEST_WINDOW = 3
+_WINDOW = 7
+"""Side of scikit-image's SSIM window; smaller pictures take the largest odd side that fits."""
+
+
+def rmse(one: "NDArray[np.floating]", other: "NDArray[np.floating]") -> float:
+    """The distance between two latents: root mean square in latent units."""
+    return _rms(one.astype(np.float64) - other)
+
+
+def relative_rmse(one: "NDArray[np.floating]", reference: "NDArray[np.floating]") -> float | None:
+    """`rmse` as a share of the reference's own root mean square; None where that is zero."""
+    size = _rms(reference.astype(np.float64))
+    return rmse(one, reference) / size if size > 0 else None
+
+
+def psnr(one: "NDArray[np.uint8]", other: "NDArray[np.uint8]") -> float | None:
+    """Peak signal to noise ratio in dB over all frames together; None where all pixels are equal.
+
+    Args:
+        one: uint8, [frames, height, width, 3].
+        other: Of the same shape.
+    """
+    from skimage.metrics import peak_signal_noise_ratio
+
+    if np.array_equal(one, other):
+        return None
+    value = float(peak_signal_noise_ratio(one, other, data_range=255))
+    assert math.isfinite(value), "different pixels are a finite distance apart"
+    return value
+
+
+def ssim(one: "NDArray[np.uint8]", other: "NDArray[np.uint8]") -> float | None:
+    """Structural similarity, the mean over the frames; None for pictures below 3x3.
+
+    Args:
+        one: uint8, [frames, height, width, 3].
+        other: Of the same shape.
+    """
+    from skimage.metrics import structural_similarity
+
+    side = min(one.shape[1:3])
+    window = min(_WINDOW, side - 1 + side % 2)
+    if window < _SMALLEST_WINDOW:
+        return None
+    pairs = zip(one, other, strict=True)
+    values = [
+        structural_similarity(a, b, channel_axis=-1, data_range=255, win_size=window)
+        for a, b in pairs
+    ]
+    return float(np.mean(values))
+
+
+def _rms(values: "NDArray[np.floating]") -> float:
+    return float(np.sqrt(np.mean(np.square(values))))

@@ -1,0 +1,214 @@
+"""A comparison, resolved and checked in full before anything loads."""
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from chords_cli.errors import UsageError
+from chords_cli.presets import DEFAULT, find_preset
+from chords_cli.runs.arms import FEW_STEPS, Arm, parse_arms
+from chords_cli.runs.files import endings
+from chords_cli.runs.folder import check_free, check_writable, default_output
+from chords_cli.runs.prompts import resolve_prompts
+from chords_cli.runs.request import Request
+from chords_cli.runs.settings import Settings, resolve
+from chords_cli.runs.takes import Take, slug
+
+RECORD, SHEET, PAGE, FILM = "compare.json", "compare.png", "compare.html", "compare.mp4"
+
+_SIZES = ("width", "height", "num_frames")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompareRequest:
+    """What the user asked for; `base` holds what all arms have in common."""
+
+    base: Request
+    arms: tuple[str, ...] = ()
+    reference: str | None = None
+    repeat: int = 1
+    clip_score: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """An arm with its place in the list, from 1, and everything that it resolved to."""
+
+    number: int
+    arm: Arm
+    settings: Settings
+
+    @property
+    def name(self) -> str:
+        return self.arm.name
+
+    @property
+    def rounds(self) -> int | None:
+        """The rounds until its result; None where only the run can tell."""
+        stop = self.settings.stop
+        return self.settings.plan.rounds(stop.index) if stop.criterion == "core_index" else None
+
+    def file(self, take: Take, ending: str) -> str:
+        """The name of a file of its result."""
+        return f"{take.stem}-{self.number}-{slug(self.name)}.{ending}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """Contestants that share prompts, seeds and the size of their results."""
+
+    request: CompareRequest
+    contestants: tuple[Contestant, ...]
+    reference: Contestant
+    takes: tuple[Take, ...]
+    output: Path
+
+    @property
+    def kind(self) -> str:
+        """`image` or `video`."""
+        return self.request.base.kind
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of all files that it makes, the record last."""
+        pictures = [
+            one.file(take, ending)
+            for take in self.takes
+            for one in self.contestants
+            for ending in endings(one.settings)
+        ]
+        film = (FILM,) if self.kind == "video" else ()
+        return (*pictures, SHEET, *film, PAGE, RECORD)
+
+    @property
+    def again(self) -> str:
+        """The command that makes the comparison again."""
+        return shlex.join(["chords", "compare", *_words(self)])
+
+
+def resolve_comparison(request: CompareRequest) -> Comparison:
+    """Every arm's settings, checked together.
+
+    Raises:
+        UsageError: An arm is wrong or does not fit the others; its message names the arm.
+    """
+    arms = parse_arms(request.arms)
+    if request.repeat < 1:
+        raise UsageError(f"repeat is {request.repeat}, but must be at least 1", "try --repeat 3")
+    base = _base(request.base)
+    contestants = _contestants(arms, base)
+    reference = _reference(contestants, request.reference)
+    for one in contestants:
+        _check_size(one, reference)
+    assert base.output is not None, "a base knows its folder"
+    takes = contestants[0].settings.takes
+    comparison = Comparison(
+        request=request,
+        contestants=contestants,
+        reference=reference,
+        takes=takes,
+        output=base.output,
+    )
+    check_writable(base.output)
+    if not base.overwrite:
+        check_free(base.output, comparison.files)
+    return comparison
+
+
+def _base(request: Request) -> Request:
+    """What all arms have in common, with prompts, seed and folder settled."""
+    preset = find_preset(request.model or DEFAULT[request.kind])
+    prompts = resolve_prompts(request.prompts, request.prompt_file, preset.prompts[:1])
+    base = replace(
+        request,
+        prompts=prompts,
+        prompt_file=None,
+        seed=preset.seed if request.seed is None else request.seed,
+        output=request.output or default_output(f"{preset.name}-compare"),
+        save_latents=True,
+    )
+    # what is wrong with all arms is not said of one
+    resolve(replace(base, algo="sequential", cores=None))
+    return base
+
+
+def _contestants(arms: Sequence[Arm], base: Request) -> tuple[Contestant, ...]:
+    """All arms resolved; those of few steps last, since they look at the others."""
+    found: dict[int, Contestant] = {}
+    for number, arm in sorted(enumerate(arms, 1), key=lambda pair: pair[1].algo == FEW_STEPS):
+        own = base
+        if arm.algo == FEW_STEPS and "steps" not in arm.said:
+            own = replace(base, steps=_fewest_rounds(arm, found.values()))
+        found[number] = Contestant(number, arm, _settings(arm, own))
+    return tuple(found[number] for number in sorted(found))
+
+
+def _settings(arm: Arm, base: Request) -> Settings:
+    algo = "sequential" if arm.on_one_core else arm.algo
+    if arm.on_one_core:
+        base = replace(base, cores=None)
+    try:
+        return resolve(replace(base, algo=algo, **arm.said))
+    except UsageError as error:
+        raise UsageError(f"arm {arm.name!r}: {error.message}", error.hint) from error
+
+
+def _fewest_rounds(arm: Arm, others: Iterable[Contestant]) -> int:
+    rounds = [one.rounds for one in others if not one.arm.on_one_core and one.rounds]
+    if not rounds:
+        raise UsageError(
+            f"arm {arm.name!r} takes as many steps as the fastest other arm has rounds, "
+            "but no other arm has a known number of rounds",
+            f'say how many, as in --arm "{FEW_STEPS} steps=20"',
+        )
+    return min(rounds)
+
+
+def _reference(contestants: Sequence[Contestant], name: str | None) -> Contestant:
+    """The arm of that name; else the first that takes every step, else the first."""
+    if name is None:
+        exact = [one for one in contestants if one.arm.algo == "sequential"]
+        return exact[0] if exact else contestants[0]
+    for one in contestants:
+        if one.name == " ".join(name.split()):
+            return one
+    raise UsageError(
+        f"the reference {name!r} is not one of the arms",
+        f"choose one of {', '.join(repr(one.name) for one in contestants)}",
+    )
+
+
+def _check_size(one: Contestant, reference: Contestant) -> None:
+    """Refuses results that cannot be laid over each other."""
+    for name in _SIZES:
+        own, theirs = (c.settings.call.get(name) for c in (one, reference))
+        if own != theirs:
+            option = name.removeprefix("num_")
+            raise UsageError(
+                f"arm {one.name!r} has {option} {own}, but {reference.name!r} has {theirs}",
+                f"give all arms the same with --{option} {theirs}",
+            )
+
+
+def _words(comparison: Comparison) -> list[str]:
+    """The command's arguments, with prompts, seed and arms spelt out."""
+    request, base = comparison.request, comparison.request.base
+    words = [word for one in comparison.contestants for word in ("--arm", one.name)]
+    words += ["--reference", comparison.reference.name, "--seed", str(comparison.takes[0].seed)]
+    words += ["--repeat", str(request.repeat)] if request.repeat > 1 else []
+    words += ["--clip-score"] if request.clip_score else []
+    words += [word for source, scale in base.loras for word in ("--lora", source, str(scale))]
+    for field in fields(Request):
+        value = getattr(base, field.name)
+        if field.name not in _NOT_SAID_AGAIN and value is not None:
+            words += [f"--{field.name.replace('_', '-')}", str(value)]
+    prompts = list(dict.fromkeys(take.prompt for take in comparison.takes))
+    return [*words, *(["--"] if any(p.startswith("-") for p in prompts) else []), *prompts]
+
+
+_NOT_SAID_AGAIN = {
+    *("kind", "prompts", "prompt_file", "seed", "output", "loras", "gif"),
+    *("all_cores", "save_latents", "resume", "overwrite", "metadata", "from_metadata"),
+}
+"""Fields of `Request` that are said otherwise, or that decide nothing that is compared."""

@@ -1,0 +1,143 @@
+"""What a comparison's runs were, gathered as they end, and what that makes of every arm."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from chords_cli.runs.comparison import Comparison, Contestant
+from chords_cli.runs.files import endings
+from chords_cli.runs.gallery import Gallery
+from chords_cli.runs.measure import PARTS, Measured
+from chords_cli.runs.recipe import model_document
+from chords_cli.runs.saving import output_document
+from chords_cli.runs.scores import distances, over_takes, peaks, speedup, spreads
+from chords_cli.runs.takes import Take
+
+_DIGITS = 4
+
+Key = tuple[int, int]
+"""An arm's number and a take's."""
+
+
+class Results:
+    """All measured runs of a comparison."""
+
+    def __init__(self, comparison: Comparison, gallery: Gallery) -> None:
+        self._comparison, self._gallery = comparison, gallery
+        self._runs: dict[Key, list[Measured]] = defaultdict(list)
+        self._qualities: dict[Key, dict[str, Any]] = {}
+        self._scores: dict[Key, float] = {}
+
+    def add(self, measured: Measured) -> None:
+        """Takes one run."""
+        self._runs[measured.contestant.number, measured.take.number].append(measured)
+
+    def judge(self, clip: Path) -> None:
+        """Scores every result with the CLIP model in that folder."""
+        from chords_cli.pipelines.clip import ClipScore
+
+        judge = ClipScore(clip)
+        for one in self._comparison.contestants:
+            for take in self._comparison.takes:
+                frames = self._gallery.frames(one, take)
+                self._scores[one.number, take.number] = judge.score(take.prompt, frames)
+
+    def arm(self, one: Contestant) -> dict[str, Any]:
+        """What the arm came to, over all takes."""
+        runs, takes = self._of(one), self._comparison.takes
+        seconds = spreads(runs)
+        return {
+            "rounds": statistics.median(_rounds(run) for run in runs),
+            "nfe_total": statistics.median(_nfe(run) for run in runs),
+            "seconds": seconds,
+            "speedup": self._speedup(one, seconds),
+            "quality": over_takes([self._quality(one, take) for take in takes]),
+            "peak_memory": peaks(runs, one.settings.devices),
+            "timeline": _typical(self._runs[one.number, takes[0].number]).timeline,
+        }
+
+    def take(self, take: Take) -> dict[str, Any]:
+        """What all arms made of one take."""
+        contestants = self._comparison.contestants
+        return {
+            "number": take.number,
+            "prompt": take.prompt,
+            "seed": take.seed,
+            "difference_gain": self._gallery.differences(take)[0],
+            "results": [self._result(one, take) for one in contestants],
+        }
+
+    def _result(self, one: Contestant, take: Take) -> dict[str, Any]:
+        runs = self._runs[one.number, take.number]
+        files = {ending: one.file(take, ending) for ending in endings(one.settings)}
+        chosen = runs[0].sampled.outputs[runs[0].sampled.chosen]
+        return {
+            "arm": one.name,
+            "picture": files["png"],
+            "video": files.get("mp4"),
+            "latent": files["safetensors"],
+            "output": output_document(chosen),
+            "rounds": _rounds(runs[0]),
+            "nfe_total": _nfe(runs[0]),
+            "seconds": spreads(runs),
+            "runs": [{p: round(run.seconds[p], _DIGITS) for p in PARTS} for run in runs],
+            "same_bits": len({_latent(run).data for run in runs}) == 1,
+            "quality": self._quality(one, take),
+        }
+
+    def _quality(self, one: Contestant, take: Take) -> dict[str, Any]:
+        key, reference = (one.number, take.number), self._comparison.reference
+        if key not in self._qualities:
+            other = (reference.number, take.number)
+            self._qualities[key] = distances(
+                _latent(self._runs[key][0]),
+                self._gallery.frames(one, take),
+                _latent(self._runs[other][0]),
+                self._gallery.frames(reference, take),
+            )
+            if key in self._scores:
+                self._qualities[key]["clip_score"] = self._scores[key]
+        return self._qualities[key]
+
+    def _speedup(self, one: Contestant, seconds: dict[str, Any]) -> dict[str, Any]:
+        reference = self._comparison.reference
+        others = self._of(reference)
+        rounds = statistics.median(map(_rounds, self._of(one)))
+        return speedup(
+            seconds,
+            spreads(others),
+            (rounds, statistics.median(map(_rounds, others))) if _alike(one, reference) else None,
+        )
+
+    def _of(self, one: Contestant) -> list[Measured]:
+        takes = self._comparison.takes
+        return [run for take in takes for run in self._runs[one.number, take.number]]
+
+
+def _alike(one: Contestant, other: Contestant) -> bool:
+    """Whether a round costs both the same: one model, one dtype, one kind of device."""
+    own, theirs = (
+        (model_document(c.settings.preset), c.settings.dtype, c.settings.devices[0])
+        for c in (one, other)
+    )
+    return own == theirs
+
+
+def _rounds(run: Measured) -> int:
+    return run.sampled.outputs[run.sampled.chosen].round
+
+
+def _nfe(run: Measured) -> int:
+    return run.contestant.settings.plan.nfe_total(run.sampled.chosen)
+
+
+def _latent(run: Measured) -> Any:
+    return run.sampled.outputs[run.sampled.chosen].latent
+
+
+def _typical(runs: Sequence[Measured]) -> Measured:
+    """The run whose time is the median, or next to it."""
+    ordered = sorted(runs, key=lambda run: run.seconds["total"])
+    return ordered[(len(ordered) - 1) // 2]
