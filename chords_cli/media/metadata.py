@@ -131,7 +131,8 @@ def _parameters(document: Mapping[str, Any]) -> str:
         "Frames": call.get("num_frames"),
         "Model": document["preset"],
         "Cores": document["cores"],
-        "Starts": "-".join(map(str, document["init_t"])),
+        "Starts": "-".join(map(str, document["init_t"])) or None,
+        "Rounds": document.get("rounds"),
         "Output": document["output"]["index"],
         "Version": f"chords {document['version']}",
     }

@@ -68,6 +68,7 @@ class Recipe(BaseModel):
     cores: int
     steps: int
     init_t: list[int]
+    rounds: int | None = None
     device: str
     call: Call
     fps: int | None = None
@@ -125,16 +126,18 @@ def with_recipe(request: Request, recipe: Recipe) -> Request:
 
 
 def _planned(request: Request, recipe: Recipe) -> dict[str, Any]:
-    """Cores, starts and stop, as far as they go with what the request says about the plan."""
+    """Cores, starts, rounds and stop, as far as they go with what the request says."""
     algo = request.algo in (None, recipe.algo)
+    paced = request.rounds is not None or request.speedup is not None
     cores = request.init_t is None and algo
     same = request.cores in (None, recipe.cores) and request.steps in (None, recipe.steps)
-    starts = same and recipe.algo != "sequential" and cores
+    starts = same and recipe.algo == "chords" and cores
     stops = request.stop_index is None and request.stop_residual is None
     return {
         "algo": recipe.algo,
         "cores": recipe.cores if cores else None,
         "init_t": "-".join(map(str, recipe.init_t)) if starts else None,
+        "rounds": recipe.rounds if same and algo and not paced else None,
         "stop_index": recipe.output.index if stops and cores and same else None,
     }
 

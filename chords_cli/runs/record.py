@@ -65,6 +65,7 @@ def plan_document(settings: Settings) -> dict[str, Any]:
     return {
         "steps": plan.steps,
         "init_t": list(plan.init_t or ()),
+        **({"planned_rounds": plan.planned_rounds} if plan.planned_rounds else {}),
         "rounds": plan.rounds(index),
         "speedup": round(plan.speedup(index), 2),
         "nfe_total": plan.nfe_total(index),

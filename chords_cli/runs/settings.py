@@ -145,18 +145,14 @@ def _plan_and_stop(request: Request, preset: Preset) -> tuple[Plan, StopRule]:
 
     With every output wanted and no stop option said, the run goes on to core 0's arrival.
     """
-    for name in ("rounds", "speedup"):
-        if getattr(request, name) is not None:
-            raise UsageError(
-                f"--{name} is for algorithms that are planned by rounds, and chords is not",
-                f"leave out --{name}; --cores and --init-t set how fast a run is",
-            )
     plan = resolve_plan(
         preset,
         steps=request.steps,
         cores=request.cores,
         algo=request.algo,
         init_t=request.init_t,
+        rounds=request.rounds,
+        speedup=request.speedup,
     )
     stop = resolve_stop(
         preset, plan.cores, stop_index=request.stop_index, stop_residual=request.stop_residual

@@ -54,6 +54,8 @@ class Plan:
         messages: In order of round, then of core.
         hits: The outputs in order: index 0 is the preview, then every core's arrival.
         init_t: The starts of the cores, where the algorithm has such.
+        planned_rounds: In how many rounds the fastest core was asked to arrive, where the
+            algorithm is planned by them.
     """
 
     algo: str
@@ -64,6 +66,7 @@ class Plan:
     messages: tuple[Message, ...]
     hits: tuple[Hit, ...]
     init_t: tuple[int, ...] | None = None
+    planned_rounds: int | None = None
 
     @property
     def cores(self) -> int:

@@ -105,6 +105,7 @@ def wavefront_plan(steps: int, cores: int, rounds: int) -> Plan:
         evaluations=tuple(map(len, walks)),
         repeated=(0,) + (1,) * last,
         messages=tuple(messages),
+        planned_rounds=rounds,
         hits=(Hit(0, last, min(_PREVIEW_ROUNDS, len(walks[last]))), *arrivals),
     )
 
@@ -175,13 +176,10 @@ def _fill(plan: Plan, core: int, round: int, grid: LinearGrid) -> Fill:
     else:
         known = list(walk[max(0, round - 1) : round + 1])
     path = _fine_path(step, min(base, step), stop, known, grid)
-    ends = path[stop], path[base]
-    factors = {node: ends[0].get(node, 0.0) - ends[1].get(node, 0.0) for node in (None, *known)}
-    return Fill(
-        stay=factors.pop(None),
-        slower=factors.pop(slower) if slower < step else 0.0,
-        own={node: factor for node, factor in factors.items() if factor},
-    )
+    stay = path[stop].get(None, 0.0) - path[base].get(None, 0.0)
+    factors = {node: path[stop].get(node, 0.0) - path[base].get(node, 0.0) for node in known}
+    slower_factor = factors.pop(slower) if slower < step else 0.0
+    return Fill(stay, {node: factor for node, factor in factors.items() if factor}, slower_factor)
 
 
 Terms = dict[int | None, float]

@@ -39,7 +39,7 @@ def _plan(document: Mapping[str, Any]) -> Plan:
     if document["algo"] == "sequential":
         return sequential_plan(plan["steps"])
     if document["algo"] == "wavefront":
-        return wavefront_plan(plan["steps"], document["cores"], plan["rounds"])
+        return wavefront_plan(plan["steps"], document["cores"], plan["planned_rounds"])
     return chords_plan(plan["steps"], plan["init_t"])
 
 

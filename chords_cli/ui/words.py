@@ -49,7 +49,8 @@ def starts(plan: Plan) -> str:
 
 def headline(plan: Plan) -> str:
     """`chords 0-8-16-32 · 4 cores · 50 steps`."""
-    how = f"in {plural(plan.rounds(), 'round')}" if plan.algo == "wavefront" else starts(plan)
+    rounds = plan.planned_rounds
+    how = starts(plan) if rounds is None else f"in {plural(rounds, 'round')}"
     name = f"{plan.algo} {how}".strip()
     return f"{name} · {plural(plan.cores, 'core')} · {plural(plan.steps, 'step')}"
 

@@ -73,7 +73,8 @@ def test_help_lists_the_commands_when_nothing_is_typed(chords):
 
 IMAGE_OPTIONS = {
     *("--model", "-m", "--prompt-file", "--negative-prompt", "--guidance", "-g"),
-    *("--algo", "--cores", "-k", "--steps", "--init-t", "--stop-index", "--stop-residual"),
+    *("--lora", "--algo", "--cores", "-k", "--steps", "--init-t", "--rounds", "--speedup"),
+    *("--stop-index", "--stop-residual"),
     *("--seed", "-s", "--num", "-n", "--width", "-W", "--height", "-H"),
     *("--output", "-o", "--all-cores", "--save-latents", "--resume", "--overwrite"),
     *("--no-metadata", "--from-metadata", "--devices", "--dtype", "--timeout", "--download"),
@@ -107,7 +108,7 @@ def test_help_of_image_has_every_option_of_the_contract_and_no_other(chords, mon
         ),
         (
             ["plan", "--algo", "srds"],
-            "Invalid value for '--algo': 'srds' is not one of 'sequential', 'chords'",
+            "Invalid value for '--algo': 'srds' is not one of 'sequential', 'chords', 'wavefront'",
             "`chords plan --help`",
         ),
         (["sing"], "No such command 'sing'", "`chords --help`"),

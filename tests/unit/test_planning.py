@@ -59,7 +59,7 @@ def test_starts_of_a_preset_must_fit_its_cores():
 
 def test_unknown_algorithm_is_refused():
     with pytest.raises(
-        UsageError, match=r"^algo is 'srds', but there are only sequential and chor"
+        UsageError, match=r"^algo is 'srds', but there are only sequential, chords, wavefront$"
     ):
         resolve_algo(preset(), "srds")
 

@@ -123,7 +123,7 @@ def test_scheduler_and_components_are_read(preset):
             "cores: 4",
             "cors: 4",
             "sampling.cors is not a key of presets (its value is 4)",
-            "did you mean cores? allowed here: algo, cores, init_t, stop",
+            "did you mean cores? allowed here: algo, cores, init_t, rounds, stop",
         ),
         (
             "seed: 42",
@@ -209,7 +209,7 @@ def test_wrong_type_is_named_with_the_value_and_what_is_allowed(refusal, old, ne
         (
             "algo: chords",
             "algo: srds",
-            "sampling.algo is 'srds', but must be 'sequential' or 'chords'",
+            "sampling.algo is 'srds', but must be 'sequential', 'chords' or 'wavefront'",
             "write sampling.algo: chords",
         ),
         (

@@ -184,8 +184,8 @@ REFUSED = [
     ),
     (
         {"rounds": 10},
-        "--rounds is for algorithms that are planned by rounds, and chords is not",
-        "leave out --rounds; --cores and --init-t set how fast a run is",
+        "rounds is 10, but algo chords is not planned by rounds",
+        "use --algo wavefront, or leave out --rounds",
     ),
     (
         {"output": None, "resume": True},

@@ -1,0 +1,66 @@
+"""The wavefront in real processes: core 0 against stock, every output against the oracle."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.sampler import wavefront_plan
+from chords_cli.sampler.stop import StopRule
+from tests import tiny
+from tests.pipeline.conftest import as_tensor, call_of, pool_of
+from tests.pipeline.oracle import pipeline_outputs, stock_latent
+
+STEPS, SEED = 12, 7
+
+Spec = Callable[[str, str], ModelSpec]
+Loaded = Callable[[str, str], Any]
+
+
+@pytest.mark.parametrize(
+    ("family", "cores", "rounds"),
+    [
+        *((family, 4, 6) for family in tiny.BUILDERS),
+        ("flux", 2, 7),
+        ("flux", 3, 7),
+        ("flux", 8, 5),
+    ],
+)
+def test_every_output_equals_the_oracle_and_core_zero_is_stock(
+    family: str, cores: int, rounds: int, spec: Spec, loaded: Loaded
+) -> None:
+    pipe, call = loaded(family, "float32"), call_of(family, STEPS)
+    plan = wavefront_plan(STEPS, cores, rounds)
+    with pool_of(spec(family, "float32"), cores) as pool:
+        outputs = pool.sample(plan, call, SEED, StopRule(), keep=True).outputs
+        again = pool.sample(plan, call, SEED, StopRule(), keep=True).outputs
+    expected = pipeline_outputs(pipe, call, SEED, plan)
+    assert len(outputs) == len(expected) == cores + 1
+    for output, oracle in zip(outputs, expected, strict=True):
+        assert (output.core, output.round) == (oracle.core, oracle.round)
+        assert torch.equal(as_tensor(output.latent), oracle.latent), output.index
+    assert torch.equal(as_tensor(outputs[-1].latent), stock_latent(pipe, call, SEED))
+    assert [output.latent for output in outputs] == [output.latent for output in again]
+
+
+def test_one_core_equals_the_oracle_to_rounding(spec: Spec, loaded: Loaded) -> None:
+    """One core has all the threads of the machine, so bits may differ from one thread's."""
+    pipe, call = loaded("flux", "float32"), call_of("flux", STEPS)
+    plan = wavefront_plan(STEPS, 1, 6)
+    with pool_of(spec("flux", "float32"), 1) as pool:
+        outputs = pool.sample(plan, call, SEED, StopRule(), keep=True).outputs
+    for output, oracle in zip(outputs, pipeline_outputs(pipe, call, SEED, plan), strict=True):
+        torch.testing.assert_close(as_tensor(output.latent), oracle.latent, rtol=1e-5, atol=1e-5)
+
+
+def test_stopping_early_leaves_nothing_on_the_way_to_the_next_sample(spec: Spec) -> None:
+    plan, call = wavefront_plan(STEPS, 4, 6), call_of("flux", STEPS)
+    at_once = StopRule(criterion="residual", residual=1e9)
+    with pool_of(spec("flux", "float32"), 4) as pool:
+        before = pool.sample(plan, call, SEED, StopRule(), keep=True).outputs
+        for seed in range(5):
+            assert pool.sample(plan, call, seed, at_once).chosen == 1
+        after = pool.sample(plan, call, SEED, StopRule(), keep=True).outputs
+    assert [output.latent for output in before] == [output.latent for output in after]
