@@ -12,6 +12,8 @@ from diffusers import (
     ChromaTransformer2DModel,
     DiffusionPipeline,
     DPMSolverMultistepScheduler,
+    ErnieImagePipeline,
+    ErnieImageTransformer2DModel,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
     Flux2KleinPipeline,
@@ -63,6 +65,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "chroma": {**BAD, **SHORT, "height": 16, "width": 16, "guidance_scale": 4.0},
     "sdxl": {**BAD, **SQUARE, "guidance_scale": 5.0},
     "pixart-sigma": {**SHORT, "height": 16, "width": 16, "use_resolution_binning": False},
+    "ernie-image": {"height": 16, "width": 16, "guidance_scale": 4.0},
     **zoo_videos.CALLS,
 }
 """The smallest sensible call of each family, without prompt and number of steps."""
@@ -264,6 +267,31 @@ def pixart_sigma() -> DiffusionPipeline:
         )
 
 
+def ernie_image() -> DiffusionPipeline:
+    """Ernie-Image: no `prepare_latents`, no interrupt check, steps returned as objects."""
+    tokenizer = qwen_tokenizer()
+    with seeded():
+        transformer = ErnieImageTransformer2DModel(
+            hidden_size=32,
+            num_attention_heads=2,
+            num_layers=1,
+            ffn_hidden_size=32,
+            in_channels=4,
+            out_channels=4,
+            text_in_dim=16,
+            rope_axes_dim=(4, 6, 6),
+        ).eval()
+        for weight in transformer.parameters():  # some are zeros, so that nothing would move
+            torch.nn.init.normal_(weight, std=0.1)
+        return ErnieImagePipeline(
+            scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+            vae=_flux2_vae(),
+            text_encoder=mistral_model(tokenizer).model,
+            tokenizer=tokenizer,
+            transformer=transformer,
+        )
+
+
 BUILDERS: dict[str, Callable[[], DiffusionPipeline]] = {
     "qwen-image": qwen_image,
     "flux2": flux2,
@@ -273,6 +301,7 @@ BUILDERS: dict[str, Callable[[], DiffusionPipeline]] = {
     "chroma": chroma,
     "sdxl": sdxl,
     "pixart-sigma": pixart_sigma,
+    "ernie-image": ernie_image,
     **zoo_videos.BUILDERS,
 }
 

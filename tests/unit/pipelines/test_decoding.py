@@ -1,0 +1,72 @@
+"""A finished latent is decoded by the pipeline's own call, seldom asking the model."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DiffusionPipeline, FluxPipeline, OmniGenPipeline
+from torch import Tensor
+
+from chords_cli.pipelines.chain import Chain
+from chords_cli.pipelines.conditioning import encodes_apart
+from chords_cli.pipelines.offload import Encoders
+from chords_cli.pipelines.sampling import CorePipeline
+from chords_cli.pipelines.spec import ModelSpec
+from tests import tiny, zoo
+
+STEPS, SEED = 3, 7
+
+EVALUATIONS = {"flux": 0, "flux2": 0, "sdxl": 0, "pixart-sigma": 0, "ltx": 0, "ernie-image": 1}
+"""How often decoding asks the model; Ernie-Image alone prepares its noise where none can see it."""
+
+
+def core_of(pipe: DiffusionPipeline) -> CorePipeline:
+    """The pipeline as the only core."""
+    pipe.set_progress_bar_config(disable=True)
+    spec = ModelSpec(folder="", pipeline="", dtype="float32")
+    return CorePipeline(pipe, 0, lambda value: value, Encoders(pipe, spec, torch.device("cpu")))
+
+
+def lead(chain: Chain) -> None:
+    """Has the latent moved by the scheduler's own steps."""
+
+    def advance(latent: Tensor, drift: Tensor) -> Tensor:
+        assert chain.step is not None
+        return chain.solver.fine(latent, drift, chain.step)
+
+    chain.lead(advance, begin=lambda: None)
+
+
+@pytest.mark.parametrize("family", EVALUATIONS)
+def test_decoding_asks_the_model_only_where_the_beginning_of_the_loop_is_hidden(
+    family: str,
+) -> None:
+    pipe = (tiny.BUILDERS | zoo.BUILDERS)[family]()
+    call = {"prompt": "a cat", **(tiny.CALLS | zoo.CALLS)[family], "num_inference_steps": STEPS}
+    core, asked = core_of(pipe), []
+    latent = core.sample(call, SEED, STEPS, tuple(range(STEPS)), lead)
+    assert latent is not None
+    model: Any = getattr(pipe, "transformer", None) or pipe.unet
+    model.register_forward_hook(lambda *_: asked.append(True))
+    frames = core.decode(call, SEED, STEPS, latent)
+    assert len(asked) == EVALUATIONS[family]
+    assert np.array_equal(frames, core.decode(call, SEED, STEPS, latent))
+    assert not np.array_equal(frames, core.decode(call, SEED, STEPS, torch.zeros_like(latent)))
+
+
+def test_next_sample_begins_with_noise_again_after_a_decoded_one() -> None:
+    core, call = core_of(tiny.flux()), {"prompt": "a cat", **tiny.CALLS["flux"]}
+    call["num_inference_steps"] = STEPS
+    walk = tuple(range(STEPS))
+    first = core.sample(call, SEED, STEPS, walk, lead)
+    assert first is not None
+    core.decode(call, SEED, STEPS, first)
+    again = core.sample(call, SEED, STEPS, walk, lead)
+    assert again is not None
+    assert torch.equal(first, again)
+
+
+def test_pipeline_that_encodes_inside_its_call_keeps_its_encoders_on_every_core() -> None:
+    assert encodes_apart(FluxPipeline)
+    assert not encodes_apart(OmniGenPipeline)
