@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 from filelock import Timeout
-from huggingface_hub import HfApi, constants, hf_hub_url, snapshot_download
+from huggingface_hub import HfApi, constants, hf_hub_download, hf_hub_url
 from huggingface_hub.utils import (
     WeakFileLock,
     build_hf_headers,
@@ -31,6 +31,7 @@ from huggingface_hub.utils import (
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.hub import answers, refusals
 from chords_cli.hub.cache import cache_folder, storage
+from chords_cli.hub.repository import INDEX
 from chords_cli.hub.transfer import DELAYS, Source, StoppedError, Watch, bring, matches
 
 T = TypeVar("T")
@@ -152,28 +153,45 @@ class Hub:
             raise refusals.unusable_cache(str(blob.parent), str(error.strerror)) from error
         return True
 
-    def link(self, listing: Listing, paths: Iterable[str]) -> Path:
-        """Makes the snapshot of files that were fetched; returns its folder.
+    def link(self, listing: Listing, path: str, revision: str | None = None) -> Path:
+        """Gives a file that was fetched its name in the snapshot.
+
+        Args:
+            listing: Of its repository.
+            path: The file's.
+            revision: A branch or tag whose snapshot this shall be, once `path` is linked.
 
         Raises:
-            ChordsError: The hub refuses, or the branch moved meanwhile.
+            ChordsError: The hub refuses.
         """
-        folder = self._ask(
-            listing.repo,
-            listing.revision,
-            lambda: snapshot_download(
+        return Path(
+            self._ask(
                 listing.repo,
-                revision=listing.revision,
-                cache_dir=self.cache,
-                token=self._token or False,
-                allow_patterns=sorted(paths),
-            ),
+                listing.revision,
+                lambda: hf_hub_download(
+                    listing.repo,
+                    path,
+                    revision=revision or listing.commit,
+                    cache_dir=self.cache,
+                    token=self._token or False,
+                ),
+            )
         )
-        if Path(folder).name != listing.commit:
+
+    def finish(self, listing: Listing) -> Path:
+        """Makes the snapshot, of which all else is linked, the one of its revision.
+
+        Whoever looks for the model sees either the last one or all of this one.
+
+        Raises:
+            ChordsError: The branch moved meanwhile.
+        """
+        folder = self.snapshot(listing)
+        if self.link(listing, INDEX, listing.revision or "main").parent != folder:
             raise ChordsError(
                 f"{listing.repo} changed while it was downloaded", "type the same command again"
             )
-        return Path(folder)
+        return folder
 
     def _blob(self, listing: Listing, file: RemoteFile) -> Path:
         return storage(listing.repo, self.cache) / "blobs" / file.etag

@@ -20,6 +20,9 @@ _TEXT = (".json", ".txt", ".model", ".jinja")
 _SLOW_VOCABULARY = ("vocab.json", "vocab.txt", "merges.txt", ".model")
 """What is not opened where a tokenizer.json says the same."""
 
+_NO_VOCABULARY = "ByT5"
+"""Tokenizers that take bytes as they are."""
+
 
 _SHARD = r"-\d{5}-of-\d{5}\.safetensors"
 
@@ -86,8 +89,18 @@ def _component_files(
     texts = {file for file in own if file.endswith(_TEXT) and "/" not in file}
     if not any(file.endswith("config.json") for file in texts):
         raise UnloadableError(f"component {name} has no configuration")
+    if "tokenizer_config.json" in texts and not cls.startswith(_NO_VOCABULARY):
+        return _vocabulary(name, texts)
+    return texts
+
+
+def _vocabulary(name: str, texts: set[str]) -> set[str]:
+    """One of the two ways in which a vocabulary is written."""
+    slow = {file for file in texts if file.endswith(_SLOW_VOCABULARY)}
     if "tokenizer.json" in texts:
-        texts = {file for file in texts if not file.endswith(_SLOW_VOCABULARY)}
+        return texts - slow
+    if not slow or slow == {"vocab.json"} or slow == {"merges.txt"}:
+        raise UnloadableError(f"component {name} has no vocabulary")
     return texts
 
 

@@ -18,7 +18,7 @@ from chords_cli.events import DownloadStarted, Event, FileArriving, FileFetched,
 from chords_cli.hub import find_snapshot
 from chords_cli.hub.client import Hub, Listing, RemoteFile
 from chords_cli.hub.refusals import offline
-from chords_cli.hub.repository import UnloadableError, needed_files
+from chords_cli.hub.repository import INDEX, UnloadableError, needed_files
 from chords_cli.hub.transfer import Watch
 from chords_cli.runs.errands import run_errands
 from chords_cli.runs.targets import Target
@@ -155,7 +155,7 @@ class _Delivery:
         files = sorted((wanted.file for wanted in order.files), key=lambda file: -file.size)
         errands = [partial(self._fetch, file, anew=request.force) for file in files]
         run_errands(errands, request.max_workers, self._stop)
-        self._hub.link(self._listing, [file.path for file in files])
+        self._hub.finish(self._listing)
 
     def _fetch(self, file: RemoteFile, *, anew: bool) -> None:
         model = self._order.target.name
@@ -167,6 +167,8 @@ class _Delivery:
         )
         if self._hub.fetch(self._listing, file, watch, anew=anew):
             self._tell(FileFetched(**name, total=file.size))
+        if file.path != INDEX:
+            self._hub.link(self._listing, file.path)
 
     def _tell(self, event: Event) -> None:
         with self._one_by_one:

@@ -75,8 +75,22 @@ class Place:
 
     def start(self, *arguments: object, **variables: str) -> subprocess.Popen[str]:
         """Starts `chords` with these arguments."""
+        line = [sys.executable, "-m", "chords_cli", *map(str, arguments)]
+        return self._start(line, variables)
+
+    def chords(
+        self, *arguments: object, code: int = 0, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs `chords` to its end and checks its exit code."""
+        return _finished(self.start(*arguments, **variables), code)
+
+    def python(self, program: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Runs a Python program to its end."""
+        return _finished(self._start([sys.executable, "-c", program], variables), 0)
+
+    def _start(self, line: list[str], variables: dict[str, str]) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "chords_cli", *map(str, arguments)],
+            line,
             env=self.environment | variables,
             cwd=self.home,
             stdin=subprocess.DEVNULL,
@@ -87,15 +101,6 @@ class Place:
         self.running.append(process)
         return process
 
-    def chords(
-        self, *arguments: object, code: int = 0, **variables: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Runs `chords` to its end and checks its exit code."""
-        process = self.start(*arguments, **variables)
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == code, err
-        return subprocess.CompletedProcess(process.args, code, out, err)
-
     def same(self, repo: str, needed: set[str]) -> bool:
         """Whether the snapshot holds exactly these files, byte for byte."""
         folder = self.snapshot(repo)
@@ -104,6 +109,12 @@ class Place:
         files = self.hub.repos[repo].files
         contents = all((folder / path).read_bytes() == files[path].content for path in needed)
         return found == needed and contents
+
+
+def _finished(process: subprocess.Popen[str], code: int) -> subprocess.CompletedProcess[str]:
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == code, err
+    return subprocess.CompletedProcess(process.args, code, out, err)
 
 
 @pytest.fixture(scope="session")

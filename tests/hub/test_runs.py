@@ -1,0 +1,85 @@
+"""What was downloaded is what a run opens, and a run without it says what to type."""
+
+import json
+
+import pytest
+
+from tests.hub.opened import opened_in
+from tests.hub.repositories import FLUX, FLUX_NEEDS, WAN, WAN_NEEDS
+from tests.hub.server import TOKEN
+
+RUNS = [
+    ("image", "my-flux", FLUX, FLUX_NEEDS),
+    ("video", "my-wan", WAN, WAN_NEEDS),
+]
+
+
+@pytest.mark.parametrize(("command", "preset", "repo", "needed"), RUNS)
+def test_a_run_offline_opens_exactly_what_was_downloaded(place, command, preset, repo, needed):
+    place.chords("download", preset, HF_TOKEN=TOKEN)
+    place.hub.seen.clear()
+    run = [command, "--model", preset, "--cores", "2", "--devices", "cpu", "--output", "made"]
+    with opened_in(place.store(repo) / "blobs") as opened:
+        place.chords(*run, HF_HUB_OFFLINE="1")
+    files = place.hub.repos[repo].files
+    assert opened == {files[path].etag for path in needed}
+    assert place.hub.seen == []
+    record = json.loads((place.home / "made" / "run.json").read_text())
+    assert (place.home / "made" / record["prompts"][0]["output"]).is_file()
+
+
+def test_a_model_that_is_not_there_names_the_command(place):
+    done = place.chords("image", "--model", "my-flux", "--devices", "cpu", code=2)
+    assert done.stderr == (
+        f"error: {FLUX} is not on this machine\n"
+        "hint: fetch it first: chords download my-flux, or add --download\n"
+    )
+    assert place.hub.seen == []
+
+
+HOLES = {
+    "model_index.json": "model_index.json: it is not a diffusers repository",
+    "text_encoder/config.json": "component text_encoder has no configuration",
+    "tokenizer/merges.txt": "component tokenizer has no vocabulary",
+    "vae/diffusion_pytorch_model.safetensors": "component vae has no "
+    "diffusion_pytorch_model.safetensors: other formats are not loaded",
+    "transformer/diffusion_pytorch_model-00002-of-00003.safetensors": "component transformer has "
+    "no diffusion_pytorch_model-00002-of-00003.safetensors, which its index names",
+}
+
+
+def test_a_snapshot_with_a_hole_names_it_and_the_command_that_fills_it(place):
+    place.chords("download", "my-flux", HF_TOKEN=TOKEN)
+    run = ["image", "--model", "my-flux", "--devices", "cpu"]
+    for lost, message in HOLES.items():
+        (place.snapshot(FLUX) / lost).rename(place.home / "lost")
+        done = place.chords(*run, code=2)
+        (place.home / "lost").rename(place.snapshot(FLUX) / lost)
+        first, hint = done.stderr.splitlines()
+        assert first.startswith(f"error: {FLUX} is not complete on this machine: ")
+        assert first.endswith(message)
+        assert hint == "hint: complete it: chords download my-flux, or add --download"
+    (place.snapshot(FLUX) / lost).unlink()
+    place.chords("download", "my-flux", HF_TOKEN=TOKEN)
+    assert place.same(FLUX, FLUX_NEEDS)
+
+
+def test_download_before_a_run_fetches_once(place):
+    run = ["image", "--model", "my-flux", "--download", "--devices", "cpu", "--quiet"]
+    place.chords(*run, "--steps", "0", code=2, HF_TOKEN=TOKEN)
+    assert place.hub.seen == []
+    refused = place.chords(*run, code=1)
+    assert refused.stderr.startswith(f"error: {FLUX} is gated, and you are not logged in\n")
+    done = place.chords(*run, "--cores", "1", HF_TOKEN=TOKEN)
+    assert done.stdout.count("\n") == 1
+    assert place.same(FLUX, FLUX_NEEDS)
+
+
+def test_diffusers_finds_the_snapshot_by_its_name(place):
+    place.chords("download", "my-wan")
+    program = (
+        "from diffusers import WanPipeline\n"
+        f"print(type(WanPipeline.from_pretrained({WAN!r}).transformer).__name__)"
+    )
+    done = place.python(program, HF_HUB_OFFLINE="1")
+    assert done.stdout == "WanTransformer3DModel\n"
