@@ -53,8 +53,8 @@ PREFIXES = (
 class Scene:
     """What is drawn, and what may be said of it: `None` is something that no sentence names.
 
-    `sizes` and `place` are words; `relation` puts the first shape against the second, and is "and"
-    where only their company is said.
+    `sizes` and `place` are words; `relation` puts the first shape against the second. "and" says
+    only that there are two, and draws them in reading order.
     """
 
     background: str
@@ -153,7 +153,7 @@ def _sample_pair(rng: random.Random) -> Scene:
     if rng.random() < 0.1:
         colours[1] = colours[0]
     relation = rng.choice((*RELATIONS, "and", "and"))
-    across, up = RELATIONS[rng.choice(list(RELATIONS)) if relation == "and" else relation]
+    across, up = RELATIONS["left of" if relation == "and" else relation]
     blobs, sizes = [], []
     for colour, side in zip(colours, (1, -1), strict=True):
         size = rng.choice((None, None, None, "small", "large"))

@@ -30,6 +30,7 @@ from training.tokenizers import T5_LENGTH, clip_tokenizer, t5_tokenizer
 
 CAPTION_DROPOUT = 0.1
 TIMESTEP_SPREAD = 1.4
+LEARNING_RATE = 2e-3
 POOL_SCENES = 16384
 POOL_STEPS = 2000
 _WIDTH, _HEADS = 128, 4
@@ -137,21 +138,22 @@ def training_sigmas(count: int, generator: torch.Generator) -> Tensor:
     return SHIFT * sigmas / (1.0 + (SHIFT - 1.0) * sigmas)
 
 
-def optimizers(model: TextToImage, rate: float = 2e-3) -> list[torch.optim.Optimizer]:
+def optimizers(model: TextToImage) -> list[torch.optim.Optimizer]:
     """Muon for the matrices between hidden states, AdamW for everything else."""
     hidden, others = [], []
     for name, parameter in model.named_parameters():
         inner = any(part in name for part in ("blocks.", ".layers.", ".block."))
         matrix = parameter.ndim == 2 and "relative_attention_bias" not in name
         (hidden if inner and matrix else others).append(parameter)
+    muon = {"weight_decay": 0.05, "adjust_lr_fn": "match_rms_adamw"}
     return [
-        torch.optim.Muon(hidden, lr=rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.98), weight_decay=0.0),
+        torch.optim.Muon(hidden, lr=LEARNING_RATE, **muon),
+        torch.optim.AdamW(others, lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.0),
     ]
 
 
 class LatentPool:
-    """Encoded scenes, made anew every `POOL_STEPS` steps: a picture is seen a few times only."""
+    """Encoded scenes, made anew every `POOL_STEPS` steps: no picture is seen often."""
 
     def __init__(self, vae: AutoencoderKL, seed: int) -> None:
         self._vae, self._seed, self._era = vae, seed, -1
