@@ -41,14 +41,15 @@ class Chain:
     Attributes:
         step: The grid step that the loop is at.
         began: The latent at the first step of the walk.
-        reached: The latent after the last step that was taken.
+        carried: What the loop carries its latent in; some compute a step in a wider type.
     """
 
     def __init__(self, pipe: DiffusionPipeline, walk: Sequence[int], steps: int) -> None:
         self.solver = StockSolver(pipe.scheduler)
         self.step: int | None = None
         self.began: Tensor | None = None
-        self.reached: Tensor | None = None
+        self.carried: torch.dtype | None = None
+        self._reached: Tensor | None = None
         self._pipe, self._walk, self._steps = pipe, tuple(walk), steps
         self._advance: Advance | None = None
         self._begin: Callable[[], None] = lambda: None
@@ -63,6 +64,11 @@ class Chain:
     def stop(self) -> None:
         """Ends the loop after the current step."""
         self._stopped = True
+
+    @property
+    def reached(self) -> Tensor | None:
+        """The latent that the loop ends with."""
+        return None if self._reached is None else self._reached.to(self.carried)
 
     def expose(self, grid: Tensor) -> Tensor:
         """What the pipeline gets as its timesteps, once the scheduler has made the full grid."""
@@ -105,11 +111,12 @@ class Chain:
         assert self._advance is not None, "an empty walk takes no step"
         if self._visited == 0:
             self.began = latent
-        self.reached = self._advance(latent, drift)
+        self.carried = latent.dtype
+        self._reached = self._advance(latent, drift)
         self._visited += 1
         if self._stopped and not self._skips:
             raise LeaveLoopError
-        return self.reached
+        return self._reached
 
 
 class Grid(Tensor):

@@ -24,6 +24,7 @@ class CorePipeline:
         self._pipe = pipe
         self._encoding = SharedEncoding(pipe, core, share, encoders)
         self._beginning = Beginning(pipe)
+        self._carried: torch.dtype | None = None
 
     @property
     def encode_seconds(self) -> float:
@@ -59,6 +60,7 @@ class CorePipeline:
         with following(self._pipe, chain):
             made = self._run(call, generator=_noise(seed), output_type="latent")
         self._beginning.compare(chain.began)
+        self._carried = chain.carried or self._carried
         return None if made is None else chain.reached
 
     def decode(self, call: dict[str, Any], seed: int, steps: int, latent: Tensor) -> np.ndarray:
@@ -69,6 +71,7 @@ class CorePipeline:
         it prepared, its loop takes one step, which answers with this latent.
         """
         self._encoding.begin(call)
+        latent = latent.to(self._carried)
         chain = Chain(self._pipe, () if self._beginning.exchanges else (0,), steps)
         chain.lead(lambda reached, drift: latent, begin=lambda: None)
         with following(self._pipe, chain), self._beginning.exchanged(latent):
