@@ -52,11 +52,11 @@ class CoreStarted(CoreEvent):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CoreLoading(CoreEvent):
-    """The core loads its part of the model: `done` of `total` pieces of `what`."""
+    """The core reads component `what` of the model: `done` of `total` bytes, of all components."""
 
     what: str
     done: int
-    total: int | None
+    total: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

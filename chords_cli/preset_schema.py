@@ -138,12 +138,12 @@ class Limits(Part):
 
 
 class Quantization(Part):
-    """What diffusers' `PipelineQuantizationConfig` is given.
+    """What diffusers' `PipelineQuantizationConfig` is made of.
 
     Attributes:
         backend: One of diffusers' quantization backends.
         kwargs: The backend's own arguments.
-        components: Which components are quantized; all that can be when null.
+        components: Which components are quantized; the denoisers when null.
     """
 
     backend: Text = Field(examples=["bitsandbytes_4bit"])
@@ -211,7 +211,7 @@ class Preset(Part):
         examples=["{transformer: 11.9, vae: 0.08}"],
     )
     quantization: Quantization | None = Field(
-        default=None, examples=["{backend: torchao, kwargs: {quant_type: int8wo}}"]
+        default=None, examples=["{backend: torchao, kwargs: {quant_type: Int8WeightOnlyConfig}}"]
     )
     compile: dict[str, Scalar] | None = Field(default=None, examples=["{fullgraph: true}"])
     prompts: Annotated[tuple[Text, ...], Items] = Field(default=(), examples=['["a red circle"]'])

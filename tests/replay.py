@@ -30,10 +30,10 @@ def run_events(
     )
     for core, name in enumerate(devices):
         yield events.CoreStarted(at=0.1, core=core, device=name)
-    for done in range(4):
+    for second, done in enumerate((0, 9_600_000_000, 23_800_000_000, 24_000_000_000)):
         for core in range(plan.cores):
-            what = ("transformer", "vae", "scheduler", "scheduler")[done]
-            yield events.CoreLoading(at=0.2 + done, core=core, what=what, done=done, total=3)
+            loading = {"what": "vae" if second > 1 else "transformer", "total": 24_000_000_000}
+            yield events.CoreLoading(at=0.2 + second, core=core, done=done, **loading)
     for core in range(plan.cores):
         parts = ("transformer", "vae") if core else ("text_encoder", "transformer", "vae")
         yield events.CoreReady(at=4.0, core=core, components=parts, seconds=3.8)

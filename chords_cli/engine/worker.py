@@ -44,6 +44,7 @@ from chords_cli.pipelines.loading import load_pipeline, loaded_components
 from chords_cli.pipelines.offload import Encoders
 from chords_cli.pipelines.quiet import quiet_environment, quiet_libraries
 from chords_cli.pipelines.sampling import CorePipeline
+from chords_cli.pipelines.weights import Reading
 from chords_cli.sampler.algorithms import start_core
 from chords_cli.sampler.rectify import Core
 
@@ -120,13 +121,18 @@ class _Worker:
         torch.set_num_threads(spec.threads)
         if self._device.type == "cuda":
             torch.cuda.set_device(self._device)
-        quiet_libraries(
+        reading = Reading(
             lambda what, done, total: self._pipe.send(
                 CoreLoading(core=core, what=what, done=done, total=total)
             )
         )
+        quiet_libraries(reading.hear)
         pipeline = load_pipeline(
-            spec.model, device=self._device, encodes=core == 0, decodes=spec.decodes
+            spec.model,
+            device=self._device,
+            encodes=core == 0,
+            decodes=spec.decodes,
+            reading=reading,
         )
         self._exchange.open()
         encoders = Encoders(pipeline, spec.model, self._device)

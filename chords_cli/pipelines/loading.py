@@ -12,24 +12,34 @@ from typing import Any
 
 import diffusers
 import torch
-from diffusers import DiffusionPipeline, PipelineQuantizationConfig, SchedulerMixin
+from diffusers import DiffusionPipeline, SchedulerMixin
 
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.pipelines.chain import check_pipeline
 from chords_cli.pipelines.conditioning import encodes_apart
+from chords_cli.pipelines.quantizing import quantization_config, refused
 from chords_cli.pipelines.schedulers import check_scheduler
 from chords_cli.pipelines.spec import ModelSpec
 from chords_cli.pipelines.tuning import tune
+from chords_cli.pipelines.weights import Reading, file_sizes
+
+_META = torch.device("meta")
 
 _ENCODERS = ("text_encoder", "tokenizer", "text_processor")
 
 
 def load_pipeline(
-    spec: ModelSpec, *, device: torch.device, encodes: bool, decodes: bool
+    spec: ModelSpec,
+    *,
+    device: torch.device,
+    encodes: bool,
+    decodes: bool,
+    reading: Reading | None = None,
 ) -> DiffusionPipeline:
     """The pipeline of `spec` with what this core needs, on `device`.
 
-    Everything that can be refused is refused before the first weight is read.
+    Everything that can be refused is refused before the first weight is read. `reading` is told
+    what there is to read.
 
     Raises:
         UsageError: The pipeline, its scheduler or a setting cannot work.
@@ -45,7 +55,11 @@ def load_pipeline(
         given |= {name: None for name in index if name.startswith(_ENCODERS)}
     if not decodes and "vae" in index:
         given["vae"] = _config_only(Path(spec.folder), "vae", index["vae"])
-    pipe = _from_folder(cls, spec, given)
+    quantization = quantization_config(spec, index)
+    if reading:
+        names = [name for name in index if name not in given]
+        reading.expect(file_sizes(Path(spec.folder), names))
+    pipe = _from_folder(cls, spec, given, quantization, _device_map(cls, spec, device))
     _place(pipe, device)
     tune(pipe, spec)
     pipe.set_progress_bar_config(disable=True)
@@ -138,7 +152,11 @@ def _config_only(folder: Path, name: str, entry: list[str]) -> torch.nn.Module:
 
 
 def _from_folder(
-    cls: type[DiffusionPipeline], spec: ModelSpec, given: dict[str, Any]
+    cls: type[DiffusionPipeline],
+    spec: ModelSpec,
+    given: dict[str, Any],
+    quantization: Any,
+    device_map: str | None,
 ) -> DiffusionPipeline:
     wanted = {name: options.get("dtype") for name, options in spec.components.items()}
     dtypes = {name: getattr(torch, dtype) for name, dtype in wanted.items() if dtype}
@@ -149,7 +167,8 @@ def _from_folder(
             dtype=dtypes,
             local_files_only=True,
             use_safetensors=True,
-            quantization_config=_quantization(spec),
+            quantization_config=quantization,
+            device_map=device_map,
             **given,
         )
     except (OSError, ValueError, TypeError) as error:
@@ -158,31 +177,28 @@ def _from_folder(
             f"{spec.pipeline} could not be loaded from {spec.folder}: {first}",
             "check that the folder is complete and that its weights are safetensors",
         ) from error
+    except (ImportError, RuntimeError) as error:
+        if quantization is None or isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise refused(spec, error) from error
 
 
-def _quantization(spec: ModelSpec) -> PipelineQuantizationConfig | None:
-    if spec.quantization is None:
-        return None
-    backend = spec.quantization["backend"]
-    try:
-        return PipelineQuantizationConfig(
-            quant_backend=backend,
-            quant_kwargs=spec.quantization.get("kwargs") or {},
-            components_to_quantize=spec.quantization.get("components"),
-        )
-    except (ImportError, ValueError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise UsageError(
-            f"quantization {backend} is not possible: {reason}",
-            "install the backend's package or correct `quantization` in the preset",
-        ) from error
+def _device_map(cls: type[DiffusionPipeline], spec: ModelSpec, device: torch.device) -> str | None:
+    """What has diffusers read weights straight into the memory of the current device.
+
+    None where they go by the host: for the host itself, and for text encoders that stay there.
+    """
+    stays = any(options.get("offload") == "always" for options in spec.components.values())
+    by_host = device.type == "cpu" or stays or cls._load_connected_pipes
+    return None if by_host else device.type
 
 
 def _place(pipe: DiffusionPipeline, device: torch.device) -> None:
     """Everything but the text encoders, which `offload.Encoders` places, goes to the device."""
     for name, part in pipe.components.items():
-        movable = isinstance(part, torch.nn.Module) and not _is_meta(part)
-        if movable and not name.startswith("text_encoder"):
+        if name.startswith("text_encoder") or not isinstance(part, torch.nn.Module):
+            continue
+        if any(weight.device not in (device, _META) for weight in part.parameters()):
             part.to(device)
 
 

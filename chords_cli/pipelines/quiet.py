@@ -1,5 +1,7 @@
 """Workers print nothing: the libraries' bars and logs are turned into progress, or off.
 
+Shards of weights are read in parallel, which diffusers too learns from the environment.
+
 `quiet_environment` must run before those libraries are imported, so this module imports none of
 them at its top.
 """
@@ -11,7 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any
 
 Progress = Callable[[str, int, int | None], None]
-"""Told (what is loading, pieces done, pieces in all or None)."""
+"""Told (what is loading, pieces done, pieces in all or None).
+
+Of a pipeline's components each one's name as it begins, else a bar's title after every piece.
+"""
 
 _ENVIRONMENT = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -21,6 +26,7 @@ _ENVIRONMENT = {
     "TRANSFORMERS_VERBOSITY": "error",
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
     "TOKENIZERS_PARALLELISM": "false",
+    "HF_ENABLE_PARALLEL_LOADING": "yes",
     "OMP_WAIT_POLICY": "PASSIVE",  # a thread that waits by spinning takes its time from others
 }
 
@@ -65,8 +71,13 @@ def _bar_class(empty: type, progress: Progress) -> type:
 
         def __iter__(self) -> Iterator[Any]:
             for piece in self._pieces or ():
-                yield piece
-                self.update()
+                if isinstance(piece, tuple):  # a component, by name and class
+                    progress(str(piece[0]), self._done, self._total)
+                    self._done += 1
+                    yield piece
+                else:
+                    yield piece
+                    self.update()
 
         def update(self, n: int = 1) -> None:
             self._done += n

@@ -87,4 +87,10 @@ def _compile(pipe: DiffusionPipeline, arguments: dict[str, Any]) -> None:
                 f"compile is set, but {type(part).__name__} names no repeated blocks to compile",
                 "remove `compile` from the preset",
             )
-        part.compile_repeated_blocks(**arguments)
+        try:
+            part.compile_repeated_blocks(**arguments)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UsageError(
+                f"compile is not possible: {' '.join(str(error).split())[:300]}",
+                "write arguments of torch.compile, such as `compile: {fullgraph: true}`",
+            ) from error

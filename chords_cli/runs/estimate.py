@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chords_cli.media.latents import read_header
+from chords_cli.pipelines.weights import weight_files
 from chords_cli.runs.settings import Settings
 
 _ENCODERS = ("text_encoder", "tokenizer", "text_processor")
@@ -56,15 +57,9 @@ def _dtype(settings: Settings, name: str) -> str:
 def _file_weights(settings: Settings, folder: Path) -> Iterator[tuple[str, int]]:
     index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
     for name, entry in index.items():
-        if isinstance(entry, list) and entry[0] and (files := _weight_files(folder / name)):
+        if isinstance(entry, list) and entry[0] and (files := weight_files(folder / name)):
             size = _BYTES[_dtype(settings, name)]
             yield name, sum(_weight_bytes(file, size) for file in files)
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    """The weights without the variants (`model.fp16.safetensors`) that lie beside them."""
-    files = sorted(folder.glob("*.safetensors"))
-    return [file for file in files if "." not in file.stem] or files
 
 
 def _weight_bytes(file: Path, size: int) -> int:

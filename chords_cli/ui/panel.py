@@ -11,7 +11,7 @@ from rich.text import Text
 
 from chords_cli.events import OutputLanded
 from chords_cli.ui.progress import CoreProgress, Progress
-from chords_cli.ui.words import clock, duration, headline, places, promise, small
+from chords_cli.ui.words import clock, duration, headline, places, promise, size, small
 
 WIDEST = 110
 _NARROW = 76
@@ -50,6 +50,8 @@ def draw(progress: Progress, width: int, height: int, now: float) -> RenderableT
         parts += [*gap, _outputs(shown)]
     if progress.prompt:
         parts += [*gap, _prompt(progress)]
+    elif reading := _reading(progress):
+        parts += [*gap, Text(reading, style="dim", overflow="ellipsis", no_wrap=True)]
     elapsed = clock(now - progress.began) if progress.began is not None else ""
     title = progress.resolved.model if progress.resolved else "chords"
     return Panel(
@@ -111,7 +113,7 @@ def _cores(progress: Progress, width: int) -> Table:
 def _row(core: CoreProgress, progress: Progress) -> list[RenderableType]:
     """State, bar, own steps, grid step and last correction."""
     loading = core.state in ("starting", "loading", "ready")
-    done, total = (core.loaded, core.to_load or 0) if loading else (core.done, core.evaluations)
+    done, total = (core.loaded, core.to_load) if loading else (core.done, core.evaluations)
     if core.state == "ready":
         done = total = 1
     bar = ProgressBar(
@@ -125,10 +127,23 @@ def _row(core: CoreProgress, progress: Progress) -> list[RenderableType]:
     return [
         Text(core.state, style=_STATE_STYLES[core.state]),
         bar,
-        Text("" if loading else f"{done}/{total}"),
+        Text(_loaded(core) if loading else f"{done}/{total}"),
         Text("" if loading else f"{core.stop}/{steps}" if steps else f"{core.stop}", style="dim"),
         Text(small(core.corrections[-1]) if core.corrections else "", style="magenta"),
     ]
+
+
+def _loaded(core: CoreProgress) -> str:
+    """How much of the weights is there."""
+    if core.state != "loading" or not core.to_load:
+        return ""
+    return f"{size(core.loaded)}/{size(core.to_load)}"
+
+
+def _reading(progress: Progress) -> str:
+    """Which components the cores that still load are at; empty when none does."""
+    parts = [core.part for core in progress.cores.values() if core.state == "loading"]
+    return f"reading {', '.join(dict.fromkeys(parts))}" if parts else ""
 
 
 def _outputs(landed: Sequence[OutputLanded]) -> Table:

@@ -21,14 +21,16 @@ class CoreProgress:
     Attributes:
         state: starting, loading, ready, encoding, waiting, sampling, decoding or done.
         done: How many steps of its own walk it has taken, of `evaluations`.
+        part: The component that it loads; `loaded` of `to_load` bytes of all components.
         stop: The grid step at which it stands.
         corrections: Its last corrections, oldest first.
     """
 
     device: str = ""
     state: str = "starting"
+    part: str = ""
     loaded: int = 0
-    to_load: int | None = None
+    to_load: int = 0
     done: int = 0
     evaluations: int = 0
     stop: int = 0
@@ -98,7 +100,8 @@ class Progress:
     @_note.register
     def _(self, event: events.CoreLoading) -> None:
         core = self.core(event.core)
-        core.state, core.loaded, core.to_load = "loading", event.done, event.total
+        core.state, core.part = "loading", event.what
+        core.loaded, core.to_load = event.done, event.total
 
     @_note.register
     def _(self, event: events.CoreReady) -> None:

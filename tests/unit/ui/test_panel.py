@@ -56,6 +56,16 @@ def test_panel_shows_every_core_in_the_midst_of_a_run():
     assert "\n".join(lines(played(until=at_round_ten), 80)) + "\n" == MIDWAY
 
 
+def test_panel_shows_while_loading_which_part_is_read_and_how_many_bytes_are_there():
+    def later(event: events.Event) -> bool:
+        return isinstance(event, events.CoreLoading) and event.done > 0 and event.core == 2
+
+    shown = lines(played(until=later), 80)
+    assert shown[5].split()[1:7] == ["0", "cuda:0", "loading", "━━━╸", "9.6", "GB/24.0"]
+    assert shown[8].split()[1:6] == ["3", "cuda:3", "loading", "0", "B/24.0"]
+    assert shown[10].strip("│ ") == "reading transformer"
+
+
 @pytest.mark.parametrize("cores", [1, 2, 8, 16])
 @pytest.mark.parametrize("width", [60, 70, 80, 100, 200])
 @pytest.mark.parametrize("device", ["cpu", "cuda:{}"])

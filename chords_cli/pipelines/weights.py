@@ -1,0 +1,50 @@
+"""The files of a model's weights, and how many of their bytes are read; without any library."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+Tell = Callable[[str, int, int], None]
+"""Told (component, bytes read, bytes in all)."""
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """A component's weights without the variants (`model.fp16.safetensors`) beside them."""
+    files = sorted(folder.glob("*.safetensors"))
+    return [file for file in files if "." not in file.stem] or files
+
+
+def file_sizes(folder: Path, names: list[str]) -> dict[str, int]:
+    """The bytes on disk of the components that have weights, in the order of `names`."""
+    sizes = {
+        name: sum(file.stat().st_size for file in weight_files(folder / name)) for name in names
+    }
+    return {name: size for name, size in sizes.items() if size}
+
+
+class Reading:
+    """Turns the libraries' bars into bytes.
+
+    They tell which component comes next and how many of its shards or tensors are done. A
+    component's share is counted in those pieces, as if all were of one size.
+    """
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._sizes: Mapping[str, int] = {}
+        self._left: dict[str, int] = {}
+        self._now, self._share = "", 0.0
+
+    def expect(self, sizes: Mapping[str, int]) -> None:
+        """The bytes of every component that will be read."""
+        self._sizes, self._left, self._now, self._share = sizes, dict(sizes), "", 0.0
+
+    def hear(self, what: str, done: int, total: int | None) -> None:
+        """Takes a bar's word: a component's name as it begins, or pieces of the current one."""
+        if what in self._sizes:
+            self._left.pop(self._now, None)
+            self._now, self._share = what, 0.0
+        elif self._now and total:
+            self._share = min(1.0, done / total)
+        if self._now:
+            size, whole = self._left.get(self._now, 0), sum(self._sizes.values())
+            self._tell(self._now, whole - sum(self._left.values()) + int(self._share * size), whole)
