@@ -17,6 +17,9 @@ ReadJson = Callable[[str], Any]
 _TEXT = (".json", ".txt", ".model", ".jinja")
 """What tokenizers and processors are made of."""
 
+_PROCESSORS = ("tokenizer_config.json", "preprocessor_config.json", "processor_config.json")
+"""What tells a tokenizer or processor from a model that has lost its weights."""
+
 _SLOW_VOCABULARY = ("vocab.json", "vocab.txt", "merges.txt", ".model")
 """What is not opened where a tokenizer.json says the same."""
 
@@ -82,7 +85,8 @@ def _component_files(
 ) -> Collection[str]:
     if "scheduler_config.json" in own:
         return ["scheduler_config.json"]
-    if "config.json" in own and any(map(_is_weights, own)):
+    speaks = any(file in own for file in _PROCESSORS)
+    if "config.json" in own and (any(map(_is_weights, own)) or not speaks):
         generates = library == "transformers" and "For" in cls
         extra = {"generation_config.json"} & set(own) if generates else set()
         return {"config.json", *extra, *_weights(name, own, library, read_json)}
