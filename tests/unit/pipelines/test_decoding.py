@@ -55,6 +55,19 @@ def test_decoding_asks_the_model_only_where_the_beginning_of_the_loop_is_hidden(
     assert not np.array_equal(frames, core.decode(call, SEED, STEPS, torch.zeros_like(latent)))
 
 
+@pytest.mark.parametrize("family", ["cogvideo", "hunyuan", "wan", "sana", "ltx", "flux2-klein"])
+def test_picture_in_bfloat16_equals_stock_whatever_type_a_step_is_computed_in(family: str) -> None:
+    pipe = (tiny.BUILDERS | zoo.BUILDERS)[family]().to(torch.bfloat16)
+    call = {"prompt": "a cat", **(tiny.CALLS | zoo.CALLS)[family], "num_inference_steps": STEPS}
+    core, noise = core_of(pipe), torch.Generator("cpu").manual_seed(SEED)
+    made = pipe(**call, generator=noise, output_type="pil", return_dict=False)[0]
+    stock = np.stack([np.asarray(frame) for frame in (made[0] if type(made[0]) is list else made)])
+    latent = core.sample(call, SEED, STEPS, tuple(range(STEPS)), lead)
+    assert latent is not None
+    assert np.array_equal(core.decode(call, SEED, STEPS, latent), stock)
+    assert np.array_equal(core.decode(call, SEED, STEPS, latent.float()), stock)
+
+
 def test_next_sample_begins_with_noise_again_after_a_decoded_one() -> None:
     core, call = core_of(tiny.flux()), {"prompt": "a cat", **tiny.CALLS["flux"]}
     call["num_inference_steps"] = STEPS
