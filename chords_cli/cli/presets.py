@@ -1,5 +1,6 @@
 """`chords presets`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -49,14 +50,18 @@ def _list(console: Console) -> None:
 
 def _show(console: Console, name: str) -> None:
     from chords_cli.presets import find_preset
+    from chords_cli.runs.estimate import preset_memory
     from chords_cli.ui.preset_views import preset_text
 
     preset = find_preset(name)
+    facts = _facts(preset)
+    whole = facts["weights"]["state"] == "complete"
+    facts["memory"] = preset_memory(preset, Path(facts["weights"]["folder"]) if whole else None)
     if console.mode == "json":
         settings = preset.model_dump(mode="json", by_alias=True)
-        console.document({**settings, **_facts(preset)})
+        console.document({**settings, **facts})
         return
-    for line in preset_text(preset, _facts(preset)).splitlines():
+    for line in preset_text(preset, facts).splitlines():
         console.line(line)
 
 

@@ -7,13 +7,15 @@ the picture.
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from chords_cli.media.latents import read_header
 from chords_cli.pipelines.weights import weight_files
-from chords_cli.runs.settings import Settings
+from chords_cli.planning import resolve_plan, resolve_stop
+from chords_cli.preset_schema import Preset
+from chords_cli.runs.settings import Settings, decoding_cores
 
 _ENCODERS = ("text_encoder", "tokenizer", "text_processor")
 """What core 0 alone loads, by the first letters of the component's name."""
@@ -28,38 +30,55 @@ def estimate_memory(settings: Settings, folder: Path | None) -> list[dict[str, A
 
     `folder` holds the model; None, where it is not on this machine. Empty where nothing is known.
     """
-    weights = dict(_file_weights(settings, folder) if folder else _told_weights(settings))
+    cores = _estimate(
+        settings.preset, settings.dtype, folder, settings.plan.cores, settings.decoders
+    )
+    return [core | {"device": settings.devices[core["core"]]} for core in cores]
+
+
+def preset_memory(preset: Preset, folder: Path | None) -> list[dict[str, Any]]:
+    """The same for a preset's own plan, without devices; files that cannot be read are left."""
+    plan = resolve_plan(preset)
+    decoders = decoding_cores(plan, resolve_stop(preset, plan.cores))
+    try:
+        return _estimate(preset, preset.dtype, folder, plan.cores, decoders)
+    except (OSError, ValueError):
+        return _estimate(preset, preset.dtype, None, plan.cores, decoders)
+
+
+def _estimate(
+    preset: Preset, dtype: str, folder: Path | None, cores: int, decoders: Collection[int]
+) -> list[dict[str, Any]]:
+    dtypes = {name: part.dtype for name, part in preset.components.items() if part.dtype}
+    sizes = {name: _BYTES[chosen] for name, chosen in dtypes.items()}
+    weights = dict(
+        _file_weights(folder, sizes, _BYTES[dtype])
+        if folder
+        else _told_weights(preset, sizes, _BYTES[dtype])
+    )
     estimate = []
-    for core, device in enumerate(settings.devices if weights else ()):
-        held = {name: size for name, size in weights.items() if _holds(settings, core, name)}
-        estimate.append(
-            {"core": core, "device": device, "components": held, "bytes": sum(held.values())}
-        )
+    for core in range(cores if weights else 0):
+        held = {name: size for name, size in weights.items() if _holds(core, name, decoders)}
+        estimate.append({"core": core, "components": held, "bytes": sum(held.values())})
     return estimate
 
 
-def _holds(settings: Settings, core: int, name: str) -> bool:
+def _holds(core: int, name: str, decoders: Collection[int]) -> bool:
     if name == "vae":
-        return core in settings.decoders
+        return core in decoders
     return core == 0 or not name.startswith(_ENCODERS)
 
 
-def _told_weights(settings: Settings) -> Iterator[tuple[str, int]]:
-    for name, billions in settings.preset.parameters.items():
-        yield name, round(billions * 1e9) * _BYTES[_dtype(settings, name)]
+def _told_weights(preset: Preset, sizes: dict[str, int], default: int) -> Iterator[tuple[str, int]]:
+    for name, billions in preset.parameters.items():
+        yield name, round(billions * 1e9) * sizes.get(name, default)
 
 
-def _dtype(settings: Settings, name: str) -> str:
-    part = settings.preset.components.get(name)
-    return (part and part.dtype) or settings.dtype
-
-
-def _file_weights(settings: Settings, folder: Path) -> Iterator[tuple[str, int]]:
+def _file_weights(folder: Path, sizes: dict[str, int], default: int) -> Iterator[tuple[str, int]]:
     index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
     for name, entry in index.items():
         if isinstance(entry, list) and entry[0] and (files := weight_files(folder / name)):
-            size = _BYTES[_dtype(settings, name)]
-            yield name, sum(_weight_bytes(file, size) for file in files)
+            yield name, sum(_weight_bytes(file, sizes.get(name, default)) for file in files)
 
 
 def _weight_bytes(file: Path, size: int) -> int:

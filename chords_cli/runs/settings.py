@@ -67,9 +67,14 @@ class Settings:
     @property
     def decoders(self) -> frozenset[int]:
         """The cores that may be asked to decode an output."""
-        if self.all_cores or self.stop.criterion == "residual":
-            return frozenset(hit.core for hit in self.plan.hits)
-        return frozenset({self.plan.hits[self.stop.index].core})
+        return decoding_cores(self.plan, self.stop, keep=self.all_cores)
+
+
+def decoding_cores(plan: Plan, stop: StopRule, *, keep: bool = False) -> frozenset[int]:
+    """The cores of a plan that may be asked to decode; with `keep` all that make an output."""
+    if keep or stop.criterion == "residual":
+        return frozenset(hit.core for hit in plan.hits)
+    return frozenset({plan.hits[stop.index].core})
 
 
 def resolve(request: Request) -> Settings:

@@ -1,6 +1,7 @@
 """Presets for people: the list, and one in full."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from rich.table import Table
@@ -25,8 +26,19 @@ def preset_text(preset: Preset, facts: Mapping[str, Any]) -> str:
         f"# weights: {_weights(weights)}{where}",
         f"# plan: {plan['algo']} {starts}, {plan['rounds']} rounds instead of {plan['steps']}, "
         f"ideally {plan['speedup']:.2f}x sooner",
+        *(f"# memory: {line}" for line in _memory(facts["memory"])),
     )
     return "\n".join((*comments, to_yaml(preset)))
+
+
+def _memory(cores: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A line per kind of core: those that hold the same weights."""
+    for parts, alike in groupby(cores, key=lambda core: core["components"]):
+        numbers = [core["core"] for core in alike]
+        first, last = numbers[0], numbers[-1]
+        who = f"core {first}" if first == last else f"cores {first} to {last}, each"
+        listed = ", ".join(f"{name} {size(amount)}" for name, amount in parts.items())
+        yield f"{who} {size(sum(parts.values()))} of weights ({listed})"
 
 
 def _row(row: Mapping[str, Any]) -> Row:

@@ -117,3 +117,14 @@ def test_wrong_preset_file_is_exit_2_with_file_key_value_and_what_is_allowed(cho
         f"error: {mine}: sampling.cores is 'many', but must be a whole number\n"
         "hint: write sampling.cores: 4\n"
     )
+
+
+def test_a_preset_tells_the_memory_of_every_kind_of_core(chords):
+    lines = chords("presets", "flux").out.splitlines()
+    assert [line for line in lines if line.startswith("# memory: ")] == [
+        "# memory: core 0 33.6 GB of weights "
+        "(transformer 23.8 GB, text_encoder 240.0 MB, text_encoder_2 9.5 GB)",
+        "# memory: cores 1 to 6, each 23.8 GB of weights (transformer 23.8 GB)",
+        "# memory: core 7 24.0 GB of weights (transformer 23.8 GB, vae 160.0 MB)",
+    ]
+    assert len(chords("presets", "flux", "--json").document["memory"]) == 8

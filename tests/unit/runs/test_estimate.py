@@ -4,7 +4,8 @@ import pytest
 
 from chords_cli.engine.messages import Latent
 from chords_cli.media.latents import latent_bytes
-from chords_cli.runs.estimate import estimate_memory
+from chords_cli.presets import find_preset
+from chords_cli.runs.estimate import estimate_memory, preset_memory
 
 
 @pytest.fixture
@@ -52,3 +53,20 @@ def test_a_variant_beside_the_weights_is_not_counted_twice(resolved, weights):
     (weights / "vae" / "model.fp16.safetensors").write_bytes(plain.read_bytes())
     (core,) = estimate_memory(resolved(cores=1), weights)
     assert core["components"]["vae"] == 40
+
+
+def test_a_presets_own_plan_is_estimated_from_its_numbers_of_parameters():
+    cores = preset_memory(find_preset("flux"), None)
+    assert [core["core"] for core in cores] == list(range(8))
+    assert list(cores[0]["components"]) == ["transformer", "text_encoder", "text_encoder_2"]
+    assert cores[1] == {"core": 1, "components": {"transformer": 23.8e9}, "bytes": 23.8e9}
+    assert set(cores[7]["components"]) == {"transformer", "vae"}
+
+
+def test_what_runs_in_another_dtype_counts_in_it():
+    assert preset_memory(find_preset("wan2-1"), None)[7]["components"]["vae"] == 520_000_000
+
+
+def test_files_that_cannot_be_read_leave_the_numbers_of_parameters(tmp_path):
+    (tmp_path / "model_index.json").write_text("{")
+    assert preset_memory(find_preset("flux"), tmp_path) == preset_memory(find_preset("flux"), None)
