@@ -94,7 +94,10 @@ def _list(console: Console, token: str | None, cache: Path | None) -> None:
         for row in rows:
             console.line(row["name"])
     else:
-        console.show(models_table(rows))
+        console.show(models_table([row for row in rows if "error" not in row]))
+        for row in rows:
+            if "error" in row:
+                console.error(row["error"])
 
 
 def _show_dry_run(console: Console, request: "DownloadRequest") -> None:

@@ -45,6 +45,7 @@ def explain_refusal(question: Question, status: int, code: str, message: str) ->
         "GatedRepo": gated,
         "RepoNotFound": unknown_repository,
         "RevisionNotFound": unknown_revision,
+        "EntryNotFound": lost_file,
     }
     if code in known:
         return known[code](question)
@@ -93,6 +94,14 @@ def unknown_revision(question: Question) -> ChordsError:
     return ChordsError(
         f"{question.repo} has no revision {question.revision!r}",
         f"{question.page}/tree/main lists its branches and tags",
+    )
+
+
+def lost_file(question: Question) -> ChordsError:
+    """The hub lists a file that it does not have."""
+    return ChordsError(
+        f"{question.repo} lists a file that {question.endpoint} does not have",
+        f"see {question.page}/tree/main, or name another --revision",
     )
 
 

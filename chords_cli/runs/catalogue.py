@@ -5,11 +5,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chords_cli.errors import ChordsError
+from chords_cli.errors import ChordsError, UsageError
 from chords_cli.hub import find_weights
 from chords_cli.hub.client import Hub
 from chords_cli.hub.repository import UnloadableError, likely_json, needed_files
-from chords_cli.presets import Preset, available_presets, load_preset
+from chords_cli.presets import PresetFile, available_presets, load_preset
 from chords_cli.runs.errands import run_errands
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -19,19 +19,26 @@ def catalogue(token: str | None = None, cache: Path | None = None) -> list[dict[
     """A row per preset that is a repository of the hub.
 
     Sizes come from the disk or else from the hub; where that does not answer they are estimated
-    from the preset's numbers of parameters, and `exact` is false.
+    from the preset's numbers of parameters, and `exact` is false. A preset that cannot be read has
+    a row with its `error` and nothing else.
     """
-    presets = [load_preset(file.file) for file in available_presets()]
-    rows = [_row(preset, cache) for preset in presets if preset.repo]
+    rows = [row for file in available_presets() if (row := _row(file, cache))]
     hub = Hub(token, cache)
-    open_questions = [row for row in rows if not row["exact"]]
+    open_questions = [row for row in rows if not row.get("exact", True)]
     if not hub.offline and open_questions:
         errands = [partial(_ask_size, hub, row) for row in open_questions]
         run_errands(errands, len(errands), threading.Event())
     return rows
 
 
-def _row(preset: Preset, cache: Path | None) -> dict[str, Any]:
+def _row(file: PresetFile, cache: Path | None) -> dict[str, Any] | None:
+    """A preset's row; None when it is a local folder."""
+    try:
+        preset = load_preset(file.file)
+    except UsageError as error:
+        return {"name": file.name, "error": error.message}
+    if not preset.repo:
+        return None
     weights = find_weights(preset, cache)
     complete = weights.state == "complete"
     estimate = sum(preset.parameters.values()) * 1e9 * _BYTES[preset.dtype]

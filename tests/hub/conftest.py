@@ -73,10 +73,12 @@ class Place:
         """The repository's snapshot."""
         return self.store(repo) / "snapshots" / self.hub.repos[repo].commit
 
-    def start(self, *arguments: object, **variables: str) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: object, stderr: int = subprocess.PIPE, **variables: str
+    ) -> subprocess.Popen[str]:
         """Starts `chords` with these arguments."""
         line = [sys.executable, "-m", "chords_cli", *map(str, arguments)]
-        return self._start(line, variables)
+        return self._start(line, variables, stderr)
 
     def chords(
         self, *arguments: object, code: int = 0, **variables: str
@@ -88,14 +90,16 @@ class Place:
         """Runs a Python program to its end."""
         return _finished(self._start([sys.executable, "-c", program], variables), 0)
 
-    def _start(self, line: list[str], variables: dict[str, str]) -> subprocess.Popen[str]:
+    def _start(
+        self, line: list[str], variables: dict[str, str], stderr: int = subprocess.PIPE
+    ) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             line,
             env=self.environment | variables,
             cwd=self.home,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
         self.running.append(process)

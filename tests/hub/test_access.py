@@ -1,5 +1,6 @@
 """Who may have what, what is said to those who may not, and where tokens are not seen."""
 
+import json
 import socket
 import subprocess
 from pathlib import Path
@@ -67,6 +68,14 @@ def test_a_forbidden_file_is_not_asked_for_again(place):
     assert f"{place.hub.endpoint}/{WAN}" in hint
     assert "`hf auth login` or set HF_TOKEN" in hint
     assert len([seen for seen in place.hub.seen if "/resolve/" in seen.path]) == 1
+
+
+def test_a_file_that_the_hub_has_lost_is_said_so(place):
+    lost = {"X-Error-Code": "EntryNotFound"}
+    place.hub.faults.append(Fault("vae/config.json", "status", times=99, status=404, headers=lost))
+    message, _ = place.chords("download", WAN, code=1).stderr.splitlines()[-2:]
+    assert message == f"error: {WAN} lists a file that {place.hub.endpoint} does not have"
+    assert not place.snapshot(WAN).joinpath("model_index.json").exists()
 
 
 def test_an_unknown_revision_is_named(place):
@@ -151,6 +160,15 @@ def test_the_token_is_seen_by_the_hub_alone(place):
     assert TOKEN in {seen.token for seen in place.hub.seen}
     written = (path for path in place.home.rglob("*") if path.is_file())
     assert [path for path in written if TOKEN.encode() in path.read_bytes()] == []
+
+
+def test_with_json_a_refusal_is_one_document(place):
+    done = place.chords("download", "my-flux", "--json", code=1)
+    error = json.loads(done.stdout)["error"]
+    assert (error["message"], done.stderr) == (
+        f"{FLUX} is gated, and you are not logged in",
+        "",
+    )
 
 
 def test_the_token_is_not_in_a_document(place):

@@ -1,7 +1,12 @@
 """`chords download`: what it fetches, what it leaves, and what it says."""
 
 import json
+import os
+import pty
+import re
 import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -9,7 +14,7 @@ from huggingface_hub import scan_cache_dir
 
 from chords_cli.ui.words import size
 from tests.hub.repositories import FLUX, FLUX_NEEDS, WAN, WAN_NEEDS
-from tests.hub.server import TOKEN, File, Repo
+from tests.hub.server import TOKEN, Fault, File, Repo
 
 
 def test_download_fetches_what_a_run_opens_and_nothing_else(place):
@@ -150,6 +155,33 @@ def test_without_a_name_there_is_a_table_of_presets(place):
     assert f"{size(rows['my-wan']['bytes'])}  downloaded" in mine["my-wan"]
     assert "about 400.0 MB  not downloaded" in mine["my-flux"]
     assert mine["my-flux"].rstrip().endswith("A licence (gated)")
+
+
+def test_the_table_goes_on_past_a_broken_preset(place):
+    (place.home / "config/chords/presets/broken.yaml").write_text("name: 7")
+    done = place.chords("download", HF_HUB_OFFLINE="1")
+    assert [line for line in done.stdout.splitlines() if line.startswith("my-flux ")]
+    assert "broken.yaml: name is 7, but must be text" in done.stderr
+
+
+def read_to_end(terminal: int) -> Iterator[str]:
+    """What a terminal is sent until nobody writes to it any more."""
+    with suppress(OSError), open(terminal, "rb", buffering=0) as stream:
+        while block := stream.read(4096):
+            yield block.decode(errors="replace")
+
+
+def test_in_a_terminal_bars_show_bytes_and_speed(place):
+    place.hub.faults.append(Fault("vae/diffusion_pytorch_model.safetensors", "drop"))
+    terminal, screen = pty.openpty()
+    process = place.start("download", "my-wan", stderr=screen, TERM="xterm")
+    os.close(screen)
+    shown = "".join(read_to_end(terminal))
+    assert process.communicate(timeout=60)[0] == f"{place.snapshot(WAN)}\n"
+    assert "my-wan: 15 files, " in shown
+    assert "vae/diffusion_pytorch_model.safetensors" in shown
+    assert re.search(r"\d+\.\d/\d+\.\d kB", shown)
+    assert shown.splitlines()[-1].endswith(" fetched and checked")
 
 
 @pytest.mark.parametrize(
