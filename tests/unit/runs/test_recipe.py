@@ -7,7 +7,6 @@ import pytest
 from chords_cli.runs import loras
 from chords_cli.runs.generate import pool_settings
 from chords_cli.runs.recipe import pixels
-from chords_cli.runs.resume import look_back
 
 KEYS = """
 compile: {fullgraph: true}
@@ -42,7 +41,6 @@ def test_a_lora_and_its_scale_are_in_the_recipe_as_they_were_named(resolved, lor
 
 def test_an_image_has_no_pace(resolved):
     assert "fps" not in pixels(resolved())
-    assert look_back(resolved()).done == {}
 
 
 def test_keys_of_the_preset_and_loras_reach_the_workers(resolved, preset_file, lora):

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from chords_cli.errors import PlanError
+from chords_cli.errors import PlanError, UsageError
+from chords_cli.runs import settings as settings_module
 from chords_cli.runs.request import Request
 from chords_cli.runs.settings import resolve
 from chords_cli.sampler.plan import chords_plan
@@ -243,3 +244,12 @@ def test_resolving_settings_leaves_torch_and_its_friends_unloaded():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_a_kind_without_a_built_in_model_wants_one_named(monkeypatch):
+    monkeypatch.setattr(settings_module, "DEFAULT", {"video": "none-yet"})
+    with pytest.raises(UsageError) as caught:
+        resolve(Request(kind="video"))
+    assert caught.value.message == "there is no built-in video model"
+    assert "wan2-1" in caught.value.hint
+    assert caught.value.hint.endswith("as in chords video --model wan2-1")
