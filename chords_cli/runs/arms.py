@@ -109,7 +109,7 @@ def _settings(text: str, words: Sequence[str]) -> Iterator[tuple[str, Any]]:
                 'write settings as in --arm "chords cores=8 stop_index=2"',
             )
         if key not in SETTINGS:
-            near = difflib.get_close_matches(key, SETTINGS, n=1)
+            near = difflib.get_close_matches(key, SETTINGS, n=1, cutoff=0.75)
             hint = f"an arm may set {', '.join(SETTINGS)}"
             raise UsageError(
                 f"arm {text!r}: {key} is not a setting of an arm",

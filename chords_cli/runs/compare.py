@@ -4,6 +4,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,9 @@ def compare(request: CompareRequest, listener: Callable[[Event], None], render: 
     with new_folder(comparison.output), tempfile.TemporaryDirectory(prefix="chords-") as spool:
         gallery = Gallery(comparison, Path(spool))
         results = Results(comparison, gallery)
-        for measured in measure(comparison, loads, listener, gallery.keep):
-            results.add(measured)
+        with closing(measure(comparison, loads, listener, gallery.keep)) as runs:
+            for measured in runs:
+                results.add(measured)
         if clip is not None:
             results.judge(clip)
         record = _document(comparison, loads, results)

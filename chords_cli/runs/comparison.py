@@ -149,9 +149,19 @@ def _settings(arm: Arm, base: Request) -> Settings:
     if arm.on_one_core:
         base = replace(base, cores=None)
     try:
+        _check_kind(arm, base)
         return resolve(replace(base, algo=algo, **arm.said))
     except UsageError as error:
         raise UsageError(f"arm {arm.name!r}: {error.message}", error.hint) from error
+
+
+def _check_kind(arm: Arm, base: Request) -> None:
+    preset = find_preset(arm.said.get("model") or base.model or DEFAULT[base.kind])
+    if preset.kind != base.kind:
+        raise UsageError(
+            f"{preset.name} makes {preset.kind}s, but what is compared are {base.kind}s",
+            f"name a preset that makes {base.kind}s",
+        )
 
 
 def _fewest_rounds(arm: Arm, others: Iterable[Contestant]) -> int:

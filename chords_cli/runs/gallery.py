@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chords_cli.errors import ChordsError
 from chords_cli.media.files import write_file
 from chords_cli.media.images import png_bytes
 from chords_cli.media.sheets import Cell, Row, difference_map, film_frames, gain_for, sheet
@@ -34,10 +35,12 @@ class Gallery:
     def __init__(self, comparison: Comparison, spool: Path) -> None:
         self._comparison, self._spool = comparison, spool
         self._replace = comparison.request.base.overwrite
+        self._shape: tuple[int, ...] = ()
 
     def keep(self, one: Contestant, take: Take, output: "SampledOutput") -> None:
         """Writes the files of a result."""
         assert output.frames is not None, "only decoded outputs are kept"
+        self._check_shape(one, output.frames.shape)
         np.save(self._path(one, take), output.frames)
         made = document(one.settings, take, output_document(output))
         for ending in reversed(endings(one.settings)):
@@ -82,14 +85,23 @@ class Gallery:
         for take in self._takes():
             _, maps = self.differences(take)
             for one in self._comparison.contestants:
-                names = [
-                    one.file(take, end) for end in ("png", "mp4") if end in endings(one.settings)
-                ]
+                shown_endings = {"png", "mp4"} & set(endings(one.settings))
+                names = [one.file(take, ending) for ending in shown_endings]
                 shown |= {name: (self._comparison.output / name).read_bytes() for name in names}
                 if one.number in maps:
                     name = difference_name(one.name, take.number)
                     shown[name] = png_bytes(maps[one.number], {})
         return shown
+
+    def _check_shape(self, one: Contestant, shape: tuple[int, ...]) -> None:
+        """Refuses what cannot be laid over the first result that came."""
+        self._shape = self._shape or shape
+        if shape != self._shape:
+            made, others = ("x".join(map(str, s[:3])) for s in (shape, self._shape))
+            raise ChordsError(
+                f"arm {one.name!r} makes {made} (frames, height, width), another one {others}",
+                "give all arms the same --width, --height and --frames",
+            )
 
     def _takes(self) -> tuple[Take, ...]:
         return self._comparison.takes[:SHOWN]

@@ -5,13 +5,13 @@ that grows slower does so for all of them.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from chords_cli.events import Event, PromptDone, PromptStarted, RunResolved
 from chords_cli.runs.comparison import Comparison, Contestant
+from chords_cli.runs.files import endings
 from chords_cli.runs.generate import model_folder, pool_settings
 from chords_cli.runs.takes import Take
 from chords_cli.runs.timeline import timeline
@@ -27,15 +27,27 @@ Keep = Callable[[Contestant, Take, "SampledOutput"], None]
 PARTS = ("encode", "sample", "decode", "total")
 """What a run's seconds are split into; the total is the time until the picture was there."""
 
+_DIGITS = 4
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
-    """One run of one take. `timeline` is told of the first take only."""
+    """One run of one take.
+
+    Attributes:
+        seconds: By the names of `PARTS`.
+        output: Which output of the run it is, with its latent.
+        nfe_total: The model's evaluations until then, of all cores.
+        peak_memory: Bytes per core: on its device (None where that is the host), on the host.
+        timeline: Told of the first take only.
+    """
 
     contestant: Contestant
     take: Take
     seconds: dict[str, float]
-    sampled: "Sampled"
+    output: "SampledOutput"
+    nfe_total: int
+    peak_memory: tuple[tuple[int | None, int], ...]
     timeline: dict[str, Any] | None
 
 
@@ -68,15 +80,14 @@ def shared_loads(comparison: Comparison) -> list[Shared]:
 
 def measure(
     comparison: Comparison, loads: Sequence[Shared], tell: Tell, keep: Keep
-) -> Iterator[Measured]:
+) -> Generator[Measured]:
     """Runs everything and yields every measured run; what is shared is loaded once."""
     from chords_cli.engine.pool import Pool
 
     total = len(comparison.contestants) * len(comparison.takes) * comparison.request.repeat
     stand = _Stand(comparison, total, tell, keep)
     for load in loads:
-        with ExitStack() as stack:
-            pool = stack.enter_context(Pool(load.settings, stand.hear))
+        with Pool(load.settings, stand.hear) as pool:
             for one in load.contestants:
                 stand.warm_up(pool, one)
             for repetition in range(comparison.request.repeat):
@@ -127,14 +138,16 @@ class _Stand:
         sampled = pool.sample(
             settings.plan, call, take.seed, settings.stop, anew=True, on_output=take_output
         )
-        path = self._comparison.output / one.file(take, "png")
+        path = self._comparison.output / one.file(take, endings(settings)[0])
         self._tell(PromptDone(number=self._number, path=str(path), seconds=decoded[0] - start))
         return Measured(
-            one,
-            take,
-            _seconds(sampled, decoded[0] - start),
-            sampled,
-            self._timeline(one, sampled, start, decoded[0]) if take.number == 1 else None,
+            contestant=one,
+            take=take,
+            seconds=_seconds(sampled, decoded[0] - start),
+            output=sampled.outputs[sampled.chosen],
+            nfe_total=settings.plan.nfe_total(sampled.chosen),
+            peak_memory=sampled.peak_memory,
+            timeline=self._timeline(one, sampled, start, decoded[0]) if take.number == 1 else None,
         )
 
     def _timeline(
@@ -165,7 +178,7 @@ class _Stand:
 
 def _seconds(sampled: "Sampled", total: float) -> dict[str, float]:
     values = (sampled.encode_seconds, sampled.sample_seconds, sampled.decode_seconds, total)
-    return dict(zip(PARTS, values, strict=True))
+    return {part: round(value, _DIGITS) for part, value in zip(PARTS, values, strict=True)}
 
 
 def _fits(own: "PoolSettings", others: "PoolSettings") -> bool:

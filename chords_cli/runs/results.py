@@ -3,19 +3,24 @@
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chords_cli.runs.comparison import Comparison, Contestant
 from chords_cli.runs.files import endings
 from chords_cli.runs.gallery import Gallery
-from chords_cli.runs.measure import PARTS, Measured
+from chords_cli.runs.measure import Measured
 from chords_cli.runs.recipe import model_document
 from chords_cli.runs.saving import output_document
 from chords_cli.runs.scores import distances, over_takes, peaks, speedup, spreads
 from chords_cli.runs.takes import Take
 
-_DIGITS = 4
+_COST_NOTHING = {"num_inference_steps", "negative_prompt"}
+"""Arguments of a call that change how many rounds there are, or nothing of what a round costs."""
+
+if TYPE_CHECKING:
+    from chords_cli.engine.messages import Latent
 
 Key = tuple[int, int]
 """An arm's number and a take's."""
@@ -27,12 +32,19 @@ class Results:
     def __init__(self, comparison: Comparison, gallery: Gallery) -> None:
         self._comparison, self._gallery = comparison, gallery
         self._runs: dict[Key, list[Measured]] = defaultdict(list)
+        self._latents: dict[Key, Latent] = {}
+        self._changing: set[Key] = set()
         self._qualities: dict[Key, dict[str, Any]] = {}
         self._scores: dict[Key, float] = {}
 
     def add(self, measured: Measured) -> None:
-        """Takes one run."""
-        self._runs[measured.contestant.number, measured.take.number].append(measured)
+        """Takes one run; of its latent only whether it is the first run's."""
+        key = (measured.contestant.number, measured.take.number)
+        latent = measured.output.latent
+        if self._latents.setdefault(key, latent) != latent:
+            self._changing.add(key)
+        empty = replace(measured.output, latent=replace(latent, data=b""))
+        self._runs[key].append(replace(measured, output=empty))
 
     def judge(self, clip: Path) -> None:
         """Scores every result with the CLIP model in that folder."""
@@ -49,8 +61,8 @@ class Results:
         runs, takes = self._of(one), self._comparison.takes
         seconds = spreads(runs)
         return {
-            "rounds": statistics.median(_rounds(run) for run in runs),
-            "nfe_total": statistics.median(_nfe(run) for run in runs),
+            "rounds": _median_rounds(runs),
+            "nfe_total": statistics.median(run.nfe_total for run in runs),
             "seconds": seconds,
             "speedup": self._speedup(one, seconds),
             "quality": over_takes([self._quality(one, take) for take in takes]),
@@ -70,20 +82,20 @@ class Results:
         }
 
     def _result(self, one: Contestant, take: Take) -> dict[str, Any]:
-        runs = self._runs[one.number, take.number]
+        key = (one.number, take.number)
+        runs = self._runs[key]
         files = {ending: one.file(take, ending) for ending in endings(one.settings)}
-        chosen = runs[0].sampled.outputs[runs[0].sampled.chosen]
         return {
             "arm": one.name,
             "picture": files["png"],
             "video": files.get("mp4"),
             "latent": files["safetensors"],
-            "output": output_document(chosen),
-            "rounds": _rounds(runs[0]),
-            "nfe_total": _nfe(runs[0]),
+            "output": output_document(runs[0].output),
+            "rounds": runs[0].output.round,
+            "nfe_total": runs[0].nfe_total,
             "seconds": spreads(runs),
-            "runs": [{p: round(run.seconds[p], _DIGITS) for p in PARTS} for run in runs],
-            "same_bits": len({_latent(run).data for run in runs}) == 1,
+            "runs": [run.seconds for run in runs],
+            "same_bits": key not in self._changing,
             "quality": self._quality(one, take),
         }
 
@@ -92,9 +104,9 @@ class Results:
         if key not in self._qualities:
             other = (reference.number, take.number)
             self._qualities[key] = distances(
-                _latent(self._runs[key][0]),
+                self._latents[key],
                 self._gallery.frames(one, take),
-                _latent(self._runs[other][0]),
+                self._latents[other],
                 self._gallery.frames(reference, take),
             )
             if key in self._scores:
@@ -104,12 +116,8 @@ class Results:
     def _speedup(self, one: Contestant, seconds: dict[str, Any]) -> dict[str, Any]:
         reference = self._comparison.reference
         others = self._of(reference)
-        rounds = statistics.median(map(_rounds, self._of(one)))
-        return speedup(
-            seconds,
-            spreads(others),
-            (rounds, statistics.median(map(_rounds, others))) if _alike(one, reference) else None,
-        )
+        rounds = (_median_rounds(self._of(one)), _median_rounds(others))
+        return speedup(seconds, spreads(others), rounds if _alike(one, reference) else None)
 
     def _of(self, one: Contestant) -> list[Measured]:
         takes = self._comparison.takes
@@ -117,24 +125,21 @@ class Results:
 
 
 def _alike(one: Contestant, other: Contestant) -> bool:
-    """Whether a round costs both the same: one model, one dtype, one kind of device."""
+    """Whether a round costs both the same: one model, dtype and device, and one guidance."""
     own, theirs = (
-        (model_document(c.settings.preset), c.settings.dtype, c.settings.devices[0])
+        (
+            model_document(c.settings.preset),
+            c.settings.dtype,
+            c.settings.devices[0],
+            {key: value for key, value in c.settings.call.items() if key not in _COST_NOTHING},
+        )
         for c in (one, other)
     )
     return own == theirs
 
 
-def _rounds(run: Measured) -> int:
-    return run.sampled.outputs[run.sampled.chosen].round
-
-
-def _nfe(run: Measured) -> int:
-    return run.contestant.settings.plan.nfe_total(run.sampled.chosen)
-
-
-def _latent(run: Measured) -> Any:
-    return run.sampled.outputs[run.sampled.chosen].latent
+def _median_rounds(runs: Sequence[Measured]) -> float:
+    return statistics.median(run.output.round for run in runs)
 
 
 def _typical(runs: Sequence[Measured]) -> Measured:

@@ -87,8 +87,8 @@ def speedup(
     measured = _ratio(reference["sample"]["median"], own["sample"]["median"])
     ideal = rounds and _ratio(rounds[1], rounds[0])
     return {
-        "measured": measured and round(measured, _DIGITS),
-        "ideal": ideal and round(ideal, _DIGITS),
+        "measured": measured,
+        "ideal": ideal,
         "ratio": round(measured / ideal, _DIGITS) if measured and ideal else None,
         "total": _ratio(reference["total"]["median"], own["total"]["median"]),
     }
@@ -98,7 +98,7 @@ def peaks(runs: Sequence[Measured], devices: Sequence[str]) -> list[dict[str, An
     """Per core the most memory that any run took, in bytes: on its device, and on the host."""
     found = []
     for core, device in enumerate(devices):
-        own = [run.sampled.peak_memory[core] for run in runs]
+        own = [run.peak_memory[core] for run in runs]
         on_device = [peak for peak, _ in own if peak is not None]
         found.append(
             {
