@@ -1,0 +1,187 @@
+"""The page of a comparison in a real browser, opened from disk; skipped where there is none."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chords_cli.ui.report import render
+from tests.comparisons import ARMS, SCRIPT, made_up
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+DRIVER = shutil.which("chromedriver")
+
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER),
+    reason="no browser: apt-get install chromium chromium-driver",
+)
+
+PATIENCE = 60
+"""Seconds that a browser may take on a busy machine."""
+
+REQUEST = "Network.requestWillBeSent"
+
+Open = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["webdriver.Chrome"]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu"):
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Pages on disk; the first prompt of each is a script."""
+    folder = tmp_path_factory.mktemp("pages")
+    made = {kind: folder / f"{kind}.html" for kind in ("image", "video")}
+    for kind, path in made.items():
+        path.write_text(render(*made_up(kind, SCRIPT, "a dog")))
+    return made
+
+
+@pytest.fixture
+def visit(browser: "webdriver.Chrome", pages: dict[str, Path]) -> Iterator[Open]:
+    """Opens a page; afterwards nothing may have complained and nothing may have been asked for."""
+
+    def go(kind: str, *, width: int = 1200, scheme: str = "light") -> None:
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        browser.get(pages[kind].as_uri())
+
+    browser.get_log("browser")
+    browser.get_log("performance")
+    yield go
+    assert browser.get_log("browser") == []
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == REQUEST]
+    assert asked
+    assert all(url.startswith(("file:///", "data:", "about:")) for url in asked)
+    assert {url for url in asked if url.startswith("file:")} <= {
+        path.as_uri() for path in pages.values()
+    }
+
+
+def style(browser: "webdriver.Chrome", element: str, name: str) -> str:
+    script = "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]"
+    return browser.execute_script(script, element, name)
+
+
+def until(browser: "webdriver.Chrome", script: str) -> None:
+    WebDriverWait(browser, PATIENCE).until(lambda _: browser.execute_script(f"return {script}"))
+
+
+@pytest.mark.parametrize("kind", ["image", "video"])
+def test_a_prompt_that_is_a_script_is_shown_as_text(kind: str, browser, visit: Open) -> None:
+    visit(kind)
+    shown = browser.find_element(By.CSS_SELECTOR, ".take .prompt").text
+    assert shown.startswith(SCRIPT)
+    assert browser.find_element(By.ID, "command").text.count(SCRIPT) == 1
+
+
+def test_the_slider_follows_the_pointer(browser, visit: Open) -> None:
+    visit("image")
+    until(browser, "document.querySelector('#stage').offsetWidth > 100")
+    divider = browser.find_element(By.ID, "divider")
+    before = style(browser, "#layer-left", "clipPath")
+    quarter = divider.size["width"] // 4
+    ActionChains(browser).move_to_element(divider).click_and_hold().move_by_offset(
+        -quarter, 0
+    ).release().perform()
+    assert before == "inset(0px 50% 0px 0px)"
+    assert float(divider.get_property("value")) == pytest.approx(25, abs=2)
+    clip = style(browser, "#layer-left", "clipPath")
+    assert float(clip.split()[1].removesuffix("%")) == pytest.approx(75, abs=2)
+
+
+def test_any_two_results_can_be_laid_over_each_other(browser, visit: Open) -> None:
+    visit("image")
+    for side, arm in (("left", "few-steps"), ("right", "sequential"), ("right", "few-steps")):
+        Select(browser.find_element(By.ID, side)).select_by_visible_text(arm)
+        assert browser.find_element(By.ID, f"tag-{side}").text == arm
+        assert browser.execute_script(
+            "return document.querySelector(`#layer-${arguments[0]} img`).src === "
+            "document.querySelector(`.take:not([hidden]) [data-arm='${arguments[1]}']`).src",
+            side,
+            arm,
+        )
+
+
+def test_differences_can_be_amplified(browser, visit: Open) -> None:
+    visit("image")
+    browser.find_element(By.CSS_SELECTOR, "input[value=difference]").click()
+    assert style(browser, "#layer-left", "mixBlendMode") == "difference"
+    assert style(browser, "#stage", "filter") == "brightness(8)"
+    browser.find_element(By.CSS_SELECTOR, "input[value=slide]").click()
+    assert style(browser, "#stage", "filter") == "none"
+
+
+def test_another_prompt_shows_its_own_results(browser, visit: Open) -> None:
+    visit("image")
+    Select(browser.find_element(By.ID, "take")).select_by_value("2")
+    shown = [take.is_displayed() for take in browser.find_elements(By.CLASS_NAME, "take")]
+    assert shown == [False, True]
+
+
+def test_videos_play_together_and_stop_together(browser, visit: Open) -> None:
+    visit("video")
+    videos = "[...document.querySelectorAll('.take:not([hidden]) video, .stage video')]"
+    until(browser, f"{videos}.every(v => v.readyState >= 2)")
+    browser.find_element(By.ID, "play").click()
+    until(browser, f"{videos}.every(v => v.currentTime > 0.2)")
+    browser.find_element(By.ID, "play").click()
+    assert browser.execute_script(f"return {videos}.every(v => v.paused)")
+    assert browser.execute_script(f"return {videos}.length") == len(ARMS) + 2
+
+
+def test_seeking_moves_every_video(browser, visit: Open) -> None:
+    visit("video")
+    videos = "[...document.querySelectorAll('.take:not([hidden]) video, .stage video')]"
+    until(browser, f"{videos}.every(v => v.readyState >= 2)")
+    browser.execute_script(
+        "const seek = document.getElementById('seek'); seek.value = 0.5;"
+        "seek.dispatchEvent(new Event('input'))"
+    )
+    until(browser, f"{videos}.every(v => Math.abs(v.currentTime - v.duration / 2) < 0.1)")
+
+
+@pytest.mark.parametrize("kind", ["image", "video"])
+def test_the_page_fits_a_phone(kind: str, browser, visit: Open) -> None:
+    visit(kind, width=400)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 400
+
+
+def test_the_page_is_dark_where_the_reader_wants_it_dark(browser, visit: Open) -> None:
+    lightness = {}
+    for scheme in ("light", "dark"):
+        visit("image", scheme=scheme)
+        color = style(browser, "body", "backgroundColor")
+        lightness[scheme] = sum(map(int, color.removeprefix("rgb(").removesuffix(")").split(",")))
+    assert lightness["light"] > 700
+    assert lightness["dark"] < 100
+
+
+def test_every_lane_of_the_timeline_is_drawn(browser, visit: Open) -> None:
+    visit("image")
+    widths = browser.execute_script(
+        "return [...document.querySelectorAll('.lanes rect')].map(r => r.getBBox().width)"
+    )
+    assert len(widths) == 4 * (1 + 1 + 4)
+    assert min(widths) > 0
