@@ -79,9 +79,7 @@ class Plan:
         return walk[round + 1] if round + 1 < len(walk) else self.steps
 
     def visits_all(self, core: int) -> bool:
-        """Whether `core` evaluates every grid step, as the sequential sampler does: core 0 of
-        every plan but one that saves steps on a single core.
-        """
+        """Whether `core` evaluates every grid step, as the sequential sampler does."""
         return len(self.walks[core]) == self.steps
 
     def incoming(self, core: int) -> dict[int, Message]:
@@ -166,6 +164,23 @@ def chords_plan(steps: int, init_t: Sequence[int]) -> Plan:
 def sequential_plan(steps: int) -> Plan:
     """One core that visits every step: what stock diffusers computes."""
     return replace(chords_plan(steps, (0,)), algo="sequential")
+
+
+def check_size(steps: int, cores: int) -> None:
+    """Refuses a grid without steps, a run without cores, and more cores than steps.
+
+    Raises:
+        PlanError: T or K is out of range.
+    """
+    if steps < 1:
+        raise PlanError(f"steps is {steps}, but a grid has at least 1 step", "try --steps 50")
+    if cores < 1:
+        raise PlanError(f"cores is {cores}, but a run has at least 1 core", "try --cores 4")
+    if cores > steps:
+        raise PlanError(
+            f"cores is {cores}, but {steps} steps allow at most {steps} cores",
+            f"use --cores {steps} or fewer, or more --steps",
+        )
 
 
 def _check_starts(steps: int, starts: tuple[int, ...]) -> None:

@@ -6,7 +6,7 @@ above zero, then halve once or twice. The rule keeps that shape, moves the faste
 the end as cores are added, and scales with T.
 """
 
-from chords_cli.errors import PlanError
+from chords_cli.sampler.plan import check_size
 
 _FASTEST = {1: 0.0, 2: 0.40, 3: 0.52, 4: 0.64, 5: 0.68, 6: 0.72, 7: 0.76}
 """The fastest core's start as a share of T; from eight cores on it is 1 - 1.6 / K."""
@@ -22,15 +22,7 @@ def default_init_t(steps: int, cores: int) -> tuple[int, ...]:
     Raises:
         PlanError: K is below 1 or above T.
     """
-    if steps < 1:
-        raise PlanError(f"steps is {steps}, but a grid has at least 1 step", "try --steps 50")
-    if cores < 1:
-        raise PlanError(f"cores is {cores}, but a run has at least 1 core", "try --cores 4")
-    if cores > steps:
-        raise PlanError(
-            f"cores is {cores}, but {steps} steps allow at most {steps} cores",
-            f"use --cores {steps} or fewer, or more --steps",
-        )
+    check_size(steps, cores)
     wanted = [round(share * steps) for share in _shares(cores)]
     return _strictly_increasing(wanted, steps)
 

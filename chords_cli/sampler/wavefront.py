@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chords_cli.errors import PlanError
-from chords_cli.sampler.plan import Hit, Message, Plan
+from chords_cli.sampler.plan import Hit, Message, Plan, check_size
 
 _DEFAULT_ROUNDS = {
     1: (0.5, 0.0),
@@ -119,15 +119,7 @@ def fills(plan: Plan, core: int, grid: LinearGrid) -> list[Fill]:
 
 
 def _check(steps: int, cores: int, rounds: int) -> None:
-    if steps < 1:
-        raise PlanError(f"steps is {steps}, but a grid has at least 1 step", "try --steps 50")
-    if cores < 1:
-        raise PlanError(f"cores is {cores}, but a run has at least 1 core", "try --cores 4")
-    if cores > steps:
-        raise PlanError(
-            f"cores is {cores}, but {steps} steps allow at most {steps} cores",
-            f"use --cores {steps} or fewer, or more --steps",
-        )
+    check_size(steps, cores)
     if not 1 <= rounds <= steps:
         raise PlanError(
             f"rounds is {rounds}, but {steps} steps take from 1 to {steps} rounds",
