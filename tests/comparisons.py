@@ -24,6 +24,7 @@ def made_up(kind: str, *prompts: str) -> tuple[dict[str, Any], dict[str, bytes]]
         "again": f"chords compare {prompts[0]!r}",
         "arms": [_arm(name, number) for number, name in enumerate(ARMS)],
         "takes": takes,
+        "shares_devices": False,
         "notes": ["Cores share cpu.", "A second note."],
         "environment": {"torch": "2.13.0", "diffusers": None},
     }

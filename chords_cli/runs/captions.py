@@ -5,6 +5,9 @@ from typing import Any
 
 Record = Mapping[str, Any]
 
+_BELIEVABLE = 1.1
+"""Measured over ideal speed-up that measurement's noise may explain."""
+
 
 def title(record: Record) -> str:
     """The sheet's heading."""
@@ -38,9 +41,19 @@ def _caption(record: Record, result: Record) -> Iterator[str]:
         yield f"latent RMSE {quality['latent_rmse']:.3f}"
 
 
+def shares_devices(arm: Record) -> bool:
+    """Whether some of an arm's cores share a device."""
+    return len(set(arm["devices"])) < arm["cores"]
+
+
 def _notes(record: Record) -> Iterator[str]:
     yield from _shared(record)
     arms = record["arms"]
+    if any((arm["speedup"]["ratio"] or 0) > _BELIEVABLE for arm in arms):
+        yield (
+            "A measured speed-up above the ideal one means that this machine was busy with other "
+            "things, or that its processors are uneven: measure again when it is quiet."
+        )
     if any(arm["name"].startswith("few-steps") for arm in arms):
         yield (
             "few-steps is stock diffusers on one device with as many steps as the fastest other "
@@ -62,7 +75,7 @@ def _notes(record: Record) -> Iterator[str]:
 
 def _shared(record: Record) -> Iterator[str]:
     """Why seconds do not show what separate devices would, where cores share one."""
-    crowded = [arm for arm in record["arms"] if len(set(arm["devices"])) < arm["cores"]]
+    crowded = [arm for arm in record["arms"] if shares_devices(arm)]
     if crowded:
         places = ", ".join(dict.fromkeys(place for arm in crowded for place in arm["devices"]))
         names = ", ".join(arm["name"] for arm in crowded)

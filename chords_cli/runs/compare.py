@@ -13,7 +13,7 @@ from chords_cli.errors import UsageError
 from chords_cli.events import Event
 from chords_cli.hub import find_snapshot
 from chords_cli.media.files import new_folder
-from chords_cli.runs.captions import captions, notes, title
+from chords_cli.runs.captions import captions, notes, shares_devices, title
 from chords_cli.runs.comparison import (
     FILM,
     PAGE,
@@ -112,7 +112,8 @@ def _document(comparison: Comparison, loads: list[Shared], results: Results) -> 
         "takes": [results.take(take) for take in comparison.takes],
         "loads": [[one.name for one in load.contestants] for load in loads],
     }
-    return record | {"notes": notes(record)}
+    shared = any(map(shares_devices, record["arms"]))
+    return record | {"shares_devices": shared, "notes": notes(record)}
 
 
 def _head(comparison: Comparison) -> Document:
