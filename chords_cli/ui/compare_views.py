@@ -15,6 +15,9 @@ Record = Mapping[str, Any]
 _PLANNED = ("arm", "cores", "on", "steps", "rounds", "NFE", "speed-up")
 _MEASURED = ("arm", "rounds", "NFE", "sample", "total", "speed-up", "ideal", "RMSE", "PSNR", "SSIM")
 
+_DIGITS = {"latent_rmse": 4, "psnr": 1, "ssim": 4, "clip_score": 2}
+"""The measures that are shown, by their digits."""
+
 
 def results_table(record: Record) -> Table:
     """A line an arm: what it took, and how far it is from the reference."""
@@ -25,7 +28,8 @@ def results_table(record: Record) -> Table:
 
 def explanations(record: Record) -> RenderableType:
     """How to read the table."""
-    several = f"means over {len(record['takes'])} results, " if len(record["takes"]) > 1 else ""
+    takes = len(record["takes"])
+    several = f"means over {takes} results with the worst below, " if takes > 1 else ""
     spread = f"medians of {record['repeat']} runs, " if record["repeat"] > 1 else ""
     first = (
         f"{several}{spread}compared with {record['reference']}; speed-up is of sampling, "
@@ -47,11 +51,11 @@ def _measured(arm: Record, record: Record) -> Iterator[str | Text]:
     yield from (f"{arm[key]:.0f}" for key in ("rounds", "nfe_total"))
     yield from (duration(seconds[part]["median"]) for part in ("sample", "total"))
     yield from (_number(speedup[key], 2, "x") for key in ("measured", "ideal"))
-    yield _number(far["latent_rmse"]["mean"], 4)
-    yield "equal" if far["same_pixels"] else _number(far["psnr"]["mean"], 1)
-    yield _number(far["ssim"]["mean"], 4)
-    if "clip_score" in far:
-        yield _number(far["clip_score"]["mean"], 2)
+    for name, digits in _DIGITS.items():
+        if name == "psnr" and far["same_pixels"]:
+            yield "equal"
+        elif name in far:
+            yield _mean_and_worst(far[name], digits, several=len(record["takes"]) > 1)
 
 
 def _planned(arm: Record, reference: Record) -> Iterator[str | Text]:
@@ -64,6 +68,13 @@ def _planned(arm: Record, reference: Record) -> Iterator[str | Text]:
     yield f"{most}{plan['rounds']}"
     yield f"{most}{plan['nfe_total']}"
     yield f"{reference['plan']['rounds'] / plan['rounds']:.2f}x"
+
+
+def _mean_and_worst(measure: Record, digits: int, *, several: bool) -> Text:
+    mean = _number(measure["mean"], digits)
+    if not several:
+        return Text(mean)
+    return Text.assemble(mean, "\n", (_number(measure["worst"], digits), "dim"))
 
 
 def _number(value: float | None, digits: int, unit: str = "") -> str:
