@@ -1,3 +1,6 @@
+import io
+from itertools import chain
+
 from rich.console import Console
 
 from chords_cli.ui.compare_views import explanations, results_table
@@ -5,11 +8,10 @@ from tests.comparisons import ARMS, made_up
 
 
 def shown(*parts):
-    console = Console(width=100, record=True, force_terminal=False)
-    with console.capture():
-        for part in parts:
-            console.print(part)
-    return [line.split() for line in console.export_text().splitlines() if line.strip()]
+    console = Console(width=100, file=io.StringIO())
+    for part in parts:
+        console.print(part)
+    return [line.split() for line in console.file.getvalue().splitlines() if line.strip()]
 
 
 def test_one_result_has_a_line_an_arm():
@@ -33,7 +35,7 @@ def test_several_results_have_means_above_worst_cases():
     record, _ = made_up("image", "a cat", "a dog")
     lines = shown(results_table(record))
     assert lines[-1] == ["0.6000", "0.6", "0.6000"]
-    told = " ".join(sum(shown(explanations(record)), []))
+    told = " ".join(chain(*shown(explanations(record))))
     assert told.startswith("means over 2 results with the worst below, medians of 2 runs, ")
     assert told.endswith("Cores share cpu. A second note.")
 
