@@ -6,6 +6,7 @@ which must never see a token, as on the real hub.
 
 import hashlib
 import json
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -324,6 +325,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing of clients that were killed."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def _tree_entry(entry: dict[str, Any]) -> dict[str, Any]:
     """A file of the model's information as the tree lists it."""
     told = {"type": "file", "path": entry["rfilename"], "size": entry["size"]}
@@ -337,8 +347,7 @@ def _tree_entry(entry: dict[str, Any]) -> dict[str, Any]:
 def serving(repos: dict[str, Repo]) -> Iterator[FakeHub]:
     """A hub with these repositories, for as long as the block runs."""
     hub = FakeHub(repos)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
     hub.port = server.server_port
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
     try:

@@ -124,7 +124,7 @@ def test_offline_what_is_there_is_found_and_what_is_not_is_named(place):
     assert done.stdout == f"{place.snapshot(WAN)}\n"
 
 
-@pytest.mark.parametrize("address", ["huggingface.co", "ftp://huggingface.co", "http:"])
+@pytest.mark.parametrize("address", ["huggingface.co", "http:"])
 def test_an_endpoint_that_is_no_address_is_refused(place, address):
     done = place.chords("download", WAN, code=2, HF_ENDPOINT=address)
     assert refused(done)[0] == (

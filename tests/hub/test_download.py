@@ -187,18 +187,12 @@ def test_in_a_terminal_bars_show_bytes_and_speed(place):
 @pytest.mark.parametrize(
     ("lost", "message"),
     [
-        ("vae/config.json", "component vae has no configuration"),
         (
             "vae/diffusion_pytorch_model.safetensors",
             "component vae has no diffusion_pytorch_model.safetensors: other formats are not "
             "loaded",
         ),
         ("model_index.json", "there is no model_index.json: it is not a diffusers repository"),
-        (
-            "transformer/diffusion_pytorch_model-00002-of-00002.safetensors",
-            "component transformer has no diffusion_pytorch_model-00002-of-00002.safetensors, "
-            "which its index names",
-        ),
     ],
 )
 def test_a_repository_that_no_run_could_open_is_refused(place, lost, message):
