@@ -23,7 +23,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(READY)  ## make a picture with four cores of the built-in model
-	$(BIN)/chords image "a red star on a white background" --cores 4 $(ARGS)
+	$(BIN)/chords image "a large red heart on a white background" --cores 4 $(ARGS)
 
 test: $(READY)  ## run all tests; ARGS="-k name" for some
 	$(BIN)/python -m pytest $(ARGS)
