@@ -55,6 +55,8 @@ def quiet_libraries(progress: Progress) -> None:
 
 
 def _bar_class(empty: type, progress: Progress) -> type:
+    telling = threading.RLock()
+
     class ReportingBar(empty):  # type: ignore[misc]
         """A bar that draws nothing and reports every piece."""
 
@@ -80,7 +82,8 @@ def _bar_class(empty: type, progress: Progress) -> type:
                     self.update()
 
         def update(self, n: int = 1) -> None:
-            self._done += n
-            progress(self._what.rstrip(". "), self._done, self._total)
+            with telling:  # shards are read in several threads
+                self._done += n
+                progress(self._what.rstrip(". "), self._done, self._total)
 
     return ReportingBar
