@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.hub import repositories
+from tests.hub.content import Repo
 from tests.hub.repositories import FLUX, WAN
-from tests.hub.server import FakeHub, Repo, serving
+from tests.hub.server import FakeHub, serving
 
 PRESET = """
 name: {name}

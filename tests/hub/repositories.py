@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import tiny
-from tests.hub.server import LARGE, File, Repo
+from tests.hub.content import LARGE, File, Repo
 
 FLUX, WAN = "black-forest-labs/FLUX.1-tiny", "Wan-AI/Wan2.1-tiny"
 

@@ -4,66 +4,22 @@ Small files come straight from `resolve`; large ones by a redirect to another ho
 which must never see a token, as on the real hub.
 """
 
-import hashlib
 import json
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.hub.content import File, Repo
+
 TOKEN = "hf_grantedGRANTEDgranted0123456789"
 STRANGER = "hf_strangerSTRANGERstranger0123456"
-LARGE = 10_000
-"""Files of this size and above are stored as LFS files."""
 
 _BLOCK = 1 << 16
-
-
-@dataclass
-class File:
-    """A file of a repository."""
-
-    content: bytes
-
-    def __post_init__(self) -> None:
-        header = f"blob {len(self.content)}\0".encode()
-        self.size = len(self.content)
-        self.blob_id = hashlib.sha1(header + self.content).hexdigest()
-        self.sha256 = hashlib.sha256(self.content).hexdigest()
-        self.large = self.size >= LARGE
-
-    @property
-    def etag(self) -> str:
-        return self.sha256 if self.large else self.blob_id
-
-
-@dataclass
-class Repo:
-    """A repository at one commit, which is both `main` and `v1`."""
-
-    files: dict[str, File]
-    gated: bool = False
-    private: bool = False
-    claimed: dict[str, int] = field(default_factory=dict)
-    """Sizes that the listing tells instead of the true ones."""
-
-    def __post_init__(self) -> None:
-        names = "".join(f"{name}{file.etag}" for name, file in sorted(self.files.items()))
-        self.commit = hashlib.sha1(names.encode()).hexdigest()
-
-    def size_of(self, paths: Iterable[str]) -> int:
-        return sum(self.files[path].size for path in paths)
-
-    @classmethod
-    def of(cls, folder: Path, **settings: Any) -> "Repo":
-        paths = [path for path in folder.rglob("*") if path.is_file()]
-        files = {path.relative_to(folder).as_posix(): File(path.read_bytes()) for path in paths}
-        return cls(files, **settings)
 
 
 @dataclass
@@ -72,7 +28,7 @@ class Fault:
 
     Attributes:
         kind: `drop` after `after` bytes, `stall` there until the server ends, `wrong` bytes,
-            `short` by half, `ignore` the range, or `status`.
+            `short` by half, `ignore` the range, `busy` with content alone, or `status` with all.
         after: Of the body.
         status: With `kind` `status`.
         headers: Sent with it.

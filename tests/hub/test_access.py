@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.hub.content import File, Repo
 from tests.hub.repositories import FLUX, FLUX_NEEDS, WAN, WAN_NEEDS
-from tests.hub.server import STRANGER, TOKEN, Fault, File, Repo
+from tests.hub.server import STRANGER, TOKEN, Fault
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -150,7 +151,8 @@ def test_a_custom_endpoint_appears_without_its_password(place):
 def test_the_token_is_seen_by_the_hub_alone(place):
     weights = "diffusion_pytorch_model-00001-of-00003.safetensors"
     place.hub.faults.append(Fault(weights, "stall", after=1000))
-    process = place.start("download", "my-flux", "--token", TOKEN, HF_DEBUG="1", CHORDS_DEBUG="1")
+    loud = {"HF_DEBUG": "1", "CHORDS_DEBUG": "1", "HF_HUB_DOWNLOAD_TIMEOUT": "2"}
+    process = place.start("download", "my-flux", "--token", TOKEN, **loud)
     assert place.hub.stalled.wait(30)
     assert TOKEN.encode() not in Path(f"/proc/{process.pid}/cmdline").read_bytes()
     out, err = process.communicate(timeout=60)

@@ -13,8 +13,9 @@ import pytest
 from huggingface_hub import scan_cache_dir
 
 from chords_cli.ui.words import size
+from tests.hub.content import File, Repo
 from tests.hub.repositories import FLUX, FLUX_NEEDS, WAN, WAN_NEEDS
-from tests.hub.server import TOKEN, Fault, File, Repo
+from tests.hub.server import TOKEN, Fault
 
 
 def test_download_fetches_what_a_run_opens_and_nothing_else(place):
