@@ -55,7 +55,11 @@ def train_autoencoder(
     def losses_at(step: int) -> Losses:
         whole = step % 4 == 0 or schedule.decaying(step)
         images = training_images(random.Random(f"{seed} {step}"), batch, whole=whole).to(device)
-        return autoencoder_losses(model, images.to(memory_format=torch.channels_last))
+        images = images.to(memory_format=torch.channels_last)
+        with torch.autocast(images.device.type, torch.bfloat16):
+            posterior = DiagonalGaussianDistribution(model.encoder(images).float())
+            output = model.decoder(posterior.sample()).float()
+        return autoencoder_losses(posterior, output, images)
 
     def sample(step: int) -> None:
         images = held_out_images(32).to(device)
@@ -69,13 +73,18 @@ def train_autoencoder(
     return scaled(loop.averaged)
 
 
-def autoencoder_losses(model: AutoencoderKL, images: Tensor) -> Losses:
-    """Pixels, edges, and a slight pull of the latents towards a unit Gaussian."""
-    with torch.autocast(images.device.type, torch.bfloat16):
-        posterior = DiagonalGaussianDistribution(model.encoder(images).float())
-        output = model.decoder(posterior.sample()).float()
+def autoencoder_losses(
+    posterior: DiagonalGaussianDistribution, output: Tensor, images: Tensor
+) -> Losses:
+    """Pixels, edges, and a slight pull of the latents towards a unit Gaussian.
+
+    Args:
+        posterior: of the latents.
+        output: what was decoded from them.
+        images: what it should be, shape (..., H, W) as `output`.
+    """
     pixels = l1_loss(output, images) + mse_loss(output, images)
-    edges = torch.stack([l1_loss(output.diff(dim=dim), images.diff(dim=dim)) for dim in (2, 3)])
+    edges = torch.stack([l1_loss(output.diff(dim=dim), images.diff(dim=dim)) for dim in (-2, -1)])
     divergence = 0.5 * (posterior.mean**2 + posterior.var - 1.0 - posterior.logvar)
     return {"pixels": pixels, "edges": edges.sum(), "divergence": KL_WEIGHT * divergence.mean()}
 

@@ -5,12 +5,12 @@ import logging
 from pathlib import Path
 
 import torch
-from diffusers import FluxPipeline
+from diffusers import DiffusionPipeline
 
 log = logging.getLogger("training")
 
 
-def export(pipe: FluxPipeline, folder: Path) -> int:
+def write_folder(pipe: DiffusionPipeline, folder: Path) -> int:
     """Save `pipe` to `folder` in fp16 and return the folder's size in bytes.
 
     transformers loads weights in the type that a config names, diffusers in fp32: the text

@@ -28,8 +28,8 @@ class Verdict:
 def judge(image: Tensor, scene: Scene) -> Verdict:
     """Compare a picture in [-1, 1], shape (3, H, W), with what it was asked to show."""
     names = nearest_colours(image)
-    background = _most_common(_border(names))
-    found = _figure_colours(names, background, len(scene.blobs))
+    background = most_common(border(names))
+    found = figure_colours(names, background, len(scene.blobs))
     masks = [names == list(COLOURS).index(blob.colour) for blob in scene.blobs]
     outlines = [guess_shape(mask) for mask in masks]
     return Verdict(
@@ -55,8 +55,8 @@ def guess_shape(mask: Tensor) -> str | None:
     return max(SHAPES, key=lambda shape: _overlap(outline, _template(shape)))
 
 
-def _figure_colours(names: Tensor, background: int, count: int) -> set[str]:
-    """The most frequent colours besides the background; blends at edges are too thin to count."""
+def figure_colours(names: Tensor, background: int, count: int) -> set[str]:
+    """The `count` most frequent colours besides the background; blends are too thin to count."""
     areas = torch.bincount(names.flatten(), minlength=len(COLOURS))
     areas[background] = 0
     largest = areas.topk(count).indices.tolist()
@@ -84,7 +84,7 @@ def _centre(mask: Tensor) -> Tensor:
 
 def _outline(mask: Tensor) -> Tensor:
     """A mask cut out square around its bounding box, at a standard size."""
-    mask = _without_specks(mask)
+    mask = without_specks(mask)
     rows, columns = mask.any(1).nonzero().flatten(), mask.any(0).nonzero().flatten()
     box = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].float()
     side = max(box.shape)
@@ -93,7 +93,7 @@ def _outline(mask: Tensor) -> Tensor:
     return interpolate(box[None, None], (_OUTLINE, _OUTLINE), mode="area")[0, 0]
 
 
-def _without_specks(mask: Tensor) -> Tensor:
+def without_specks(mask: Tensor) -> Tensor:
     """Drop pixels whose surroundings are mostly outside, unless that would leave nothing."""
     around = avg_pool2d(mask[None, None].float(), 3, 1, 1)[0, 0]
     kept = mask & (around > 0.4)
@@ -110,11 +110,13 @@ def _template(shape: str) -> Tensor:
     return _outline(image[0] > 0.0)
 
 
-def _border(names: Tensor) -> Tensor:
+def border(names: Tensor, width: int = _BORDER) -> Tensor:
+    """What lies within `width` pixels of the edges of (..., H, W)."""
     inner = torch.ones_like(names, dtype=torch.bool)
-    inner[_BORDER:-_BORDER, _BORDER:-_BORDER] = False
+    inner[..., width:-width, width:-width] = False
     return names[inner]
 
 
-def _most_common(values: Tensor) -> int:
+def most_common(values: Tensor) -> int:
+    """The most frequent of some whole numbers."""
     return int(torch.bincount(values.flatten()).argmax())

@@ -7,10 +7,10 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
 from torch import Tensor
 
+from training.flow import SHIFT
 from training.scenes import plain_sentence, sample_scene
 from training.tokenizers import T5_LENGTH
 
-SHIFT = 3.0
 GUIDANCE = 3.5
 
 

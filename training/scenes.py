@@ -90,10 +90,12 @@ def describe(scene: Scene, rng: random.Random) -> str:
     if rng.random() < 0.08:
         sentence = subject
     elif rng.random() < 0.15:
-        sentence = f"{_background_words(scene, rng)}{rng.choice((', ', ' '))}{subject}"
+        sentence = f"{background_words(scene.background, rng)}{rng.choice((', ', ' '))}{subject}"
     else:
-        sentence = f"{subject}{rng.choice((', ', ' ', ' ', ' '))}{_background_words(scene, rng)}"
-    return _as_typed(sentence, rng)
+        sentence = (
+            f"{subject}{rng.choice((', ', ' ', ' ', ' '))}{background_words(scene.background, rng)}"
+        )
+    return as_typed(sentence, rng)
 
 
 def plain_sentence(scene: Scene) -> str:
@@ -102,7 +104,7 @@ def plain_sentence(scene: Scene) -> str:
     link = f" {scene.relation} " if scene.relation else ""
     place = f" {_place_words(scene.place, 'at the {}')}" if scene.place else ""
     colour = scene.background
-    return f"{link.join(words)}{place} on {_article(colour)} {colour} background"
+    return f"{link.join(words)}{place} on {article(colour)} {colour} background"
 
 
 def draw(scenes: list[Scene], windows: Tensor | None = None, size: int = 128) -> Tensor:
@@ -175,7 +177,7 @@ def _inside(point: Point, radius: float) -> Point:
 
 
 def _single_words(scene: Scene, rng: random.Random) -> str:
-    noun = _spoken_noun(scene.blobs[0], scene.sizes[0], rng)
+    noun = spoken_noun(scene.blobs[0], scene.sizes[0], rng)
     if scene.place is None:
         return noun
     form = rng.choice(("at the {}", "on the {}", "in the {}", "{}", "to the {}", "on the {} side"))
@@ -184,7 +186,7 @@ def _single_words(scene: Scene, rng: random.Random) -> str:
 
 def _pair_words(scene: Scene, rng: random.Random) -> str:
     first, second = (
-        _spoken_noun(blob, size, rng) for blob, size in zip(scene.blobs, scene.sizes, strict=True)
+        spoken_noun(blob, size, rng) for blob, size in zip(scene.blobs, scene.sizes, strict=True)
     )
     relation = scene.relation or "and"
     if relation == "and":
@@ -218,36 +220,38 @@ def _place_words(place: str, form: str, rng: random.Random | None = None) -> str
 
 def _noun(blob: Blob, size: str | None) -> str:
     words = f"{size} {blob.colour} {blob.shape}" if size else f"{blob.colour} {blob.shape}"
-    return f"{_article(words)} {words}"
+    return f"{article(words)} {words}"
 
 
-def _spoken_noun(blob: Blob, size: str | None, rng: random.Random) -> str:
+def spoken_noun(blob: Blob, size: str | None, rng: random.Random) -> str:
+    """Name a shape as people do: seldom without its colour, often with another article."""
     words = [blob.shape] if rng.random() < 0.03 else [blob.colour, blob.shape]
     if size:
         words.insert(0 if rng.random() < 0.9 else 1, rng.choice(SIZE_WORDS[size]))
-    article = rng.choice((_article(words[0]),) * 6 + ("the", "one", "", ""))
-    return " ".join([article, *words]).strip()
+    first = rng.choice((article(words[0]),) * 6 + ("the", "one", "", ""))
+    return " ".join([first, *words]).strip()
 
 
-def _background_words(scene: Scene, rng: random.Random) -> str:
-    colour = scene.background
+def background_words(colour: str, rng: random.Random) -> str:
+    """Say the ground in one of many ways."""
     ground = rng.choice(("background",) * 5 + ("backdrop",))
-    forms = (f"on {_article(colour)} {colour} {ground}",) * 6 + (
+    forms = (f"on {article(colour)} {colour} {ground}",) * 6 + (
         f"on {colour}",
         f"{colour} {ground}",
-        f"with {_article(colour)} {colour} {ground}",
-        f"over {_article(colour)} {colour} {ground}",
-        f"against {_article(colour)} {colour} {ground}",
+        f"with {article(colour)} {colour} {ground}",
+        f"over {article(colour)} {colour} {ground}",
+        f"against {article(colour)} {colour} {ground}",
         f"on the {colour} {ground}",
     )
     return rng.choice(forms)
 
 
-def _article(word: str) -> str:
+def article(word: str) -> str:
+    """The indefinite article that `word` takes."""
     return "an" if word[0] in "aeiou" else "a"
 
 
-def _as_typed(sentence: str, rng: random.Random) -> str:
+def as_typed(sentence: str, rng: random.Random) -> str:
     """Capitals, full stops and unknown words, as they come."""
     words = sentence.split()
     while rng.random() < 0.12:

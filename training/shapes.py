@@ -103,7 +103,9 @@ class Blob:
     radius: float
 
 
-def coverage(shape: str, centres: Tensor, radii: Tensor, xs: Tensor, ys: Tensor) -> Tensor:
+def coverage(
+    shape: str, centres: Tensor, radii: Tensor, xs: Tensor, ys: Tensor, canvas: int = IMAGE_SIZE
+) -> Tensor:
     """How much of each pixel the shape covers, 0 to 1.
 
     Args:
@@ -112,11 +114,12 @@ def coverage(shape: str, centres: Tensor, radii: Tensor, xs: Tensor, ys: Tensor)
         radii: (N,).
         xs: (N, H, W) pixel centres in the same units.
         ys: likewise.
+        canvas: pixels a side of the whole picture.
     """
     radii = radii[:, None, None]
     x = (xs - centres[:, 0, None, None]) / radii
     y = (ys - centres[:, 1, None, None]) / radii
-    pixels = SHAPES[shape](x, y) * radii * (IMAGE_SIZE / 2)
+    pixels = SHAPES[shape](x, y) * radii * (canvas / 2)
     return (0.5 - pixels).clamp(0.0, 1.0)
 
 
@@ -125,6 +128,7 @@ def paint(
     layers: list[list[Blob | None]],
     windows: Tensor | None = None,
     size: int = IMAGE_SIZE,
+    canvas: int = IMAGE_SIZE,
 ) -> Tensor:
     """Paint a batch of scenes, in [-1, 1], shape (B, 3, size, size).
 
@@ -133,19 +137,23 @@ def paint(
         layers: lists of B shapes (or None), painted one list over the other.
         windows: (B, 2) top left pixels of the parts to paint, where only parts are wanted.
         size: pixels a side of what is painted.
+        canvas: pixels a side of the whole picture.
     """
     count = len(backgrounds)
     windows = torch.zeros(count, 2) if windows is None else windows
-    steps = (torch.arange(size) + 0.5) / (IMAGE_SIZE / 2)
-    xs = (steps[None, :] + windows[:, :1] / (IMAGE_SIZE / 2) - 1.0)[:, None, :].expand(-1, size, -1)
-    ys = (1.0 - steps[None, :] - windows[:, 1:] / (IMAGE_SIZE / 2))[:, :, None].expand(-1, -1, size)
+    half = canvas / 2
+    steps = (torch.arange(size) + 0.5) / half
+    xs = (steps[None, :] + windows[:, :1] / half - 1.0)[:, None, :].expand(-1, size, -1)
+    ys = (1.0 - steps[None, :] - windows[:, 1:] / half)[:, :, None].expand(-1, -1, size)
     images = _rgb(backgrounds)[:, :, None, None].repeat(1, 1, size, size)
     for layer in layers:
-        _paint_layer(images, layer, xs, ys)
+        _paint_layer(images, layer, xs, ys, canvas)
     return images
 
 
-def _paint_layer(images: Tensor, layer: list[Blob | None], xs: Tensor, ys: Tensor) -> None:
+def _paint_layer(
+    images: Tensor, layer: list[Blob | None], xs: Tensor, ys: Tensor, canvas: int
+) -> None:
     for shape in SHAPES:
         rows = [row for row, blob in enumerate(layer) if blob is not None and blob.shape == shape]
         if not rows:
@@ -153,7 +161,7 @@ def _paint_layer(images: Tensor, layer: list[Blob | None], xs: Tensor, ys: Tenso
         blobs = [blob for row in rows if (blob := layer[row]) is not None]
         centres = torch.tensor([blob.centre for blob in blobs])
         radii = torch.tensor([blob.radius for blob in blobs])
-        mask = coverage(shape, centres, radii, xs[rows], ys[rows])[:, None]
+        mask = coverage(shape, centres, radii, xs[rows], ys[rows], canvas)[:, None]
         colours = _rgb([blob.colour for blob in blobs])[:, :, None, None]
         images[rows] = images[rows].lerp(
             colours.expand_as(images[rows]), mask.expand(-1, 3, -1, -1)

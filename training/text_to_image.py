@@ -12,7 +12,6 @@ from diffusers.models.normalization import (
 )
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.functional import mse_loss
 from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
@@ -22,15 +21,14 @@ from transformers import (
     T5Tokenizer,
 )
 
+from training.flow import flow_loss, optimizers
 from training.loop import Every, Loop, Losses, Schedule, averaged_weights
 from training.pictures import save_grid
-from training.sampling import SHIFT, sample_scenes, scheduler
-from training.scenes import Scene, describe, draw, sample_scene
+from training.pool import LatentPool
+from training.sampling import sample_scenes, scheduler
+from training.scenes import Scene, describe, draw, sample_scene, vocabulary
 from training.tokenizers import T5_LENGTH, clip_tokenizer, t5_tokenizer
 
-CAPTION_DROPOUT = 0.1
-TIMESTEP_SPREAD = 1.4
-LEARNING_RATE = 2e-3
 POOL_SCENES = 16384
 POOL_STEPS = 2000
 _WIDTH, _HEADS = 128, 4
@@ -42,7 +40,7 @@ class TextToImage(nn.Module):
     def __init__(self, latent_channels: int) -> None:
         super().__init__()
         self.clip_tokenizer: CLIPTokenizer = clip_tokenizer()
-        self.t5_tokenizer: T5Tokenizer = t5_tokenizer()
+        self.t5_tokenizer: T5Tokenizer = t5_tokenizer(vocabulary(), T5_LENGTH)
         self.text_encoder = _clip_encoder(self.clip_tokenizer)
         self.text_encoder_2 = _t5_encoder(self.t5_tokenizer)
         self.transformer = _transformer(latent_channels, self.text_encoder, self.text_encoder_2)
@@ -97,7 +95,14 @@ def train_text_to_image(
     model = TextToImage(vae.config.latent_channels).to(device)
     loop = Loop(model, optimizers(model), folder, ema=0.999)
     model.transformer.compile(disable=not compiled)
-    pool = LatentPool(vae, seed)
+    pool = LatentPool(
+        sample_scene,
+        lambda scenes: encode_scenes(vae, scenes),
+        describe,
+        size=POOL_SCENES,
+        era=POOL_STEPS,
+        seed=seed,
+    )
 
     def losses_at(step: int) -> Losses:
         rng = random.Random(f"{seed} step {step}")
@@ -120,72 +125,14 @@ def averaged_model(folder: Path, latent_channels: int) -> TextToImage:
     return model.eval()
 
 
-def flow_loss(
-    model: TextToImage, latents: Tensor, captions: list[str], generator: torch.Generator
-) -> Tensor:
-    """Squared error of the drift on straight paths to noise (Lipman et al., 2023)."""
-    noise = torch.randn(latents.shape, generator=generator, device=latents.device)
-    sigmas = training_sigmas(len(latents), generator)
-    mix = sigmas[:, None, None]
-    drift = model((1.0 - mix) * latents + mix * noise, sigmas, captions)
-    return mse_loss(drift.float(), noise - latents)
-
-
-def training_sigmas(count: int, generator: torch.Generator) -> Tensor:
-    """Noise levels, logit-normal and then shifted as the sampling grid is."""
-    normal = torch.randn(count, generator=generator, device=generator.device)
-    sigmas = torch.sigmoid(TIMESTEP_SPREAD * normal)
-    return SHIFT * sigmas / (1.0 + (SHIFT - 1.0) * sigmas)
-
-
-def optimizers(model: TextToImage) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices between hidden states, AdamW for everything else."""
-    hidden, others = [], []
-    for name, parameter in model.named_parameters():
-        inner = any(part in name for part in ("blocks.", ".layers.", ".block."))
-        matrix = parameter.ndim == 2 and "relative_attention_bias" not in name
-        (hidden if inner and matrix else others).append(parameter)
-    muon = {"weight_decay": 0.05, "adjust_lr_fn": "match_rms_adamw"}
-    return [
-        torch.optim.Muon(hidden, lr=LEARNING_RATE, **muon),
-        torch.optim.AdamW(others, lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.0),
-    ]
-
-
-class LatentPool:
-    """Encoded scenes, made anew every `POOL_STEPS` steps: no picture is seen often."""
-
-    def __init__(self, vae: AutoencoderKL, seed: int) -> None:
-        self._vae, self._seed, self._era = vae, seed, -1
-        self._scenes: list[Scene] = []
-        self._latents = torch.empty(0)
-
-    def batch(self, step: int, count: int, rng: random.Random) -> tuple[Tensor, list[str]]:
-        """Packed latents (B, 64, 4 C), and a new sentence for each, now and then an empty one."""
-        if step // POOL_STEPS != self._era:
-            self._fill(step // POOL_STEPS)
-        rows = rng.sample(range(len(self._scenes)), count)
-        captions = [
-            "" if rng.random() < CAPTION_DROPOUT else describe(self._scenes[row], rng)
-            for row in rows
-        ]
-        return self._latents[rows].float(), captions
-
-    def _fill(self, era: int) -> None:
-        rng = random.Random(f"{self._seed} era {era}")
-        self._era, self._scenes = era, [sample_scene(rng) for _ in range(POOL_SCENES)]
-        parts = [self._scenes[start : start + 64] for start in range(0, POOL_SCENES, 64)]
-        self._latents = torch.cat([encode_scenes(self._vae, part) for part in parts])
-
-
 @torch.no_grad()
 def encode_scenes(vae: AutoencoderKL, scenes: list[Scene]) -> Tensor:
-    """Packed, scaled latents of painted scenes, in bf16 to save room."""
+    """Packed, scaled latents of painted scenes, shape (B, 64, 4 C)."""
     images = draw(scenes).to(vae.device, memory_format=torch.channels_last)
     with torch.autocast(vae.device.type, torch.bfloat16):
         latents = vae.encode(images).latent_dist.mode().float()
     latents = (latents - vae.config.shift_factor) * vae.config.scaling_factor
-    return FluxPipeline._pack_latents(latents, *latents.shape).bfloat16()
+    return FluxPipeline._pack_latents(latents, *latents.shape)
 
 
 def pipeline(model: TextToImage, vae: AutoencoderKL) -> FluxPipeline:

@@ -14,9 +14,13 @@ T5_LENGTH = 24
 _END = "</w>"
 
 
-def t5_tokenizer() -> T5Tokenizer:
-    """A unigram model whose pieces are whole words: small, Capitalised and in CAPITALS."""
-    words = vocabulary()
+def t5_tokenizer(words: list[str], length: int) -> T5Tokenizer:
+    """A unigram model whose pieces are whole words: small, Capitalised and in CAPITALS.
+
+    Args:
+        words: the grammar's vocabulary.
+        length: tokens that a sentence may have.
+    """
     spellings = dict.fromkeys(
         [*words, *(word.capitalize() for word in words), *(word.upper() for word in words)]
     )
@@ -27,7 +31,7 @@ def t5_tokenizer() -> T5Tokenizer:
         *((f"▁{word}", -2.0) for word in spellings),
     ]
     pieces += [(",", -4.0), (".", -4.0)]
-    return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=T5_LENGTH)
+    return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=length)
 
 
 def clip_tokenizer() -> CLIPTokenizer:

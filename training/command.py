@@ -1,0 +1,43 @@
+"""What the commands of all demo models have in common: stages, options, a log."""
+
+import argparse
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+Stages = dict[str, Callable[[argparse.Namespace], None]]
+
+
+def run(stages: Stages, *, description: str | None, preset: str) -> None:
+    """Parse the command line and run the stage that it names.
+
+    Args:
+        stages: the stages by name, in their order.
+        description: what the command does.
+        preset: the folder that the last stage writes by default.
+    """
+    options = _parse(stages, description, preset)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    stages[options.stage](options)
+
+
+def _parse(stages: Stages, description: str | None, preset: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("stage", choices=list(stages))
+    parser.add_argument(
+        "--output", type=Path, required=True, help="where checkpoints and samples go"
+    )
+    parser.add_argument("--preset", type=Path, default=Path(preset))
+    parser.add_argument("--steps", type=int, help="the step to end at")
+    parser.add_argument("--decay", type=int, default=500, help="last steps, of falling rate")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--compile", action="store_true", help="needs a C++ compiler on a CPU")
+    parser.add_argument("--threads", type=int, help="CPU threads to use")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
