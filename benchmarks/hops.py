@@ -1,0 +1,248 @@
+"""What the messages of one round cost: `python -m benchmarks.hops [--json]`.
+
+K processes, one a core, hand a latent on over the project's own exchange, as a wavefront does in
+every round: core k waits for the latent of core k - 1, adds its own sum (which is ready before),
+adds its share of the next core's, and sends that on. Measured from the moment at which core 0
+begins until core K - 1 has its new latent; no model runs, so nothing hides the time. Two ways:
+
+    bare      the two additions of float32 that the algorithm asks for, and the exchange
+    core      the project's own core (`chords_cli.sampler`), with all else that it does in a round
+
+`alone` is what the two additions take without any exchange, a hop. All processes share this
+machine's CPU cores: the chain is serial, so that matters little for it, but with more processes
+than CPU cores waking up and gloo's own threads wait for a turn, and memory traffic is shared.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from chords_cli.engine.exchange import Exchange, Line
+from chords_cli.sampler import wavefront_plan
+from chords_cli.sampler.algorithms import start_core
+from chords_cli.sampler.oracle import Euler
+
+STEPS = 50
+WARM_UP = 3
+"""Rounds that do not count: connections open, memory is touched for the first time."""
+
+SETTLE = 0.01
+"""Seconds that core 0 waits before a round, so that all others wait for their message."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """One round's messages through all cores, in milliseconds."""
+
+    way: str
+    cores: int
+    megabytes: float
+    median: float
+    p90: float
+    worst: float
+    a_hop: float
+    alone: float
+
+
+Round = Callable[[int], None]
+
+
+def main() -> None:
+    options = _parse()
+    torch.set_num_threads(1)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "chords_cli.engine.exchange"])
+    chains = []
+    for megabytes in options.megabytes:
+        alone = _alone(megabytes, options.repeats)
+        for cores in options.cores:
+            for way in options.ways:
+                times = _times(context, way, cores, megabytes, options.repeats)
+                chains.append(_chain(way, cores, megabytes, times, alone))
+                sys.stderr.write(f"{megabytes:g} MB, {cores} cores, {way}: done\n")
+    document = {"machine": _machine(), "chains": [asdict(chain) for chain in chains]}
+    sys.stdout.write(json.dumps(document, indent=1) + "\n" if options.json else _table(document))
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cores", type=int, nargs="+", default=[2, 4, 8, 16])
+    parser.add_argument(
+        "--megabytes",
+        type=float,
+        nargs="+",
+        default=[0.5, 17.0],
+        help="of one latent as it travels, in float32 (10^6 bytes)",
+    )
+    parser.add_argument("--ways", nargs="+", default=list(_WAYS), choices=list(_WAYS))
+    parser.add_argument("--repeats", type=int, default=20, help="rounds that count")
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+def _times(context: Any, way: str, cores: int, megabytes: float, repeats: int) -> list[float]:
+    """Seconds of every round that counts."""
+    together = context.Barrier(cores)
+    with tempfile.TemporaryDirectory() as folder:
+        ends = context.SimpleQueue()
+        running = [
+            context.Process(
+                target=_run,
+                args=(way, core, cores, megabytes, repeats, Path(folder), together, ends),
+            )
+            for core in range(cores)
+        ]
+        for process in running:
+            process.start()
+        told = dict(ends.get() for _ in ("first", "last"))
+        for process in running:
+            process.join()
+    pairs = zip(told["begin"], told["end"], strict=True)
+    return [end - begin for begin, end in pairs][WARM_UP:]
+
+
+def _run(
+    way: str,
+    core: int,
+    cores: int,
+    megabytes: float,
+    repeats: int,
+    folder: Path,
+    together: Barrier,
+    ends: Any,
+) -> None:
+    """One core's process. The clock is the machine's, so its readings compare across processes."""
+    torch.set_num_threads(1)
+    rounds = repeats + WARM_UP
+    exchange = Exchange(core, cores, folder / "rendezvous", timeout=120)
+    exchange.open()
+    sends = list(range(rounds)) if core + 1 < cores else []
+    line = exchange.line(sends, list(range(rounds)) if core else [])
+    like = torch.zeros(_elements(megabytes))
+    line.expect(like)
+    step = _WAYS[way](core, cores, line, like)
+    times = []
+    for round in range(rounds):
+        together.wait()
+        if core == 0:
+            time.sleep(SETTLE)
+            times.append(time.monotonic())
+        step(round)
+        if core == cores - 1:
+            times.append(time.monotonic())
+    together.wait()
+    line.close()
+    exchange.close()
+    if core in (0, cores - 1):
+        ends.put(("end" if core else "begin", times))
+
+
+def _bare(core: int, cores: int, line: Line, like: torch.Tensor) -> Round:
+    """The two additions that a hop needs, and no more."""
+    own, drift = torch.full_like(like, 0.5), torch.full_like(like, 0.25)
+
+    def step(round: int) -> None:
+        latent = line.receive(round, own).add_(own) if core else own
+        if core + 1 < cores:
+            line.send(round, torch.add(latent, drift, alpha=0.1))
+
+    return step
+
+
+def _core(core: int, cores: int, line: Line, like: torch.Tensor) -> Round:
+    """The project's core in the first rounds of a wavefront, its latent and drift given."""
+    plan = wavefront_plan(STEPS, cores, STEPS - cores)
+    sigmas = [1 - step / STEPS for step in range(STEPS + 1)]
+    latent, drift = torch.full_like(like, 0.5), torch.full_like(like, 0.25)
+    one = start_core(plan, core, Euler(sigmas), line)
+
+    def step(round: int) -> None:
+        one.advance(latent, drift)
+
+    return step
+
+
+_WAYS: dict[str, Callable[[int, int, Line, torch.Tensor], Round]] = {"bare": _bare, "core": _core}
+
+
+def _alone(megabytes: float, repeats: int) -> float:
+    """Milliseconds of a hop's two additions."""
+    message = torch.zeros(_elements(megabytes))
+    own, drift = torch.full_like(message, 0.5), torch.full_like(message, 0.25)
+    times = []
+    for _ in range(repeats + WARM_UP):
+        began = time.perf_counter()
+        torch.add(message.add_(own), drift, alpha=0.1)
+        times.append(time.perf_counter() - began)
+    return statistics.median(times[WARM_UP:]) * 1e3
+
+
+def _chain(way: str, cores: int, megabytes: float, times: list[float], alone: float) -> Chain:
+    ordered = [1e3 * taken for taken in sorted(times)]
+    median = statistics.median(ordered)
+    return Chain(
+        way=way,
+        cores=cores,
+        megabytes=megabytes,
+        median=median,
+        p90=ordered[min(len(ordered) - 1, int(0.9 * len(ordered)))],
+        worst=ordered[-1],
+        a_hop=median / (cores - 1),
+        alone=alone,
+    )
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "cpus": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+        "system": platform.platform(),
+        "torch": torch.__version__,
+    }
+
+
+def _table(document: dict[str, Any]) -> str:
+    machine = document["machine"]
+    lines = [
+        f"{machine['cpus']} CPU cores, load {machine['load']} at the end, torch {machine['torch']};"
+        " milliseconds",
+        f"{'latent':>8}{'cores':>7}  {'way':<6}"
+        + "".join(f"{head:>9}" for head in ("round", "90 %", "worst", "a hop", "alone")),
+    ]
+    crowded = False
+    for chain in document["chains"]:
+        many = chain["cores"] > machine["cpus"]
+        crowded = crowded or many
+        cells = (chain[name] for name in ("median", "p90", "worst", "a_hop", "alone"))
+        lines.append(
+            f"{chain['megabytes']:>5g} MB{chain['cores']:>6}{'*' if many else ' '}  "
+            f"{chain['way']:<6}" + "".join(f"{cell:9.2f}" for cell in cells)
+        )
+    if crowded:
+        lines.append(f"* more processes than the {machine['cpus']} CPU cores of this machine")
+    return "\n".join(lines) + "\n"
+
+
+def _elements(megabytes: float) -> int:
+    return int(megabytes * 1e6 / 4)
+
+
+if __name__ == "__main__":
+    main()
