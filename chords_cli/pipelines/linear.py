@@ -26,22 +26,30 @@ def linear_grid(solver: "StockSolver", name: str, clock: list[float]) -> LinearG
     Raises:
         UsageError: Its steps are not linear.
     """
-    keep, pull = [], []
-    for step in range(len(solver.grid)):
-        kept, pulled = _jump(solver, step, 1.0, 0.0), _jump(solver, step, 0.0, 1.0)
+    steps = len(solver.grid)
+    fine, end = [], []
+    for step in range(steps):
+        kept, pulled = _factors(solver, step, step + 1)
         for latent, drift in _CHECKS:
-            found, said = _jump(solver, step, latent, drift), kept * latent + pulled * drift
+            found = _jump(solver, step, step + 1, latent, drift)
+            said = kept * latent + pulled * drift
             if not math.isclose(found, said, rel_tol=1e-4, abs_tol=1e-4):
                 raise UsageError(
                     f"{name} takes no linear steps: step {step} makes {found:g} where its factors "
                     f"say {said:g}, as clipping does",
                     "use --algo chords, or turn clip_sample and thresholding off in the preset",
                 )
-        keep.append(kept)
-        pull.append(pulled)
-    return LinearGrid(tuple(keep), tuple(pull), tuple(clock))
+        fine.append((kept, pulled))
+        end.append(_factors(solver, step, steps))
+    (keep, pull), (end_keep, end_pull) = zip(*fine, strict=True), zip(*end, strict=True)
+    return LinearGrid(keep, pull, end_keep, end_pull, tuple(clock))
 
 
-def _jump(solver: "StockSolver", step: int, latent: float, drift: float) -> float:
+def _factors(solver: "StockSolver", start: int, stop: int) -> tuple[float, float]:
+    """Of the latent and of the drift, in one first-order step."""
+    return _jump(solver, start, stop, 1.0, 0.0), _jump(solver, start, stop, 0.0, 1.0)
+
+
+def _jump(solver: "StockSolver", start: int, stop: int, latent: float, drift: float) -> float:
     one = torch.ones(1, 1, 1, 1)
-    return float(solver.jump(one * latent, one * drift, step, step + 1))
+    return float(solver.jump(one * latent, one * drift, start, stop))

@@ -53,7 +53,14 @@ class Euler:
     def linear_grid(self) -> LinearGrid:
         sigmas = [float(sigma) for sigma in self._sigmas]
         pull = tuple(after - before for before, after in pairwise(sigmas))
-        return LinearGrid(keep=(1.0,) * len(pull), pull=pull, clock=tuple(sigmas[:-1]))
+        ones = (1.0,) * len(pull)
+        return LinearGrid(
+            keep=ones,
+            pull=pull,
+            end_keep=ones,
+            end_pull=tuple(sigmas[-1] - sigma for sigma in sigmas[:-1]),
+            clock=tuple(sigmas[:-1]),
+        )
 
 
 def simulate(

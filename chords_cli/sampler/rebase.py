@@ -5,24 +5,25 @@ from torch import Tensor
 
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.rectify import Link, Move, Solver, rms, widened
-from chords_cli.sampler.wavefront import Fill, fills
+from chords_cli.sampler.wavefront import Fill, LinearGrid, fills
 
 
 class WavefrontCore:
     """Re-bases on the slower core's newest latent in every round.
 
     Core 0 of several cores takes the sampler's own steps and is exact. All sums are float32; the
-    sum over a core's own drifts is ready before the slower core's message comes, so a hop through
-    all cores costs each of them one addition for the receiver and one for the sender.
+    sum over what a core knows itself is ready before the slower core's message comes, so a hop
+    through all cores costs each of them one addition for the receiver and one for the sender.
     """
 
     def __init__(self, plan: Plan, core: int, solver: Solver, link: Link) -> None:
         self._plan, self._core, self._solver, self._link = plan, core, solver, link
         self._incoming, self._outgoing = plan.incoming(core), plan.outgoing(core)
         self._exact = core == 0 and plan.cores > 1
+        self._grid: LinearGrid | None = None
         self._fills: list[Fill] = []
         self._faster_fills: list[Fill] = []
-        self._drifts: dict[int, Tensor] = {}
+        self._known: dict[int, Tensor] = {}
         self._round = 0
 
     def advance(self, latent: Tensor, drift: Tensor) -> Move:
@@ -32,7 +33,7 @@ class WavefrontCore:
         round, step = self._round, self._plan.walks[self._core][self._round]
         stop = self._plan.stop(self._core, round)
         self._round += 1
-        self._drifts[step] = widened(drift)
+        self._known[step] = self._filled(widened(latent), widened(drift), step)
         correction = None
         if self._exact:
             moved = self._solver.fine(latent, drift, step)
@@ -42,25 +43,33 @@ class WavefrontCore:
             correction = self._correction(wide, latent, drift, step, stop)
             moved = wide.to(self._carried(latent, drift, step))
         if round in self._outgoing:
-            factor = self._faster_fills[round].slower
-            self._link.send(round, torch.add(wide, self._drifts[step], alpha=factor))
+            fill = self._faster_fills[round]
+            self._link.send(round, (wide * fill.carry).add_(self._known[step], alpha=fill.slower))
         self._forget(round)
         self._solver.settle(stop, jumped=stop > step + 1, rectified=not self._exact)
         return Move(moved, self._preview(latent, drift, round, step), correction)
 
     def _compile(self) -> None:
-        grid = self._solver.linear_grid()
-        self._fills = fills(self._plan, self._core, grid)
+        self._grid = self._solver.linear_grid()
+        self._fills = fills(self._plan, self._core, self._grid)
         if self._core + 1 < self._plan.cores:
-            self._faster_fills = fills(self._plan, self._core + 1, grid)
+            self._faster_fills = fills(self._plan, self._core + 1, self._grid)
+
+    def _filled(self, latent: Tensor, drift: Tensor, step: int) -> Tensor:
+        """What is filled in between steps: the predicted sample, or the drift of a lone core."""
+        assert self._grid is not None, "a core compiles before it moves"
+        if self._plan.cores == 1:
+            return drift
+        predicted = latent * self._grid.end_keep[step]
+        return predicted.add_(drift, alpha=self._grid.end_pull[step])
 
     def _rebased(self, latent: Tensor, round: int) -> Tensor:
         fill, here = self._fills[round], widened(latent)
-        own = here * fill.stay
+        own = torch.zeros_like(here)
         for step, factor in fill.own.items():
-            own.add_(self._drifts[step], alpha=factor)
+            own.add_(self._known[step], alpha=factor)
         if round not in self._incoming:
-            return here + own
+            return own.add_(here, alpha=fill.carry)
         return self._link.receive(round, like=own).add_(own)
 
     def _correction(
@@ -80,8 +89,8 @@ class WavefrontCore:
         return self._solver.jump(latent, drift, step, self._plan.steps).to(latent.dtype)
 
     def _forget(self, round: int) -> None:
-        """Drops the drifts that no later fill reads: behind the slower core, but for two."""
+        """Drops what no later fill reads: behind the slower core, but for two."""
         base = self._plan.stop(self._core - 1, round) if self._core else self._plan.steps
-        for step in sorted(self._drifts)[:-2]:
+        for step in sorted(self._known)[:-2]:
             if step < base:
-                del self._drifts[step]
+                del self._known[step]

@@ -1,20 +1,26 @@
 """The wavefront plan and its coefficients: integers and scalars, known before a run starts.
 
 Cores run ahead of core 0 by leads that grow over the first nine tenths of the run. In every round
-a core's next latent is the slower core's newest one plus the way from there to its own next step,
-along the fine grid, with the drift between the steps at which it is known filled in linearly
-(ALGORITHM.md, section 3). All of that is a sum of known drifts with fixed factors:
+a core's next latent is the slower core's newest one, carried along the fine grid to the core's own
+next step. Where the drift is not known on the way, the sample that it predicts is filled in: the
+end q = x + (sigma_T - sigma) v of the straight line along it. Between two steps at which q is known
+it is linear, beyond the last one it is held. All of that is a sum with fixed factors:
 
-    x  <-  m + sum_j own_j v_j + stay x_t          m = x' + slower_drift v'
+    x  <-  m + sum_j own_j q_j          m = carry x' + slower q'
 
-where primes are the slower core's. The factor of its drift goes to the slower core, so that one
-latent a round, m, carries both. On grids that add up (flow matching, Euler) `stay` is 0.
+where primes are the slower core's, which makes m: one latent a round carries both.
+
+Why predictions and not drifts: a drift evaluated at a latent that was later corrected holds the
+old latent itself, a prediction only the model's answer to it; and a correction shrinks on its way
+as the flow shrinks it (`carry`). Why held and not extrapolated: far ahead and from latents that are
+still being corrected, a slope is mostly noise. One core alone has neither trouble; it sums drifts,
+extrapolated from its last two, and is of second order.
 """
 
 import math
 from bisect import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chords_cli.errors import PlanError
 from chords_cli.sampler.plan import Hit, Message, Plan, check_size
@@ -39,12 +45,19 @@ _PREVIEW_ROUNDS = 3
 class LinearGrid:
     """A grid whose fine steps are linear: x_{i+1} = keep[i] x_i + pull[i] v_i.
 
-    `clock` is the time in which drifts are interpolated, one value for every step at which they
-    can be evaluated: sigma, or what the model is fed.
+    Attributes:
+        keep: Of the latent, in a fine step.
+        pull: Of the drift, in a fine step.
+        end_keep: Of the latent, in the jump from a step to the end: the predicted sample.
+        end_pull: Of the drift in that jump; never 0.
+        clock: The time in which one interpolates, one value for every step at which a drift can
+            be evaluated: sigma, or what the model is fed.
     """
 
     keep: tuple[float, ...]
     pull: tuple[float, ...]
+    end_keep: tuple[float, ...]
+    end_pull: tuple[float, ...]
     clock: tuple[float, ...]
 
 
@@ -53,12 +66,12 @@ class Fill:
     """What one core does in one round, as factors.
 
     Attributes:
-        stay: Of its latent x_t.
-        own: Of its drifts, by step.
-        slower: Of the slower core's drift in that round.
+        carry: Of the slower core's new latent; of its own one where there is no slower core.
+        own: Of its predictions, by step; of its drifts if it is alone.
+        slower: Of the slower core's prediction in that round.
     """
 
-    stay: float
+    carry: float
     own: dict[int, float]
     slower: float
 
@@ -158,43 +171,48 @@ def _after(walk: Sequence[int], round: int, steps: int) -> int:
 
 
 def _fill(plan: Plan, core: int, round: int, grid: LinearGrid) -> Fill:
-    """The factors of y_stop - y_base, where y is the fine path through this core's latent."""
+    """The factors of the fine path from the slower core's next step to this core's."""
     walk = plan.walks[core]
     step, stop = walk[round], plan.stop(core, round)
+    if plan.cores == 1:
+        known = list(walk[max(0, round - 1) : round + 1])
+        return Fill(*_fine_path(step, stop, known, stop, grid), slower=0.0)
     slower = plan.walks[core - 1][round] if core else step
     base = plan.stop(core - 1, round) if core else step
-    if slower < step:
-        known = sorted({slower, *(visited for visited in walk[: round + 1] if visited > slower)})
-    else:
-        known = list(walk[max(0, round - 1) : round + 1])
-    path = _fine_path(step, min(base, step), stop, known, grid)
-    stay = path[stop].get(None, 0.0) - path[base].get(None, 0.0)
-    factors = {node: path[stop].get(node, 0.0) - path[base].get(node, 0.0) for node in known}
-    slower_factor = factors.pop(slower) if slower < step else 0.0
-    return Fill(stay, {node: factor for node, factor in factors.items() if factor}, slower_factor)
+    known = sorted({slower, *(visited for visited in walk[: round + 1] if visited > slower)})
+    carry, own = _fine_path(base, stop, known, step, _predicting(grid))
+    from_slower = own.pop(slower, 0.0) if slower < step else 0.0
+    return Fill(carry, own, from_slower)
 
 
-Terms = dict[int | None, float]
-"""A linear combination: factors of drifts by their step, and of the latent x_t under None."""
+def _predicting(grid: LinearGrid) -> LinearGrid:
+    """The same fine steps, with the predicted sample in the place of the drift."""
+    rows = list(zip(grid.keep, grid.pull, grid.end_keep, grid.end_pull, strict=True))
+    return replace(
+        grid,
+        keep=tuple(keep - pull * end_keep / end_pull for keep, pull, end_keep, end_pull in rows),
+        pull=tuple(pull / end_pull for _, pull, _, end_pull in rows),
+    )
 
 
 def _fine_path(
-    step: int, first: int, stop: int, known: list[int], grid: LinearGrid
-) -> dict[int, Terms]:
-    """The fine path y_first .. y_stop through y_step = x_t."""
-    path: dict[int, Terms] = {step: {None: 1.0}}
-    for i in range(step, stop):
-        drift = _interpolated(known, i, grid.clock)
-        path[i + 1] = _sum((grid.keep[i], path[i]), (grid.pull[i], drift))
-    for i in range(step - 1, first - 1, -1):
-        drift = _interpolated(known, i, grid.clock)
-        back = 1 / grid.keep[i]
-        path[i] = _sum((back, path[i + 1]), (-back * grid.pull[i], drift))
-    return path
+    start: int, stop: int, known: list[int], held: int, grid: LinearGrid
+) -> tuple[float, dict[int, float]]:
+    """The latent at `stop` as factors of the one at `start` and of what is known.
+
+    From step `held` on, what is known last is held.
+    """
+    carry, factors = 1.0, dict.fromkeys(known, 0.0)
+    for i in range(start, stop):
+        carry *= grid.keep[i]
+        factors = {node: grid.keep[i] * factor for node, factor in factors.items()}
+        for node, weight in _interpolated(known, min(i, held), grid.clock).items():
+            factors[node] += grid.pull[i] * weight
+    return carry, {node: factor for node, factor in factors.items() if factor}
 
 
-def _interpolated(known: list[int], step: int, clock: Sequence[float]) -> Terms:
-    """The drift at `step`, between or beyond the two nearest steps at which it is known."""
+def _interpolated(known: list[int], step: int, clock: Sequence[float]) -> dict[int, float]:
+    """The weights at `step`, between or beyond the two nearest known steps."""
     if step in known:
         return {step: 1.0}
     if len(known) == 1:
@@ -203,11 +221,3 @@ def _interpolated(known: list[int], step: int, clock: Sequence[float]) -> Terms:
     low, high = known[right - 1], known[right]
     weight = (clock[step] - clock[low]) / (clock[high] - clock[low])
     return {low: 1 - weight, high: weight}
-
-
-def _sum(*terms: tuple[float, Terms]) -> Terms:
-    total: Terms = {}
-    for factor, term in terms:
-        for node, value in term.items():
-            total[node] = total.get(node, 0.0) + factor * value
-    return total

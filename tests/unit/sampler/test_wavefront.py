@@ -37,50 +37,57 @@ def sequential(drift: Drift, latent: Tensor, sigmas: list[float]) -> Tensor:
 def table_wavefront(drift: Drift, latent: Tensor, sigmas: list[float], plan: Plan) -> list[Tensor]:
     """Every core's arrival, core 0 first, written without messages or factors.
 
-    Every core sees the slower core's latents and keeps all of its own drifts; the drift of every
-    fine step is filled in and summed up.
+    Every core sees the slower core's latents and predictions and keeps all of its own; the fine
+    steps that it skips are taken one by one, with what is filled in for them.
     """
     steps, arrived = plan.steps, []
     slower_latents: dict[int, Tensor] = {}
-    slower_drifts: dict[int, Tensor] = {}
+    slower_ends: dict[int, Tensor] = {}
     for core, walk in enumerate(plan.walks):
-        latents, drifts, here = {}, {}, latent
+        latents, ends, here = {}, {}, latent
+        drifts: dict[int, Tensor] = {}
         for round, step in enumerate(walk):
             stop = walk[round + 1] if round + 1 < len(walk) else steps
             drifts[step] = drift(here, step)
-            known = {s: v for s, v in drifts.items() if s in walk[max(0, round - 1) :]}
+            ends[step] = here + (sigmas[-1] - sigmas[step]) * drifts[step]
             if core == 0 and plan.cores > 1:
                 here = here + (sigmas[stop] - sigmas[step]) * drifts[step]
             elif core == 0:
-                here = here + filled(known, step, stop, sigmas)
+                last_two = {s: v for s, v in drifts.items() if s in walk[max(0, round - 1) :]}
+                for i in range(step, stop):
+                    here = here + (sigmas[i + 1] - sigmas[i]) * extrapolated(last_two, i, sigmas)
             else:
                 slower = plan.walks[core - 1]
                 at = slower[round]
                 base = slower[round + 1] if round + 1 < len(slower) else steps
-                if at < step:
-                    known = {s: v for s, v in drifts.items() if s > at} | {at: slower_drifts[at]}
-                here = slower_latents[base] + filled(known, base, stop, sigmas)
+                known = {s: q for s, q in ends.items() if s > at} | {at: slower_ends[at]}
+                known[step] = ends[step]
+                here = slower_latents[base]
+                for i in range(base, stop):
+                    part = (sigmas[i + 1] - sigmas[i]) / (sigmas[-1] - sigmas[i])
+                    here = here + part * (held(known, i, sigmas) - here)
             latents[stop] = here
-        slower_latents, slower_drifts = latents, drifts
+        slower_latents, slower_ends = latents, ends
         arrived.append(here)
     return arrived
 
 
-def filled(known: dict[int, Tensor], start: int, stop: int, sigmas: list[float]) -> Tensor:
-    """The sum of the fine steps from `start` to `stop`, drifts linear in sigma."""
-    nodes = sorted(known)
-    total = torch.zeros_like(known[nodes[0]])
-    for step in range(start, stop):
-        if step in known or len(nodes) == 1:
-            value = known[step] if step in known else known[nodes[0]]
-        else:
-            above = [node for node in nodes if node > step]
-            high = above[0] if above and above[0] != nodes[0] else nodes[-1]
-            low = nodes[nodes.index(high) - 1]
-            part = (sigmas[step] - sigmas[low]) / (sigmas[high] - sigmas[low])
-            value = known[low] + part * (known[high] - known[low])
-        total = total + (sigmas[step + 1] - sigmas[step]) * value
-    return total
+def held(known: dict[int, Tensor], step: int, sigmas: list[float]) -> Tensor:
+    """What is known at `step`: linear in sigma between two known steps, the last one beyond."""
+    if step >= max(known):
+        return known[max(known)]
+    low, high = max(s for s in known if s <= step), min(s for s in known if s > step)
+    part = (sigmas[step] - sigmas[low]) / (sigmas[high] - sigmas[low])
+    return known[low] + part * (known[high] - known[low])
+
+
+def extrapolated(known: dict[int, Tensor], step: int, sigmas: list[float]) -> Tensor:
+    """The line through the last two drifts, in sigma, at `step`."""
+    low, high = min(known), max(known)
+    if low == high:
+        return known[low]
+    part = (sigmas[step] - sigmas[low]) / (sigmas[high] - sigmas[low])
+    return known[low] + part * (known[high] - known[low])
 
 
 @pytest.mark.parametrize("steps", PUBLISHED)
@@ -213,31 +220,32 @@ def test_error_falls_as_rounds_are_added(cores: int) -> None:
 def test_fills_reproduce_a_variance_preserving_grid_exactly(
     front: tuple[int, int, int], curve: float
 ) -> None:
-    """With a constant drift every fill is the grid's own composition of fine steps."""
+    """With a constant prediction (one core: drift) a fill is a composition of fine steps."""
     steps, cores, rounds = front
     angles = [math.pi / 2 * (1 - (step / steps) ** (1 + curve)) for step in range(steps + 1)]
     turns = [before - after for before, after in pairwise(angles)]
     grid = LinearGrid(
         keep=tuple(math.cos(turn) for turn in turns),
         pull=tuple(-math.sin(turn) for turn in turns),
+        end_keep=tuple(math.cos(angle) for angle in angles[:-1]),
+        end_pull=tuple(-math.sin(angle) for angle in angles[:-1]),
         clock=tuple(angles[:-1]),
     )
     plan = wavefront_plan(steps, cores, rounds)
 
     def fine(value: float, start: int, stop: int) -> float:
         for step in range(start, stop):
-            value = grid.keep[step] * value + grid.pull[step] * 0.7
+            predicted = (0.7 - grid.end_keep[step] * value) / grid.end_pull[step]
+            drift = 0.7 if cores == 1 else predicted
+            value = grid.keep[step] * value + grid.pull[step] * drift
         return value
 
     for core in range(plan.cores):
         for round, fill in enumerate(fills(plan, core, grid)):
             step, stop = plan.walks[core][round], plan.stop(core, round)
             base = plan.stop(core - 1, round) if core else step
-            if base < step:
-                continue
-            moved = fill.stay * 0.3 + 0.7 * (sum(fill.own.values()) + fill.slower)
-            expected = fine(0.3, step, stop) - fine(0.3, step, base)
-            assert moved == pytest.approx(expected, abs=1e-9)
+            moved = fill.carry * 0.3 + 0.7 * (sum(fill.own.values()) + fill.slower)
+            assert moved == pytest.approx(fine(0.3, base, stop), abs=1e-9)
 
 
 @pytest.mark.parametrize(
