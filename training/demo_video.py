@@ -1,22 +1,27 @@
-"""Make the built-in video model, in three stages, each of which resumes where it was stopped.
+"""Make the built-in video model, in stages, each of which resumes where it was stopped.
 
 python -m training.demo_video autoencoder   --output FOLDER
 python -m training.demo_video text-to-video --output FOLDER
+python -m training.demo_video decoder       --output FOLDER
 python -m training.demo_video export        --output FOLDER --preset presets/demo-video
 """
 
 import argparse
 import logging
+from pathlib import Path
 
-import torch
 from diffusers import AutoencoderKLWan
 
-from training.autoencoder import psnr
 from training.command import Stages, run
 from training.export import write_folder
 from training.loop import Schedule
 from training.text_to_video import averaged_model, pipeline, train_text_to_video
-from training.video_autoencoder import held_out_clips, reconstruct, train_autoencoder
+from training.video_autoencoder import (
+    build_autoencoder,
+    held_out_psnr,
+    scaled,
+    train_autoencoder,
+)
 
 log = logging.getLogger("training")
 
@@ -24,12 +29,23 @@ log = logging.getLogger("training")
 def autoencoder(options: argparse.Namespace) -> None:
     schedule = Schedule(steps=options.steps or 2400, decay=options.decay)
     folder = options.output / "autoencoder"
-    model = train_autoencoder(folder, schedule, device=options.device, seed=options.seed).eval()
-    clips = held_out_clips(40).to(options.device)
-    copies = torch.cat([reconstruct(model, part) for part in clips.split(8)])
-    frames = [part.transpose(1, 2).flatten(0, 1) for part in (clips, copies)]
-    log.info("held-out PSNR %.2f dB", psnr(*frames))
-    model.save_pretrained(options.output / "vae")
+    model = scaled(
+        train_autoencoder(
+            build_autoencoder(), folder, schedule, device=options.device, seed=options.seed
+        )
+    )
+    _save(model, options.output / "vae")
+
+
+def decoder(options: argparse.Namespace) -> None:
+    """Go on with the decoder alone: what `text-to-video` learns from does not change."""
+    schedule = Schedule(steps=options.steps or 1500, decay=options.decay)
+    model = AutoencoderKLWan.from_pretrained(options.output / "vae")
+    for part in (model.encoder, model.quant_conv):
+        part.requires_grad_(False)
+    folder = options.output / "decoder"
+    model = train_autoencoder(model, folder, schedule, device=options.device, seed=options.seed + 1)
+    _save(model, options.output / "vae-sharp")
 
 
 def text_to_video(options: argparse.Namespace) -> None:
@@ -46,12 +62,23 @@ def text_to_video(options: argparse.Namespace) -> None:
 
 
 def export(options: argparse.Namespace) -> None:
-    vae = AutoencoderKLWan.from_pretrained(options.output / "vae")
+    sharp = options.output / "vae-sharp"
+    vae = AutoencoderKLWan.from_pretrained(sharp if sharp.exists() else options.output / "vae")
     model = averaged_model(options.output / "text-to-video", vae.config.z_dim)
     write_folder(pipeline(model, vae), options.preset)
 
 
-STAGES: Stages = {"autoencoder": autoencoder, "text-to-video": text_to_video, "export": export}
+def _save(model: AutoencoderKLWan, folder: Path) -> None:
+    log.info("held-out PSNR %.2f dB", held_out_psnr(model.eval()))
+    model.save_pretrained(folder)
+
+
+STAGES: Stages = {
+    "autoencoder": autoencoder,
+    "text-to-video": text_to_video,
+    "decoder": decoder,
+    "export": export,
+}
 
 if __name__ == "__main__":
     run(STAGES, description=__doc__, preset="presets/demo-video")

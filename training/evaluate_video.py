@@ -14,12 +14,11 @@ import torch
 from diffusers import DiffusionPipeline, WanPipeline
 from torch import Tensor
 
-from training.autoencoder import psnr
 from training.clips import Clip, plain_sentence, sample_clip
 from training.judge_clips import judge_clip
 from training.pictures import save_grid
 from training.scoring import GROUPS, Report, parse, shares, table
-from training.video_autoencoder import held_out_clips, reconstruct
+from training.video_autoencoder import held_out_psnr
 from training.video_sampling import GUIDANCE, VideoCall
 
 
@@ -32,7 +31,7 @@ def main() -> None:
     wanted = held_out(options.count)
     made = sample(pipe, wanted, call)
     report: Report = scores(made, wanted) | {
-        "psnr": autoencoder_psnr(pipe),
+        "psnr": held_out_psnr(pipe.vae),
         "call": asdict(call),
         "seconds": round(time.monotonic() - started, 1),
     }
@@ -72,14 +71,6 @@ def scores(made: Tensor, wanted: list[Clip]) -> Report:
         chosen = [v for v, clip in zip(verdicts, wanted, strict=True) if len(clip.actors) == count]
         report[group] = shares(chosen)
     return report
-
-
-def autoencoder_psnr(pipe: WanPipeline, count: int = 40) -> float:
-    """Mean reconstruction PSNR in dB over the frames of held-out clips."""
-    clips = held_out_clips(count)
-    copies = [reconstruct(pipe.vae, part.to(pipe.vae.device)).cpu() for part in clips.split(8)]
-    frames, others = (part.transpose(1, 2).flatten(0, 1) for part in (clips, torch.cat(copies)))
-    return round(psnr(frames, others), 2)
 
 
 if __name__ == "__main__":

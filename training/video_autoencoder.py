@@ -12,7 +12,7 @@ import torch
 from diffusers import AutoencoderKLWan
 from torch import Tensor, nn
 
-from training.autoencoder import autoencoder_losses
+from training.autoencoder import autoencoder_losses, psnr
 from training.clips import CLIP_SIZE, Clip, draw, frame_times, sample_clip
 from training.loop import Every, Loop, Losses, Schedule
 from training.muon import ConvolutionMuon
@@ -46,11 +46,17 @@ def build_autoencoder() -> AutoencoderKLWan:
 
 
 def train_autoencoder(
-    folder: Path, schedule: Schedule, *, device: str, batch: int = 16, seed: int = 0
+    model: AutoencoderKLWan,
+    folder: Path,
+    schedule: Schedule,
+    *,
+    device: str,
+    batch: int = 16,
+    seed: int = 0,
 ) -> AutoencoderKLWan:
-    """Train, or go on training, and return the averaged model with its latent statistics set."""
+    """Train what of `model` takes gradients, or go on training; the averaged model."""
     torch.manual_seed(seed)
-    model = channels_last(build_autoencoder().to(device))
+    model = channels_last(model.to(device))
     loop = Loop(model, optimizers(model), folder, ema=0.995)
 
     def losses_at(step: int) -> Losses:
@@ -66,7 +72,7 @@ def train_autoencoder(
         save_grid(frames, folder / f"step-{step:06d}.png", columns=clips.shape[2])
 
     loop.run(losses_at, schedule, every=Every(save=200, sample=400), sample=sample)
-    return scaled(loop.averaged)
+    return loop.averaged
 
 
 def optimizers(model: AutoencoderKLWan) -> list[torch.optim.Optimizer]:
@@ -76,7 +82,7 @@ def optimizers(model: AutoencoderKLWan) -> list[torch.optim.Optimizer]:
     """
     ends = (model.encoder.conv_in.weight, model.decoder.conv_out.weight)
     kernels, others = [], []
-    for parameter in model.parameters():
+    for parameter in (p for p in model.parameters() if p.requires_grad):
         inner = parameter.numel() > 1000 and not any(parameter is end for end in ends)
         (kernels if parameter.ndim >= 4 and inner else others).append(parameter)
     muon = {"weight_decay": 0.0, "adjust_lr_fn": "match_rms_adamw"}
@@ -101,6 +107,14 @@ def held_out_clips(count: int, seed: int = 1) -> Tensor:
     """Clips whose combinations training never shows, shape (B, 3, F, H, W)."""
     rng = random.Random(seed)
     return draw([sample_clip(rng, held_out=True) for _ in range(count)])
+
+
+def held_out_psnr(model: AutoencoderKLWan, count: int = 40) -> float:
+    """Mean reconstruction PSNR in dB over the frames of held-out clips."""
+    clips = held_out_clips(count)
+    copies = [reconstruct(model, part.to(model.device)).cpu() for part in clips.split(8)]
+    frames, others = (part.transpose(1, 2).flatten(0, 1) for part in (clips, torch.cat(copies)))
+    return round(psnr(frames, others), 2)
 
 
 @torch.no_grad()
