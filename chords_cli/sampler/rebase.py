@@ -34,17 +34,17 @@ class WavefrontCore:
         stop = self._plan.stop(self._core, round)
         self._round += 1
         self._known[step] = self._filled(widened(latent), widened(drift), step)
-        correction = None
         if self._exact:
             moved = self._solver.fine(latent, drift, step)
             wide = widened(moved)
         else:
             wide = self._rebased(latent, round)
-            correction = self._correction(wide, latent, drift, step, stop)
             moved = wide.to(self._carried(latent, drift, step))
         if round in self._outgoing:
             fill = self._faster_fills[round]
             self._link.send(round, (wide * fill.carry).add_(self._known[step], alpha=fill.slower))
+        # what only this core wants to know waits until the next one has its message
+        correction = None if self._exact else self._correction(wide, latent, drift, step, stop)
         self._forget(round)
         self._solver.settle(stop, jumped=stop > step + 1, rectified=not self._exact)
         return Move(moved, self._preview(latent, drift, round, step), correction)
