@@ -7,10 +7,10 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format clean
+.PHONY: help setup demo demo-video test check format clean
 
 help:  ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(READY)  ## install chords and its tools into .venv, in the verified versions
 
@@ -24,6 +24,9 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)  ## make a picture with four cores of the built-in model
 	$(BIN)/chords image "a large red heart on a white background" --cores 4 $(ARGS)
+
+demo-video: $(READY)  ## make a clip with four cores of the built-in model
+	$(BIN)/chords video "a red circle moving right on a blue background" --cores 4 $(ARGS)
 
 test: $(READY)  ## run all tests; ARGS="-k name" for some
 	$(BIN)/python -m pytest $(ARGS)

@@ -1,4 +1,4 @@
-"""The built-in image model on several cores, as its preset runs it."""
+"""The built-in models on several cores, as their presets run them."""
 
 import os
 
@@ -11,10 +11,9 @@ from chords_cli.presets import find_preset
 from chords_cli.sampler import Plan, chords_plan, default_init_t, wavefront_plan
 from chords_cli.sampler.stop import StopRule
 from tests.pipeline.conftest import as_tensor, pool_of
-from tests.pipeline.oracle import stock_latent
+from tests.pipeline.oracle import pipeline_outputs, stock_latent
 
 STEPS, SEED = 10, 42
-PRESET = find_preset("demo-image")
 
 
 def plans(cores: int) -> list[Plan]:
@@ -26,16 +25,22 @@ def plans(cores: int) -> list[Plan]:
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("cores", [1, 2, 4])
-def test_core_zero_of_the_demo_ends_with_the_bits_of_stock_diffusers(
-    cores: int, dtype: str
+@pytest.mark.parametrize("name", ["demo-image", "demo-video"])
+def test_core_zero_ends_with_the_bits_of_stock_and_every_output_equals_the_oracle(
+    name: str, cores: int, dtype: str
 ) -> None:
-    spec = ModelSpec(folder=str(PRESET.path), pipeline=PRESET.pipeline, dtype=dtype)
-    call = PRESET.call | {"prompt": PRESET.prompts[0], "num_inference_steps": STEPS}
+    preset = find_preset(name)
+    spec = ModelSpec(folder=str(preset.path), pipeline=preset.pipeline, dtype=dtype)
+    call = preset.call | {"prompt": preset.prompts[0], "num_inference_steps": STEPS}
     with pool_of(spec, cores) as pool:
         made = [pool.sample(plan, call, SEED, StopRule(index=cores)) for plan in plans(cores)]
     pipe = load_pipeline(spec, device=torch.device("cpu"), encodes=True, decodes=False)
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // cores))
     stock = stock_latent(pipe, call, SEED)
+    expected = [pipeline_outputs(pipe, call, SEED, plan) for plan in plans(cores)]
     torch.set_num_threads(1)
-    for sampled in made:
+    for sampled, outputs in zip(made, expected, strict=True):
         assert torch.equal(as_tensor(sampled.outputs[-1].latent), stock)
+        assert len(sampled.outputs) == len(outputs)
+        for output, wanted in zip(sampled.outputs, outputs, strict=True):
+            assert torch.equal(as_tensor(output.latent), wanted.latent)
