@@ -12,6 +12,8 @@ def video(**options: Any) -> None:
 
     [bold]Examples[/bold]
 
+    chords video "a yellow heart growing on a purple background"
+
     chords video --model wan2-1 "a paper boat drifts down a stream"
 
     chords video --model wan2-1 --frames 41 --gif --all-cores "a fox in the snow"

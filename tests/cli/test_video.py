@@ -237,3 +237,12 @@ def test_an_image_model_is_refused_and_so_is_a_video_model_by_image(refused, ful
 @pytest.mark.parametrize(("option", "value"), [("--fps", 0), ("--frames", 0)])
 def test_no_frames_and_no_pace_are_refused(refused, option, value):
     assert refused(*TINY, option, value)[0].startswith(f"{option[2:]} is 0, but ")
+
+
+def test_without_a_model_the_built_in_one_makes_a_clip(command, place):
+    options = ("--steps", 6, "--cores", 2, "--devices", "cpu", "--output", "built-in")
+    command("video", "a red circle moving right on a blue background", *options, cwd=place)
+    (video,) = (place / "built-in").glob("*.mp4")
+    assert iio.imread(video).shape == (17, 64, 64, 3)
+    assert iio.immeta(video)["fps"] == 8
+    assert record(place / "built-in")["preset"] == "demo-video"
