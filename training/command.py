@@ -39,5 +39,8 @@ def _parse(stages: Stages, description: str | None, preset: str) -> argparse.Nam
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--compile", action="store_true", help="needs a C++ compiler on a CPU")
     parser.add_argument("--threads", type=int, help="CPU threads to use")
+    parser.add_argument("--pool", type=int, help="clips to draw at a time, for video")
+    parser.add_argument("--pairs", type=float, default=0.3, help="part of clips with two shapes")
+    parser.add_argument("--last", action="store_true", help="export the last weights, no average")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()

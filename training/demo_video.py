@@ -58,13 +58,15 @@ def text_to_video(options: argparse.Namespace) -> None:
         device=options.device,
         seed=options.seed,
         compiled=options.compile,
+        pool=options.pool or 4096,
+        pairs=options.pairs,
     )
 
 
 def export(options: argparse.Namespace) -> None:
     sharp = options.output / "vae-sharp"
     vae = AutoencoderKLWan.from_pretrained(sharp if sharp.exists() else options.output / "vae")
-    model = averaged_model(options.output / "text-to-video", vae.config.z_dim)
+    model = averaged_model(options.output / "text-to-video", vae.config.z_dim, last=options.last)
     write_folder(pipeline(model, vae), options.preset)
 
 

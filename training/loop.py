@@ -153,9 +153,11 @@ class Loop:
         log.info("resumed %s at step %d", self.folder.name, self.step)
 
 
-def averaged_weights(folder: Path) -> dict[str, Tensor]:
-    """The state of the averaged model in a folder's checkpoint."""
+def averaged_weights(folder: Path, *, last: bool = False) -> dict[str, Tensor]:
+    """The state of the averaged model in a folder's checkpoint, or of the model itself."""
     state = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
+    if last:
+        return state["model"]
     names = (name for name in state["average"] if name.startswith("module."))
     return {name.removeprefix("module."): state["average"][name] for name in names}
 

@@ -66,8 +66,20 @@ def train_text_to_video(
     device: str,
     seed: int = 0,
     compiled: bool = False,
+    pool: int = 4096,
+    pairs: float = 0.3,
 ) -> TextToVideo:
     """Train, or go on training, and return the averaged model.
+
+    Args:
+        folder: of checkpoints and samples.
+        vae: whose latents are learned.
+        schedule: where to end.
+        device: to train on.
+        seed: of everything that is drawn.
+        compiled: whether to compile the transformer.
+        pool: clips that are drawn at a time; single frames are twice as many.
+        pairs: the part of clips with two shapes.
 
     Attention runs as plain matrix products: on a CPU its fused backward pass is slow.
     """
@@ -78,13 +90,13 @@ def train_text_to_video(
     model.transformer.patch_embedding.register_forward_hook(lambda _, __, output: output.float())
     loop = Loop(model, optimizers(model), folder, ema=0.999)
     model.transformer.compile(disable=not compiled)
-    stills, clips = _still_pool(vae, seed), _clip_pool(vae, seed)
+    stills, clips = _still_pool(vae, 2 * pool, seed), _clip_pool(vae, pool, pairs, seed)
 
     def losses_at(step: int) -> Losses:
         rng = random.Random(f"{seed} step {step}")
         still = step < STILL_STEPS or step % 8 == 0
-        pool, batch = (stills, STILL_BATCH) if still else (clips, CLIP_BATCH)
-        latents, captions = pool.batch(step, batch, rng)
+        source, batch = (stills, STILL_BATCH) if still else (clips, CLIP_BATCH)
+        latents, captions = source.batch(step, batch, rng)
         generator = torch.Generator(device).manual_seed(rng.getrandbits(62))
         with torch.autocast(latents.device.type, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
             return {"still" if still else "flow": flow_loss(model, latents, captions, generator)}
@@ -98,10 +110,10 @@ def train_text_to_video(
     return loop.averaged
 
 
-def averaged_model(folder: Path, latent_channels: int) -> TextToVideo:
-    """The averaged weights of the checkpoint in `folder`."""
+def averaged_model(folder: Path, latent_channels: int, *, last: bool = False) -> TextToVideo:
+    """The averaged weights of the checkpoint in `folder`, or the last ones."""
     model = TextToVideo(latent_channels)
-    model.load_state_dict(averaged_weights(folder))
+    model.load_state_dict(averaged_weights(folder, last=last))
     return model.eval()
 
 
@@ -138,24 +150,24 @@ def pipeline(model: TextToVideo, vae: AutoencoderKLWan) -> WanPipeline:
     return pipe
 
 
-def _still_pool(vae: AutoencoderKLWan, seed: int) -> LatentPool[tuple[Clip, float]]:
+def _still_pool(vae: AutoencoderKLWan, size: int, seed: int) -> LatentPool[tuple[Clip, float]]:
     times = frame_times()
     return LatentPool(
         lambda rng: (sample_clip(rng), rng.choice(times)),
         lambda items: encode_clips(vae, [clip for clip, _ in items], [[time] for _, time in items]),
         lambda item, rng: describe(item[0], rng, moving=False),
-        size=8192,
+        size=size,
         era=2000,
         seed=f"{seed} stills",
     )
 
 
-def _clip_pool(vae: AutoencoderKLWan, seed: int) -> LatentPool[Clip]:
+def _clip_pool(vae: AutoencoderKLWan, size: int, pairs: float, seed: int) -> LatentPool[Clip]:
     return LatentPool(
-        sample_clip,
+        lambda rng: sample_clip(rng, pairs=pairs),
         lambda clips: encode_clips(vae, clips),
         describe,
-        size=4096,
+        size=size,
         era=2000,
         seed=f"{seed} clips",
     )
