@@ -68,9 +68,18 @@ class WavefrontCore:
         own = torch.zeros_like(here)
         for step, factor in fill.own.items():
             own.add_(self._known[step], alpha=factor)
+        if fill.beyond:
+            own.add_(self._trend(fill, round))
         if round not in self._incoming:
             return own.add_(here, alpha=fill.carry)
         return self._link.receive(round, like=own).add_(own)
+
+    def _trend(self, fill: Fill, round: int) -> Tensor:
+        """What the last change of the core's predictions adds beyond the last of them."""
+        visited = self._plan.walks[self._core][round - 2 : round + 1]
+        earlier, before, now = (self._known[step] for step in visited)
+        change = now - before
+        return change * (fill.beyond * trusted(change, fill.stretch * (before - earlier)))
 
     def _correction(
         self, rebased: Tensor, latent: Tensor, drift: Tensor, step: int, stop: int
@@ -89,8 +98,24 @@ class WavefrontCore:
         return self._solver.jump(latent, drift, step, self._plan.steps).to(latent.dtype)
 
     def _forget(self, round: int) -> None:
-        """Drops what no later fill reads: behind the slower core, but for two."""
+        """Drops what no later fill reads: behind the slower core, but for the last three."""
         base = self._plan.stop(self._core - 1, round) if self._core else self._plan.steps
-        for step in sorted(self._known)[:-2]:
+        for step in sorted(self._known)[:-3]:
             if step < base:
                 del self._known[step]
+
+
+def trusted(change: Tensor, expected: Tensor) -> Tensor:
+    """The share of an extrapolation, 0 to 1, that would have come closest to what then happened.
+
+    Args:
+        change: What happened, shape (B, ...).
+        expected: What the line through the two points before it foretold.
+
+    Returns:
+        One number a sample, shape (B, 1, ...): samples of a batch do not depend on each other.
+    """
+    rest = tuple(range(1, change.ndim))
+    alike = (change * expected).sum(rest, keepdim=True) if rest else change * expected
+    size = expected.square().sum(rest, keepdim=True) if rest else expected.square()
+    return (alike / size.clamp(min=torch.finfo(size.dtype).tiny)).clamp(0.0, 1.0)

@@ -4,17 +4,20 @@ Cores run ahead of core 0 by leads that grow over the first nine tenths of the r
 a core's next latent is the slower core's newest one, carried along the fine grid to the core's own
 next step. Where the drift is not known on the way, the sample that it predicts is filled in: the
 end q = x + (sigma_T - sigma) v of the straight line along it. Between two steps at which q is known
-it is linear, beyond the last one it is held. All of that is a sum with fixed factors:
+it is linear, beyond the last one it is held, but for a share of the line through the core's own
+last two. All of that is a sum with factors that are known before the run, save that share:
 
-    x  <-  m + sum_j own_j q_j          m = carry x' + slower q'
+    x  <-  m + sum_j own_j q_j + beyond share (q_s - q_r)          m = carry x' + slower q'
 
 where primes are the slower core's, which makes m: one latent a round carries both.
 
 Why predictions and not drifts: a drift evaluated at a latent that was later corrected holds the
 old latent itself, a prediction only the model's answer to it; and a correction shrinks on its way
-as the flow shrinks it (`carry`). Why held and not extrapolated: far ahead and from latents that are
-still being corrected, a slope is mostly noise. One core alone has neither trouble; it sums drifts,
-extrapolated from its last two, and is of second order.
+as the flow shrinks it (`carry`). Why only a share of the line: between latents that are still being
+corrected a slope is mostly noise, more so under strong guidance. The share is what would have been
+right one step ago (`rebase.trusted`), so it is near 1 where the flow is smooth and 0 where it is
+not. One core alone has no such trouble; it sums drifts, extrapolated from its last two, and is of
+second order.
 """
 
 import math
@@ -69,11 +72,15 @@ class Fill:
         carry: Of the slower core's new latent; of its own one where there is no slower core.
         own: Of its predictions, by step; of its drifts if it is alone.
         slower: Of the slower core's prediction in that round.
+        beyond: Of its last change of prediction, as far as that is trusted.
+        stretch: What this change should be by the one before it: a multiple of that.
     """
 
     carry: float
     own: dict[int, float]
     slower: float
+    beyond: float = 0.0
+    stretch: float = 0.0
 
 
 def default_rounds(steps: int, cores: int) -> int:
@@ -177,12 +184,25 @@ def _fill(plan: Plan, core: int, round: int, grid: LinearGrid) -> Fill:
     if plan.cores == 1:
         known = list(walk[max(0, round - 1) : round + 1])
         return Fill(*_fine_path(step, stop, known, stop, grid), slower=0.0)
+    grid = _predicting(grid)
     slower = plan.walks[core - 1][round] if core else step
     base = plan.stop(core - 1, round) if core else step
     known = sorted({slower, *(visited for visited in walk[: round + 1] if visited > slower)})
-    carry, own = _fine_path(base, stop, known, step, _predicting(grid))
+    carry, own = _fine_path(base, stop, known, step, grid)
     from_slower = own.pop(slower, 0.0) if slower < step else 0.0
-    return Fill(carry, own, from_slower)
+    if round < 2:
+        return Fill(carry, own, from_slower)
+    return Fill(carry, own, from_slower, *_trend(base, stop, walk[round - 2 : round + 1], grid))
+
+
+def _trend(start: int, stop: int, visited: Sequence[int], grid: LinearGrid) -> tuple[float, float]:
+    """`Fill.beyond` and `Fill.stretch` where the last three steps visited are `visited`."""
+    first, second, last = (grid.clock[step] for step in visited)
+    beyond = 0.0
+    for i in range(start, stop):
+        ahead = max(0.0, (grid.clock[i] - last) / (last - second))
+        beyond = grid.keep[i] * beyond + grid.pull[i] * ahead
+    return beyond, (last - second) / (second - first)
 
 
 def _predicting(grid: LinearGrid) -> LinearGrid:

@@ -62,10 +62,12 @@ def table_wavefront(drift: Drift, latent: Tensor, sigmas: list[float], plan: Pla
                 base = slower[round + 1] if round + 1 < len(slower) else steps
                 known = {s: q for s, q in ends.items() if s > at} | {at: slower_ends[at]}
                 known[step] = ends[step]
+                slope = trusted_slope({s: ends[s] for s in walk[: round + 1][-3:]}, sigmas)
                 here = slower_latents[base]
                 for i in range(base, stop):
                     part = (sigmas[i + 1] - sigmas[i]) / (sigmas[-1] - sigmas[i])
-                    here = here + part * (held(known, i, sigmas) - here)
+                    end = held(known, i, sigmas) + min(0, sigmas[i] - sigmas[step]) * slope
+                    here = here + part * (end - here)
             latents[stop] = here
         slower_latents, slower_ends = latents, ends
         arrived.append(here)
@@ -79,6 +81,25 @@ def held(known: dict[int, Tensor], step: int, sigmas: list[float]) -> Tensor:
     low, high = max(s for s in known if s <= step), min(s for s in known if s > step)
     part = (sigmas[step] - sigmas[low]) / (sigmas[high] - sigmas[low])
     return known[low] + part * (known[high] - known[low])
+
+
+def trusted_slope(ends: dict[int, Tensor], sigmas: list[float]) -> Tensor:
+    """How the prediction changes with sigma at the last step, in the share that was right before.
+
+    A row of a latent is a sample, and every sample has its own share.
+    """
+    if len(ends) < 3:
+        return torch.zeros_like(next(iter(ends.values())))
+    first, second, last = ends
+    before = (ends[second] - ends[first]) / (sigmas[second] - sigmas[first])
+    foretold = before * (sigmas[last] - sigmas[second])
+    happened = ends[last] - ends[second]
+    shares = [
+        float(torch.dot(a, b) / torch.dot(a, a)) if a.any() else 0.0
+        for a, b in zip(foretold, happened, strict=True)
+    ]
+    share = torch.tensor([[min(1.0, max(0.0, one))] for one in shares], dtype=happened.dtype)
+    return share * happened / (sigmas[last] - sigmas[second])
 
 
 def extrapolated(known: dict[int, Tensor], step: int, sigmas: list[float]) -> Tensor:
