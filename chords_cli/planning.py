@@ -1,7 +1,8 @@
 """From what a preset and the options say to a plan and a stop rule.
 
-An explicit option wins over the preset. The starts of a preset belong to its own number of steps
-and cores: when an option changes either, the starts are chosen anew.
+An explicit option wins over the preset: starts ask for the algorithm that has starts, rounds for
+the one that is planned by rounds. The starts of a preset belong to its own number of steps and
+cores: when an option changes either, the starts are chosen anew.
 """
 
 import math
@@ -38,7 +39,8 @@ def resolve_plan(
     """
     steps_used = preset.steps if steps is None else steps
     starts: Starts = "auto" if init_t is None else parse_init_t(init_t)
-    name = resolve_algo(preset, algo)
+    by_rounds = rounds is not None or speedup is not None
+    name = resolve_algo(preset, algo or _asked_for(starts, by_rounds=by_rounds))
     if name != "wavefront":
         _refuse_rounds(name, rounds, speedup)
     if name != "chords":
@@ -116,6 +118,13 @@ def parse_init_t(text: str) -> Starts:
             "write one start a core, slowest first, as in 0-8-16-32",
         )
     return tuple(map(int, parts))
+
+
+def _asked_for(starts: Starts, *, by_rounds: bool) -> str | None:
+    """The algorithm that takes what was said of the plan; starts say more than rounds."""
+    if starts != "auto":
+        return "chords"
+    return "wavefront" if by_rounds else None
 
 
 def _starts(steps: int, cores: int, starts: Starts) -> tuple[int, ...]:

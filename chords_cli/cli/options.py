@@ -124,7 +124,7 @@ OPTIONS: Mapping[str, Any] = {
         Literal["sequential", "chords", "wavefront"],
         "--algo",
         PLAN,
-        "`chords` is the paper's, `wavefront` ours, `sequential` one core with every step.",
+        "`wavefront` is ours, `chords` the paper's, `sequential` one core with every step.",
     ),
     "cores": _option(int, "--cores/-k", PLAN, "How many solvers run at once."),
     "steps": _option(int, "--steps", PLAN, "Steps of the sequential sampler: the grid."),
@@ -132,7 +132,7 @@ OPTIONS: Mapping[str, Any] = {
         str,
         "--init-t",
         PLAN,
-        "Where each core begins its fine steps, as in 0-8-16-32, or `auto`.",
+        "For `chords`: where each core begins its fine steps, as in 0-8-16-32, or `auto`.",
     ),
     "rounds": _option(
         int, "--rounds", PLAN, "For `wavefront`: after how many rounds the first result is there."

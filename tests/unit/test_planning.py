@@ -47,6 +47,20 @@ def test_sequential_takes_one_core_whatever_the_preset_has():
     assert (plan.algo, plan.cores, plan.rounds()) == ("sequential", 1, 50)
 
 
+@pytest.mark.parametrize("algo", ["sequential", "chords", "wavefront"])
+def test_options_of_one_algorithm_ask_for_it_whatever_the_preset_has(algo):
+    model = preset(algo=algo, cores=1)
+    assert resolve_plan(model, init_t="0-8").algo == "chords"
+    assert resolve_plan(model, cores=4, rounds=12).algo == "wavefront"
+    assert resolve_plan(model, cores=4, speedup=4.0).algo == "wavefront"
+    assert resolve_plan(model, init_t="auto").algo == algo
+
+
+def test_starts_and_rounds_have_no_algorithm_in_common():
+    with pytest.raises(PlanError, match=r"^rounds is 12, but algo chords is not planned by"):
+        resolve_plan(preset(), init_t="0-8", rounds=12)
+
+
 def test_number_of_cores_is_checked_before_the_number_of_starts():
     with pytest.raises(PlanError, match=r"^cores is 0, but a run has at least 1 core$"):
         resolve_plan(preset(), cores=0, init_t="0-8")

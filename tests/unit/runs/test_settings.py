@@ -184,7 +184,7 @@ REFUSED = [
         "write --devices cpu or --devices cuda:0,cuda:1",
     ),
     (
-        {"rounds": 10},
+        {"algo": "chords", "rounds": 10},
         "rounds is 10, but algo chords is not planned by rounds",
         "use --algo wavefront, or leave out --rounds",
     ),
