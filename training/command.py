@@ -34,6 +34,12 @@ def _parse(stages: Stages, description: str | None, preset: str) -> argparse.Nam
         "--output", type=Path, required=True, help="where checkpoints and samples go"
     )
     parser.add_argument("--preset", type=Path, default=Path(preset))
+    parser.add_argument(
+        "--start",
+        type=Path,
+        metavar="FOLDER",
+        help="begin with a shipped model's weights, for video",
+    )
     parser.add_argument("--steps", type=int, help="the step to end at")
     parser.add_argument("--decay", type=int, default=500, help="last steps, of falling rate")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

@@ -28,13 +28,11 @@ log = logging.getLogger("training")
 
 def autoencoder(options: argparse.Namespace) -> None:
     schedule = Schedule(steps=options.steps or 2400, decay=options.decay)
+    start = options.start
+    model = AutoencoderKLWan.from_pretrained(start / "vae") if start else build_autoencoder()
     folder = options.output / "autoencoder"
-    model = scaled(
-        train_autoencoder(
-            build_autoencoder(), folder, schedule, device=options.device, seed=options.seed
-        )
-    )
-    _save(model, options.output / "vae")
+    model = train_autoencoder(model, folder, schedule, device=options.device, seed=options.seed)
+    _save(scaled(model), options.output / "vae")
 
 
 def decoder(options: argparse.Namespace) -> None:
@@ -60,6 +58,7 @@ def text_to_video(options: argparse.Namespace) -> None:
         compiled=options.compile,
         pool=options.pool or 4096,
         pairs=options.pairs,
+        start=options.start,
     )
 
 

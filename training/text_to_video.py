@@ -45,6 +45,13 @@ class TextToVideo(nn.Module):
             return_dict=False,
         )[0]
 
+    def load(self, folder: Path) -> None:
+        """Take the weights of a diffusers folder of this architecture."""
+        encoder = UMT5EncoderModel.from_pretrained(folder / "text_encoder")
+        self.text_encoder.load_state_dict(encoder.state_dict())
+        transformer = WanTransformer3DModel.from_pretrained(folder / "transformer")
+        self.transformer.load_state_dict(transformer.state_dict())
+
     def encode(self, captions: list[str], device: torch.device) -> Tensor:
         """The states of all tokens, zero where a sentence has ended."""
         words = self.tokenizer(
@@ -68,6 +75,7 @@ def train_text_to_video(
     compiled: bool = False,
     pool: int = 4096,
     pairs: float = 0.3,
+    start: Path | None = None,
 ) -> TextToVideo:
     """Train, or go on training, and return the averaged model.
 
@@ -80,21 +88,25 @@ def train_text_to_video(
         compiled: whether to compile the transformer.
         pool: clips that are drawn at a time; single frames are twice as many.
         pairs: the part of clips with two shapes.
+        start: a diffusers folder whose weights to begin with; it has learnt from single frames.
 
     Attention runs as plain matrix products: on a CPU its fused backward pass is slow.
     """
     torch.manual_seed(seed)
     vae = vae.eval().to(device)
     model = TextToVideo(vae.config.z_dim).to(device)
+    if start:
+        model.load(start)
     # The residual stream stays in fp32 under autocast, as it is when the model is used.
     model.transformer.patch_embedding.register_forward_hook(lambda _, __, output: output.float())
     loop = Loop(model, optimizers(model), folder, ema=0.999)
     model.transformer.compile(disable=not compiled)
+    stills_first = 0 if start else STILL_STEPS
     stills, clips = _still_pool(vae, 2 * pool, seed), _clip_pool(vae, pool, pairs, seed)
 
     def losses_at(step: int) -> Losses:
         rng = random.Random(f"{seed} step {step}")
-        still = step < STILL_STEPS or step % 8 == 0
+        still = step < stills_first or step % 8 == 0
         source, batch = (stills, STILL_BATCH) if still else (clips, CLIP_BATCH)
         latents, captions = source.batch(step, batch, rng)
         generator = torch.Generator(device).manual_seed(rng.getrandbits(62))
@@ -102,7 +114,7 @@ def train_text_to_video(
             return {"still" if still else "flow": flow_loss(model, latents, captions, generator)}
 
     def sample(step: int) -> None:
-        frames = 1 if step <= STILL_STEPS else CLIP_FRAMES
+        frames = 1 if step <= stills_first else CLIP_FRAMES
         images = sample_clips(pipeline(loop.averaged, vae), frames=frames)
         save_grid(images, folder / f"step-{step:06d}.png", columns=max(frames, 6))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKLWan
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Tensor, nn
 
 from training.autoencoder import autoencoder_losses, psnr
@@ -62,8 +63,10 @@ def train_autoencoder(
     def losses_at(step: int) -> Losses:
         whole = step % (2 if schedule.decaying(step) else 8) == 0
         clips = training_clips(random.Random(f"{seed} {step}"), batch, whole=whole).to(device)
-        posterior = model.encode(clips).latent_dist
-        return autoencoder_losses(posterior, decode(model, posterior.sample()), clips)
+        with torch.autocast(clips.device.type, torch.bfloat16):
+            posterior = DiagonalGaussianDistribution(model._encode(clips).float())
+            output = decode(model, posterior.sample()).float()
+        return autoencoder_losses(posterior, output, clips)
 
     def sample(step: int) -> None:
         clips = held_out_clips(4).to(device)
