@@ -164,7 +164,7 @@ def _leads(ahead: int, cores: int) -> list[int]:
 def _walk(steps: int, lead: int, rounds: int) -> tuple[int, ...]:
     walk: list[int] = []
     for round_ in range(steps):
-        grown = 1 - (1 - min(1.0, round_ / (0.9 * rounds))) ** 3
+        grown = 1 - (1 - min(1.0, round_ / (0.9 * rounds))) ** 2
         step = round_ + round(lead * grown)
         step = max(step, walk[-1] + 1) if walk else 0
         if step >= steps:
