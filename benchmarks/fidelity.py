@@ -40,12 +40,13 @@ Part = tuple[str, float, list[Asked]]
 
 def main() -> None:
     options = _parse()
-    document = json.loads(options.show.read_text()) if options.show else _study(options)
-    rows = [Row.of(row) for row in document["rows"]]
-    early = [Preview(**_without(one, "rmse_median")) for one in document["previews"]]
+    documents = [json.loads(path.read_text()) for path in options.show] or [_study(options)]
+    rows = [Row.of(row) for document in documents for row in document["rows"]]
+    shots = [shot for document in documents for shot in document["previews"]]
+    early = [Preview(**_without(shot, "rmse_median")) for shot in shots]
     sys.stdout.write("\n".join(part for part in (table(rows), preview_table(early)) if part))
-    if options.output:
-        options.output.write_text(json.dumps(document, indent=1) + "\n")
+    if options.output and not options.show:
+        options.output.write_text(json.dumps(documents[0], indent=1) + "\n")
     if options.plot:
         plot(rows, options.plot)
 
@@ -71,9 +72,14 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="processes that share the prompts")
     parser.add_argument("--threads", type=int, default=1, help="of each process")
     parser.add_argument("--device", default="cpu", help="where the model runs, such as cuda")
+    parser.add_argument(
+        "--compile", action="store_true", help="the transformer; needs a C++ compiler on a CPU"
+    )
     parser.add_argument("--output", type=Path, help="write all numbers, prompt by prompt, as JSON")
     parser.add_argument("--plot", type=Path, help="draw error against rounds")
-    parser.add_argument("--show", type=Path, help="no study: the tables and plot of such a JSON")
+    parser.add_argument(
+        "--show", type=Path, nargs="+", default=[], help="no study: tables and plot of such JSONs"
+    )
     return parser.parse_args()
 
 
@@ -131,6 +137,9 @@ def run_part(part: Part, options: argparse.Namespace) -> tuple[list[Row], list[P
     """All arms on the prompts of one batch."""
     name, guidance, several = part
     preset, pipe = load(name, first_order=options.first_order, device=options.device)
+    if options.compile:
+        # Only what hooks surround: `Problem` listens to them.
+        pipe.transformer.forward = torch.compile(pipe.transformer.forward, dynamic=True)
     seeds = [one.seed for one in several]
     problem = Problem(
         pipe, call(preset, [one.prompt for one in several], guidance), seeds, guidance
