@@ -1,8 +1,9 @@
 """From what a preset and the options say to a plan and a stop rule.
 
 An explicit option wins over the preset: starts ask for the algorithm that has starts, rounds for
-the one that is planned by rounds. The starts of a preset belong to its own number of steps and
-cores: when an option changes either, the starts are chosen anew.
+the one that is planned by rounds, and one core instead of the preset's several for the sequential
+sampler. The starts of a preset belong to its own number of steps and cores: when an option changes
+either, the starts are chosen anew.
 """
 
 import math
@@ -39,8 +40,9 @@ def resolve_plan(
     """
     steps_used = preset.steps if steps is None else steps
     starts: Starts = "auto" if init_t is None else parse_init_t(init_t)
-    by_rounds = rounds is not None or speedup is not None
-    name = resolve_algo(preset, algo or _asked_for(starts, by_rounds=by_rounds))
+    algo = algo or asked_algo(init_t, rounds, speedup)
+    alone = algo is None and cores == 1 and preset.sampling.cores > 1
+    name = "sequential" if alone else resolve_algo(preset, algo)
     if name != "wavefront":
         _refuse_rounds(name, rounds, speedup)
     if name != "chords":
@@ -56,6 +58,13 @@ def resolve_plan(
     if cores is None:
         cores = preset.sampling.cores if init_t is None or starts == "auto" else len(starts)
     return chords_plan(steps_used, _starts(steps_used, cores, starts))
+
+
+def asked_algo(init_t: str | None, rounds: int | None, speedup: float | None) -> str | None:
+    """The algorithm that takes what is said of the plan; starts say more than rounds."""
+    if init_t not in (None, "auto"):
+        return "chords"
+    return None if rounds is None and speedup is None else "wavefront"
 
 
 def resolve_algo(preset: "Preset", algo: str | None = None) -> str:
@@ -118,13 +127,6 @@ def parse_init_t(text: str) -> Starts:
             "write one start a core, slowest first, as in 0-8-16-32",
         )
     return tuple(map(int, parts))
-
-
-def _asked_for(starts: Starts, *, by_rounds: bool) -> str | None:
-    """The algorithm that takes what was said of the plan; starts say more than rounds."""
-    if starts != "auto":
-        return "chords"
-    return "wavefront" if by_rounds else None
 
 
 def _starts(steps: int, cores: int, starts: Starts) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     PlainValidator,
     Strict,
+    model_validator,
 )
 
 from chords_cli.errors import PlanError, UsageError
@@ -164,15 +165,23 @@ class Stop(Part):
 
 
 class Sampling(Part):
-    """The default plan."""
+    """The default plan. Starts and rounds may both be said: each algorithm reads its own."""
 
     algo: Literal["sequential", "chords", "wavefront"] = Field(
-        default="chords", examples=["chords"]
+        default="wavefront", examples=["wavefront"]
     )
     cores: Annotated[int, Field(ge=1)] = Field(default=4, examples=[4])
     init_t: Annotated[Starts, PlainValidator(_init_t)] = Field(default="auto", examples=["auto"])
     rounds: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(default="auto", examples=[15])
     stop: Stop = Field(default=Stop(), examples=["{criterion: core_index, index: 1}"])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _starts_ask_for_chords(cls, said: Any) -> Any:
+        """Starts without an algorithm ask for the one that has starts, as `--init-t` does."""
+        if isinstance(said, dict) and "algo" not in said and said.get("init_t", "auto") != "auto":
+            return said | {"algo": "chords"}
+        return said
 
 
 class Preset(Part):
@@ -203,7 +212,7 @@ class Preset(Part):
     fps: Annotated[int, Field(ge=1)] | None = Field(default=None, examples=[24])
     seed: Annotated[int, Field(ge=0, lt=2**64)] = Field(default=42, examples=[42])
     sampling: Sampling = Field(
-        default=Sampling(), examples=["{algo: chords, cores: 4, init_t: auto}"]
+        default=Sampling(), examples=["{algo: wavefront, cores: 4, rounds: auto}"]
     )
     parameters: dict[str, Annotated[float, Field(gt=0)]] = Field(
         default={},

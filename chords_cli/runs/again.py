@@ -14,6 +14,7 @@ import chords_cli
 from chords_cli.engine.devices import available_devices
 from chords_cli.errors import UsageError
 from chords_cli.media.metadata import read_metadata
+from chords_cli.planning import asked_algo
 from chords_cli.preset_schema import Preset
 from chords_cli.presets import find_preset
 from chords_cli.runs.recipe import model_document
@@ -127,14 +128,16 @@ def with_recipe(request: Request, recipe: Recipe) -> Request:
 
 def _planned(request: Request, recipe: Recipe) -> dict[str, Any]:
     """Cores, starts, rounds and stop, as far as they go with what the request says."""
-    algo = request.algo in (None, recipe.algo)
+    asked = request.algo or asked_algo(request.init_t, request.rounds, request.speedup)
+    alone = asked is None and request.cores == 1 and recipe.cores > 1
+    algo = asked in (None, recipe.algo) and not alone
     paced = request.rounds is not None or request.speedup is not None
     cores = request.init_t is None and algo
     same = request.cores in (None, recipe.cores) and request.steps in (None, recipe.steps)
     starts = same and recipe.algo == "chords" and cores
     stops = request.stop_index is None and request.stop_residual is None
     return {
-        "algo": recipe.algo,
+        "algo": recipe.algo if algo else None,
         "cores": recipe.cores if cores else None,
         "init_t": "-".join(map(str, recipe.init_t)) if starts else None,
         "rounds": recipe.rounds if same and algo and not paced else None,

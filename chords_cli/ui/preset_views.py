@@ -21,14 +21,18 @@ def preset_text(preset: Preset, facts: Mapping[str, Any]) -> str:
     """A preset in full, as a file that loads again; other facts stand in comments."""
     plan, weights = facts["plan"], facts["weights"]
     where = f" in {weights['folder']}" if weights["folder"] else ""
-    starts = "-".join(map(str, plan["init_t"] or ()))
     comments = (
         f"# weights: {_weights(weights)}{where}",
-        f"# plan: {plan['algo']} {starts}, {plan['rounds']} rounds instead of {plan['steps']}, "
-        f"ideally {plan['speedup']:.2f}x sooner",
+        f"# plan: {_algorithm(plan)}, {plan['rounds']} rounds instead of {plan['steps']}, ideally "
+        f"{plan['speedup']:.2f}x sooner",
         *(f"# memory: {line}" for line in _memory(facts["memory"])),
     )
     return "\n".join((*comments, to_yaml(preset)))
+
+
+def _algorithm(plan: Mapping[str, Any]) -> str:
+    starts = "-".join(map(str, plan["init_t"] or ()))
+    return f"{plan['algo']} {starts}".strip()
 
 
 def _memory(cores: Sequence[Mapping[str, Any]]) -> Iterator[str]:

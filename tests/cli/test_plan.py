@@ -30,7 +30,7 @@ output  core  round  speed-up  NFE
 
 
 def test_plan_draws_the_published_plan_of_four_cores(chords):
-    answer = chords("plan")
+    answer = chords("plan", "--algo", "chords")
     assert (answer.code, answer.err) == (0, "")
     assert answer.out == DEFAULT
 
@@ -46,7 +46,7 @@ def test_plan_stays_within_the_terminal(chords, monkeypatch, width, arguments):
 
 def test_plan_uses_one_character_a_round_when_steps_do_not_fit(chords, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
-    lines = chords("plan").out.splitlines()
+    lines = chords("plan", "--algo", "chords").out.splitlines()
     assert lines[2:7] == [
         "round   1       10        20",
         "core 0  ·····················",
@@ -69,7 +69,7 @@ def test_plan_continues_below_when_rounds_do_not_fit(chords, monkeypatch):
 
 
 def test_plan_document_is_the_plan_as_data(chords):
-    document = chords("plan", "--cores", "8", "--json").document
+    document = chords("plan", "--algo", "chords", "--cores", "8", "--json").document
     assert document["init_t"] == [0, 2, 4, 8, 16, 24, 32, 40]
     assert (document["rounds"], round(document["speedup"], 2)) == (17, 2.94)
     assert document["outputs"][1] == {
@@ -94,14 +94,15 @@ def test_plan_of_one_core_is_sequential(chords):
 
 
 def test_plan_goes_to_the_output_that_is_asked_for(chords):
-    document = chords("plan", "--stop-index", "2", "--json").document
+    document = chords("plan", "--algo", "chords", "--stop-index", "2", "--json").document
     assert (document["stop_index"], document["rounds"]) == (2, 36)
 
 
 def test_plan_follows_the_preset_file(chords, tmp_path):
     full = chords("presets", "demo-image").out
     file = tmp_path / "mine.yaml"
-    file.write_text(full.replace("cores: 4", "cores: 2").replace("init_t: auto", "init_t: 0-25"))
+    full = full.replace("cores: 4", "cores: 2").replace("algo: wavefront", "algo: chords")
+    file.write_text(full.replace("init_t: auto", "init_t: 0-25"))
     document = chords("plan", "--model", str(file), "--json").document
     assert document["init_t"] == [0, 25]
     assert chords("plan", "--model", str(file), "-k", "4", "--json").document["init_t"][-1] == 32

@@ -56,6 +56,13 @@ def test_options_of_one_algorithm_ask_for_it_whatever_the_preset_has(algo):
     assert resolve_plan(model, init_t="auto").algo == algo
 
 
+def test_one_core_instead_of_several_is_the_sequential_sampler_unless_said_otherwise():
+    model = preset(algo="wavefront", cores=4)
+    assert resolve_plan(model, cores=1).algo == "sequential"
+    assert resolve_plan(model, cores=1, algo="wavefront").nfe_total() == 25
+    assert resolve_plan(preset(algo="wavefront", cores=1)).algo == "wavefront"
+
+
 def test_starts_and_rounds_have_no_algorithm_in_common():
     with pytest.raises(PlanError, match=r"^rounds is 12, but algo chords is not planned by"):
         resolve_plan(preset(), init_t="0-8", rounds=12)

@@ -19,7 +19,7 @@ license: {name: MIT}
 call: {height: 128, width: 128, num_inference_steps: 50}
 limits: {size_multiple: 16}
 seed: 42
-sampling: {algo: chords, cores: 4, init_t: auto, stop: {criterion: core_index, index: 1}}
+sampling: {algo: wavefront, cores: 4, init_t: auto, stop: {criterion: core_index, index: 1}}
 prompts: [a red circle]
 """
 
@@ -91,6 +91,12 @@ def test_preset_cannot_be_changed(preset):
 @pytest.mark.parametrize("written", ["0-8-16-32", "[0, 8, 16, 32]"])
 def test_starts_are_read_in_both_ways_of_writing(preset, written):
     assert preset("init_t: auto", f"init_t: {written}").sampling.init_t == (0, 8, 16, 32)
+
+
+def test_starts_without_an_algorithm_ask_for_the_one_that_has_starts(preset):
+    plain = "algo: wavefront, cores: 4, init_t: auto"
+    assert preset(plain, "cores: 4, init_t: 0-8-16-32").sampling.algo == "chords"
+    assert preset(plain, "cores: 4").sampling.algo == "wavefront"
 
 
 def test_exponents_are_numbers(preset):
@@ -207,10 +213,10 @@ def test_wrong_type_is_named_with_the_value_and_what_is_allowed(refusal, old, ne
             "write sampling.cores: 4",
         ),
         (
-            "algo: chords",
+            "algo: wavefront",
             "algo: srds",
             "sampling.algo is 'srds', but must be 'sequential', 'chords' or 'wavefront'",
-            "write sampling.algo: chords",
+            "write sampling.algo: wavefront",
         ),
         (
             "dtype: float32",

@@ -79,6 +79,12 @@ def test_starts_are_chosen_anew_when_cores_or_steps_are_said(picture):
     assert again(path, algo="sequential").plan.cores == 1
 
 
+def test_starts_or_rounds_that_are_said_ask_for_their_algorithm(picture):
+    assert again(picture(), init_t="0-5").plan.algo == "chords"
+    assert again(picture(init_t="0-3-9"), rounds=12).plan.planned_rounds == 12
+    assert again(picture(), cores=1).plan.algo == "sequential"
+
+
 def test_a_stop_that_is_said_wins_over_the_pictures_own(picture):
     assert again(picture(index=2), stop_residual=0.1).stop.criterion == "residual"
     assert again(picture(index=2), stop_index=0).stop.index == 0
@@ -149,4 +155,5 @@ def test_a_document_is_plain_json(resolved):
 def test_a_request_without_metadata_fields_set_is_filled_in_full(picture):
     path = picture()
     request = with_recipe(Request(kind="image", from_metadata=path), read_recipe(path))
-    assert (request.model, request.init_t, request.stop_index) == ("toy", "0-8-16-32", 1)
+    assert (request.model, request.init_t, request.stop_index) == ("toy", None, 1)
+    assert (request.algo, request.rounds) == ("wavefront", 15)

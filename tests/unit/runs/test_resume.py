@@ -227,17 +227,18 @@ def test_the_record_says_what_was_run_and_what_came_out(resolved):
     assert json.loads(json.dumps(record)) == record
     assert record["plan"] == {
         "steps": 50,
-        "init_t": [0, 8, 16, 32],
-        "rounds": 21,
-        "speedup": 2.38,
-        "nfe_total": 78,
+        "init_t": [],
+        "planned_rounds": 15,
+        "rounds": 15,
+        "speedup": 3.33,
+        "nfe_total": 57,
     }
     head = ("schema", "command", "preset", "algo", "cores", "stop", "dtype", "repo", "revision")
     assert [record[key] for key in head] == [
         1,
         "image",
         "toy",
-        "chords",
+        "wavefront",
         4,
         {"criterion": "core_index", "index": 1},
         "float32",
@@ -247,9 +248,9 @@ def test_the_record_says_what_was_run_and_what_came_out(resolved):
     assert record["prompts"][0]["outputs"][1] == {
         "index": 1,
         "core": 3,
-        "round": 21,
+        "round": 15,
         "residual": 0.5,
-        "seconds": 2.1,
+        "seconds": 1.5,
         "path": "0001-a-cat-s42.png",
         "latent": None,
         "extra": [],
@@ -261,4 +262,4 @@ def test_a_recipe_is_read_back_from_a_saved_picture(resolved):
     settings = resolved()
     entry = save(settings, settings.takes[0])
     recipe = read_recipe(settings.output / entry["output"])
-    assert (recipe.prompt, recipe.seed, recipe.init_t) == ("a cat", 42, [0, 8, 16, 32])
+    assert (recipe.prompt, recipe.seed, recipe.rounds) == ("a cat", 42, 15)

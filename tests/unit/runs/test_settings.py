@@ -8,13 +8,13 @@ from chords_cli.errors import PlanError, UsageError
 from chords_cli.runs import settings as settings_module
 from chords_cli.runs.request import Request
 from chords_cli.runs.settings import resolve
-from chords_cli.sampler.plan import chords_plan
+from chords_cli.sampler import chords_plan, wavefront_plan
 from chords_cli.sampler.stop import StopRule
 
 
 def test_nothing_said_gives_the_presets_settings(resolved):
     settings = resolved()
-    assert settings.plan == chords_plan(50, (0, 8, 16, 32)).until(1)
+    assert settings.plan == wavefront_plan(50, 4, 15).until(1)
     assert settings.stop == StopRule("core_index", 1)
     assert (settings.seed, settings.num, settings.dtype) == (42, 1, "float32")
     assert settings.prompts == ("a cat", "a dog")
