@@ -69,12 +69,12 @@ class WavefrontCore:
         for step, factor in fill.own.items():
             own.add_(self._known[step], alpha=factor)
         if fill.beyond:
-            own.add_(self._trend(fill, round))
+            own.add_(self._beyond(fill, round))
         if round not in self._incoming:
             return own.add_(here, alpha=fill.carry)
         return self._link.receive(round, like=own).add_(own)
 
-    def _trend(self, fill: Fill, round: int) -> Tensor:
+    def _beyond(self, fill: Fill, round: int) -> Tensor:
         """What the last change of the core's predictions adds beyond the last of them."""
         visited = self._plan.walks[self._core][round - 2 : round + 1]
         earlier, before, now = (self._known[step] for step in visited)
@@ -98,9 +98,9 @@ class WavefrontCore:
         return self._solver.jump(latent, drift, step, self._plan.steps).to(latent.dtype)
 
     def _forget(self, round: int) -> None:
-        """Drops what no later fill reads: behind the slower core, but for the last three."""
+        """Drops what no later fill reads: behind the slower core, but for the last two."""
         base = self._plan.stop(self._core - 1, round) if self._core else self._plan.steps
-        for step in sorted(self._known)[:-3]:
+        for step in sorted(self._known)[:-2]:
             if step < base:
                 del self._known[step]
 
@@ -109,13 +109,12 @@ def trusted(change: Tensor, expected: Tensor) -> Tensor:
     """The share of an extrapolation, 0 to 1, that would have come closest to what then happened.
 
     Args:
-        change: What happened, shape (B, ...).
-        expected: What the line through the two points before it foretold.
+        change: What happened, shape (B, ...) with at least two dimensions.
+        expected: What the line through the two points before it foretold, of the same shape.
 
     Returns:
         One number a sample, shape (B, 1, ...): samples of a batch do not depend on each other.
     """
-    rest = tuple(range(1, change.ndim))
-    alike = (change * expected).sum(rest, keepdim=True) if rest else change * expected
-    size = expected.square().sum(rest, keepdim=True) if rest else expected.square()
-    return (alike / size.clamp(min=torch.finfo(size.dtype).tiny)).clamp(0.0, 1.0)
+    alike = (change * expected).flatten(1).sum(1)
+    size = expected.square().flatten(1).sum(1).clamp(min=torch.finfo(expected.dtype).tiny)
+    return (alike / size).clamp(0.0, 1.0).reshape(-1, *(1,) * (change.ndim - 1))

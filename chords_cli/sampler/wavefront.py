@@ -7,9 +7,10 @@ end q = x + (sigma_T - sigma) v of the straight line along it. Between two steps
 it is linear, beyond the last one it is held, but for a share of the line through the core's own
 last two. All of that is a sum with factors that are known before the run, save that share:
 
-    x  <-  m + sum_j own_j q_j + beyond share (q_s - q_r)          m = carry x' + slower q'
+    x  <-  m + sum_j own_j q_j + beyond share (q_t - q_s)          m = carry x' + slower q'
 
-where primes are the slower core's, which makes m: one latent a round carries both.
+where t and s are the core's last two steps, and primes are the slower core's, which makes m: one
+latent a round carries both.
 
 Why predictions and not drifts: a drift evaluated at a latent that was later corrected holds the
 old latent itself, a prediction only the model's answer to it; and a correction shrinks on its way
@@ -72,8 +73,8 @@ class Fill:
         carry: Of the slower core's new latent; of its own one where there is no slower core.
         own: Of its predictions, by step; of its drifts if it is alone.
         slower: Of the slower core's prediction in that round.
-        beyond: Of its last change of prediction, as far as that is trusted.
-        stretch: What this change should be by the one before it: a multiple of that.
+        beyond: Of its last change of prediction, times the share of it that is trusted.
+        stretch: The last change over the one before it, were the predictions on a straight line.
     """
 
     carry: float
@@ -192,10 +193,14 @@ def _fill(plan: Plan, core: int, round: int, grid: LinearGrid) -> Fill:
     from_slower = own.pop(slower, 0.0) if slower < step else 0.0
     if round < 2:
         return Fill(carry, own, from_slower)
-    return Fill(carry, own, from_slower, *_trend(base, stop, walk[round - 2 : round + 1], grid))
+    return Fill(
+        carry, own, from_slower, *_straight_on(base, stop, walk[round - 2 : round + 1], grid)
+    )
 
 
-def _trend(start: int, stop: int, visited: Sequence[int], grid: LinearGrid) -> tuple[float, float]:
+def _straight_on(
+    start: int, stop: int, visited: Sequence[int], grid: LinearGrid
+) -> tuple[float, float]:
     """`Fill.beyond` and `Fill.stretch` where the last three steps visited are `visited`."""
     first, second, last = (grid.clock[step] for step in visited)
     beyond = 0.0

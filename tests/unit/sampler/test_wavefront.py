@@ -11,6 +11,7 @@ from torch import Tensor
 
 from chords_cli.errors import PlanError
 from chords_cli.sampler import Plan, default_rounds, simulate, wavefront_plan
+from chords_cli.sampler.rebase import trusted
 from chords_cli.sampler.wavefront import LinearGrid, fills
 from tests.doubles import Drift, linear_drift, noise, shifted_sigmas, stiff_drift
 
@@ -72,6 +73,19 @@ def table_wavefront(drift: Drift, latent: Tensor, sigmas: list[float], plan: Pla
         slower_latents, slower_ends = latents, ends
         arrived.append(here)
     return arrived
+
+
+def curved_grid(steps: int, curve: float) -> LinearGrid:
+    """A variance-preserving grid: quarter turns from noise to sample."""
+    angles = [math.pi / 2 * (1 - (step / steps) ** (1 + curve)) for step in range(steps + 1)]
+    turns = [before - after for before, after in pairwise(angles)]
+    return LinearGrid(
+        keep=tuple(math.cos(turn) for turn in turns),
+        pull=tuple(-math.sin(turn) for turn in turns),
+        end_keep=tuple(math.cos(angle) for angle in angles[:-1]),
+        end_pull=tuple(-math.sin(angle) for angle in angles[:-1]),
+        clock=tuple(angles[:-1]),
+    )
 
 
 def held(known: dict[int, Tensor], step: int, sigmas: list[float]) -> Tensor:
@@ -243,15 +257,7 @@ def test_fills_reproduce_a_variance_preserving_grid_exactly(
 ) -> None:
     """With a constant prediction (one core: drift) a fill is a composition of fine steps."""
     steps, cores, rounds = front
-    angles = [math.pi / 2 * (1 - (step / steps) ** (1 + curve)) for step in range(steps + 1)]
-    turns = [before - after for before, after in pairwise(angles)]
-    grid = LinearGrid(
-        keep=tuple(math.cos(turn) for turn in turns),
-        pull=tuple(-math.sin(turn) for turn in turns),
-        end_keep=tuple(math.cos(angle) for angle in angles[:-1]),
-        end_pull=tuple(-math.sin(angle) for angle in angles[:-1]),
-        clock=tuple(angles[:-1]),
-    )
+    grid = curved_grid(steps, curve)
     plan = wavefront_plan(steps, cores, rounds)
 
     def fine(value: float, start: int, stop: int) -> float:
@@ -267,6 +273,41 @@ def test_fills_reproduce_a_variance_preserving_grid_exactly(
             base = plan.stop(core - 1, round) if core else step
             moved = fill.carry * 0.3 + 0.7 * (sum(fill.own.values()) + fill.slower)
             assert moved == pytest.approx(fine(0.3, base, stop), abs=1e-9)
+
+
+@given(fronts(), st.floats(0.05, 3.0))
+def test_fills_follow_predictions_on_a_straight_line_beyond_the_last_step(
+    front: tuple[int, int, int], curve: float
+) -> None:
+    """Where predictions are linear in the clock a fill is a composition of fine steps, too."""
+    steps, cores, rounds = front
+    grid, plan = curved_grid(steps, curve), wavefront_plan(steps, cores, rounds)
+
+    def fine(value: float, start: int, stop: int) -> float:
+        for step in range(start, stop):
+            predicted = (grid.clock[step] - grid.end_keep[step] * value) / grid.end_pull[step]
+            value = grid.keep[step] * value + grid.pull[step] * predicted
+        return value
+
+    for core in range(1, plan.cores):
+        for round, fill in enumerate(fills(plan, core, grid)):
+            if round < 2:
+                continue
+            first, second, last = (grid.clock[step] for step in plan.walks[core][round - 2 :][:3])
+            assert fill.stretch * (second - first) == pytest.approx(last - second, abs=1e-9)
+            known = sum(factor * grid.clock[step] for step, factor in fill.own.items())
+            known += fill.slower * grid.clock[plan.walks[core - 1][round]]
+            moved = fill.carry * 0.3 + known + fill.beyond * (last - second)
+            base = plan.stop(core - 1, round)
+            assert moved == pytest.approx(fine(0.3, base, plan.stop(core, round)), abs=1e-9)
+
+
+def test_an_extrapolation_is_trusted_as_far_as_it_was_right() -> None:
+    foretold = torch.tensor([[2.0, 0.0], [2.0, 0.0], [2.0, 0.0], [2.0, 0.0], [0.0, 0.0]])
+    happened = torch.tensor([[2.0, 0.0], [1.0, 5.0], [-3.0, 0.0], [9.0, 1.0], [1.0, 1.0]])
+    shares = trusted(happened, foretold)
+    assert shares.flatten().tolist() == [1.0, 0.5, 0.0, 1.0, 0.0]
+    assert trusted(happened[:, :, None], foretold[:, :, None]).shape == (5, 1, 1)
 
 
 @pytest.mark.parametrize(
