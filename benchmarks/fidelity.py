@@ -40,12 +40,18 @@ Part = tuple[str, float, list[Asked]]
 
 def main() -> None:
     options = _parse()
+    if options.show and options.output:
+        sys.exit(
+            "error: --show makes no study that --output could keep\nhint: leave one of them out"
+        )
     documents = [json.loads(path.read_text()) for path in options.show] or [_study(options)]
     rows = [Row.of(row) for document in documents for row in document["rows"]]
     shots = [shot for document in documents for shot in document["previews"]]
+    if len({row.key for row in rows}) < len(rows):
+        sys.exit("error: two of the studies have an arm in common\nhint: show them one by one")
     early = [Preview(**_without(shot, "rmse_median")) for shot in shots]
     sys.stdout.write("\n".join(part for part in (table(rows), preview_table(early)) if part))
-    if options.output and not options.show:
+    if options.output:
         options.output.write_text(json.dumps(documents[0], indent=1) + "\n")
     if options.plot:
         plot(rows, options.plot)

@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import torch
@@ -10,22 +10,27 @@ import torch
 Stages = dict[str, Callable[[argparse.Namespace], None]]
 
 
-def run(stages: Stages, *, description: str | None, preset: str) -> None:
+def run(
+    stages: Stages, *, description: str | None, preset: str, starts: Collection[str] = ()
+) -> None:
     """Parse the command line and run the stage that it names.
 
     Args:
         stages: the stages by name, in their order.
         description: what the command does.
         preset: the folder that the last stage writes by default.
+        starts: the stages that can begin with a shipped model's weights.
     """
-    options = _parse(stages, description, preset)
+    options = _parse(stages, description, preset, starts)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     if options.threads:
         torch.set_num_threads(options.threads)
     stages[options.stage](options)
 
 
-def _parse(stages: Stages, description: str | None, preset: str) -> argparse.Namespace:
+def _parse(
+    stages: Stages, description: str | None, preset: str, starts: Collection[str]
+) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -38,7 +43,7 @@ def _parse(stages: Stages, description: str | None, preset: str) -> argparse.Nam
         "--start",
         type=Path,
         metavar="FOLDER",
-        help="begin with a shipped model's weights, for video",
+        help="begin with a shipped model's weights; say it again to resume",
     )
     parser.add_argument("--steps", type=int, help="the step to end at")
     parser.add_argument("--decay", type=int, default=500, help="last steps, of falling rate")
@@ -49,4 +54,7 @@ def _parse(stages: Stages, description: str | None, preset: str) -> argparse.Nam
     parser.add_argument("--pairs", type=float, default=0.3, help="part of clips with two shapes")
     parser.add_argument("--last", action="store_true", help="export the last weights, no average")
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.start and options.stage not in starts:
+        parser.error(f"{options.stage} takes no --start")
+    return options

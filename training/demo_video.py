@@ -82,4 +82,9 @@ STAGES: Stages = {
 }
 
 if __name__ == "__main__":
-    run(STAGES, description=__doc__, preset="presets/demo-video")
+    run(
+        STAGES,
+        description=__doc__,
+        preset="presets/demo-video",
+        starts=("autoencoder", "text-to-video"),
+    )
