@@ -1,9 +1,9 @@
 """From what a preset and the options say to a plan and a stop rule.
 
 An explicit option wins over the preset: starts ask for the algorithm that has starts, rounds for
-the one that is planned by rounds, and one core instead of the preset's several for the sequential
-sampler. The starts of a preset belong to its own number of steps and cores: when an option changes
-either, the starts are chosen anew.
+the one that is planned by rounds, one core for the sequential sampler where the preset has several,
+and several for a parallel one where it is sequential. The starts of a preset belong to its own
+number of steps and cores: when an option changes either, the starts are chosen anew.
 """
 
 import math
@@ -40,9 +40,7 @@ def resolve_plan(
     """
     steps_used = preset.steps if steps is None else steps
     starts: Starts = "auto" if init_t is None else parse_init_t(init_t)
-    algo = algo or asked_algo(init_t, rounds, speedup)
-    alone = algo is None and cores == 1 and preset.sampling.cores > 1
-    name = "sequential" if alone else resolve_algo(preset, algo)
+    name = resolve_algo(preset, algo or asked_algo(init_t, rounds, speedup), cores)
     if name != "wavefront":
         _refuse_rounds(name, rounds, speedup)
     if name != "chords":
@@ -61,23 +59,37 @@ def resolve_plan(
 
 
 def asked_algo(init_t: str | None, rounds: int | None, speedup: float | None) -> str | None:
-    """The algorithm that takes what is said of the plan; starts say more than rounds."""
-    if init_t not in (None, "auto"):
-        return "chords"
-    return None if rounds is None and speedup is None else "wavefront"
+    """The algorithm that takes what is said of the plan; None where nothing decides it.
+
+    Raises:
+        PlanError: Starts and rounds are both said, and no algorithm takes both.
+    """
+    if init_t is None:
+        return None if rounds is None and speedup is None else "wavefront"
+    for name, value in (("--rounds", rounds), ("--speedup", speedup)):
+        if value is not None:
+            raise PlanError(
+                f"--init-t {init_t} and {name} {value:g} exclude each other",
+                "give one of them: starts are for chords, rounds for wavefront",
+            )
+    return "chords"
 
 
-def resolve_algo(preset: "Preset", algo: str | None = None) -> str:
-    """The algorithm's name.
+def resolve_algo(preset: "Preset", asked: str | None = None, cores: int | None = None) -> str:
+    """The algorithm's name, where `asked` for one or not, on so many cores if that is said.
 
     Raises:
         UsageError: Nobody knows it.
     """
-    name = algo or preset.sampling.algo
+    name = asked or preset.sampling.algo
     if name not in ALGORITHMS:
         raise UsageError(
-            f"algo is {name!r}, but there are only {', '.join(ALGORITHMS)}", "try --algo chords"
+            f"algo is {name!r}, but there are only {', '.join(ALGORITHMS)}", "try --algo wavefront"
         )
+    if asked is None and cores == 1 and preset.sampling.cores > 1:
+        return "sequential"
+    if asked is None and cores is not None and cores > 1 and name == "sequential":
+        return "wavefront"
     return name
 
 
@@ -193,7 +205,7 @@ def _check_sequential(cores: int | None) -> None:
     if cores not in (None, 1):
         raise PlanError(
             f"cores is {cores}, but algo sequential runs on 1 core",
-            "use --algo chords, or --cores 1",
+            "use --algo wavefront, or --cores 1",
         )
 
 

@@ -177,11 +177,13 @@ class Sampling(Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _starts_ask_for_chords(cls, said: Any) -> Any:
-        """Starts without an algorithm ask for the one that has starts, as `--init-t` does."""
-        if isinstance(said, dict) and "algo" not in said and said.get("init_t", "auto") != "auto":
+    def _without_an_algorithm(cls, said: Any) -> Any:
+        """Starts ask for the algorithm that has starts, one core for the sequential sampler."""
+        if not isinstance(said, dict) or "algo" in said:
+            return said
+        if said.get("init_t", "auto") != "auto":
             return said | {"algo": "chords"}
-        return said
+        return said | {"algo": "sequential"} if said.get("cores") == 1 else said
 
 
 class Preset(Part):

@@ -248,17 +248,12 @@ def _check_together(path: Path, preset: Preset) -> None:
     try:
         preset.limits.check(**sizes, frames=preset.call.get("num_frames"))
         resolve_stop(preset, resolve_plan(preset).cores)
-        _check_plans(preset)
+        if preset.sampling.init_t != "auto":  # `--algo` may ask for what is not the preset's own
+            resolve_plan(preset, algo="chords")
+        if preset.sampling.rounds != "auto":
+            resolve_plan(preset, algo="wavefront")
     except UsageError as error:
         raise UsageError(f"{path}: {error.message}", f"mend it in {path.name}") from error
-
-
-def _check_plans(preset: Preset) -> None:
-    """What is said for an algorithm that is not the preset's own: `--algo` may ask for it."""
-    if preset.sampling.init_t != "auto":
-        resolve_plan(preset, algo="chords")
-    if preset.sampling.rounds != "auto":
-        resolve_plan(preset, algo="wavefront")
 
 
 def _type_at(loc: Loc) -> Any:

@@ -19,7 +19,7 @@ def plan(json: bool, model: str | None, stop_index: int | None, **options: Any) 
 
     chords plan --steps 30 --init-t 0-5-10-20 --stop-index 2
 
-    chords plan --algo wavefront --cores 4 --speedup 4
+    chords plan --cores 4 --speedup 4
     """
     from chords_cli.planning import resolve_plan, resolve_stop
     from chords_cli.presets import DEFAULT, find_preset

@@ -129,12 +129,12 @@ def with_recipe(request: Request, recipe: Recipe) -> Request:
 def _planned(request: Request, recipe: Recipe) -> dict[str, Any]:
     """Cores, starts, rounds and stop, as far as they go with what the request says."""
     asked = request.algo or asked_algo(request.init_t, request.rounds, request.speedup)
-    alone = asked is None and request.cores == 1 and recipe.cores > 1
-    algo = asked in (None, recipe.algo) and not alone
+    crosses = request.cores is not None and (request.cores == 1) != (recipe.cores == 1)
+    algo = asked == recipe.algo or (asked is None and not crosses)
     paced = request.rounds is not None or request.speedup is not None
-    cores = request.init_t is None and algo
+    cores = request.init_t is None and (algo or "sequential" not in (asked, recipe.algo))
     same = request.cores in (None, recipe.cores) and request.steps in (None, recipe.steps)
-    starts = same and recipe.algo == "chords" and cores
+    starts = same and recipe.algo == "chords" and algo and request.init_t is None
     stops = request.stop_index is None and request.stop_residual is None
     return {
         "algo": recipe.algo if algo else None,

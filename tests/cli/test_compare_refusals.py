@@ -23,7 +23,7 @@ REFUSED = {
     "an arm without several cores on several": (
         ["--arm", "chords", "--arm", "sequential cores=2"],
         "arm 'sequential cores=2': cores is 2, but algo sequential runs on 1 core",
-        "use --algo chords, or --cores 1",
+        "use --algo wavefront, or --cores 1",
     ),
     "an output that no core makes": (
         ["--arm", "sequential", "--arm", "chords cores=2 stop_index=3"],

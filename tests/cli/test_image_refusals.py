@@ -60,7 +60,7 @@ REFUSED = {
     "sequential on several cores": (
         ["--algo", "sequential", "--cores", 2],
         "cores is 2, but algo sequential runs on 1 core",
-        "use --algo chords, or --cores 1",
+        "use --algo wavefront, or --cores 1",
     ),
     "no pictures": (["--num", 0], "num is 0, but must be at least 1", "try --num 1"),
     "empty prompt": (

@@ -11,7 +11,7 @@ from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
 from chords_cli.cli.loras import pairs, with_scales
-from chords_cli.sampler import chords_plan
+from chords_cli.sampler import wavefront_plan
 from tests.pipeline.oracle import pipeline_outputs, stock_latent
 
 TINY = ("--model", "tiny", "--devices", "cpu")
@@ -84,7 +84,7 @@ def test_core_0_equals_stock_diffusers_and_every_output_the_oracle(
     pipe.set_adapters(["style"], [SCALE])
     pipe.set_progress_bar_config(disable=True)
     assert latent(styled / EXACT).equal(stock_latent(pipe, call(styled), SEED))
-    plan = chords_plan(8, record(styled)["plan"]["init_t"])
+    plan = wavefront_plan(8, 2, record(styled)["plan"]["planned_rounds"])
     expected = pipeline_outputs(pipe, call(styled), SEED, plan)
     outputs = record(styled)["prompts"][0]["outputs"]
     for output, oracle in zip(outputs, expected, strict=True):

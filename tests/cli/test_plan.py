@@ -163,7 +163,7 @@ JOINED = "write one start a core, slowest first, as in 0-8-16-32"
         (
             "--algo sequential --cores 2",
             "cores is 2, but algo sequential runs on 1 core",
-            "use --algo chords, or --cores 1",
+            "use --algo wavefront, or --cores 1",
         ),
         (
             "--algo sequential --init-t 0-8",

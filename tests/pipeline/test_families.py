@@ -13,7 +13,7 @@ import yaml
 from safetensors.torch import load_file
 
 from chords_cli.cli.app import run
-from chords_cli.sampler import chords_plan, default_init_t
+from chords_cli.sampler import Plan, chords_plan, default_init_t, default_rounds, wavefront_plan
 from tests import tiny
 from tests.pipeline.conftest import PROMPT, call_of
 from tests.pipeline.oracle import pipeline_outputs, stock_latent
@@ -28,6 +28,14 @@ OTHER_GUIDANCE: dict[str, dict[str, Any]] = {
     "cogvideo": {"guidance_scale": 1.0},
 }
 """Turns each family's true guidance off, or on where it is off by default."""
+
+PLANS = {"own": (("chords", 2), ("chords", 4)), "other": (("wavefront", 2),)}
+"""Algorithms and cores by guidance; `wavefront` is what runs when nothing is said."""
+
+PLAN: dict[str, Callable[[int], Plan]] = {
+    "chords": lambda cores: chords_plan(STEPS, default_init_t(STEPS, cores)),
+    "wavefront": lambda cores: wavefront_plan(STEPS, cores, default_rounds(STEPS, cores)),
+}
 
 Loaded = Callable[[str, str], Any]
 
@@ -45,12 +53,13 @@ def test_family_keeps_the_bits_of_stock_and_every_output_equals_the_oracle(
         with _threads_of(1):
             stock = stock_latent(pipe, call, SEED)
         assert torch.equal(_latents(preset, tmp_path, "--algo", "sequential")[1], stock)
-        for cores in (2, 4) if guidance == "own" else (2,):
+        for algo, cores in PLANS[guidance]:
             with _threads_of(cores):
                 stock = stock_latent(pipe, call, SEED)
-                plan = chords_plan(STEPS, default_init_t(STEPS, cores))
+                plan = PLAN[algo](cores)
                 expected = pipeline_outputs(pipe, call, SEED, plan)
-            made = _latents(preset, tmp_path, "--cores", str(cores), "--all-cores")
+            asked = () if algo == "wavefront" else ("--algo", algo)
+            made = _latents(preset, tmp_path, *asked, "--cores", str(cores), "--all-cores")
             assert torch.equal(made[cores], stock)
             assert sorted(made) == [output.index for output in expected]
             for output in expected:

@@ -53,19 +53,27 @@ def test_options_of_one_algorithm_ask_for_it_whatever_the_preset_has(algo):
     assert resolve_plan(model, init_t="0-8").algo == "chords"
     assert resolve_plan(model, cores=4, rounds=12).algo == "wavefront"
     assert resolve_plan(model, cores=4, speedup=4.0).algo == "wavefront"
-    assert resolve_plan(model, init_t="auto").algo == algo
+    assert resolve_plan(model, cores=4, init_t="auto").init_t == (0, 8, 16, 32)
 
 
 def test_one_core_instead_of_several_is_the_sequential_sampler_unless_said_otherwise():
     model = preset(algo="wavefront", cores=4)
     assert resolve_plan(model, cores=1).algo == "sequential"
     assert resolve_plan(model, cores=1, algo="wavefront").nfe_total() == 25
-    assert resolve_plan(preset(algo="wavefront", cores=1)).algo == "wavefront"
+    assert resolve_plan(preset(algo="wavefront", cores=1), cores=1).algo == "wavefront"
 
 
-def test_starts_and_rounds_have_no_algorithm_in_common():
-    with pytest.raises(PlanError, match=r"^rounds is 12, but algo chords is not planned by"):
-        resolve_plan(preset(), init_t="0-8", rounds=12)
+def test_a_preset_of_one_core_is_sequential_until_more_are_asked_for():
+    model = preset(cores=1)
+    assert (model.sampling.algo, resolve_plan(model, cores=1).algo) == ("sequential",) * 2
+    assert resolve_plan(model, cores=4).algo == "wavefront"
+
+
+@pytest.mark.parametrize("pace", [{"rounds": 12}, {"speedup": 4.0}])
+def test_starts_and_rounds_have_no_algorithm_in_common(pace):
+    with pytest.raises(PlanError, match=r"^--init-t 0-8 and --\w+ \d+ exclude each") as caught:
+        resolve_plan(preset(), init_t="0-8", **pace)
+    assert caught.value.hint == "give one of them: starts are for chords, rounds for wavefront"
 
 
 def test_number_of_cores_is_checked_before_the_number_of_starts():

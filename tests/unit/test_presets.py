@@ -93,10 +93,19 @@ def test_starts_are_read_in_both_ways_of_writing(preset, written):
     assert preset("init_t: auto", f"init_t: {written}").sampling.init_t == (0, 8, 16, 32)
 
 
-def test_starts_without_an_algorithm_ask_for_the_one_that_has_starts(preset):
+def test_sampling_without_an_algorithm_asks_for_the_one_that_fits(preset):
     plain = "algo: wavefront, cores: 4, init_t: auto"
+    assert preset(plain, "cores: 1").sampling.algo == "sequential"
     assert preset(plain, "cores: 4, init_t: 0-8-16-32").sampling.algo == "chords"
     assert preset(plain, "cores: 4").sampling.algo == "wavefront"
+
+
+@pytest.mark.parametrize("algo", ["chords", "wavefront"])
+def test_starts_and_rounds_are_checked_whatever_the_algorithm_is(refusal, algo):
+    plain = "algo: wavefront, cores: 4, init_t: auto"
+    starts, rounds = (f"algo: {algo}, cores: 4, {key}" for key in ("init_t: 0-8-8-9", "rounds: 51"))
+    assert refusal(plain, starts)[0] == "init_t 0-8-8-9 repeats 8"
+    assert refusal(plain, rounds)[0].startswith("rounds is 51, but")
 
 
 def test_exponents_are_numbers(preset):

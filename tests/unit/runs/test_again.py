@@ -82,7 +82,13 @@ def test_starts_are_chosen_anew_when_cores_or_steps_are_said(picture):
 def test_starts_or_rounds_that_are_said_ask_for_their_algorithm(picture):
     assert again(picture(), init_t="0-5").plan.algo == "chords"
     assert again(picture(init_t="0-3-9"), rounds=12).plan.planned_rounds == 12
+    assert again(picture(cores=3), rounds=12).plan.cores == 3
+
+
+def test_one_core_or_several_where_it_was_the_other_way_round(picture):
     assert again(picture(), cores=1).plan.algo == "sequential"
+    assert again(picture(cores=1), cores=4).plan.algo == "wavefront"
+    assert again(picture(cores=3), cores=4).plan.cores == 4
 
 
 def test_a_stop_that_is_said_wins_over_the_pictures_own(picture):

@@ -141,7 +141,7 @@ REFUSED = [
     (
         {"algo": "sequential", "cores": 4},
         "cores is 4, but algo sequential runs on 1 core",
-        "use --algo chords, or --cores 1",
+        "use --algo wavefront, or --cores 1",
     ),
     ({"cores": 0}, "cores is 0, but a run has at least 1 core", "try --cores 4"),
     (
