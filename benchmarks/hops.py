@@ -42,6 +42,9 @@ WARM_UP = 3
 SETTLE = 0.01
 """Seconds that core 0 waits before a round, so that all others wait for their message."""
 
+PATIENCE = 60.0
+"""Seconds that a process waits for the others before it gives up."""
+
 
 @dataclass(frozen=True)
 class Chain:
@@ -97,7 +100,7 @@ def _parse() -> argparse.Namespace:
 
 def _times(context: Any, way: str, cores: int, megabytes: float, repeats: int) -> list[float]:
     """Seconds of every round that counts."""
-    together = context.Barrier(cores)
+    together = context.Barrier(cores, timeout=PATIENCE)
     with tempfile.TemporaryDirectory() as folder:
         ends = context.SimpleQueue()
         running = [
@@ -109,9 +112,11 @@ def _times(context: Any, way: str, cores: int, megabytes: float, repeats: int) -
         ]
         for process in running:
             process.start()
-        told = dict(ends.get() for _ in ("first", "last"))
         for process in running:
             process.join()
+        if any(process.exitcode for process in running):
+            sys.exit(f"error: a process of the chain of {cores} cores ended early; see above")
+        told = dict(ends.get() for _ in ("first", "last"))
     pairs = zip(told["begin"], told["end"], strict=True)
     return [end - begin for begin, end in pairs][WARM_UP:]
 
@@ -129,11 +134,11 @@ def _run(
     """One core's process. The clock is the machine's, so its readings compare across processes."""
     torch.set_num_threads(1)
     rounds = repeats + WARM_UP
-    exchange = Exchange(core, cores, folder / "rendezvous", timeout=120)
+    exchange = Exchange(core, cores, folder / "rendezvous", timeout=PATIENCE)
     exchange.open()
     sends = list(range(rounds)) if core + 1 < cores else []
     line = exchange.line(sends, list(range(rounds)) if core else [])
-    like = torch.zeros(_elements(megabytes))
+    like = torch.zeros(1, _elements(megabytes))
     line.expect(like)
     step = _WAYS[way](core, cores, line, like)
     times = []
