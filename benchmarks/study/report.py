@@ -90,7 +90,12 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         lower.grid(visible=True, alpha=0.2)
     axes[0][0].set_ylabel("latent RMSE to the sequential sample")
     axes[1][0].set_ylabel("share changed visibly")
-    axes[0][-1].legend(fontsize=7, loc="upper right")
+    named = {
+        label: handle
+        for axis in axes[0]
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    axes[0][-1].legend(named.values(), named, fontsize=7, loc="lower right")
     figure.tight_layout()
     figure.savefig(path, dpi=120)
     plt.close(figure)
