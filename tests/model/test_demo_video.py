@@ -37,12 +37,13 @@ def test_demo_video_loads_as_a_wan_pipeline_in_one_dtype(pipe: WanPipeline) -> N
     assert {part.dtype for part in parts} == {torch.float32}
 
 
-def test_demo_video_shows_held_out_sentences_of_one_object(pipe: WanPipeline) -> None:
+def test_demo_video_shows_held_out_sentences_of_one_and_two_objects(pipe: WanPipeline) -> None:
     wanted = held_out(24)
-    right = scores(sample(pipe, wanted, FAST), wanted)["one object"]
-    assert right["background"] >= 0.9
-    assert right["colours"] >= 0.85
-    assert right["motions"] >= 0.85
+    report = scores(sample(pipe, wanted, FAST), wanted)
+    for right in (report["one object"], report["two objects"]):
+        assert right["background"] >= 0.9
+        assert right["colours"] >= 0.8
+        assert right["motions"] >= 0.8
 
 
 def test_demo_video_is_deterministic_for_a_seed(pipe: WanPipeline) -> None:
@@ -57,7 +58,7 @@ def test_demo_video_takes_empty_and_overlong_prompts(pipe: WanPipeline) -> None:
 
 
 def test_demo_video_autoencoder_reconstructs_held_out_clips(pipe: WanPipeline) -> None:
-    assert held_out_psnr(pipe.vae, 8) >= 25.0
+    assert held_out_psnr(pipe.vae, 8) >= 30.0
 
 
 @pytest.mark.parametrize("motion", MOTIONS)
