@@ -9,6 +9,9 @@ simulated in one process (`simulate`: the oracle that real processes equal bit f
 tests hold), with the drift asked for many prompts at once. The first thing that is done at every
 guidance is to sample two prompts with that drift and compare them with the pipeline's own result;
 the study ends there if they differ by more than rounding.
+
+A study that ends early goes on where it was when it is started again with the same options: its
+finished batches lie in OUTPUT.partial.
 """
 
 import argparse
@@ -30,6 +33,7 @@ import torch  # noqa: E402  reads the environment
 from benchmarks.study.arms import arms, sequential  # noqa: E402
 from benchmarks.study.measures import CHANGED, Row, joined, measured  # noqa: E402
 from benchmarks.study.models import ENTRIES, Asked, asked, call, load  # noqa: E402
+from benchmarks.study.partial import Batch, Partial  # noqa: E402
 from benchmarks.study.previews import Preview, joined_previews, previews  # noqa: E402
 from benchmarks.study.problem import Problem  # noqa: E402
 from benchmarks.study.report import plot, preview_table, table  # noqa: E402
@@ -49,10 +53,8 @@ def main() -> None:
     shots = [shot for document in documents for shot in document["previews"]]
     if len({row.key for row in rows}) < len(rows):
         sys.exit("error: two of the studies have an arm in common\nhint: show them one by one")
-    early = [Preview(**_without(shot, "rmse_median")) for shot in shots]
+    early = [Preview.of(shot) for shot in shots]
     sys.stdout.write("\n".join(part for part in (table(rows), preview_table(early)) if part))
-    if options.output:
-        options.output.write_text(json.dumps(documents[0], indent=1) + "\n")
     if options.plot:
         plot(rows, options.plot)
 
@@ -97,38 +99,64 @@ def _study(options: argparse.Namespace) -> dict[str, Any]:
         for guidance in options.guidance
         for first in range(0, len(several), options.batch)
     ]
+    partial = _partial(options)
+    missing = {n: part for n, part in enumerate(parts) if n not in partial.batches}
     began = time.monotonic()
-    made: dict[int, tuple[list[Row], list[Preview]]] = {}
-    for done, (index, result) in enumerate(_results(parts, options), 1):
-        made[index] = result
+    for done, (number, batch) in enumerate(_results(missing, options), 1):
+        partial.add(number, batch)
         taken = time.monotonic() - began
-        left = taken / done * (len(parts) - done)
+        left = taken / done * (len(missing) - done)
         sys.stderr.write(
-            f"{done} of {len(parts)} batches in {taken / 60:.1f} min, about {left / 60:.0f} left\n"
+            f"{len(partial.batches)} of {len(parts)} batches; {done} in {taken / 60:.1f} min, "
+            f"about {left / 60:.0f} left\n"
         )
-    ordered = [made[index] for index in range(len(parts))]
-    rows = joined([row for some, _ in ordered for row in some])
-    early = joined_previews([one for _, some in ordered for one in some])
-    return {
-        "settings": {name: _plain(value) for name, value in vars(options).items()},
+    ordered = [partial.batches[number] for number in range(len(parts))]
+    rows = joined([row for batch in ordered for row in batch.rows])
+    early = joined_previews([one for batch in ordered for one in batch.previews])
+    document = {
+        "settings": _settings(options),
         "changed": CHANGED,
         "prompts": {name: [one.prompt for one in several] for name, several in prompts.items()},
         "rows": [row.document() for row in rows],
         "previews": [one.document() for one in early],
     }
+    if options.output:
+        options.output.write_text(json.dumps(document, indent=1) + "\n")
+        partial.remove()
+    return document
 
 
-def _results(
-    parts: list[Part], options: argparse.Namespace
-) -> Iterator[tuple[int, tuple[list[Row], list[Preview]]]]:
+def _partial(options: argparse.Namespace) -> Partial:
+    """What an earlier start of this study has left."""
+    if not options.output:
+        return Partial(None, {})
+    path = options.output.with_name(options.output.name + ".partial")
+    try:
+        partial = Partial(path, _settings(options))
+    except ValueError as error:
+        sys.exit(f"error: {error}\nhint: delete it, or give another --output")
+    except OSError as error:
+        sys.exit(f"error: cannot write {path}: {error.strerror}\nhint: give another --output")
+    if partial.batches:
+        sys.stderr.write(f"goes on after {len(partial.batches)} batches of {path}\n")
+    return partial
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    """What decides the numbers of a study, as opposed to where they go and how fast."""
+    elsewhere = ("output", "plot", "show", "jobs")
+    return {name: value for name, value in vars(options).items() if name not in elsewhere}
+
+
+def _results(parts: dict[int, Part], options: argparse.Namespace) -> Iterator[tuple[int, Batch]]:
     if options.jobs == 1:
         _prepare(options.threads)
-        for index, part in enumerate(parts):
-            yield index, run_part(part, options)
+        for number, part in parts.items():
+            yield number, run_part(part, options)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.jobs, context, _prepare, (options.threads,)) as pool:
-        running = {pool.submit(run_part, part, options): n for n, part in enumerate(parts)}
+        running = {pool.submit(run_part, part, options): number for number, part in parts.items()}
         for future in as_completed(running):
             yield running[future], future.result()
 
@@ -139,7 +167,7 @@ def _prepare(threads: int) -> None:
 
 
 @torch.inference_mode()
-def run_part(part: Part, options: argparse.Namespace) -> tuple[list[Row], list[Preview]]:
+def run_part(part: Part, options: argparse.Namespace) -> Batch:
     """All arms on the prompts of one batch."""
     name, guidance, several = part
     preset, pipe = load(name, first_order=options.first_order, device=options.device)
@@ -169,17 +197,9 @@ def run_part(part: Part, options: argparse.Namespace) -> tuple[list[Row], list[P
             )
         )
     if options.no_previews:
-        return rows, []
+        return Batch(rows, [])
     parallel = [cores for cores in options.cores if cores > 1]
-    return rows, previews(problem, parallel, frames, guidance)
-
-
-def _without(document: dict[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in document.items() if key != name}
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else value
+    return Batch(rows, previews(problem, parallel, frames, guidance))
 
 
 if __name__ == "__main__":

@@ -40,6 +40,10 @@ class Preview:
     def document(self) -> dict[str, Any]:
         return self.__dict__ | {"rmse_median": float(np.median(self.rmse))}
 
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> "Preview":
+        return cls(**{name: value for name, value in document.items() if name != "rmse_median"})
+
 
 def previews(
     problem: Problem, cores: Sequence[int], exact_frames: np.ndarray, guidance: float
