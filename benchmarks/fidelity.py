@@ -31,7 +31,7 @@ quiet_environment()
 import torch  # noqa: E402  reads the environment
 
 from benchmarks.study.arms import arms, sequential  # noqa: E402
-from benchmarks.study.measures import CHANGED, Row, joined, measured  # noqa: E402
+from benchmarks.study.measures import CHANGED, Row, distinct, joined, measured  # noqa: E402
 from benchmarks.study.models import ENTRIES, Asked, asked, call, load  # noqa: E402
 from benchmarks.study.partial import Batch, Partial  # noqa: E402
 from benchmarks.study.previews import Preview, joined_previews, previews  # noqa: E402
@@ -49,10 +49,11 @@ def main() -> None:
             "error: --show makes no study that --output could keep\nhint: leave one of them out"
         )
     documents = [json.loads(path.read_text()) for path in options.show] or [_study(options)]
-    rows = [Row.of(row) for document in documents for row in document["rows"]]
+    try:
+        rows = distinct([Row.of(row) for document in documents for row in document["rows"]])
+    except ValueError as error:
+        sys.exit(f"error: {error}\nhint: show these studies one by one")
     shots = [shot for document in documents for shot in document["previews"]]
-    if len({row.key for row in rows}) < len(rows):
-        sys.exit("error: two of the studies have an arm in common\nhint: show them one by one")
     early = [Preview.of(shot) for shot in shots]
     sys.stdout.write("\n".join(part for part in (table(rows), preview_table(early)) if part))
     if options.plot:

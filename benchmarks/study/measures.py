@@ -115,6 +115,22 @@ def joined(rows: Sequence[Row]) -> list[Row]:
     return list(found.values())
 
 
+def distinct(rows: Sequence[Row]) -> list[Row]:
+    """Rows of several studies, once what they have in common, such as the reference.
+
+    Raises:
+        ValueError: They tell different numbers of the same arm.
+    """
+    found: dict[tuple, Row] = {}
+    for row in rows:
+        if found.setdefault(row.key, row) != row:
+            raise ValueError(
+                f"{row.name} {row.setting}".rstrip() + f" on {row.model} at guidance "
+                f"{row.guidance:g} has other numbers in another study"
+            )
+    return list(found.values())
+
+
 def _spread(values: Sequence[float], tail: float) -> dict[str, float]:
     """Median, the value that one in ten is beyond, and the worst one."""
     worst = max(values) if tail > 0.5 else min(values)

@@ -30,7 +30,7 @@ def table(rows: Sequence[Row]) -> str:
     """One line an arm, a block a guidance; within an algorithm by cores and rounds."""
     blocks = []
     for model, guidance in dict.fromkeys((row.model, row.guidance) for row in rows):
-        block = [row for row in rows if (row.model, row.guidance) == (model, guidance)]
+        block = _sorted([row for row in rows if (row.model, row.guidance) == (model, guidance)])
         blocks.append(
             _block(f"{model}, guidance {guidance:g}, {len(block[0].rmse)} prompts", block)
         )
@@ -127,6 +127,14 @@ def _block(title: str, rows: list[Row]) -> str:
         named = (row.name, row.setting, f"{one['rounds']:.4g}", f"{one['nfe']:.4g}")
         lines.append(_cells(named) + "".join(f"{cell:>9}" for cell in cells))
     return "\n".join(lines) + "\n"
+
+
+def _sorted(rows: list[Row]) -> list[Row]:
+    """By arm, as they come, then by cores and rounds."""
+    arms = list(dict.fromkeys(row.arm for row in rows))
+    return sorted(
+        rows, key=lambda row: (arms.index(row.arm), row.cores, row.summary()["rounds"], row.setting)
+    )
 
 
 def _cells(values: Sequence[str]) -> str:
