@@ -1,21 +1,21 @@
 """The way back from a picture to the request that makes it again (`--from-metadata`).
 
-Fills a request with the picture's document (`recipe`) wherever the user has said nothing, and
-refuses when the preset of that name no longer is what it was.
+Fills a request with the picture's document (`recipe`) wherever the user has said nothing, puts the
+picture's plan in the place of its preset's, and refuses when the preset of that name no longer is
+what it was.
 """
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import chords_cli
 from chords_cli.engine.devices import available_devices
 from chords_cli.errors import UsageError
 from chords_cli.media.metadata import read_metadata
-from chords_cli.planning import asked_algo
-from chords_cli.preset_schema import Preset
+from chords_cli.preset_schema import Preset, Sampling, Stop
 from chords_cli.presets import find_preset
 from chords_cli.runs.recipe import model_document
 from chords_cli.runs.request import Request
@@ -30,7 +30,7 @@ class OutputIndex(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True)
 
-    index: int
+    index: Annotated[int, Field(ge=0)]
 
 
 class Call(BaseModel):
@@ -65,11 +65,11 @@ class Recipe(BaseModel):
     preset: str
     model: dict[str, Any]
     dtype: str
-    algo: str
-    cores: int
-    steps: int
+    algo: Literal["sequential", "chords", "wavefront"]
+    cores: Annotated[int, Field(ge=1)]
+    steps: Annotated[int, Field(ge=1)]
     init_t: list[int]
-    rounds: int | None = None
+    rounds: Annotated[int, Field(ge=1)] | None = None
     device: str
     call: Call
     fps: int | None = None
@@ -118,7 +118,6 @@ def with_recipe(request: Request, recipe: Recipe) -> Request:
         "fps": recipe.fps,
         "loras": tuple((lora.source, lora.scale) for lora in recipe.loras),
         "negative_prompt": call.get("negative_prompt"),
-        **_planned(request, recipe),
     }
     if request.model is None:
         _check_unchanged(preset, recipe)
@@ -126,23 +125,21 @@ def with_recipe(request: Request, recipe: Recipe) -> Request:
     return replace(request, **missing)
 
 
-def _planned(request: Request, recipe: Recipe) -> dict[str, Any]:
-    """Cores, starts, rounds and stop, as far as they go with what the request says."""
-    asked = request.algo or asked_algo(request.init_t, request.rounds, request.speedup)
-    crosses = request.cores is not None and (request.cores == 1) != (recipe.cores == 1)
-    algo = asked == recipe.algo or (asked is None and not crosses)
-    paced = request.rounds is not None or request.speedup is not None
-    cores = request.init_t is None and (algo or "sequential" not in (asked, recipe.algo))
-    same = request.cores in (None, recipe.cores) and request.steps in (None, recipe.steps)
-    starts = same and recipe.algo == "chords" and algo and request.init_t is None
-    stops = request.stop_index is None and request.stop_residual is None
-    return {
-        "algo": recipe.algo if algo else None,
-        "cores": recipe.cores if cores else None,
-        "init_t": "-".join(map(str, recipe.init_t)) if starts else None,
-        "rounds": recipe.rounds if same and algo and not paced else None,
-        "stop_index": recipe.output.index if stops and cores and same else None,
-    }
+def with_sampling(preset: Preset, recipe: Recipe) -> Preset:
+    """`preset` with the picture's steps, plan and output as its own, for options to change.
+
+    One core is what the sequential sampler takes, not a wish: the preset's stay for other samplers.
+    """
+    alone = recipe.algo == "sequential"
+    sampling = Sampling(
+        algo=recipe.algo,
+        cores=preset.sampling.cores if alone else recipe.cores,
+        init_t=tuple(recipe.init_t) if recipe.algo == "chords" else "auto",
+        rounds=recipe.rounds or "auto",
+        stop=preset.sampling.stop if alone else Stop(index=recipe.output.index),
+    )
+    call = preset.call | {"num_inference_steps": recipe.steps}
+    return preset.model_copy(update={"call": call, "sampling": sampling})
 
 
 def _preset(request: Request, recipe: Recipe) -> Preset:

@@ -13,7 +13,7 @@ from chords_cli.engine.devices import assign_devices
 from chords_cli.errors import UsageError
 from chords_cli.planning import resolve_plan, resolve_stop
 from chords_cli.presets import DEFAULT, Preset, available_presets, find_preset, load_preset
-from chords_cli.runs.again import read_recipe, with_recipe
+from chords_cli.runs.again import read_recipe, with_recipe, with_sampling
 from chords_cli.runs.folder import default_output
 from chords_cli.runs.loras import check_loras
 from chords_cli.runs.prompts import resolve_prompts
@@ -83,15 +83,17 @@ def resolve(request: Request) -> Settings:
     Raises:
         UsageError: They contradict each other, are out of range, or name what is not there.
     """
-    if request.from_metadata is not None:
-        request = with_recipe(request, read_recipe(request.from_metadata))
+    recipe = None if request.from_metadata is None else read_recipe(request.from_metadata)
+    if recipe is not None:
+        request = with_recipe(request, recipe)
     if request.resume and request.output is None:
         raise UsageError(
             "--resume is given without --output", "name the folder of the earlier run with --output"
         )
     preset = _preset(request)
     _check_kind(request, preset)
-    plan, stop = _plan_and_stop(request, preset)
+    sampled = preset if recipe is None else with_sampling(preset, recipe)
+    plan, stop = _plan_and_stop(request, sampled)
     num = _at_least_one("num", 1 if request.num is None else request.num)
     return Settings(
         preset=preset,

@@ -89,6 +89,14 @@ def test_one_core_or_several_where_it_was_the_other_way_round(picture):
     assert again(picture(), cores=1).plan.algo == "sequential"
     assert again(picture(cores=1), cores=4).plan.algo == "wavefront"
     assert again(picture(cores=3), cores=4).plan.cores == 4
+    assert again(picture(cores=1), algo="wavefront").plan.cores == 4
+
+
+def test_the_output_stays_when_cores_change_as_far_as_they_make_it(picture):
+    path = picture(index=3)
+    assert again(path, cores=8).stop.index == 3
+    assert again(path, cores=2).stop.index == 2
+    assert again(path, all_cores=True).plan.cores == 4
 
 
 def test_a_stop_that_is_said_wins_over_the_pictures_own(picture):
@@ -141,6 +149,8 @@ def test_a_kind_of_device_that_is_not_here_is_refused(picture):
         (lambda made: made.pop("dtype"), "dtype"),
         (lambda made: made.update(schema=2), "schema"),
         (lambda made: made.update(init_t="0-8"), "init_t"),
+        (lambda made: made.update(algo="srds"), "algo"),
+        (lambda made: made.update(cores=0), "cores"),
         (lambda made: made["call"].update(width="wide"), "call"),
     ],
 )
@@ -158,8 +168,8 @@ def test_a_document_is_plain_json(resolved):
     assert json.loads(json.dumps(made)) == made
 
 
-def test_a_request_without_metadata_fields_set_is_filled_in_full(picture):
+def test_a_request_that_says_nothing_is_filled_in_full(picture):
     path = picture()
     request = with_recipe(Request(kind="image", from_metadata=path), read_recipe(path))
-    assert (request.model, request.init_t, request.stop_index) == ("toy", None, 1)
-    assert (request.algo, request.rounds) == ("wavefront", 15)
+    assert (request.model, request.seed, request.steps) == ("toy", 42, 50)
+    assert (request.prompts, request.devices, request.dtype) == (("a cat",), "cpu", "float32")
