@@ -73,7 +73,7 @@ class Recipe(BaseModel):
     device: str
     call: Call
     fps: int | None = None
-    loras: list[Lora] = []
+    loras: list[Lora] | None = None
     prompt: str
     seed: int
     output: OutputIndex
@@ -116,7 +116,7 @@ def with_recipe(request: Request, recipe: Recipe) -> Request:
         "height": call.get("height"),
         "frames": call.get("num_frames"),
         "fps": recipe.fps,
-        "loras": tuple((lora.source, lora.scale) for lora in recipe.loras),
+        "loras": tuple((lora.source, lora.scale) for lora in recipe.loras or ()),
         "negative_prompt": call.get("negative_prompt"),
     }
     if request.model is None:

@@ -27,22 +27,23 @@ _NOT_OF_THE_MODEL = {
 def pixels(settings: "Settings") -> dict[str, Any]:
     """What decides pixels and pace, but for the prompt, the seed and the output's index.
 
-    Plain JSON. Versions of libraries are not in it: an update must not make finished work undone.
+    Plain JSON, and always the same keys, so that what one run has and another lacks is a
+    difference. Versions of libraries are not in it: an update must not make finished work undone.
     """
     return _plain(
         {
             "model": model_document(settings.preset),
             "dtype": settings.dtype,
-            **({"loras": lora_document(settings)} if settings.loras else {}),
+            "loras": lora_document(settings) or None,
             "algo": settings.plan.algo,
             "cores": settings.plan.cores,
             "steps": settings.plan.steps,
             "init_t": settings.plan.init_t or (),
-            **({"rounds": rounds} if (rounds := settings.plan.planned_rounds) else {}),
+            "rounds": settings.plan.planned_rounds,
             "stop": stop_document(settings),
             "device": settings.devices[0].partition(":")[0],
             "call": settings.call,
-            **({"fps": settings.fps} if settings.fps else {}),
+            "fps": settings.fps,
         }
     )
 

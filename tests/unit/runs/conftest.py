@@ -35,6 +35,13 @@ def preset_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def lora(tmp_path: Path) -> str:
+    """A file that is named as a LoRA is."""
+    (tmp_path / "ink.safetensors").touch()
+    return str(tmp_path / "ink.safetensors")
+
+
+@pytest.fixture
 def resolved(preset_file: Path, tmp_path: Path) -> Resolve:
     """The settings of a request that says these options."""
 

@@ -185,6 +185,19 @@ def test_resume_refuses_a_folder_whose_setting_is_gone_from_the_preset(resolved,
     )
 
 
+@pytest.mark.parametrize("record", [True, False])
+def test_resume_refuses_what_was_made_with_a_lora_that_is_gone(resolved, lora, record):
+    settings = resolved(loras=((lora, 0.5),))
+    finish(settings, 1, record=record)
+    folder = settings.output
+    loras = f"[{{'source': '{lora}', 'scale': 0.5}}]"
+    assert refusal(resolved(resume=True))[0] == (
+        f"{folder} was made with other settings: loras was {loras}, is None"
+        if record
+        else f"{folder / '0001-a-cat-s42.png'} exists already"
+    )
+
+
 def test_resume_with_overwrite_makes_other_settings_again(resolved):
     finish(resolved(), 2)
     earlier = look_back(resolved(resume=True, overwrite=True, steps=20))
