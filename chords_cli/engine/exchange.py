@@ -4,13 +4,15 @@ One path for every device: gloo on the host's loopback, staged through host memo
 a file in a private directory. Sends do not wait; a receive waits only for a core that is late.
 
 A job may end before its plan does (`Stop`). So that the next job finds an empty line, every job
-closes it: a core first releases a faster neighbour that may wait for a latent by sending a void
-one, then tells how many latents it has sent, and the neighbour takes the rest.
+closes it: a core that has not sent all of its latents sends a void one in the place of the next,
+which frees a neighbour that waits for it, and a core takes what it has not received, up to that.
+Lines are closed before outputs are decoded: no neighbour waits for a decoder.
 """
 
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -23,8 +25,9 @@ from torch import Tensor
 
 from chords_cli.errors import ChordsError
 
-_COUNT_TAG = 1_000_000
-"""Above every round's tag."""
+_BACKLOG = 8
+"""Latents that a core keeps because they may be on the way. Gloo tells that one has arrived only to
+who waits for it, so a core that is further ahead of the faster one than that waits."""
 
 
 class LostNeighbourError(ChordsError):
@@ -78,71 +81,76 @@ class Exchange:
 
 
 class Line:
-    """`sampler.Link` between processes, for one job."""
+    """`sampler.Link` between processes, for one job.
+
+    A latent travels as float32 with one number more: 1, or 0 where it is void.
+
+    Attributes:
+        ended: Whether the slower core has stopped before it had sent all latents of its plan.
+        waited: Seconds spent waiting for latents.
+    """
 
     def __init__(self, exchange: Exchange, sends: list[int], receives: list[int]) -> None:
         self._slower, self._faster = exchange.core - 1, exchange.core + 1
-        self._sends, self._receives = sends, receives
-        self._sent = self._received = 0
-        self._underway: list[tuple[Tensor, dist.Work | None]] = []
-        self._void: Tensor | None = None
+        self._sends, self._receives = deque(sends), deque(receives)
+        self._underway: deque[tuple[Tensor, dist.Work | None]] = deque()
+        self._shape = torch.Size()
+        self.ended = False
         self.waited = 0.0
 
     def expect(self, like: Tensor) -> None:
-        """Tells the shape of this job's latents, which travel as float32."""
-        if self._void is None:
-            self._void = torch.zeros(like.shape, dtype=torch.float32)
+        """Tells the shape of this job's latents."""
+        self._shape = like.shape
 
     def send(self, round: int, latent: Tensor) -> None:
-        assert self._sends[self._sent] == round, "a core sends in the order of its plan"
-        self._underway = [(kept, work) for kept, work in self._underway if not _is_done(work)]
-        self._post(latent.detach().to("cpu", torch.float32).contiguous())
+        assert self._sends[0] == round, "a core sends in the order of its plan"
+        parcel = torch.empty(latent.numel() + 1)
+        parcel[:-1].view(latent.shape).copy_(latent)
+        parcel[-1] = 1
+        self._post(parcel)
 
     def receive(self, round: int, like: Tensor) -> Tensor:
-        assert self._receives[self._received] == round, "a core receives in the order of its plan"
+        """The latent of `round`; zeros from a slower core that has stopped, as `ended` tells."""
         began = time.monotonic()
-        arrived = self._take(torch.empty(like.shape, dtype=torch.float32))
+        if self.ended:
+            return torch.zeros_like(like)
+        assert self._receives[0] == round, "a core receives in the order of its plan"
+        arrived = self._take()
         self.waited += time.monotonic() - began
         return arrived.to(like.device)
 
     def close(self) -> None:
         """Leaves nothing on the way, whether the plan was followed to its end or not."""
         if self._sends:
-            if self._sent < len(self._sends):
-                assert self._void is not None, "a core that is stopped has begun"
-                self._post(self._void)
-            count = torch.tensor([self._sent])
-            self._underway.append((count, dist.isend(count, self._faster, tag=_COUNT_TAG)))
-        if self._receives:
-            self._drain()
+            self._post(torch.zeros(self._shape.numel() + 1))
+            self._sends.clear()
+        while self._receives:
+            self._take()
+        while self._underway:
+            self._settle()
+
+    def _post(self, parcel: Tensor) -> None:
+        if len(self._underway) == _BACKLOG:
+            self._settle()
         with _naming(f"core {self._faster}"):
-            for _, work in self._underway:
-                if work:
-                    work.wait()
+            work = dist.isend(parcel, self._faster, tag=self._sends.popleft())
+        self._underway.append((parcel, work))
 
-    def _drain(self) -> None:
-        count = torch.zeros(1, dtype=torch.int64)
-        with _naming(f"core {self._slower}"):
-            dist.recv(count, self._slower, tag=_COUNT_TAG)
-        while self._received < int(count):
-            assert self._void is not None
-            self._take(torch.empty_like(self._void))
-
-    def _post(self, latent: Tensor) -> None:
+    def _settle(self) -> None:
+        """Waits until the oldest latent on the way has arrived, and lets go of it."""
+        _, work = self._underway.popleft()
         with _naming(f"core {self._faster}"):
-            work = dist.isend(latent, self._faster, tag=self._sends[self._sent])
-        self._underway.append((latent, work))
-        self._sent += 1
+            if work:
+                work.wait()
 
-    def _take(self, buffer: Tensor) -> Tensor:
+    def _take(self) -> Tensor:
+        parcel = torch.empty(self._shape.numel() + 1)
         with _naming(f"core {self._slower}"):
-            dist.recv(buffer, self._slower, tag=self._receives[self._received])
-        self._received += 1
-        return buffer
-
-
-def _is_done(work: dist.Work | None) -> bool:
-    return work is None or work.is_completed()
+            dist.recv(parcel, self._slower, tag=self._receives.popleft())
+        if not parcel[-1]:
+            self.ended = True
+            self._receives.clear()
+        return parcel[:-1].view(self._shape)
 
 
 @contextmanager

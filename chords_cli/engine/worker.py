@@ -174,8 +174,8 @@ class _Worker:
         if hit and latent is not None and not task.stopped:
             self._land(task, hit.index, hit.round, latent)
         self._pipe.send(CoreArrived(core=core))
-        self._serve_outputs(task)
         line.close()
+        self._serve_outputs(task)
         self._pipe.send(
             Finished(
                 number=job.number,
@@ -226,6 +226,7 @@ class _Worker:
             )
         )
         self._hear(task)
+        task.stopped |= task.line.ended
         return move.latent
 
     def _land(self, task: _Task, index: int, round: int, latent: Tensor) -> None:

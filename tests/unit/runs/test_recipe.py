@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from chords_cli.runs import loras
 from chords_cli.runs.generate import pool_settings
 from chords_cli.runs.recipe import pixels

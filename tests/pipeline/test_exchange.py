@@ -1,0 +1,116 @@
+"""A line between two processes: bounded, in order, and empty again however a job ends."""
+
+import multiprocessing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from chords_cli.engine.exchange import Exchange, Line
+
+ROUNDS = list(range(30))
+LIKE = torch.zeros(1, 3, 5)
+
+End = Callable[[Line], Any]
+
+
+def latent(round: int) -> torch.Tensor:
+    return torch.full_like(LIKE, round + 0.5)
+
+
+def send(line: Line, rounds: list[int]) -> int:
+    """Sends so many latents and tells how many it has held on to at most."""
+    held = 0
+    for round in rounds:
+        line.send(round, latent(round))
+        held = max(held, len(line._underway))
+    return held
+
+
+def receive(line: Line, rounds: list[int]) -> list[bool]:
+    """Receives so many latents and tells which of them are those that were sent."""
+    return [torch.equal(line.receive(round, LIKE), latent(round)) for round in rounds]
+
+
+def send_all(line: Line) -> int:
+    return send(line, ROUNDS)
+
+
+def send_three(line: Line) -> int:
+    return send(line, ROUNDS[:3])
+
+
+def receive_all(line: Line) -> list[bool]:
+    return receive(line, ROUNDS)
+
+
+def receive_two(line: Line) -> list[bool]:
+    return receive(line, ROUNDS[:2])
+
+
+def receive_to_the_end(line: Line) -> tuple[int, bool]:
+    """Receives until the slower core has ended, and what comes then."""
+    taken = 0
+    while not line.ended:
+        arrived = line.receive(ROUNDS[taken], LIKE)
+        taken += 1
+    return taken, bool(torch.equal(line.receive(ROUNDS[taken], LIKE), 0 * arrived))
+
+
+def serve(core: int, folder: Path, jobs: list[End], told: Any) -> None:
+    """One process: a job after the other on the same exchange."""
+    torch.set_num_threads(1)
+    exchange = Exchange(core, 2, folder / "rendezvous", timeout=60.0)
+    exchange.open()
+    results = []
+    for job in jobs:
+        line = exchange.line([] if core else ROUNDS, ROUNDS if core else [])
+        line.expect(LIKE)
+        results.append(job(line))
+        line.close()
+    exchange.close()
+    told.put((core, results))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., list[tuple[Any, Any]]]:
+    """Runs jobs, each an end that sends and one that receives; returns what both ends tell."""
+
+    def run_jobs(*jobs: tuple[End, End]) -> list[tuple[Any, Any]]:
+        context = multiprocessing.get_context("spawn")
+        told = context.SimpleQueue()
+        processes = [
+            context.Process(
+                target=serve, args=(core, tmp_path, [ends[core] for ends in jobs], told)
+            )
+            for core in range(2)
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        assert [process.exitcode for process in processes] == [0, 0]
+        results = dict(told.get() for _ in processes)
+        return list(zip(results[0], results[1], strict=True))
+
+    return run_jobs
+
+
+def test_latents_arrive_in_order_and_few_are_held(run) -> None:
+    [(held, right)] = run((send_all, receive_all))
+    assert held <= 8
+    assert right == [True] * len(ROUNDS)
+
+
+def test_a_core_that_stops_frees_the_faster_one_that_waits_for_it(run) -> None:
+    stopped, after = run((send_three, receive_to_the_end), (send_all, receive_all))
+    assert stopped[1] == (4, True)
+    assert after[1] == [True] * len(ROUNDS)
+
+
+def test_a_core_that_stops_takes_what_the_slower_one_has_sent(run) -> None:
+    stopped, after = run((send_all, receive_two), (send_all, receive_all))
+    assert stopped[1] == [True] * 2
+    assert after[1] == [True] * len(ROUNDS)
