@@ -24,12 +24,18 @@ def linear_grid(solver: "StockSolver", name: str, clock: list[float]) -> LinearG
     """The factors of the scheduler `name` behind `solver`, whose grid is set.
 
     Raises:
-        UsageError: Its steps are not linear.
+        UsageError: Its steps are not linear, or not finite.
     """
     steps = len(solver.grid)
     fine, end = [], []
     for step in range(steps):
         kept, pulled = _factors(solver, step, step + 1)
+        if not (math.isfinite(kept) and math.isfinite(pulled)):
+            raise UsageError(
+                f"step {step} of {name} multiplies latents by {kept:g} and predictions by "
+                f"{pulled:g}",
+                "check prediction_type and the betas in the scheduler of the preset",
+            )
         for latent, drift in _CHECKS:
             found = _jump(solver, step, step + 1, latent, drift)
             said = kept * latent + pulled * drift

@@ -53,7 +53,7 @@ class LinearGrid:
         keep: Of the latent, in a fine step.
         pull: Of the drift, in a fine step.
         end_keep: Of the latent, in the jump from a step to the end: the predicted sample.
-        end_pull: Of the drift in that jump; never 0.
+        end_pull: Of the drift in that jump; 0 only where the path stands still until the end.
         clock: The time in which one interpolates, one value for every step at which a drift can
             be evaluated: sigma, or what the model is fed.
     """
@@ -212,12 +212,10 @@ def _straight_on(
 
 def _predicting(grid: LinearGrid) -> LinearGrid:
     """The same fine steps, with the predicted sample in the place of the drift."""
-    rows = list(zip(grid.keep, grid.pull, grid.end_keep, grid.end_pull, strict=True))
-    return replace(
-        grid,
-        keep=tuple(keep - pull * end_keep / end_pull for keep, pull, end_keep, end_pull in rows),
-        pull=tuple(pull / end_pull for _, pull, _, end_pull in rows),
-    )
+    pairs = zip(grid.pull, grid.end_pull, strict=True)
+    shares = tuple(pull / end_pull if pull else 0.0 for pull, end_pull in pairs)
+    rows = zip(grid.keep, shares, grid.end_keep, strict=True)
+    return replace(grid, keep=tuple(keep - share * end for keep, share, end in rows), pull=shares)
 
 
 def _fine_path(

@@ -1,10 +1,21 @@
 """A scheduler's steps as factors: what is predicted from every step lies at the end of its grid."""
 
 import pytest
+import torch
+from diffusers import DDIMScheduler, EulerDiscreteScheduler
 
-from chords_cli.sampler import wavefront_plan
+from chords_cli.errors import UsageError
+from chords_cli.sampler import simulate, wavefront_plan
 from chords_cli.sampler.wavefront import fills
-from tests.unit.pipelines.test_jumps import CASES, solver_of
+from tests.unit.pipelines.test_jumps import (
+    CASES,
+    SDXL,
+    Case,
+    ddim_of_noise,
+    draw,
+    euler_in_sigma,
+    solver_of,
+)
 
 STEPS = 12
 
@@ -26,3 +37,53 @@ def test_predictions_that_agree_do_not_blow_a_latent_up(name: str) -> None:
     grid, plan = solver.linear_grid(), wavefront_plan(STEPS, 4, 6)
     for core in range(plan.cores):
         assert all(-1e-6 <= fill.carry <= 1 + 1e-6 for fill in fills(plan, core, grid))
+
+
+STANDING = {
+    "DDIM": lambda: DDIMScheduler(
+        **SDXL | {"steps_offset": 0}, clip_sample=False, set_alpha_to_one=False
+    ),
+    "Euler": lambda: EulerDiscreteScheduler(
+        **SDXL | {"steps_offset": 0}, final_sigmas_type="sigma_min"
+    ),
+}
+"""Schedulers whose last step goes nowhere, because the grid ends where that step begins."""
+
+
+@pytest.mark.parametrize("name", STANDING)
+def test_a_last_step_that_stands_still_is_walked_like_any_other(name: str) -> None:
+    case = Case(make=STANDING[name], closed=euler_in_sigma)
+    plan, latent = wavefront_plan(STEPS, 3, STEPS), draw(0)
+    _, solver = solver_of(case, STEPS)
+    grid = solver.linear_grid()
+    assert (grid.pull[-1], grid.end_pull[-1]) == (0, 0)
+    exact = latent
+    for step in range(STEPS):
+        exact = solver.fine(exact, draw(step + 1), step)
+    outputs = simulate(
+        plan,
+        lambda _, step: draw(step + 1),
+        latent,
+        [0.0] * (STEPS + 1),
+        solver=lambda _: solver_of(case, STEPS)[1],
+    )
+    for output in outputs[1:]:
+        torch.testing.assert_close(output.latent, exact, rtol=1e-5, atol=1e-5)
+
+
+def test_a_grid_that_is_not_finite_is_refused_by_its_step() -> None:
+    _, solver = solver_of(
+        Case(
+            make=lambda: DDIMScheduler(
+                **SDXL | {"timestep_spacing": "trailing"},
+                clip_sample=False,
+                rescale_betas_zero_snr=True,
+            ),
+            closed=ddim_of_noise,
+        ),
+        STEPS,
+    )
+    with pytest.raises(UsageError) as refused:
+        solver.linear_grid()
+    assert str(refused.value).startswith("step 0 of DDIMScheduler multiplies latents by ")
+    assert "prediction_type" in refused.value.hint
