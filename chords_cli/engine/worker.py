@@ -230,6 +230,13 @@ class _Worker:
         return move.latent
 
     def _land(self, task: _Task, index: int, round: int, latent: Tensor) -> None:
+        if not latent.isfinite().all():
+            dtype = self._spec.model.dtype
+            wider = "--dtype bfloat16, or " if dtype == "float16" else ""
+            raise ChordsError(
+                f"output {index} is not finite: the model made nan or inf in {dtype}",
+                f"try {wider}a smaller --guidance",
+            )
         task.outputs[index] = latent
         self._pipe.send(
             Landed(

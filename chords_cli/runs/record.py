@@ -102,7 +102,7 @@ def take_entry(take: Take, sampled: "Sampled", files: dict[int, Saved], total: f
 
 def write_record(path: Path, record: dict[str, Any]) -> None:
     """Writes the record, complete or not at all, over an earlier one."""
-    text = json.dumps(record, indent=2, ensure_ascii=False)
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
     write_file(path, f"{text}\n".encode(), replace=True)
 
 

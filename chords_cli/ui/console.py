@@ -47,7 +47,7 @@ class Console:
 
     def document(self, document: Any) -> None:
         """Prints the JSON document on stdout."""
-        self.line(json.dumps(document, indent=2, ensure_ascii=False))
+        self.line(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
 
     def say(self, renderable: RenderableType) -> None:
         """Prints talk on stderr, where somebody wants to read along."""

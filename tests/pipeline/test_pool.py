@@ -129,6 +129,15 @@ def test_grid_of_another_length_than_the_plan_is_refused(spec: Spec) -> None:
     assert "makes a grid of 13 steps, the plan has 12" in caught.value.message
 
 
+def test_output_that_is_not_finite_ends_the_run_and_says_so(spec: Spec) -> None:
+    call = call_of("sd3", STEPS) | {"guidance_scale": 1e38}
+    plan = chords_plan(STEPS, default_init_t(STEPS, 2))
+    with pytest.raises(ChordsError) as caught, pool_of(spec("sd3", "float32"), 2) as pool:
+        pool.sample(plan, call, 0, StopRule())
+    assert caught.value.message.endswith(" is not finite: the model made nan or inf in float32")
+    assert caught.value.hint == "try a smaller --guidance"
+
+
 def test_core_gives_up_on_a_neighbour_that_never_comes(tmp_path: Path) -> None:
     exchange = Exchange(0, 2, tmp_path / "rendezvous", timeout=0.2)
     with pytest.raises(LostNeighbourError, match="not all of 2 cores came"):
