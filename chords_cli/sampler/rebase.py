@@ -11,7 +11,7 @@ from chords_cli.sampler.wavefront import Fill, LinearGrid, fills
 class WavefrontCore:
     """Re-bases on the slower core's newest latent in every round.
 
-    Core 0 of several cores takes the sampler's own steps and is exact. All sums are float32; the
+    Core 0 takes the sampler's own steps and is exact, unless it is alone and skips some. All sums are float32; the
     sum over what a core knows itself is ready before the slower core's message comes, so a hop
     through all cores costs each of them one addition for the receiver and one for the sender.
     """
@@ -19,7 +19,7 @@ class WavefrontCore:
     def __init__(self, plan: Plan, core: int, solver: Solver, link: Link) -> None:
         self._plan, self._core, self._solver, self._link = plan, core, solver, link
         self._incoming, self._outgoing = plan.incoming(core), plan.outgoing(core)
-        self._exact = core == 0 and plan.cores > 1
+        self._exact = core == 0 and plan.visits_all(core)
         self._grid: LinearGrid | None = None
         self._fills: list[Fill] = []
         self._faster_fills: list[Fill] = []

@@ -87,3 +87,23 @@ def test_a_grid_that_is_not_finite_is_refused_by_its_step() -> None:
         solver.linear_grid()
     assert str(refused.value).startswith("step 0 of DDIMScheduler multiplies latents by ")
     assert "prediction_type" in refused.value.hint
+
+
+@pytest.mark.parametrize("cores", [1, 2, 4])
+@pytest.mark.parametrize("name", ["flow Euler", "UniPC flow", "DPM++ flow"])
+def test_as_many_rounds_as_steps_are_the_sequential_result_on_every_core(
+    name: str, cores: int
+) -> None:
+    exact, (_, solver) = draw(0), solver_of(CASES[name], STEPS)
+    for step in range(STEPS):
+        exact = solver.fine(exact, draw(step + 1), step)
+    outputs = simulate(
+        wavefront_plan(STEPS, cores, STEPS),
+        lambda _, step: draw(step + 1),
+        draw(0),
+        [0.0] * (STEPS + 1),
+        solver=lambda _: solver_of(CASES[name], STEPS)[1],
+    )
+    for output in outputs[1:]:
+        torch.testing.assert_close(output.latent, exact, rtol=1e-5, atol=1e-5)
+    assert torch.equal(outputs[-1].latent, exact)
