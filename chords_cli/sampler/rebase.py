@@ -11,9 +11,10 @@ from chords_cli.sampler.wavefront import Fill, LinearGrid, fills
 class WavefrontCore:
     """Re-bases on the slower core's newest latent in every round.
 
-    Core 0 takes the sampler's own steps and is exact, unless it is alone and skips some. All sums are float32; the
-    sum over what a core knows itself is ready before the slower core's message comes, so a hop
-    through all cores costs each of them one addition for the receiver and one for the sender.
+    Core 0 takes the sampler's own steps and is exact, unless it is alone and skips some. All sums
+    are float32; the sum over what a core knows itself is ready before the slower core's message
+    comes, so a hop through all cores costs each of them one addition for the receiver and one for
+    the sender.
     """
 
     def __init__(self, plan: Plan, core: int, solver: Solver, link: Link) -> None:
