@@ -16,8 +16,9 @@ from chords_cli.sampler.wavefront import LinearGrid
 if TYPE_CHECKING:
     from chords_cli.pipelines.schedulers import StockSolver
 
-_CHECKS = ((1.0, 1.0), (-37.0, 20.0))
-"""Latents and model outputs on which the factors must hold, far outside of [-1, 1]."""
+_PROBES = ((1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (-37.0, 20.0))
+"""Latents and model outputs: two that tell the factors, and two on which these must hold, one of
+them far outside of [-1, 1]."""
 
 
 def linear_grid(solver: "StockSolver", name: str, clock: list[float]) -> LinearGrid:
@@ -29,33 +30,29 @@ def linear_grid(solver: "StockSolver", name: str, clock: list[float]) -> LinearG
     steps = len(solver.grid)
     fine, end = [], []
     for step in range(steps):
-        kept, pulled = _factors(solver, step, step + 1)
+        kept, pulled, *found = _jumps(solver, step, step + 1)
         if not (math.isfinite(kept) and math.isfinite(pulled)):
             raise UsageError(
                 f"step {step} of {name} multiplies latents by {kept:g} and predictions by "
                 f"{pulled:g}",
                 "check prediction_type and the betas in the scheduler of the preset",
             )
-        for latent, drift in _CHECKS:
-            found = _jump(solver, step, step + 1, latent, drift)
+        for (latent, drift), made in zip(_PROBES[2:], found, strict=True):
             said = kept * latent + pulled * drift
-            if not math.isclose(found, said, rel_tol=1e-4, abs_tol=1e-4):
+            if not math.isclose(made, said, rel_tol=1e-4, abs_tol=1e-4):
                 raise UsageError(
-                    f"{name} takes no linear steps: step {step} makes {found:g} where its factors "
+                    f"{name} takes no linear steps: step {step} makes {made:g} where its factors "
                     f"say {said:g}, as clipping does",
                     "use --algo chords, or turn clip_sample and thresholding off in the preset",
                 )
         fine.append((kept, pulled))
-        end.append(_factors(solver, step, steps))
+        end.append(tuple(_jumps(solver, step, steps)[:2]))
     (keep, pull), (end_keep, end_pull) = zip(*fine, strict=True), zip(*end, strict=True)
     return LinearGrid(keep, pull, end_keep, end_pull, tuple(clock))
 
 
-def _factors(solver: "StockSolver", start: int, stop: int) -> tuple[float, float]:
-    """Of the latent and of the drift, in one first-order step."""
-    return _jump(solver, start, stop, 1.0, 0.0), _jump(solver, start, stop, 0.0, 1.0)
-
-
-def _jump(solver: "StockSolver", start: int, stop: int, latent: float, drift: float) -> float:
-    one = torch.ones(1, 1, 1, 1)
-    return float(solver.jump(one * latent, one * drift, start, stop))
+def _jumps(solver: "StockSolver", start: int, stop: int) -> list[float]:
+    """Where one first-order step takes the probes, each a sample of one batch."""
+    latents, drifts = torch.tensor(_PROBES).reshape(-1, 2, 1, 1, 1).unbind(1)
+    made: list[float] = solver.jump(latents, drifts, start, stop).flatten().tolist()
+    return made

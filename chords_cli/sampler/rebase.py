@@ -39,8 +39,9 @@ class WavefrontCore:
             moved = self._solver.fine(latent, drift, step)
             wide = widened(moved)
         else:
+            carried = self._carried(latent, drift, step)  # asked before the message comes
             wide = self._rebased(latent, round)
-            moved = wide.to(self._carried(latent, drift, step))
+            moved = wide.to(carried)
         if round in self._outgoing:
             fill = self._faster_fills[round]
             self._link.send(round, (wide * fill.carry).add_(self._known[step], alpha=fill.slower))
@@ -52,7 +53,8 @@ class WavefrontCore:
 
     def _compile(self) -> None:
         self._grid = self._solver.linear_grid()
-        self._fills = fills(self._plan, self._core, self._grid)
+        if not self._exact:
+            self._fills = fills(self._plan, self._core, self._grid)
         if self._core + 1 < self._plan.cores:
             self._faster_fills = fills(self._plan, self._core + 1, self._grid)
 

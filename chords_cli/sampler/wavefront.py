@@ -132,10 +132,7 @@ def wavefront_plan(steps: int, cores: int, rounds: int) -> Plan:
 
 
 def fills(plan: Plan, core: int, grid: LinearGrid) -> list[Fill]:
-    """What `core` does in every round of its walk.
-
-    Core 0 of several takes the sampler's own steps; it has fills all the same, of no use.
-    """
+    """What `core` does in every round of its walk; core 0 of several never asks."""
     return [_fill(plan, core, round, grid) for round in range(len(plan.walks[core]))]
 
 
@@ -204,9 +201,9 @@ def _straight_on(
     """`Fill.beyond` and `Fill.stretch` where the last three steps visited are `visited`."""
     first, second, last = (grid.clock[step] for step in visited)
     beyond = 0.0
-    for i in range(start, stop):
-        ahead = max(0.0, (grid.clock[i] - last) / (last - second))
-        beyond = grid.keep[i] * beyond + grid.pull[i] * ahead
+    for step in range(start, stop):
+        ahead = max(0.0, (grid.clock[step] - last) / (last - second))
+        beyond = grid.keep[step] * beyond + grid.pull[step] * ahead
     return beyond, (last - second) / (second - first)
 
 
@@ -226,11 +223,11 @@ def _fine_path(
     From step `held` on, what is known last is held.
     """
     carry, factors = 1.0, dict.fromkeys(known, 0.0)
-    for i in range(start, stop):
-        carry *= grid.keep[i]
-        factors = {node: grid.keep[i] * factor for node, factor in factors.items()}
-        for node, weight in _interpolated(known, min(i, held), grid.clock).items():
-            factors[node] += grid.pull[i] * weight
+    for step in range(start, stop):
+        carry *= grid.keep[step]
+        factors = {node: grid.keep[step] * factor for node, factor in factors.items()}
+        for node, weight in _interpolated(known, min(step, held), grid.clock).items():
+            factors[node] += grid.pull[step] * weight
     return carry, {node: factor for node, factor in factors.items() if factor}
 
 
