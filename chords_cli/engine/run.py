@@ -103,12 +103,11 @@ class Run:
 
     def _land(self, landed: Landed) -> None:
         """Takes the next output in order."""
-        before = self._outputs[-1].latent if self._outputs else None
         output = SampledOutput(
             index=landed.index,
             core=landed.core,
             round=landed.round,
-            residual=None if before is None else residual(before, landed.latent),
+            residual=self._residual(landed),
             seconds=landed.at - self._began,
             latent=landed.latent,
         )
@@ -123,6 +122,12 @@ class Run:
             )
         )
         self._decide(output)
+
+    def _residual(self, landed: Landed) -> float | None:
+        """The distance to the output before; none to one of the same round, which tells nothing."""
+        if not self._outputs or self._outputs[-1].round == landed.round:
+            return None
+        return residual(self._outputs[-1].latent, landed.latent)
 
     def _decide(self, output: SampledOutput) -> None:
         last = self._job.plan.hits[-1].index

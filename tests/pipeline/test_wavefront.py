@@ -64,3 +64,12 @@ def test_stopping_early_leaves_nothing_on_the_way_to_the_next_sample(spec: Spec)
             assert pool.sample(plan, call, seed, at_once).chosen == 1
         after = pool.sample(plan, call, SEED, StopRule(), keep=True).outputs
     assert [output.latent for output in before] == [output.latent for output in after]
+
+
+def test_an_output_of_the_previews_own_round_is_no_sign_of_convergence(spec: Spec) -> None:
+    plan, call = wavefront_plan(STEPS, 2, 3), call_of("flux", STEPS)
+    with pool_of(spec("flux", "float32"), 2) as pool:
+        sampled = pool.sample(plan, call, SEED, StopRule(criterion="residual", residual=1e9))
+    assert [output.round for output in sampled.outputs] == [3, 3, STEPS]
+    assert [output.residual is None for output in sampled.outputs] == [True, True, False]
+    assert sampled.chosen == 2
