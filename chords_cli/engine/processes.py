@@ -24,6 +24,9 @@ from chords_cli.engine.output import LOG_VARIABLE, PIPELINE_VARIABLE, last_line
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.pipelines.spec import ModelSpec
 
+_START_LOG = "start.log"
+"""Where the process that workers are forked from writes, in the pool's own folder."""
+
 _QUIT_SECONDS = 5.0
 """How long workers may take to end by themselves."""
 
@@ -54,7 +57,11 @@ class Workers:
     def start(
         self, model: ModelSpec, devices: Sequence[str], decoders: frozenset[int], timeout: float
     ) -> None:
-        """Starts core k on `devices[k]`; Ctrl-C reaches none of them."""
+        """Starts core k on `devices[k]`; Ctrl-C reaches none of them.
+
+        Raises:
+            ChordsError: The system refuses a process, or the one that they are forked from died.
+        """
         context = multiprocessing.get_context("forkserver")
         with _blocked_sigint():
             self._start_forkserver(context, model)
@@ -70,7 +77,7 @@ class Workers:
                     timeout=timeout,
                     log=str(self._folder / f"core-{core}.log"),
                 )
-                self._workers.append(_start(context, spec))
+                self._workers.append(self._start(context, spec))
 
     def __len__(self) -> int:
         return len(self._workers)
@@ -124,7 +131,7 @@ class Workers:
     ) -> None:
         context.set_forkserver_preload(["chords_cli.engine.preload"])
         told = {
-            LOG_VARIABLE: str(self._folder / "start.log"),
+            LOG_VARIABLE: str(self._folder / _START_LOG),
             PIPELINE_VARIABLE: model.pipeline,
         }
         os.environ.update(told)
@@ -133,6 +140,23 @@ class Workers:
         finally:
             for name in told:
                 del os.environ[name]
+
+    def _start(
+        self, context: multiprocessing.context.ForkServerContext, spec: WorkerSpec
+    ) -> _Worker:
+        try:
+            return _start(context, spec)
+        except EOFError as error:
+            quoted = last_line(self._folder / _START_LOG)[:200]
+            raise ChordsError(
+                f"the process that starts the cores died{f' ({quoted})' if quoted else ''}",
+                "run it again; if the system killed it for its memory, free some first",
+            ) from error
+        except OSError as error:
+            raise ChordsError(
+                f"core {spec.core} cannot be started: {error.strerror or error}",
+                "use fewer --cores, or raise the limits of this shell (ulimit -a shows them)",
+            ) from error
 
     def _hear(self, core: int) -> object:
         try:

@@ -38,23 +38,33 @@ def write_file(path: Path, data: bytes, *, replace: bool = False) -> None:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[None]:
-    """Makes `folder` where it is missing; removes what it made if nothing was put into it."""
-    made = []
+    """Makes `folder` where it is missing; removes what it made if nothing was put into it.
+
+    Raises:
+        ChordsError: It cannot be made.
+    """
+    made: list[Path] = []
+    try:
+        _make(folder, made)
+        yield
+    finally:
+        with suppress(OSError):
+            for part in reversed(made):
+                part.rmdir()
+
+
+def _make(folder: Path, made: list[Path]) -> None:
+    """Makes `folder` and the one above it, and notes in `made` which of them were missing."""
     try:
         for part in (folder.parent, folder):
             if not part.exists():
                 part.mkdir()
                 made.append(part)
-        yield
     except OSError as error:
         reason = error.strerror or str(error)
         raise ChordsError(
             f"cannot write to {folder}: {reason}", "choose another --output"
         ) from error
-    finally:
-        with suppress(OSError):
-            for part in reversed(made):
-                part.rmdir()
 
 
 def _write_through(path: Path, data: bytes) -> None:

@@ -41,7 +41,13 @@ class Gallery:
         """Writes the files of a result."""
         assert output.frames is not None, "only decoded outputs are kept"
         self._check_shape(one, output.frames.shape)
-        np.save(self._path(one, take), output.frames)
+        try:
+            np.save(self._path(one, take), output.frames)
+        except OSError as error:
+            raise ChordsError(
+                f"cannot keep frames in {self._spool}: {error.strerror or error}",
+                "set TMPDIR to a folder on a larger disk",
+            ) from error
         made = document(one.settings, take, output_document(output))
         for ending in reversed(endings(one.settings)):
             self.write(one.file(take, ending), file_bytes(ending, output, one.settings, made))

@@ -1,6 +1,7 @@
 """What happens when something goes wrong: one message that names the cause, and nothing left."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import psutil
 import pytest
 
 from chords_cli.engine.exchange import Exchange, LostNeighbourError
+from chords_cli.engine.pool import Pool, PoolSettings
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.events import CoreReady, CoreStarted, CoreStepped, Event
 from chords_cli.pipelines.spec import ModelSpec
@@ -79,6 +81,24 @@ def test_workers_end_with_a_parent_that_is_killed(spec: Spec, tmp_path: Path) ->
     parent.wait()
     _, alive = psutil.wait_procs([psutil.Process(p) for p in pids if _runs(p)], timeout=10)
     assert not alive
+
+
+def test_system_that_refuses_another_process_is_named_as_the_cause(spec: Spec) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    settings = PoolSettings(
+        model=spec("flux", "float32"), devices=("cpu",) * 8, decoders=frozenset(), timeout=60.0
+    )
+    with pool_of(spec("flux", "float32"), 1):  # the process that others are forked from is there
+        files = len(list(Path("/proc/self/fd").iterdir()))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files + 12, hard))
+        try:
+            with (
+                pytest.raises(ChordsError, match=r"cannot be started: Too many open files$"),
+                Pool(settings, lambda event: None),
+            ):
+                pass
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_folder_without_a_pipeline_is_refused_by_name(tmp_path: Path) -> None:
