@@ -61,6 +61,7 @@ def _document(plan: "Plan", index: int) -> dict[str, Any]:
         "rounds": plan.rounds(index),
         "speedup": plan.speedup(index),
         "nfe_total": plan.nfe_total(index),
+        "nfe_run": plan.nfe_run(index),
         "nfe_wasted": plan.nfe_wasted(index),
         "walks": plan.walks,
         "evaluations": needed.evaluations,
@@ -75,6 +76,7 @@ def _document(plan: "Plan", index: int) -> dict[str, Any]:
                 "round": hit.round,
                 "speedup": plan.speedup(hit.index),
                 "nfe_total": plan.nfe_total(hit.index),
+                "nfe_run": plan.nfe_run(hit.index),
             }
             for hit in plan.hits
         ],

@@ -37,7 +37,7 @@ class Measured:
     Attributes:
         seconds: By the names of `PARTS`.
         output: Which output of the run it is, with its latent.
-        nfe_total: The model's evaluations until then, of all cores.
+        nfe_total: The distinct evaluations of all cores until then (`Plan.nfe_total`).
         peak_memory: Bytes per core: on its device (None where that is the host), on the host.
         timeline: Told of the first take only.
     """

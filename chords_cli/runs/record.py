@@ -69,6 +69,7 @@ def plan_document(settings: Settings) -> dict[str, Any]:
         "rounds": plan.rounds(index),
         "speedup": round(plan.speedup(index), 2),
         "nfe_total": plan.nfe_total(index),
+        "nfe_run": plan.nfe_run(index),
     }
 
 

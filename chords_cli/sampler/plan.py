@@ -110,6 +110,13 @@ class Plan:
         kept = sum(n - min(n, same) for n, same in zip(needed, self.repeated, strict=True))
         return self.nfe_total(index) - kept
 
+    def nfe_run(self, index: int = 1) -> int:
+        """The model calls that all cores really make for output `index`.
+
+        Those of `nfe_total` that are needed, and the steps that several cores evaluate alike.
+        """
+        return sum(self.until(index).evaluations)
+
     def until(self, index: int) -> "Plan":
         """The part of this plan on which outputs 0 to `index` depend, and nothing more.
 

@@ -118,12 +118,22 @@ def _legend(rows: list[list[Cell]], width: int, *, compact: bool) -> Text:
 
 def plan_summary(plan: Plan, index: int) -> Text:
     """Rounds, speed-up, cost and messages until output `index`."""
-    total, wasted = plan.nfe_total(index), plan.nfe_wasted(index)
     sent = len(plan.until(index).messages)
     facts = (
         ("rounds", f"{plan.rounds(index)} instead of {plan.steps} (to output {index})"),
         ("speed-up", f"{plan.speedup(index):.2f}x, if every core has a device of its own"),
-        ("NFE", f"{total} in total, {wasted} of them not needed and not run"),
+        ("NFE", _evaluations(plan, index)),
         ("messages", f"{plural(sent, 'latent')} sent between neighbours"),
     )
     return Text("\n").join(Text.assemble((f"{name:<10}", "cyan"), fact) for name, fact in facts)
+
+
+def _evaluations(plan: Plan, index: int) -> str:
+    """What the plan counts, and what is really run where that is another number."""
+    total, wasted, ran = plan.nfe_total(index), plan.nfe_wasted(index), plan.nfe_run(index)
+    again = ran - (total - wasted)
+    reasons = [f"{wasted} not needed"] if wasted else []
+    reasons += [f"{again} repeated"] if again else []
+    if not reasons:
+        return plural(total, "model evaluation")
+    return f"{total} distinct; {ran} run: {', '.join(reasons)}"

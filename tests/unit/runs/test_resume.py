@@ -245,6 +245,7 @@ def test_the_record_says_what_was_run_and_what_came_out(resolved):
         "rounds": 15,
         "speedup": 3.33,
         "nfe_total": 57,
+        "nfe_run": 60,
     }
     head = ("schema", "command", "preset", "algo", "cores", "stop", "dtype", "repo", "revision")
     assert [record[key] for key in head] == [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from chords_cli.errors import PlanError, UsageError
-from chords_cli.sampler import Hit, Message, Plan, chords_plan, sequential_plan
+from chords_cli.sampler import Hit, Message, Plan, chords_plan, sequential_plan, wavefront_plan
 from tests.doubles import grids
 
 PUBLISHED = {
@@ -215,6 +215,13 @@ def test_published_starts_give_the_published_rounds(cores, rounds, speedup):
 @pytest.mark.parametrize(("cores", "nfe"), [(4, 78), (8, 108)])
 def test_published_starts_cost_so_many_evaluations(cores, nfe):
     assert chords_plan(50, PUBLISHED[cores]).nfe_total() == nfe
+
+
+def test_what_is_run_leaves_out_what_nobody_needs_and_counts_what_is_done_twice():
+    chords, wavefront = chords_plan(50, PUBLISHED[4]), wavefront_plan(50, 4, 15)
+    assert (chords.nfe_total(), chords.nfe_wasted(), chords.nfe_run()) == (78, 9, 75)
+    assert (wavefront.nfe_total(), wavefront.nfe_wasted(), wavefront.nfe_run()) == (57, 0, 60)
+    assert sequential_plan(50).nfe_run() == 50
 
 
 def test_second_output_of_eight_published_cores_comes_at_half_the_latency():
