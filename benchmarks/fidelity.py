@@ -30,9 +30,9 @@ quiet_environment()
 
 import torch  # noqa: E402  reads the environment
 
-from benchmarks.study.arms import arms, sequential  # noqa: E402
+from benchmarks.study.arms import NAMES, NONE, arms, sequential  # noqa: E402
 from benchmarks.study.measures import CHANGED, Row, distinct, joined, measured  # noqa: E402
-from benchmarks.study.models import ENTRIES, Asked, asked, call, load  # noqa: E402
+from benchmarks.study.models import ENTRIES, Asked, asked, call, fingerprint, load  # noqa: E402
 from benchmarks.study.partial import Batch, Partial  # noqa: E402
 from benchmarks.study.previews import Preview, joined_previews, previews  # noqa: E402
 from benchmarks.study.problem import Problem  # noqa: E402
@@ -71,7 +71,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--cores", type=int, nargs="+", default=[2, 4, 8])
     parser.add_argument("--rounds", type=int, nargs="+", default=[6, 9, 12, 15, 21, 33])
     parser.add_argument(
-        "--arms", nargs="+", default=[], metavar="NAME", help="only these algorithms"
+        "--arms", nargs="+", default=[], choices=[*NAMES, NONE], help="only these algorithms"
     )
     parser.add_argument("--no-previews", action="store_true", help="leave out the preview study")
     parser.add_argument(
@@ -144,9 +144,13 @@ def _partial(options: argparse.Namespace) -> Partial:
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
-    """What decides the numbers of a study, as opposed to where they go and how fast."""
+    """What decides the numbers of a study, as opposed to where they go and how fast.
+
+    Code and weights too, so that no study goes on with others than it began with.
+    """
     elsewhere = ("output", "plot", "show", "jobs")
-    return {name: value for name, value in vars(options).items() if name not in elsewhere}
+    said = {name: value for name, value in vars(options).items() if name not in elsewhere}
+    return said | {"code": fingerprint(options.model)}
 
 
 def _results(parts: dict[int, Part], options: argparse.Namespace) -> Iterator[tuple[int, Batch]]:

@@ -6,7 +6,8 @@ adds its share of the next core's, and sends that on. Measured from the moment a
 begins until core K - 1 has its new latent; no model runs, so nothing hides the time. Two ways:
 
     bare      the two additions of float32 that the algorithm asks for, and the exchange
-    core      the project's own core (`chords_cli.sampler`), with all else that it does in a round
+    core      the project's own core (`chords_cli.sampler`) with a stock scheduler, and all else
+              that it does in a round
 
 `alone` is what the two additions take without any exchange, a hop. All processes share this
 machine's CPU cores: the chain is serial, so that matters little for it, but with more processes
@@ -29,13 +30,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
 
 from chords_cli.engine.exchange import Exchange, Line
+from chords_cli.pipelines.schedulers import StockSolver
 from chords_cli.sampler import wavefront_plan
 from chords_cli.sampler.algorithms import start_core
-from chords_cli.sampler.oracle import Euler
 
-STEPS = 50
 WARM_UP = 3
 """Rounds that do not count: connections open, memory is touched for the first time."""
 
@@ -84,7 +85,9 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--cores", type=int, nargs="+", default=[2, 4, 8, 16])
+    parser.add_argument(
+        "--cores", type=_several, nargs="+", default=[2, 4, 8, 16], help="of one chain; two or more"
+    )
     parser.add_argument(
         "--megabytes",
         type=float,
@@ -96,6 +99,12 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=20, help="rounds that count")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
+
+
+def _several(text: str) -> int:
+    if not text.isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"{text} is no number of cores from 2 on")
+    return int(text)
 
 
 def _times(context: Any, way: str, cores: int, megabytes: float, repeats: int) -> list[float]:
@@ -140,7 +149,7 @@ def _run(
     line = exchange.line(sends, list(range(rounds)) if core else [])
     like = torch.zeros(1, _elements(megabytes))
     line.expect(like)
-    step = _WAYS[way](core, cores, line, like)
+    step = _WAYS[way](core, cores, rounds, line, like)
     times = []
     for round in range(rounds):
         together.wait()
@@ -157,7 +166,7 @@ def _run(
         ends.put(("end" if core else "begin", times))
 
 
-def _bare(core: int, cores: int, line: Line, like: torch.Tensor) -> Round:
+def _bare(core: int, cores: int, rounds: int, line: Line, like: torch.Tensor) -> Round:
     """The two additions that a hop needs, and no more."""
     own, drift = torch.full_like(like, 0.5), torch.full_like(like, 0.25)
 
@@ -169,12 +178,15 @@ def _bare(core: int, cores: int, line: Line, like: torch.Tensor) -> Round:
     return step
 
 
-def _core(core: int, cores: int, line: Line, like: torch.Tensor) -> Round:
+def _core(core: int, cores: int, rounds: int, line: Line, like: torch.Tensor) -> Round:
     """The project's core in the first rounds of a wavefront, its latent and drift given."""
-    plan = wavefront_plan(STEPS, cores, STEPS - cores)
-    sigmas = [1 - step / STEPS for step in range(STEPS + 1)]
+    plan = wavefront_plan(rounds + cores, cores, rounds)
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
+    scheduler.set_timesteps(plan.steps)
+    solver = StockSolver(scheduler)
+    solver.grid = scheduler.timesteps
     latent, drift = torch.full_like(like, 0.5), torch.full_like(like, 0.25)
-    one = start_core(plan, core, Euler(sigmas), line)
+    one = start_core(plan, core, solver, line)
 
     def step(round: int) -> None:
         one.advance(latent, drift)
@@ -182,7 +194,10 @@ def _core(core: int, cores: int, line: Line, like: torch.Tensor) -> Round:
     return step
 
 
-_WAYS: dict[str, Callable[[int, int, Line, torch.Tensor], Round]] = {"bare": _bare, "core": _core}
+_WAYS: dict[str, Callable[[int, int, int, Line, torch.Tensor], Round]] = {
+    "bare": _bare,
+    "core": _core,
+}
 
 
 def _alone(megabytes: float, repeats: int) -> float:

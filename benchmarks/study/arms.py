@@ -16,6 +16,9 @@ from benchmarks.study.peers import paradigms, srds, srds_nfe, srds_rounds
 from benchmarks.study.problem import Problem
 from chords_cli.sampler import Plan, chords_plan, default_init_t, wavefront_plan
 
+NAMES = ("Euler", "UniPC", "DPM++ 2M", "chords", "wavefront", "ParaDiGMS", "SRDS")
+NONE = "none"
+
 TOLERANCES = (0.02, 0.08)
 """ParaDiGMS moves on when it is close enough, so its rounds follow from these."""
 
@@ -54,6 +57,8 @@ def arms(
 ) -> list[Arm]:
     """All arms on a grid of `steps` steps; those of the algorithms `only`, where it names some.
 
+    `only` has names of `NAMES`, or `NONE` for the reference alone.
+
     Wavefronts that would take more than four times the sequential sampler's evaluations are left
     out: eight cores in 33 rounds interest nobody.
     """
@@ -68,7 +73,7 @@ def arms(
     ]
     named += [("ParaDiGMS", partial(_paradigms, k, t)) for k in cores if k > 1 for t in TOLERANCES]
     named += [("SRDS", partial(_srds, tuple(k for k in cores if k > 1), max(rounds)))]
-    return [arm for name, arm in named if not only or name.casefold() in map(str.casefold, only)]
+    return [arm for name, arm in named if not only or name in only]
 
 
 def sequential(problem: Problem) -> Attempt:

@@ -3,9 +3,11 @@
 A new built-in model is one more entry of `ENTRIES`.
 """
 
+import hashlib
 import random
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,6 +57,23 @@ def load(name: str, *, first_order: bool, device: str) -> tuple[Preset, Diffusio
     )
     pipe = load_pipeline(spec, device=torch.device(device), encodes=True, decodes=True)
     return preset, pipe
+
+
+def fingerprint(names: Sequence[str]) -> str:
+    """Tells the code of sampler, pipelines and study, and the models' files, from all others."""
+    import chords_cli
+
+    package = Path(chords_cli.__file__).parent
+    code = [package / "sampler", package / "pipelines", Path(__file__).parent]
+    files = [file for folder in code for file in folder.rglob("*.py")]
+    for name in names:
+        folder = find_preset(name).path
+        assert folder is not None, f"{name} is no built-in model"
+        files += [file for file in folder.rglob("*") if file.is_file()]
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]
 
 
 def asked(name: str, count: int, seed: int) -> list[Asked]:
