@@ -199,8 +199,8 @@ def test_wrong_key_is_named_with_the_nearest_and_all_that_are_allowed(
         ),
         (
             "height: 128",
-            "height: {a: 1}",
-            "call.height is {'a': 1}, but must be text, a number, true, false, null or a list of"
+            "clip_skip: {a: 1}",
+            "call.clip_skip is {'a': 1}, but must be text, a number, true, false, null or a list of"
             " these",
             "write call: {num_inference_steps: 50, guidance_scale: 3.5}",
         ),
@@ -209,6 +209,32 @@ def test_wrong_key_is_named_with_the_nearest_and_all_that_are_allowed(
 )
 def test_wrong_type_is_named_with_the_value_and_what_is_allowed(refusal, old, new, message, hint):
     assert refusal(old, new) == (message, hint)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("height: tall", "call.height is 'tall', but must be a whole number"),
+        ("height: '128'", "call.height is '128', but must be a whole number"),
+        ("height: 128.0", "call.height is 128.0, but must be a whole number"),
+        ("width: true", "call.width is true, but must be a whole number"),
+        ("num_frames: many", "call.num_frames is 'many', but must be a whole number"),
+        ("guidance_scale: high", "call.guidance_scale is 'high', but must be a finite number"),
+        ("guidance_scale: .inf", "call.guidance_scale is inf, but must be a finite number"),
+        ("true_cfg_scale: true", "call.true_cfg_scale is true, but must be a finite number"),
+        ("true_cfg_scale: [4]", "call.true_cfg_scale is [4], but must be a finite number"),
+    ],
+)
+def test_argument_that_is_reckoned_with_must_be_a_number(refusal, written, message):
+    hint = "write call: {num_inference_steps: 50, guidance_scale: 3.5}"
+    assert refusal("call: {height: 128, width: 128,", f"call: {{{written},") == (message, hint)
+
+
+def test_arguments_stay_as_they_are_written(preset):
+    written = "guidance_scale: 7, true_cfg_scale: null, num_frames: null, clip_skip: [1, x]"
+    call = preset("height: 128", written).call
+    assert repr(call["guidance_scale"]) == "7"
+    assert (call["true_cfg_scale"], call["num_frames"], call["clip_skip"]) == (None, None, [1, "x"])
 
 
 @pytest.mark.parametrize(
