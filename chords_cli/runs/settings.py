@@ -164,6 +164,12 @@ def _plan_and_stop(request: Request, preset: Preset) -> tuple[Plan, StopRule]:
     stop = resolve_stop(
         preset, plan.cores, stop_index=request.stop_index, stop_residual=request.stop_residual
     )
+    if plan.algo == "sequential" and request.stop_residual is not None:
+        raise UsageError(
+            f"stop_residual is {request.stop_residual:g}, but algo sequential has its result at "
+            "its last step",
+            "use --algo wavefront, or leave out --stop-residual",
+        )
     if plan.algo == "sequential" and request.stop_index is None:
         stop = replace(stop, criterion="core_index", index=1, residual=None)
     runs_on = stop.criterion == "residual" or (request.all_cores and request.stop_index is None)

@@ -188,6 +188,14 @@ REFUSED = [
         "rounds is 10, but algo chords is not planned by rounds",
         "use --algo wavefront, or leave out --rounds",
     ),
+    *(
+        (
+            {**sequential, "stop_residual": 0.1},
+            "stop_residual is 0.1, but algo sequential has its result at its last step",
+            "use --algo wavefront, or leave out --stop-residual",
+        )
+        for sequential in ({"algo": "sequential"}, {"cores": 1})
+    ),
     (
         {"output": None, "resume": True},
         "--resume is given without --output",
