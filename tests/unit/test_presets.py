@@ -314,6 +314,11 @@ def test_wrong_value_is_named_with_what_is_allowed(refusal, old, new, message, h
          "call.prompt is set by every run itself"),
         ("height: 128", "height: 100", "height is 100, but this model takes a multiple of 16"),
         ("cores: 4", "cores: 51", "cores is 51, but 50 steps allow at most 50 cores"),
+        (
+            "num_inference_steps: 50",
+            "num_inference_steps: 1000000",
+            "steps is 1000000, but a grid has at most 10000 steps",
+        ),
         ("init_t: auto", "init_t: 0-8", "init_t 0-8 has 2 starts, but cores is 4"),
         ("init_t: auto", "init_t: 0-8-8-9", "init_t 0-8-8-9 repeats 8"),
     ],
