@@ -107,7 +107,8 @@ OPTIONS: Mapping[str, Any] = {
         str,
         "--prompt-file",
         MODEL,
-        "Read prompts from a file, one a line; `-` reads standard input.",
+        "Read prompts from a file, one a line, or with `-` from standard input; lines that are"
+        " empty or begin with # are skipped.",
     ),
     "negative_prompt": _option(
         str, "--negative-prompt", MODEL, "What the result should not look like."
@@ -156,7 +157,7 @@ OPTIONS: Mapping[str, Any] = {
         list[str],
         "--arm",
         ARMS,
-        "An algorithm with settings of its own; repeatable. Without any: all algorithms.",
+        "An algorithm with settings of its own; repeatable. Without any: all, and few-steps.",
         metavar='"NAME [SETTING=VALUE]..."',
     ),
     "reference": _option(
