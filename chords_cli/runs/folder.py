@@ -40,8 +40,13 @@ def check_writable(folder: Path) -> None:
         )
 
 
-def check_free(folder: Path, names: Sequence[str]) -> None:
+def check_free(folder: Path, names: Sequence[str], *, resumable: bool = False) -> None:
     """Accepts names that no file in `folder` has yet.
+
+    Args:
+        folder: Need not be there.
+        names: Of the files to be made.
+        resumable: Whether the command can keep what is done, and has an option for it.
 
     Raises:
         UsageError: A file is there; the hint names the ways out.
@@ -49,10 +54,10 @@ def check_free(folder: Path, names: Sequence[str]) -> None:
     there = [name for name in names if (folder / name).exists()]
     if there:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        resume = " add --resume to keep what is done," if resumable else ""
         raise UsageError(
             f"{folder / there[0]}{more} exist already"
             if more
             else f"{folder / there[0]} exists already",
-            "choose another --output, add --resume to keep what is done, "
-            "or --overwrite to replace it",
+            f"choose another --output,{resume} or --overwrite to replace it",
         )

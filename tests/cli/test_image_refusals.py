@@ -66,7 +66,7 @@ REFUSED = {
     "empty prompt": (
         [""],
         "prompt 1 is empty",
-        'say what to show, as in chords image "a red circle"',
+        'say what to show, as in "a red circle"',
     ),
     "unknown model": (
         ["--model", "tinny"],

@@ -59,11 +59,23 @@ def test_names_that_are_free_are_accepted(tmp_path):
 def test_a_name_that_is_taken_is_refused(tmp_path):
     (tmp_path / "b.png").touch()
     message = f"{tmp_path / 'b.png'} exists already"
-    assert refusal(check_free, tmp_path, ["a.png", "b.png"]) == (message, FREE_HINT)
+    hint = "choose another --output, or --overwrite to replace it"
+    assert refusal(check_free, tmp_path, ["a.png", "b.png"]) == (message, hint)
 
 
 def test_of_several_names_that_are_taken_the_first_and_the_number_are_told(tmp_path):
     for name in "abc":
         (tmp_path / f"{name}.png").touch()
     message = f"{tmp_path / 'a.png'} and 2 more exist already"
-    assert refusal(check_free, tmp_path, ["a.png", "b.png", "c.png"]) == (message, FREE_HINT)
+    names, hint = (
+        ["a.png", "b.png", "c.png"],
+        "choose another --output, or --overwrite to replace it",
+    )
+    assert refusal(check_free, tmp_path, names) == (message, hint)
+
+
+def test_a_command_that_can_keep_what_is_done_offers_it(tmp_path):
+    (tmp_path / "b.png").touch()
+    with pytest.raises(UsageError) as caught:
+        check_free(tmp_path, ["b.png"], resumable=True)
+    assert caught.value.hint == FREE_HINT
