@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from chords_cli.errors import ChordsError
+from chords_cli.errors import ChordsError, UsageError
 
 
 def write_file(path: Path, data: bytes, *, replace: bool = False) -> None:
@@ -38,12 +38,17 @@ def write_file(path: Path, data: bytes, *, replace: bool = False) -> None:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[None]:
-    """Makes `folder` where it is missing; removes what it made if nothing was put into it."""
+    """Makes `folder` where it is missing; removes what it made if nothing was put into it.
+
+    Raises:
+        UsageError: It cannot be made.
+        ChordsError: The disk refused something inside.
+    """
     made = []
     try:
         for part in (folder.parent, folder):
             if not part.exists():
-                part.mkdir()
+                _make_folder(part)
                 made.append(part)
         yield
     except OSError as error:
@@ -55,6 +60,15 @@ def new_folder(folder: Path) -> Iterator[None]:
         with suppress(OSError):
             for part in reversed(made):
                 part.rmdir()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir()
+    except OSError as error:
+        raise UsageError(
+            f"output {folder} cannot be made: {error.strerror}", "choose another --output"
+        ) from error
 
 
 def _write_through(path: Path, data: bytes) -> None:

@@ -111,8 +111,18 @@ REFUSED = {
     ),
     "output without a parent": (
         ["--output", "a/b"],
-        "output a/b cannot be made: a is no folder",
+        "output a/b cannot be made: a does not exist",
         "make it first: mkdir -p a",
+    ),
+    "output without a name": (
+        ["--output", ""],
+        "output is empty",
+        "name a folder with --output",
+    ),
+    "output that the system does not make": (
+        ["--output", "/proc/foo"],
+        "output /proc/foo cannot be made: No such file or directory",
+        "choose another --output",
     ),
     "resume without a folder": (
         ["--resume"],

@@ -38,8 +38,24 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
 def test_a_folder_without_a_parent_is_refused(tmp_path):
     folder = tmp_path / "a" / "b"
     assert refusal(check_writable, folder) == (
-        f"output {folder} cannot be made: {folder.parent} is no folder",
+        f"output {folder} cannot be made: {folder.parent} does not exist",
         f"make it first: mkdir -p {folder.parent}",
+    )
+
+
+def test_a_folder_in_a_file_is_refused(tmp_path):
+    (tmp_path / "out").touch()
+    for folder in (tmp_path / "out" / "a", tmp_path / "out" / "a" / "b"):
+        assert refusal(check_writable, folder) == (
+            f"output {folder} cannot be made: {tmp_path / 'out'} is a file",
+            "name a folder with --output",
+        )
+
+
+def test_a_name_that_no_file_system_takes_is_refused():
+    assert refusal(check_writable, Path("x" * 300)) == (
+        f"output {'x' * 57}... cannot be used: File name too long",
+        "choose another --output",
     )
 
 
