@@ -23,6 +23,8 @@ from chords_cli.ui.console import Console, let_go_of_dead_terminals, never_fail_
 ENDS = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end the program as Ctrl-C does: with all of its clean-up."""
 
+COMMANDS = (image, video, compare, download, plan, presets)
+
 _WORDS = {
     "Value error, ": "",
     "Input should be a valid integer, unable to parse string as an integer": "not a whole number",
@@ -37,8 +39,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for _command in (image, video, compare, download, plan, presets):
-    app.command()(_command)
+for _each in COMMANDS:
+    app.command()(_each)
 
 
 def main() -> None:
@@ -59,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
         console.error(end.message, end.hint)
         return end.exit_code
     except Exception as error:  # noqa: BLE001 - whatever it is, the user gets one line
-        return _report(console, error)
+        return _report(console, error, arguments)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -70,7 +72,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise Interrupted(number)
 
 
-def _report(console: Console, error: Exception) -> int:
+def _report(console: Console, error: Exception, arguments: Sequence[str]) -> int:
     """Says what went wrong and what to do; returns the exit code of that kind of error."""
     if os.environ.get("CHORDS_DEBUG") == "1":
         console.traceback()
@@ -78,8 +80,7 @@ def _report(console: Console, error: Exception) -> int:
         console.error(error.message, error.hint)
         return error.exit_code
     if isinstance(error, typer.TyperException):
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else "chords"
+        command = " ".join(["chords", *_command(arguments)])
         console.error(_sentence(error.format_message()), f"`{command} --help` lists what it takes")
         return 2
     console.error(
@@ -91,6 +92,11 @@ def _report(console: Console, error: Exception) -> int:
 def _wants_json(arguments: Sequence[str]) -> bool:
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return "--json" in options
+
+
+def _command(arguments: Sequence[str]) -> Sequence[str]:
+    """The command that is typed, if it is one; typer's errors do not always tell."""
+    return [name for name in arguments[:1] if name in (one.__name__ for one in COMMANDS)]
 
 
 def _sentence(message: str) -> str:

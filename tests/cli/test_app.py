@@ -113,6 +113,8 @@ def test_help_of_image_has_every_option_of_the_contract_and_no_other(chords, mon
             "Invalid value for '--algo': 'srds' is not one of 'sequential', 'chords', 'wavefront'",
             "`chords plan --help`",
         ),
+        (["plan", "--init-t"], "Option '--init-t' requires an argument", "`chords plan --help`"),
+        (["--xyz"], "No such option: --xyz", "`chords --help`"),
         (["sing"], "No such command 'sing'", "`chords --help`"),
         (
             ["image", "--quiet", "--verbose"],
