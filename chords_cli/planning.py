@@ -121,9 +121,9 @@ def resolve_stop(
         _check_stop_index(stop_index, cores)
         return StopRule("core_index", index=stop_index)
     if stop_residual is not None:
-        if not stop_residual > 0:
+        if not (math.isfinite(stop_residual) and stop_residual > 0):
             raise UsageError(
-                f"stop_residual is {stop_residual:g}, but a residual is above 0",
+                f"stop_residual is {stop_residual:g}, but a residual is finite and above 0",
                 "try --stop-residual 0.05",
             )
         return StopRule("residual", residual=stop_residual)

@@ -175,8 +175,8 @@ class Limits(Part):
         """
         for name, size in (("width", width), ("height", height)):
             _check_multiple(name, size, self.size_multiple, 0)
-        if self.frames:
-            _check_multiple("frames", frames, self.frames.multiple, self.frames.offset)
+        rule = self.frames or FrameRule(multiple=1)
+        _check_multiple("frames", frames, rule.multiple, rule.offset)
 
 
 class Quantization(Part):
@@ -286,5 +286,9 @@ def _check_multiple(name: str, size: int | None, multiple: int, offset: int) -> 
         return
     below = max((size - offset) // multiple * multiple + offset, offset or multiple)
     rule = f"a multiple of {multiple}" + (f" plus {offset}" if offset else "")
+    if size <= 0:
+        takes = "must be above 0" + (f" and {rule}" if multiple > 1 else "")
+    else:
+        takes = f"this model takes {rule}"
     near = " or ".join(f"--{name} {value}" for value in (below, below + multiple))
-    raise UsageError(f"{name} is {size}, but this model takes {rule}", f"try {near}")
+    raise UsageError(f"{name} is {size}, but {takes}", f"try {near}")

@@ -122,9 +122,9 @@ def test_given_stop_wins_over_the_preset():
     assert resolve_stop(preset(), 4, stop_residual=0.2).residual == 0.2
 
 
-@pytest.mark.parametrize("value", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
 def test_residual_must_be_above_zero(value):
-    with pytest.raises(UsageError, match=r"but a residual is above 0$"):
+    with pytest.raises(UsageError, match=r"but a residual is finite and above 0$"):
         resolve_stop(preset(), 4, stop_residual=value)
 
 

@@ -400,6 +400,8 @@ def test_unknown_model_is_met_with_the_names_that_are_nearest(user_folder, typed
          "try --width 128 or --width 144"),
         ({"height": 8}, "height is 8, but this model takes a multiple of 16",
          "try --height 16 or --height 32"),
+        ({"frames": 0}, "frames is 0, but must be above 0 and a multiple of 4 plus 1",
+         "try --frames 1 or --frames 5"),
         ({"frames": 8}, "frames is 8, but this model takes a multiple of 4 plus 1",
          "try --frames 5 or --frames 9"),
     ],
@@ -413,3 +415,12 @@ def test_size_that_the_pipeline_does_not_allow_is_met_with_the_nearest_that_are(
     with pytest.raises(UsageError) as caught:
         limits.check(**sizes)
     assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_size_above_zero_is_all_that_a_pipeline_without_a_rule_wants(preset):
+    limits = preset("limits: {size_multiple: 16}", "limits: {}").limits
+    limits.check(width=1, frames=2)
+    with pytest.raises(UsageError) as caught:
+        limits.check(frames=-1)
+    assert caught.value.message == "frames is -1, but must be above 0"
+    assert caught.value.hint == "try --frames 1 or --frames 2"

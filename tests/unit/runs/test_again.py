@@ -35,7 +35,7 @@ def picture(resolved, preset_file, tmp_path, monkeypatch):
 
 def again(path, **options):
     """The settings of a run from the metadata of `path`."""
-    return resolve(Request(kind="image", from_metadata=path, **options))
+    return resolve(Request(**{"kind": "image", "from_metadata": path} | options))
 
 
 def refusal(path, **options):
@@ -159,6 +159,18 @@ def test_metadata_that_is_not_understood_is_refused_by_its_key(picture, change, 
     assert refusal(path) == (
         f"the chords metadata of {path} cannot be used: {key} is missing or wrong",
         "this is chords 0.1.0; the file was made by another version",
+    )
+
+
+def test_a_model_of_another_kind_is_kept_in_the_command_to_type(picture):
+    path = picture()
+    assert refusal(path, model="demo-video") == (
+        "demo-video makes videos, but this is chords image",
+        f"type chords video --from-metadata {path} --model demo-video",
+    )
+    assert refusal(path, kind="video") == (
+        "toy makes images, but this is chords video",
+        f"type chords image --from-metadata {path}",
     )
 
 
