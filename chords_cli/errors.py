@@ -4,6 +4,8 @@ Every message is one line that says what is wrong with the actual values; every 
 that says what to type. The command line prints both and chooses the exit code by the class.
 """
 
+import signal
+
 
 class ChordsError(Exception):
     """Something that a user can understand and mend.
@@ -32,3 +34,23 @@ class UsageError(ChordsError):
 
 class PlanError(UsageError):
     """Integers that do not make a plan."""
+
+
+class Interrupted(BaseException):
+    """The user, or the system, wants the program to end; no handler of errors catches it.
+
+    Args:
+        number: The signal that said so.
+
+    Attributes:
+        exit_code: As shells give it: 128 and the signal's number.
+        message: What has ended, and what of it is kept.
+        hint: How to go on with it; empty when there is nothing to go on with.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+        by_user = number == signal.SIGINT
+        self.message = "interrupted" if by_user else f"ended by {signal.Signals(number).name}"
+        self.hint = ""

@@ -22,6 +22,9 @@ Starts = tuple[int, ...] | Literal["auto"]
 
 ALGORITHMS = ("sequential", "chords", "wavefront")
 
+MOST_STEPS = 10_000
+"""Far more than any sampler takes; a plan of a million steps takes a while to make."""
+
 
 def resolve_plan(
     preset: "Preset",
@@ -39,6 +42,10 @@ def resolve_plan(
         PlanError: The options contradict each other or make no plan.
     """
     steps_used = preset.steps if steps is None else steps
+    if steps_used > MOST_STEPS:
+        raise PlanError(
+            f"steps is {steps_used}, but a grid has at most {MOST_STEPS} steps", "try --steps 50"
+        )
     starts: Starts = "auto" if init_t is None else parse_init_t(init_t)
     name = resolve_algo(preset, algo or asked_algo(init_t, rounds, speedup), cores)
     if name != "wavefront":
@@ -114,9 +121,9 @@ def resolve_stop(
         _check_stop_index(stop_index, cores)
         return StopRule("core_index", index=stop_index)
     if stop_residual is not None:
-        if not stop_residual > 0:
+        if not (math.isfinite(stop_residual) and stop_residual > 0):
             raise UsageError(
-                f"stop_residual is {stop_residual:g}, but a residual is above 0",
+                f"stop_residual is {stop_residual:g}, but a residual is finite and above 0",
                 "try --stop-residual 0.05",
             )
         return StopRule("residual", residual=stop_residual)

@@ -4,6 +4,7 @@ Strict and closed: nothing is coerced, and a key that is not listed here is an e
 example is what the hint of an error shows. How files are found and read is not known here.
 """
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,10 +14,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     PlainValidator,
     Strict,
     model_validator,
 )
+from pydantic_core import core_schema
 
 from chords_cli.errors import PlanError, UsageError
 from chords_cli.planning import Starts, parse_init_t
@@ -31,6 +34,18 @@ def _scalar(value: Any) -> Any:
     parts = value if isinstance(value, list) else [value]
     if not all(isinstance(part, str | int | float | bool | None) for part in parts):
         raise ValueError("text, a number, true, false, null or a list of these")
+    return value
+
+
+def _whole(value: Any) -> Any:
+    if value is not None and type(value) is not int:
+        raise ValueError("a whole number")
+    return value
+
+
+def _finite(value: Any) -> Any:
+    if value is not None and not (type(value) in (int, float) and math.isfinite(value)):
+        raise ValueError("a finite number")
     return value
 
 
@@ -53,6 +68,32 @@ def _text(value: str) -> str:
 
 Text = Annotated[str, AfterValidator(_text)]
 Scalar = Annotated[Any, PlainValidator(_scalar)]
+
+_WHOLE, _FINITE = ("width", "height", "num_frames"), ("guidance_scale", "true_cfg_scale")
+
+
+class _Arguments:
+    """Checks the arguments of a call: as numbers those that are reckoned with, others as scalars.
+
+    Each is checked by its own key, so that an error names it.
+    """
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        checks = dict.fromkeys(_WHOLE, _whole) | dict.fromkeys(_FINITE, _finite)
+        return core_schema.typed_dict_schema(
+            {
+                key: core_schema.typed_dict_field(
+                    core_schema.no_info_plain_validator_function(check), required=False
+                )
+                for key, check in checks.items()
+            },
+            extras_schema=core_schema.no_info_plain_validator_function(_scalar),
+            extra_behavior="allow",
+        )
+
+
 Items = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 
 
@@ -134,8 +175,8 @@ class Limits(Part):
         """
         for name, size in (("width", width), ("height", height)):
             _check_multiple(name, size, self.size_multiple, 0)
-        if self.frames:
-            _check_multiple("frames", frames, self.frames.multiple, self.frames.offset)
+        rule = self.frames or FrameRule(multiple=1)
+        _check_multiple("frames", frames, rule.multiple, rule.offset)
 
 
 class Quantization(Part):
@@ -207,7 +248,9 @@ class Preset(Part):
     )
     dtype: Dtype = Field(default="bfloat16", examples=["bfloat16"])
     license: License = Field(examples=["{name: MIT, gated: false}"])
-    call: dict[str, Scalar] = Field(examples=["{num_inference_steps: 50, guidance_scale: 3.5}"])
+    call: Annotated[dict[str, Any], _Arguments()] = Field(
+        examples=["{num_inference_steps: 50, guidance_scale: 3.5}"]
+    )
     scheduler: Scheduler | None = Field(default=None, examples=["{class: EulerDiscreteScheduler}"])
     components: dict[str, Component] = Field(default={}, examples=["{vae: {tiling: true}}"])
     limits: Limits = Field(default=Limits(), examples=["{size_multiple: 16}"])
@@ -243,5 +286,9 @@ def _check_multiple(name: str, size: int | None, multiple: int, offset: int) -> 
         return
     below = max((size - offset) // multiple * multiple + offset, offset or multiple)
     rule = f"a multiple of {multiple}" + (f" plus {offset}" if offset else "")
+    if size <= 0:
+        takes = "must be above 0" + (f" and {rule}" if multiple > 1 else "")
+    else:
+        takes = f"this model takes {rule}"
     near = " or ".join(f"--{name} {value}" for value in (below, below + multiple))
-    raise UsageError(f"{name} is {size}, but this model takes {rule}", f"try {near}")
+    raise UsageError(f"{name} is {size}, but {takes}", f"try {near}")

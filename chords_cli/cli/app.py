@@ -1,8 +1,10 @@
 """`chords`: assembles the commands, and holds the only try/except that turns errors into exits."""
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -15,10 +17,13 @@ from chords_cli.cli.loras import with_scales
 from chords_cli.cli.plan import plan
 from chords_cli.cli.presets import presets
 from chords_cli.cli.video import video
-from chords_cli.errors import ChordsError
-from chords_cli.ui.console import Console, never_fail_on_encoding
+from chords_cli.errors import ChordsError, Interrupted
+from chords_cli.ui.console import Console, let_go_of_dead_terminals, never_fail_on_encoding
 
-INTERRUPTED = 130
+ENDS = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that end the program as Ctrl-C does: with all of its clean-up."""
+
+COMMANDS = (image, video, compare, download, plan, presets)
 
 _WORDS = {
     "Value error, ": "",
@@ -34,13 +39,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for _command in (image, video, compare, download, plan, presets):
-    app.command()(_command)
+for _each in COMMANDS:
+    app.command()(_each)
 
 
 def main() -> None:
     """The entry point: never a traceback, unless CHORDS_DEBUG=1 asks for it."""
     never_fail_on_encoding()
+    for number in (signal.SIGINT, *ENDS):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _interrupt)
     sys.exit(run(sys.argv[1:]))
 
 
@@ -48,17 +56,23 @@ def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code."""
     console = Console("json" if _wants_json(arguments) else "human")
     try:
-        code = app(with_scales(arguments), prog_name="chords", standalone_mode=False) or 0
-    except KeyboardInterrupt:
-        code = INTERRUPTED
+        return app(with_scales(arguments), prog_name="chords", standalone_mode=False) or 0
+    except Interrupted as end:
+        console.error(end.message, end.hint)
+        return end.exit_code
     except Exception as error:  # noqa: BLE001 - whatever it is, the user gets one line
-        return _report(console, error)
-    if code == INTERRUPTED:
-        console.error("interrupted")
-    return code
+        return _report(console, error, arguments)
 
 
-def _report(console: Console, error: Exception) -> int:
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Ends the program by an exception; what comes after it must not end the clean-up."""
+    for end in ENDS:
+        signal.signal(end, signal.SIG_IGN)
+    let_go_of_dead_terminals()
+    raise Interrupted(number)
+
+
+def _report(console: Console, error: Exception, arguments: Sequence[str]) -> int:
     """Says what went wrong and what to do; returns the exit code of that kind of error."""
     if os.environ.get("CHORDS_DEBUG") == "1":
         console.traceback()
@@ -66,8 +80,7 @@ def _report(console: Console, error: Exception) -> int:
         console.error(error.message, error.hint)
         return error.exit_code
     if isinstance(error, typer.TyperException):
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else "chords"
+        command = " ".join(["chords", *_command(arguments)])
         console.error(_sentence(error.format_message()), f"`{command} --help` lists what it takes")
         return 2
     console.error(
@@ -79,6 +92,11 @@ def _report(console: Console, error: Exception) -> int:
 def _wants_json(arguments: Sequence[str]) -> bool:
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return "--json" in options
+
+
+def _command(arguments: Sequence[str]) -> Sequence[str]:
+    """The command that is typed, if it is one; typer's errors do not always tell."""
+    return [name for name in arguments[:1] if name in (one.__name__ for one in COMMANDS)]
 
 
 def _sentence(message: str) -> str:

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 def compare(**options: Any) -> None:
     """Make the same picture in several ways: is it faster, and is it the same picture?
 
+    An arm is sequential, few-steps, chords or wavefront, and settings of its own:
+    model, cores, steps, init_t, rounds, speedup, stop_index, stop_residual,
+    guidance, negative_prompt, dtype and devices. few-steps is sequential with
+    as many steps as the fastest other arm has rounds.
+
     [bold]Examples[/bold]
 
     chords compare "a red star on a white background" --cores 4

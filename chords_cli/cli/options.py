@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from chords_cli.errors import UsageError
+
 MODEL, ARMS, PLAN, PICTURE, OUTPUT, SOURCE, MACHINE, TALK = (
     "Model and prompts",
     "Arms: the ways that are compared",
@@ -51,14 +53,27 @@ def _option(
     help: str,
     complete: Callable[[str], list[Any]] | None = None,
     metavar: str | None = None,
+    parser: Callable[[str], Any] | None = None,
 ) -> Any:
     """An option that may be left out; `flags` as in `--cores/-k`."""
     names = [flags] if flags.startswith(" /") else flags.split("/")
     info = typer.Option(
-        *names, help=help, rich_help_panel=group, autocompletion=complete, metavar=metavar
+        *names,
+        help=help,
+        rich_help_panel=group,
+        autocompletion=complete,
+        metavar=metavar,
+        parser=parser,
     )
     info.show_default = False
     return Annotated[type if type is bool else type | None, info]
+
+
+def _folder(name: str) -> Path:
+    """A folder by its name, of which a path would forget that it is empty."""
+    if not name.strip():
+        raise UsageError("output is empty", "name a folder with --output")
+    return Path(name)
 
 
 def _models(incomplete: str) -> list[tuple[str, str]]:
@@ -107,7 +122,8 @@ OPTIONS: Mapping[str, Any] = {
         str,
         "--prompt-file",
         MODEL,
-        "Read prompts from a file, one a line; `-` reads standard input.",
+        "Read prompts from a file, one a line, or with `-` from standard input; lines that are"
+        " empty or begin with # are skipped.",
     ),
     "negative_prompt": _option(
         str, "--negative-prompt", MODEL, "What the result should not look like."
@@ -156,7 +172,7 @@ OPTIONS: Mapping[str, Any] = {
         list[str],
         "--arm",
         ARMS,
-        "An algorithm with settings of its own; repeatable. Without any: all algorithms.",
+        "An algorithm with settings of its own; repeatable. Without any: all, and few-steps.",
         metavar='"NAME [SETTING=VALUE]..."',
     ),
     "reference": _option(
@@ -175,7 +191,14 @@ OPTIONS: Mapping[str, Any] = {
     "frames": _option(int, "--frames", PICTURE, "How many frames."),
     "fps": _option(int, "--fps", PICTURE, "Frames per second of the file."),
     "gif": _option(bool, "--gif", OUTPUT, "Make a GIF of every video as well."),
-    "output": _option(Path, "--output/-o", OUTPUT, "The folder for the results."),
+    "output": _option(
+        Path,
+        "--output/-o",
+        OUTPUT,
+        "The folder for the results.",
+        metavar="<path>",
+        parser=_folder,
+    ),
     "all_cores": _option(bool, "--all-cores", OUTPUT, "Keep every core's output as it lands."),
     "save_latents": _option(bool, "--save-latents", OUTPUT, "Keep latents as safetensors."),
     "resume": _option(

@@ -27,21 +27,22 @@ def plan(json: bool, model: str | None, stop_index: int | None, **options: Any) 
     preset = find_preset(model or DEFAULT["image"])
     found = resolve_plan(preset, **options)
     stop = resolve_stop(preset, found.cores, stop_index=stop_index)
-    index = stop.index if stop.criterion == "core_index" else found.cores
+    latest = stop.criterion == "residual"
+    index = found.cores if latest else stop.index
     if json:
         Console("json").document(_document(found, index))
     else:
-        _draw(found, index)
+        _draw(found, index, latest=latest)
 
 
-def _draw(plan: "Plan", index: int) -> None:
+def _draw(plan: "Plan", index: int, *, latest: bool) -> None:
     from chords_cli.ui.plan_chart import plan_chart, plan_summary
     from chords_cli.ui.tables import outputs_table
 
     console = Console()
     parts = (
         plan_chart(plan, index, console.out.width),
-        plan_summary(plan, index),
+        plan_summary(plan, index, latest=latest),
         outputs_table(plan, index),
     )
     for part in parts:

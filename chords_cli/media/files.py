@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from chords_cli.errors import ChordsError
+from chords_cli.errors import ChordsError, UsageError
 
 
 def write_file(path: Path, data: bytes, *, replace: bool = False) -> None:
@@ -41,7 +41,7 @@ def new_folder(folder: Path) -> Iterator[None]:
     """Makes `folder` where it is missing; removes what it made if nothing was put into it.
 
     Raises:
-        ChordsError: It cannot be made.
+        UsageError: It cannot be made.
     """
     made: list[Path] = []
     try:
@@ -55,16 +55,16 @@ def new_folder(folder: Path) -> Iterator[None]:
 
 def _make(folder: Path, made: list[Path]) -> None:
     """Makes `folder` and the one above it, and notes in `made` which of them were missing."""
-    try:
-        for part in (folder.parent, folder):
-            if not part.exists():
-                part.mkdir()
-                made.append(part)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ChordsError(
-            f"cannot write to {folder}: {reason}", "choose another --output"
-        ) from error
+    for part in (folder.parent, folder):
+        if part.exists():
+            continue
+        try:
+            part.mkdir()
+        except OSError as error:
+            raise UsageError(
+                f"output {part} cannot be made: {error.strerror}", "choose another --output"
+            ) from error
+        made.append(part)
 
 
 def _write_through(path: Path, data: bytes) -> None:

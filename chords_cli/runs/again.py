@@ -5,6 +5,7 @@ picture's plan in the place of its preset's, and refuses when the preset of that
 what it was.
 """
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,6 +24,9 @@ from chords_cli.runs.request import Request
 _GUIDANCE = ("true_cfg_scale", "guidance_scale")
 _OPTIONS = {"num_inference_steps", "width", "height", "num_frames", "negative_prompt"}
 """The arguments of a pipeline's call that have an option of their own, besides guidance."""
+
+_PICTURES = {".png", ".mp4", ".gif"}
+"""Endings of the files in a folder of results that hold a recipe and can be looked at."""
 
 
 class OutputIndex(BaseModel):
@@ -85,7 +89,16 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         UsageError: There is none, or it is not one that this version understands.
     """
+    if path.is_dir():
+        pictures = (inside for inside in sorted(path.glob("*")) if inside.suffix in _PICTURES)
+        raise UsageError(f"metadata file {path} is a folder", _name_one(next(pictures, None)))
     found = read_metadata(path)
+    if "command" in found:
+        what = "comparison" if found["command"] == "compare" else "run"
+        raise UsageError(
+            f"{path} is the record of a {what}, not a picture of it",
+            _name_one(_first_picture(path.parent, found)),
+        )
     try:
         return Recipe.model_validate({**found, "schema_": found.get("schema")})
     except ValidationError as error:
@@ -140,6 +153,20 @@ def with_sampling(preset: Preset, recipe: Recipe) -> Preset:
     )
     call = preset.call | {"num_inference_steps": recipe.steps}
     return preset.model_copy(update={"call": call, "sampling": sampling})
+
+
+def _first_picture(folder: Path, record: dict[str, Any]) -> Path | None:
+    """The first picture that the record of a run or a comparison lists, beside the record."""
+    try:
+        entry = record["prompts"][0] if "prompts" in record else record["takes"][0]["results"][0]
+        return folder / Path(entry.get("output") or entry["picture"]).name
+    except (LookupError, TypeError, AttributeError):
+        return None
+
+
+def _name_one(picture: Path | None) -> str:
+    which = f", as in --from-metadata {shlex.quote(str(picture))}" if picture else ""
+    return f"name one of its pictures{which}"
 
 
 def _preset(request: Request, recipe: Recipe) -> Preset:

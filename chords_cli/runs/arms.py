@@ -5,6 +5,7 @@ An arm is typed as an algorithm followed by `name=value`, as in `chords cores=8 
 """
 
 import difflib
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,14 @@ SETTINGS: Mapping[str, Callable[[str], Any]] = {
 }
 """What an arm may set, by the names of `Request`, and what its text means."""
 
+SHARED = {"model", "cores", "steps", "guidance", "negative_prompt", "dtype", "devices"}
+"""Those of `SETTINGS` that an option of the command sets for all arms."""
+
+_OPTION = re.compile(r"--([a-z-]+[a-z])(?: (\d\S*?|cpu|cuda\S*?)(?=,? |,?$))?")
+"""An option in a message or hint, and the value that follows it."""
+
+_OF_SEVERAL_CORES = {"init_t", "rounds", "speedup", "stop_residual"}
+
 _KINDS = {int: "a whole number", float: "a number"}
 
 
@@ -48,6 +57,20 @@ class Arm:
     def on_one_core(self) -> bool:
         """Whether it is stock diffusers on one device."""
         return self.algo in ("sequential", FEW_STEPS)
+
+    def reworded(self, text: str) -> str:
+        """What is said of options, such as `--rounds 15`, as an arm writes it: `rounds=15`.
+
+        Options that the command has for all arms stay, where the arm does not set them itself.
+        """
+
+        def reword(option: re.Match[str]) -> str:
+            key, value = option[1].replace("-", "_"), option[2]
+            if key not in SETTINGS or (key in SHARED and key not in self.said):
+                return option[0]
+            return key if value is None else f"{key}={value}"
+
+        return _OPTION.sub(reword, text).replace("--algo ", "")
 
 
 def parse_arms(texts: Sequence[str]) -> tuple[Arm, ...]:
@@ -85,6 +108,12 @@ def parse_arm(text: str) -> Arm:
             f"begin with {_either(difflib.get_close_matches(algo, KNOWN, n=1) or KNOWN)}",
         )
     said = dict(_settings(text, settings))
+    for key in said if algo == FEW_STEPS else ():
+        if key in _OF_SEVERAL_CORES:
+            raise UsageError(
+                f"arm {text!r}: {FEW_STEPS} runs on 1 core and takes no {key}",
+                "write steps=20 to say how many steps it takes",
+            )
     if len(said) < len(settings):
         raise UsageError(f"arm {text!r} sets something twice", "leave one of them out")
     return Arm(" ".join(text.split()), algo, said)

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import combinations
 from pathlib import Path
 
 from chords_cli.errors import UsageError
@@ -98,6 +99,8 @@ def resolve_comparison(request: CompareRequest) -> Comparison:
         raise UsageError(f"repeat is {request.repeat}, but must be at least 1", "try --repeat 3")
     base = _base(request.base)
     contestants = _contestants(arms, base)
+    if request.arms:
+        _check_different(contestants)
     reference = _reference(contestants, request.reference)
     for one in contestants:
         _check_size(one, reference)
@@ -152,7 +155,18 @@ def _settings(arm: Arm, base: Request) -> Settings:
         _check_kind(arm, base)
         return resolve(replace(base, algo=algo, **arm.said))
     except UsageError as error:
-        raise UsageError(f"arm {arm.name!r}: {error.message}", error.hint) from error
+        raise UsageError(
+            f"arm {arm.name!r}: {arm.reworded(error.message)}", arm.reworded(error.hint)
+        ) from error
+
+
+def _check_different(contestants: Sequence[Contestant]) -> None:
+    """Refuses arms that were named and, in other words, are the same."""
+    for one, other in combinations(contestants, 2):
+        if one.settings == other.settings:
+            raise UsageError(
+                f"arms {one.name!r} and {other.name!r} are the same", "leave one of them out"
+            )
 
 
 def _check_kind(arm: Arm, base: Request) -> None:
@@ -213,7 +227,7 @@ def _words(comparison: Comparison) -> list[str]:
         value = getattr(base, field.name)
         if field.name not in _NOT_SAID_AGAIN and value is not None:
             words += [f"--{field.name.replace('_', '-')}", str(value)]
-    prompts = list(dict.fromkeys(take.prompt for take in comparison.takes))
+    prompts = list(comparison.reference.settings.prompts)
     return [*words, *(["--"] if any(p.startswith("-") for p in prompts) else []), *prompts]
 
 

@@ -1,6 +1,7 @@
 """Where a run puts its files, and whether it may, found out before anything slow starts."""
 
 import os
+import shlex
 import time
 from collections.abc import Sequence
 from itertools import count
@@ -22,26 +23,21 @@ def check_writable(folder: Path) -> None:
     Raises:
         UsageError: It is not so.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"output {folder} is a file", "name a folder with --output")
-    inside = folder if folder.exists() else folder.parent
-    if not folder.exists() and not inside.is_dir():
-        if inside == Path("outputs") and not inside.exists():
-            inside = Path()
-        else:
-            raise UsageError(
-                f"output {folder} cannot be made: {inside} is no folder",
-                f"make it first: mkdir -p {inside}",
-            )
-    if not os.access(inside, os.W_OK | os.X_OK):
+    try:
+        _check_writable(folder)
+    except OSError as error:
         raise UsageError(
-            f"output {folder} cannot be written: {inside} is read-only for you",
-            "choose another --output",
-        )
+            f"output {_shown(folder)} cannot be used: {error.strerror}", "choose another --output"
+        ) from error
 
 
-def check_free(folder: Path, names: Sequence[str]) -> None:
+def check_free(folder: Path, names: Sequence[str], *, resumable: bool = False) -> None:
     """Accepts names that no file in `folder` has yet.
+
+    Args:
+        folder: Need not be there.
+        names: Of the files to be made.
+        resumable: Whether the command can keep what is done, and has an option for it.
 
     Raises:
         UsageError: A file is there; the hint names the ways out.
@@ -49,10 +45,32 @@ def check_free(folder: Path, names: Sequence[str]) -> None:
     there = [name for name in names if (folder / name).exists()]
     if there:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        resume = " add --resume to keep what is done," if resumable else ""
         raise UsageError(
             f"{folder / there[0]}{more} exist already"
             if more
             else f"{folder / there[0]} exists already",
-            "choose another --output, add --resume to keep what is done, "
-            "or --overwrite to replace it",
+            f"choose another --output,{resume} or --overwrite to replace it",
         )
+
+
+def _check_writable(folder: Path) -> None:
+    inside = next(path for path in (folder, *folder.parents) if path.exists())
+    if not inside.is_dir():
+        what = "is a file" if inside == folder else f"cannot be made: {inside} is a file"
+        raise UsageError(f"output {folder} {what}", "name a folder with --output")
+    if inside not in (folder, folder.parent) and folder.parent != Path("outputs"):
+        raise UsageError(
+            f"output {folder} cannot be made: {folder.parent} does not exist",
+            f"make it first: mkdir -p {shlex.quote(str(folder.parent))}",
+        )
+    if not os.access(inside, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"output {folder} cannot be written: {inside} is read-only for you",
+            "choose another --output",
+        )
+
+
+def _shown(folder: Path) -> str:
+    name = str(folder)
+    return name if len(name) <= 60 else f"{name[:57]}..."

@@ -1,11 +1,12 @@
 """Prompts to pictures: resolves, starts the cores once, and writes every file as it is made."""
 
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chords_cli.errors import ChordsError, UsageError
+from chords_cli.errors import ChordsError, Interrupted, UsageError
 from chords_cli.events import (
     CoreStarted,
     Event,
@@ -41,12 +42,21 @@ def generate(request: Request, listener: Listener) -> dict[str, Any]:
     Raises:
         UsageError: The request cannot be done; nothing was started and nothing written.
         ChordsError: The run failed. Files that were complete stay.
+        Interrupted: So it was; tells what is kept and how to go on.
     """
     settings = resolve(request)
     run = _Run(settings, look_back(settings), listener)
     folder = model_folder(settings.preset)
-    with new_folder(settings.output):
-        return run.run(folder)
+    try:
+        with new_folder(settings.output):
+            return run.run(folder)
+    except Interrupted as end:
+        if run.done:
+            total, kind = len(settings.takes), settings.preset.kind
+            are = "is" if run.done == 1 else "are"
+            end.message += f": {run.done} of {total} {kind}s {are} kept in {settings.output}"
+            end.hint = _how_to_go_on(request, settings.output)
+        raise
 
 
 def dry_run(request: Request) -> dict[str, Any]:
@@ -96,6 +106,11 @@ class _Run:
         self._began = self._started = time.monotonic()
         self._loaded: float | None = None
         self._components: Any = earlier.record.get("components", ())
+
+    @property
+    def done(self) -> int:
+        """How many takes are done, those of earlier runs included."""
+        return len(self._done)
 
     def run(self, folder: Path) -> dict[str, Any]:
         """Makes every take that is not done; returns the record."""
@@ -171,6 +186,13 @@ class _Run:
         if isinstance(event, CoreStarted):
             self._started = max(self._started, event.at)
         self._listener(event)
+
+
+def _how_to_go_on(request: Request, output: Path) -> str:
+    if request.resume:
+        return "type the same again to go on"
+    where = "" if request.output else f" --output {shlex.quote(str(output))}"
+    return f"add --resume{where} to go on"
 
 
 def pool_settings(settings: Settings, folder: Path) -> "PoolSettings":

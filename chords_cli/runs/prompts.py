@@ -28,7 +28,7 @@ def resolve_prompts(said: Sequence[str], file: str | None, demo: Sequence[str]) 
     if not said and not demo:
         raise UsageError(
             "there is no prompt, and the preset has none of its own",
-            'give one in quotes, as in chords image "a red circle"',
+            'give one in quotes, as in "a red circle"',
         )
     return tuple(_checked(prompt, n) for n, prompt in enumerate(said, 1)) or tuple(demo)
 
@@ -75,9 +75,7 @@ def _decode(data: bytes, name: str) -> str:
 
 def _checked(prompt: str, number: int) -> str:
     if not prompt.strip():
-        raise UsageError(
-            f"prompt {number} is empty", 'say what to show, as in chords image "a red circle"'
-        )
+        raise UsageError(f"prompt {number} is empty", 'say what to show, as in "a red circle"')
     try:
         prompt.encode()
     except UnicodeEncodeError as error:

@@ -50,7 +50,7 @@ def look_back(settings: Settings) -> Earlier:
     if not settings.overwrite:
         names = () if settings.resume else (RECORD,)
         left = (take for take in settings.takes if take.number not in earlier.done)
-        check_free(settings.output, [*names, *_in_the_way(settings, left)])
+        check_free(settings.output, [*names, *_in_the_way(settings, left)], resumable=True)
     return earlier
 
 

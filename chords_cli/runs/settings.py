@@ -5,6 +5,7 @@ the defaults here.
 """
 
 import math
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,7 @@ def resolve(request: Request) -> Settings:
     Raises:
         UsageError: They contradict each other, are out of range, or name what is not there.
     """
+    model = request.model
     recipe = None if request.from_metadata is None else read_recipe(request.from_metadata)
     if recipe is not None:
         request = with_recipe(request, recipe)
@@ -91,7 +93,7 @@ def resolve(request: Request) -> Settings:
             "--resume is given without --output", "name the folder of the earlier run with --output"
         )
     preset = _preset(request)
-    _check_kind(request, preset)
+    _check_kind(request, preset, model)
     sampled = preset if recipe is None else with_sampling(preset, recipe)
     plan, stop = _plan_and_stop(request, sampled)
     num = _at_least_one("num", 1 if request.num is None else request.num)
@@ -130,14 +132,17 @@ def _preset(request: Request) -> Preset:
     return find_preset(name)
 
 
-def _check_kind(request: Request, preset: Preset) -> None:
+def _source(request: Request, model: str | None) -> list[str]:
+    """What was said of the model; `model` is None where only a picture's metadata names it."""
+    words = [] if request.from_metadata is None else ["--from-metadata", str(request.from_metadata)]
+    return words if model is None else [*words, "--model", model]
+
+
+def _check_kind(request: Request, preset: Preset, model: str | None) -> None:
     if preset.kind != request.kind:
-        instead = f"--model {request.model}"
-        if request.from_metadata is not None:
-            instead = f"--from-metadata {request.from_metadata}"
         raise UsageError(
             f"{preset.name} makes {preset.kind}s, but this is chords {request.kind}",
-            f"type chords {preset.kind} {instead}",
+            f"type chords {preset.kind} {shlex.join(_source(request, model))}",
         )
     for name in ("frames", "fps"):
         value = getattr(request, name)
@@ -164,6 +169,12 @@ def _plan_and_stop(request: Request, preset: Preset) -> tuple[Plan, StopRule]:
     stop = resolve_stop(
         preset, plan.cores, stop_index=request.stop_index, stop_residual=request.stop_residual
     )
+    if plan.algo == "sequential" and request.stop_residual is not None:
+        raise UsageError(
+            f"stop_residual is {request.stop_residual:g}, but algo sequential has its result at "
+            "its last step",
+            "use --algo wavefront, or leave out --stop-residual",
+        )
     if plan.algo == "sequential" and request.stop_index is None:
         stop = replace(stop, criterion="core_index", index=1, residual=None)
     runs_on = stop.criterion == "residual" or (request.all_cores and request.stop_index is None)
@@ -215,7 +226,9 @@ def _check_negative_prompt(request: Request, preset: Preset, call: dict[str, Any
     """Refuses a guidance that is no number and a negative prompt that would do nothing."""
     guidance = call.get(_guidance_key(request, preset))
     if guidance is not None and (not math.isfinite(guidance) or guidance < 0):
-        raise UsageError(f"guidance is {guidance:g}, but must be 0 or more", "try --guidance 3.5")
+        raise UsageError(
+            f"guidance is {guidance:g}, but must be finite and 0 or more", "try --guidance 3.5"
+        )
     if not request.negative_prompt:
         return
     if not {"negative_prompt", "true_cfg_scale"} & preset.call.keys():
@@ -234,8 +247,14 @@ def _dtype(name: str) -> str:
 
 
 def _seed(seed: int, num: int) -> int:
-    if seed < 0 or seed + num > 2**64:
+    if not 0 <= seed < 2**64:
         raise UsageError(f"seed is {seed}, but must be from 0 to 2^64 - 1", "try --seed 42")
+    if seed + num > 2**64:
+        raise UsageError(
+            f"seed is {seed} and num is {num}, but the last seed would be {seed + num - 1}, "
+            "above 2^64 - 1",
+            "try --seed 42",
+        )
     return seed
 
 
@@ -248,7 +267,7 @@ def _at_least_one(name: str, value: int) -> int:
 def _timeout(seconds: float) -> float:
     if not (math.isfinite(seconds) and seconds > 0):
         raise UsageError(
-            f"timeout is {seconds:g} seconds, but must be above 0", "try --timeout 600"
+            f"timeout is {seconds:g} seconds, but must be finite and above 0", "try --timeout 600"
         )
     return seconds
 

@@ -184,9 +184,13 @@ def check_size(steps: int, cores: int) -> None:
     if cores < 1:
         raise PlanError(f"cores is {cores}, but a run has at least 1 core", "try --cores 4")
     if cores > steps:
+        one = steps == 1
         raise PlanError(
-            f"cores is {cores}, but {steps} steps allow at most {steps} cores",
-            f"use --cores {steps} or fewer, or more --steps",
+            f"cores is {cores}, but "
+            + (
+                "1 step allows only 1 core" if one else f"{steps} steps allow at most {steps} cores"
+            ),
+            f"use --cores {steps}{'' if one else ' or fewer'}, or more --steps",
         )
 
 

@@ -5,6 +5,7 @@ is bare data and stderr is silent.
 """
 
 import json
+import os
 import sys
 import traceback
 from typing import Any, Literal
@@ -74,3 +75,14 @@ def never_fail_on_encoding() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure:
             reconfigure(errors="replace")
+
+
+def let_go_of_dead_terminals() -> None:
+    """Sends to nowhere what would be written to a terminal that is gone."""
+    for stream in (sys.stdout.fileno(), sys.stderr.fileno()):
+        try:
+            os.write(stream, b"")
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream)
+            os.close(nowhere)

@@ -17,11 +17,12 @@ _LABEL = 10
 def dry_run_view(document: Mapping[str, Any], width: int) -> list[RenderableType]:
     """The plan, the settings, the memory of the weights and the files, `width` columns wide."""
     plan, stop = _plan(document), document["stop"]
-    index = stop["index"] if stop["criterion"] == "core_index" else plan.cores
+    latest = stop["criterion"] == "residual"
+    index = plan.cores if latest else stop["index"]
     return [
         plan_chart(plan, index, width),
         Text(),
-        plan_summary(plan, index),
+        plan_summary(plan, index, latest=latest),
         Text(),
         _facts("model", [_model(document)]),
         _facts("devices", [_devices(document)]),

@@ -116,14 +116,22 @@ def _legend(rows: list[list[Cell]], width: int, *, compact: bool) -> Text:
     return legend
 
 
-def plan_summary(plan: Plan, index: int) -> Text:
-    """Rounds, speed-up, cost and messages until output `index`."""
+def plan_summary(plan: Plan, index: int, *, latest: bool = False) -> Text:
+    """Rounds, speed-up, cost and messages until output `index`.
+
+    Args:
+        plan: All of it.
+        index: Of the output.
+        latest: Whether an earlier one may be the result, as a residual decides.
+    """
     sent = len(plan.until(index).messages)
+    most, least = ("at most ", "at least ") if latest else ("", "")
+    to = f"to output {index}" + (" at the latest" if latest else "")
     facts = (
-        ("rounds", f"{plan.rounds(index)} instead of {plan.steps} (to output {index})"),
-        ("speed-up", f"{plan.speedup(index):.2f}x, if every core has a device of its own"),
-        ("NFE", _evaluations(plan, index)),
-        ("messages", f"{plural(sent, 'latent')} sent between neighbours"),
+        ("rounds", f"{most}{plan.rounds(index)} instead of {plan.steps} ({to})"),
+        ("speed-up", f"{least}{plan.speedup(index):.2f}x, if every core has a device of its own"),
+        ("NFE", most + _evaluations(plan, index)),
+        ("messages", f"{most}{plural(sent, 'latent')} sent between neighbours"),
     )
     return Text("\n").join(Text.assemble((f"{name:<10}", "cyan"), fact) for name, fact in facts)
 

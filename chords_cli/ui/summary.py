@@ -46,8 +46,8 @@ def _sampling(record: Mapping[str, Any]) -> str:
 
 
 def _shared(record: Mapping[str, Any]) -> str:
-    """Why the seconds do not show the plan's speed-up, where cores share what they run on."""
-    devices, speedup = record["devices"], record["plan"]["speedup"]
+    """Why the seconds do not show the last result's speed-up, where cores share a device."""
+    devices, speedup = record["devices"], record["plan"]["steps"] / record["prompts"][-1]["rounds"]
     if len(devices) == 1 or len(set(devices)) == len(devices):
         return ""
     where = ", ".join(dict.fromkeys(devices))

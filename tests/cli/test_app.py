@@ -1,6 +1,7 @@
 """What holds for every command: help, version, errors, exit codes."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 
 import chords_cli
 from chords_cli.cli import app
+from chords_cli.errors import Interrupted
 
 HEAVY = {"torch", "diffusers", "transformers", "yaml", "numpy", "huggingface_hub"}
 
@@ -111,6 +113,8 @@ def test_help_of_image_has_every_option_of_the_contract_and_no_other(chords, mon
             "Invalid value for '--algo': 'srds' is not one of 'sequential', 'chords', 'wavefront'",
             "`chords plan --help`",
         ),
+        (["plan", "--init-t"], "Option '--init-t' requires an argument", "`chords plan --help`"),
+        (["--xyz"], "No such option: --xyz", "`chords --help`"),
         (["sing"], "No such command 'sing'", "`chords --help`"),
         (
             ["image", "--quiet", "--verbose"],
@@ -173,14 +177,23 @@ def test_unexpected_error_shows_its_traceback_when_debugging(chords, monkeypatch
     assert "Traceback (most recent call last)" in chords("broken").err
 
 
-def interrupted() -> None:
-    raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    ("number", "code", "message"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "ended by SIGTERM"),
+        (signal.SIGHUP, 129, "ended by SIGHUP"),
+    ],
+)
+def test_a_signal_is_a_plain_line_and_the_exit_code_of_shells(
+    chords, monkeypatch, number, code, message
+):
+    def interrupted() -> None:
+        raise Interrupted(number)
 
-
-def test_interrupt_is_a_plain_line_and_exit_130(chords, monkeypatch):
     monkeypatch.setattr(app.app.registered_commands[1], "callback", interrupted)
     answer = chords("interrupted")
-    assert (answer.code, answer.out, answer.err) == (130, "", "error: interrupted\n")
+    assert (answer.code, answer.out, answer.err) == (code, "", f"error: {message}\n")
 
 
 def test_reader_that_leaves_early_is_met_in_silence():

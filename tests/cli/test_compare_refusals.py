@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from chords_cli.runs.arms import KNOWN, SETTINGS
+
 REFUSED = {
     "an unknown algorithm": (
         ["--arm", "cords", "--arm", "sequential"],
@@ -23,12 +25,12 @@ REFUSED = {
     "an arm without several cores on several": (
         ["--arm", "chords", "--arm", "sequential cores=2"],
         "arm 'sequential cores=2': cores is 2, but algo sequential runs on 1 core",
-        "use --algo wavefront, or --cores 1",
+        "use wavefront, or cores=1",
     ),
     "an output that no core makes": (
         ["--arm", "sequential", "--arm", "chords cores=2 stop_index=3"],
         "arm 'chords cores=2 stop_index=3': stop_index is 3, but 2 cores make outputs 0 to 2",
-        "try --stop-index 1",
+        "try stop_index=1",
     ),
     "a model that is not there": (
         ["--arm", "sequential", "--arm", "chords model=tinny"],
@@ -38,7 +40,7 @@ REFUSED = {
     "a device that is not known": (
         ["--arm", "sequential", "--arm", "chords devices=tpu"],
         "arm 'chords devices=tpu': device 'tpu' is not known",
-        "write --devices cpu or --devices cuda:0,cuda:1",
+        "write devices=cpu or devices=cuda:0,cuda:1",
     ),
     "few steps with nobody to keep up with": (
         ["--arm", "sequential", "--arm", "few-steps"],
@@ -50,6 +52,11 @@ REFUSED = {
         ["--arm", "sequential", "--arm", "chords", "--reference", "wavefront"],
         "the reference 'wavefront' is not one of the arms",
         "choose one of 'sequential', 'chords'",
+    ),
+    "the same arm in other words": (
+        ["--arm", "wavefront", "--arm", "sequential", "--arm", "wavefront cores=4"],
+        "arms 'wavefront' and 'wavefront cores=4' are the same",
+        "leave one of them out",
     ),
     "no repetition": (["--repeat", 0], "repeat is 0, but must be at least 1", "try --repeat 3"),
     "what is wrong with all arms": (
@@ -94,7 +101,10 @@ def test_a_file_that_is_there_is_not_replaced_unless_asked(chords, tiny_here):
     arguments = ("compare", "a cat", "--model", "tiny", "--output", "mine", "--dry-run")
     answer = chords(*arguments)
     assert answer.code == 2
-    assert answer.err.startswith("error: mine/compare.html exists already\n")
+    assert answer.err == (
+        "error: mine/compare.html exists already\n"
+        "hint: choose another --output, or --overwrite to replace it\n"
+    )
     assert chords(*arguments, "--overwrite").code == 0
 
 
@@ -122,3 +132,23 @@ def test_without_a_prompt_the_first_of_the_models_own_is_taken(chords, tiny_here
     answer = chords("compare", "--model", "tiny", "--dry-run", "--quiet", "--output", "out")
     assert "out/0001-a-horse-s42-1-sequential.png" in answer.out
     assert "a-city-at-night" not in answer.out
+
+
+def test_an_empty_prompt_is_refused_without_the_name_of_another_command(chords, tiny_here):
+    answer = chords("compare", "", "--model", "tiny")
+    assert answer.err == (
+        'error: prompt 1 is empty\nhint: say what to show, as in "a red circle"\n'
+    )
+
+
+def test_the_command_to_make_it_again_names_every_prompt_as_often_as_it_was(chords, tiny_here):
+    prompts = ("a", "b", "a")
+    document = chords("compare", *prompts, "--num", "2", "--model", "tiny", "--dry-run", "--json")
+    assert document.document["again"].endswith(" --num 2 a b a")
+
+
+def test_help_tells_what_an_arm_may_be_and_set(chords):
+    told = " ".join(chords("compare", "--help").out.split())
+    for word in (*KNOWN, *SETTINGS):
+        assert word in told
+    assert "Without any: all, and few-steps." in told.replace(" │ │ ", " ")

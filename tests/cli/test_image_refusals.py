@@ -66,7 +66,7 @@ REFUSED = {
     "empty prompt": (
         [""],
         "prompt 1 is empty",
-        'say what to show, as in chords image "a red circle"',
+        'say what to show, as in "a red circle"',
     ),
     "unknown model": (
         ["--model", "tinny"],
@@ -95,7 +95,7 @@ REFUSED = {
     ),
     "height that the pipeline does not allow": (
         ["--height", -16],
-        "height is -16, but this model takes a multiple of 16",
+        "height is -16, but must be above 0 and a multiple of 16",
         "try --height 16 or --height 32",
     ),
     "unknown device": (
@@ -103,7 +103,11 @@ REFUSED = {
         "device 'gpu' is not known",
         "write --devices cpu or --devices cuda:0,cuda:1",
     ),
-    "no time": (["--timeout", 0], "timeout is 0 seconds, but must be above 0", "try --timeout 600"),
+    "no time": (
+        ["--timeout", 0],
+        "timeout is 0 seconds, but must be finite and above 0",
+        "try --timeout 600",
+    ),
     "output that is a file": (
         ["--output", "empty.txt"],
         "output empty.txt is a file",
@@ -111,8 +115,18 @@ REFUSED = {
     ),
     "output without a parent": (
         ["--output", "a/b"],
-        "output a/b cannot be made: a is no folder",
+        "output a/b cannot be made: a does not exist",
         "make it first: mkdir -p a",
+    ),
+    "output without a name": (
+        ["--output", ""],
+        "output is empty",
+        "name a folder with --output",
+    ),
+    "output that the system does not make": (
+        ["--output", "/proc/foo"],
+        "output /proc/foo cannot be made: No such file or directory",
+        "choose another --output",
     ),
     "resume without a folder": (
         ["--resume"],

@@ -1,9 +1,11 @@
 """Ctrl-C and sudden death, as a user meets them: the real command in a process of its own."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -35,14 +37,13 @@ def command(preset: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.P
     started: list[subprocess.Popen[str]] = []
 
     def start(*options: str) -> subprocess.Popen[str]:
-        line = [sys.executable, "-m", "chords_cli", "image", "-m", str(preset), "--devices", "cpu"]
         process = subprocess.Popen(
-            [*line, "-k", "3", "-o", str(tmp_path / "out"), *options],
+            [*_line(preset, tmp_path), *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+            env=_environment(tmp_path),
         )
         started.append(process)
         return process
@@ -57,16 +58,73 @@ def command(preset: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.P
 def test_interrupt_ends_with_130_and_leaves_neither_process_nor_file(
     phase: str, command: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
+    said = _ended_by(signal.SIGINT, phase, command())
+    assert said[-1] == "error: interrupted"
+    assert _left(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "phase"),
+    [(signal.SIGTERM, "Slow"), (signal.SIGHUP, "cores ready"), (signal.SIGTERM, "output 0")],
+)
+def test_a_signal_that_ends_the_command_leaves_as_little_as_ctrl_c(
+    number: signal.Signals,
+    phase: str,
+    command: Callable[..., subprocess.Popen[str]],
+    tmp_path: Path,
+) -> None:
     process = command()
     _read_until(process, phase)
     family = _family(process.pid)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
-    said = process.communicate(timeout=30)[1]
-    assert process.returncode == 130
-    assert said.splitlines()[-1] == "error: interrupted"
-    assert not psutil.wait_procs(family, timeout=5)[1]
-    assert not list(tmp_path.rglob("*.part"))
-    assert not list(tmp_path.rglob("*.png"))
+    process.send_signal(number)  # as `kill` does: to the command alone
+    process.send_signal(number)
+    said = process.communicate(timeout=30)[1].splitlines()
+    assert process.returncode == 128 + number
+    assert said[-1] == f"error: ended by {number.name}"
+    assert not _alive(family)
+    assert _left(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_kept_is_told_with_how_to_go_on(
+    number: signal.Signals, command: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = command("--num", "3", "--steps", "60")
+    said = _ended_by(number, "2/3: ", process)
+    assert said[-2].endswith(f": 1 of 3 images is kept in {tmp_path / 'out'}")
+    assert said[-1] == "hint: add --resume to go on"
+    assert [path.name for path in _left(tmp_path)] == ["out", "0001-a-cat-s1.png", "run.json"]
+
+
+def test_a_signal_that_is_ignored_stays_so(
+    command: Callable[..., subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        process = command("--steps", "20", "--quiet")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    process.send_signal(signal.SIGHUP)
+    said = process.communicate(timeout=60)
+    assert (process.returncode, said[1]) == (0, "")
+    assert said[0].endswith("0001-a-cat-s1.png\n")
+
+
+def test_a_terminal_that_is_closed_ends_the_command_and_its_clean_up(
+    preset: Path, tmp_path: Path
+) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ.update(_environment(tmp_path))
+        os.execv(sys.executable, _line(preset, tmp_path))
+    told = b""
+    while b"preview" not in told:
+        told += os.read(terminal, 4096)
+    family = _family(pid)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 128 + signal.SIGHUP
+    assert not _alive(family)
+    assert _left(tmp_path) == []
 
 
 def test_killed_worker_is_named_and_ends_the_command(
@@ -85,8 +143,53 @@ def test_killed_worker_is_named_and_ends_the_command(
     assert errors[0].startswith("error: core ")
     assert errors[0].endswith(" on cpu died: killed by SIGKILL")
     assert said[-1].startswith("hint: ")
-    assert not psutil.wait_procs(family, timeout=5)[1]
+    assert not _alive(family)
     assert not list(tmp_path.rglob("*.part"))
+
+
+def _line(preset: Path, folder: Path) -> list[str]:
+    line = [sys.executable, "-m", "chords_cli", "image", "-m", str(preset), "--devices", "cpu"]
+    return [*line, "-k", "3", "-o", str(folder / "out")]
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Temporary files go into a folder of their own, to be seen."""
+    (folder / "temporary").mkdir()
+    told = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "TMPDIR": str(folder / "temporary")}
+    return {**os.environ, **told}
+
+
+def _ended_by(number: signal.Signals, phrase: str, process: subprocess.Popen[str]) -> list[str]:
+    """What a command says that is ended at that phrase, with all of its processes."""
+    _read_until(process, phrase)
+    family = _family(process.pid)
+    os.killpg(process.pid, number)  # as a terminal does: to every process of the group
+    said = process.communicate(timeout=30)[1]
+    assert process.returncode == 128 + number
+    assert not _alive(family)
+    return said.splitlines()
+
+
+def _alive(family: list[psutil.Process]) -> list[psutil.Process]:
+    """Who of the family is there after 5 s; the dead whom nobody has taken note of are not."""
+    for _ in range(100):
+        there = [p for p in family if not _is_dead(p)]
+        if not there:
+            break
+        time.sleep(0.05)
+    return there
+
+
+def _is_dead(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _left(folder: Path) -> list[Path]:
+    """All files and folders that a command left, temporary ones too."""
+    return sorted(path for path in folder.rglob("*") if path.name != "temporary")
 
 
 def _read_until(process: subprocess.Popen[str], phrase: str) -> None:

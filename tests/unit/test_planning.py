@@ -76,6 +76,15 @@ def test_starts_and_rounds_have_no_algorithm_in_common(pace):
     assert caught.value.hint == "give one of them: starts are for chords, rounds for wavefront"
 
 
+@pytest.mark.parametrize("algo", ["sequential", "chords", "wavefront"])
+@pytest.mark.parametrize("steps", [10_001, 10**20])
+def test_an_absurd_number_of_steps_is_refused_at_once(algo, steps):
+    with pytest.raises(PlanError) as caught:
+        resolve_plan(preset(), algo=algo, steps=steps)
+    assert caught.value.message == f"steps is {steps}, but a grid has at most 10000 steps"
+    assert caught.value.hint == "try --steps 50"
+
+
 def test_number_of_cores_is_checked_before_the_number_of_starts():
     with pytest.raises(PlanError, match=r"^cores is 0, but a run has at least 1 core$"):
         resolve_plan(preset(), cores=0, init_t="0-8")
@@ -113,9 +122,9 @@ def test_given_stop_wins_over_the_preset():
     assert resolve_stop(preset(), 4, stop_residual=0.2).residual == 0.2
 
 
-@pytest.mark.parametrize("value", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
 def test_residual_must_be_above_zero(value):
-    with pytest.raises(UsageError, match=r"but a residual is above 0$"):
+    with pytest.raises(UsageError, match=r"but a residual is finite and above 0$"):
         resolve_stop(preset(), 4, stop_residual=value)
 
 

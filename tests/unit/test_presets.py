@@ -199,8 +199,8 @@ def test_wrong_key_is_named_with_the_nearest_and_all_that_are_allowed(
         ),
         (
             "height: 128",
-            "height: {a: 1}",
-            "call.height is {'a': 1}, but must be text, a number, true, false, null or a list of"
+            "clip_skip: {a: 1}",
+            "call.clip_skip is {'a': 1}, but must be text, a number, true, false, null or a list of"
             " these",
             "write call: {num_inference_steps: 50, guidance_scale: 3.5}",
         ),
@@ -209,6 +209,32 @@ def test_wrong_key_is_named_with_the_nearest_and_all_that_are_allowed(
 )
 def test_wrong_type_is_named_with_the_value_and_what_is_allowed(refusal, old, new, message, hint):
     assert refusal(old, new) == (message, hint)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("height: tall", "call.height is 'tall', but must be a whole number"),
+        ("height: '128'", "call.height is '128', but must be a whole number"),
+        ("height: 128.0", "call.height is 128.0, but must be a whole number"),
+        ("width: true", "call.width is true, but must be a whole number"),
+        ("num_frames: many", "call.num_frames is 'many', but must be a whole number"),
+        ("guidance_scale: high", "call.guidance_scale is 'high', but must be a finite number"),
+        ("guidance_scale: .inf", "call.guidance_scale is inf, but must be a finite number"),
+        ("true_cfg_scale: true", "call.true_cfg_scale is true, but must be a finite number"),
+        ("true_cfg_scale: [4]", "call.true_cfg_scale is [4], but must be a finite number"),
+    ],
+)
+def test_argument_that_is_reckoned_with_must_be_a_number(refusal, written, message):
+    hint = "write call: {num_inference_steps: 50, guidance_scale: 3.5}"
+    assert refusal("call: {height: 128, width: 128,", f"call: {{{written},") == (message, hint)
+
+
+def test_arguments_stay_as_they_are_written(preset):
+    written = "guidance_scale: 7, true_cfg_scale: null, num_frames: null, clip_skip: [1, x]"
+    call = preset("height: 128", written).call
+    assert repr(call["guidance_scale"]) == "7"
+    assert (call["true_cfg_scale"], call["num_frames"], call["clip_skip"]) == (None, None, [1, "x"])
 
 
 @pytest.mark.parametrize(
@@ -288,6 +314,11 @@ def test_wrong_value_is_named_with_what_is_allowed(refusal, old, new, message, h
          "call.prompt is set by every run itself"),
         ("height: 128", "height: 100", "height is 100, but this model takes a multiple of 16"),
         ("cores: 4", "cores: 51", "cores is 51, but 50 steps allow at most 50 cores"),
+        (
+            "num_inference_steps: 50",
+            "num_inference_steps: 1000000",
+            "steps is 1000000, but a grid has at most 10000 steps",
+        ),
         ("init_t: auto", "init_t: 0-8", "init_t 0-8 has 2 starts, but cores is 4"),
         ("init_t: auto", "init_t: 0-8-8-9", "init_t 0-8-8-9 repeats 8"),
     ],
@@ -369,6 +400,8 @@ def test_unknown_model_is_met_with_the_names_that_are_nearest(user_folder, typed
          "try --width 128 or --width 144"),
         ({"height": 8}, "height is 8, but this model takes a multiple of 16",
          "try --height 16 or --height 32"),
+        ({"frames": 0}, "frames is 0, but must be above 0 and a multiple of 4 plus 1",
+         "try --frames 1 or --frames 5"),
         ({"frames": 8}, "frames is 8, but this model takes a multiple of 4 plus 1",
          "try --frames 5 or --frames 9"),
     ],
@@ -382,3 +415,12 @@ def test_size_that_the_pipeline_does_not_allow_is_met_with_the_nearest_that_are(
     with pytest.raises(UsageError) as caught:
         limits.check(**sizes)
     assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_size_above_zero_is_all_that_a_pipeline_without_a_rule_wants(preset):
+    limits = preset("limits: {size_multiple: 16}", "limits: {}").limits
+    limits.check(width=1, frames=2)
+    with pytest.raises(UsageError) as caught:
+        limits.check(frames=-1)
+    assert caught.value.message == "frames is -1, but must be above 0"
+    assert caught.value.hint == "try --frames 1 or --frames 2"

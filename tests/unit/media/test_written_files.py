@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from chords_cli.errors import ChordsError
+from chords_cli.errors import ChordsError, UsageError
 from chords_cli.media.files import new_folder, write_file
 
 
@@ -82,6 +82,6 @@ def test_a_folder_that_was_there_before_stays_even_when_empty(tmp_path):
 def test_a_folder_that_cannot_be_made_is_an_error_of_the_user(tmp_path):
     (tmp_path / "file").touch()
     folder = tmp_path / "file" / "run"
-    with pytest.raises(ChordsError) as caught, new_folder(Path(folder)):
+    with pytest.raises(UsageError) as caught, new_folder(Path(folder)):
         pass
-    assert caught.value.message == f"cannot write to {folder}: Not a directory"
+    assert caught.value.message == f"output {folder} cannot be made: Not a directory"

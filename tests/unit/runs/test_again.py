@@ -35,7 +35,7 @@ def picture(resolved, preset_file, tmp_path, monkeypatch):
 
 def again(path, **options):
     """The settings of a run from the metadata of `path`."""
-    return resolve(Request(kind="image", from_metadata=path, **options))
+    return resolve(Request(**{"kind": "image", "from_metadata": path} | options))
 
 
 def refusal(path, **options):
@@ -160,6 +160,53 @@ def test_metadata_that_is_not_understood_is_refused_by_its_key(picture, change, 
         f"the chords metadata of {path} cannot be used: {key} is missing or wrong",
         "this is chords 0.1.0; the file was made by another version",
     )
+
+
+def test_a_model_of_another_kind_is_kept_in_the_command_to_type(picture):
+    path = picture()
+    assert refusal(path, model="demo-video") == (
+        "demo-video makes videos, but this is chords image",
+        f"type chords video --from-metadata {path} --model demo-video",
+    )
+    assert refusal(path, kind="video") == (
+        "toy makes images, but this is chords video",
+        f"type chords image --from-metadata {path}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "record", "what", "hint"),
+    [
+        (
+            "run.json",
+            {"command": "image", "prompts": [{"output": "0001-a b.png"}, {"output": "2.png"}]},
+            "run",
+            "name one of its pictures, as in --from-metadata '{}/0001-a b.png'",
+        ),
+        ("run.json", {"command": "video", "prompts": []}, "run", "name one of its pictures"),
+        ("run.json", {"command": "image", "prompts": [1]}, "run", "name one of its pictures"),
+        (
+            "compare.json",
+            {"command": "compare", "takes": [{"results": [{"picture": "1.png"}]}]},
+            "comparison",
+            "name one of its pictures, as in --from-metadata {}/1.png",
+        ),
+    ],
+)
+def test_a_record_is_met_with_the_first_picture_that_it_lists(tmp_path, name, record, what, hint):
+    path = tmp_path / name
+    path.write_text(json.dumps(record))
+    message = f"{path} is the record of a {what}, not a picture of it"
+    assert refusal(path) == (message, hint.format(tmp_path))
+
+
+def test_a_folder_is_met_with_the_first_picture_in_it(tmp_path):
+    message = f"metadata file {tmp_path} is a folder"
+    assert refusal(tmp_path) == (message, "name one of its pictures")
+    for name in ("run.json", "0002.png", "0001.mp4"):
+        (tmp_path / name).touch()
+    hint = f"name one of its pictures, as in --from-metadata {tmp_path / '0001.mp4'}"
+    assert refusal(tmp_path) == (message, hint)
 
 
 def test_a_document_is_plain_json(resolved):

@@ -1,8 +1,10 @@
 import pytest
 
+from chords_cli.cli.options import COMPARISON
 from chords_cli.errors import UsageError
 from chords_cli.planning import ALGORITHMS
-from chords_cli.runs.arms import KNOWN, parse_arm, parse_arms
+from chords_cli.runs.arms import KNOWN, SHARED, parse_arm, parse_arms
+from chords_cli.runs.arms import SETTINGS as SETTABLE
 
 SETTINGS = (
     "an arm may set model, cores, steps, init_t, rounds, speedup, stop_index, stop_residual, "
@@ -46,6 +48,11 @@ REFUSED = {
         "arm 'chords cores=2 --cores=4' sets something twice",
         "leave one of them out",
     ),
+    "several cores' settings for few steps": (
+        "few-steps rounds=3",
+        "arm 'few-steps rounds=3': few-steps runs on 1 core and takes no rounds",
+        "write steps=20 to say how many steps it takes",
+    ),
     "an open quote": (
         'chords negative_prompt="a b',
         "arm 'chords negative_prompt=\"a b' cannot be read: no closing quotation",
@@ -88,3 +95,29 @@ def test_one_arm_is_no_comparison():
         parse_arms(["chords"])
     assert caught.value.message == "'chords' is the only arm, but a comparison needs two"
     assert caught.value.hint == "add another, as in --arm 'chords' --arm sequential"
+
+
+@pytest.mark.parametrize(
+    ("arm", "text", "reworded"),
+    [
+        ("chords", "try --rounds 15", "try rounds=15"),
+        ("chords", "use --algo wavefront, or leave out --rounds",
+         "use wavefront, or leave out rounds"),
+        ("chords", "--init-t 0-8 and --speedup 4 exclude each other",
+         "init_t=0-8 and speedup=4 exclude each other"),
+        ("chords", "use --cores 2, or leave out --cores or --init-t",
+         "use --cores 2, or leave out --cores or init_t"),
+        ("chords cores=3", "use --cores 2, or leave out --cores or --init-t",
+         "use cores=2, or leave out cores or init_t"),
+        ("chords devices=x", "write --devices cpu or --devices cuda:0,cuda:1",
+         "write devices=cpu or devices=cuda:0,cuda:1"),
+        ("chords guidance=1", "raise --guidance above 1", "raise guidance above 1"),
+        ("chords", "try --width 48", "try --width 48"),
+    ],
+)  # fmt: skip
+def test_an_arm_rewords_options_as_it_writes_them(arm, text, reworded):
+    assert parse_arm(arm).reworded(text) == reworded
+
+
+def test_what_all_arms_share_are_options_of_the_command_too():
+    assert set(SETTABLE) & set(COMPARISON) == SHARED

@@ -86,7 +86,7 @@ def test_arguments_and_a_file_exclude_each_other():
 def test_an_empty_prompt_is_refused_by_its_place(empty):
     assert refusal(["a cat", empty], None, []) == (
         "prompt 2 is empty",
-        'say what to show, as in chords image "a red circle"',
+        'say what to show, as in "a red circle"',
     )
 
 
@@ -100,5 +100,5 @@ def test_an_argument_that_is_not_utf8_is_refused():
 def test_no_prompt_at_all_is_refused():
     assert refusal([], None, []) == (
         "there is no prompt, and the preset has none of its own",
-        'give one in quotes, as in chords image "a red circle"',
+        'give one in quotes, as in "a red circle"',
     )

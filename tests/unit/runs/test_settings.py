@@ -109,7 +109,7 @@ REFUSED = [
     ),
     (
         {"stop_residual": 0.0},
-        "stop_residual is 0, but a residual is above 0",
+        "stop_residual is 0, but a residual is finite and above 0",
         "try --stop-residual 0.05",
     ),
     (
@@ -153,26 +153,51 @@ REFUSED = [
     ({"num": 0}, "num is 0, but must be at least 1", "try --num 1"),
     ({"seed": -1}, "seed is -1, but must be from 0 to 2^64 - 1", "try --seed 42"),
     (
+        {"seed": 2**64 - 1, "num": 2},
+        "seed is 18446744073709551615 and num is 2, but the last seed would be "
+        "18446744073709551616, above 2^64 - 1",
+        "try --seed 42",
+    ),
+    (
+        {"cores": 4, "steps": 1},
+        "cores is 4, but 1 step allows only 1 core",
+        "use --cores 1, or more --steps",
+    ),
+    (
+        {"stop_residual": float("inf")},
+        "stop_residual is inf, but a residual is finite and above 0",
+        "try --stop-residual 0.05",
+    ),
+    (
+        {"guidance": float("inf")},
+        "guidance is inf, but must be finite and 0 or more",
+        "try --guidance 3.5",
+    ),
+    (
         {"width": 500},
         "width is 500, but this model takes a multiple of 16",
         "try --width 496 or --width 512",
     ),
     (
         {"height": 0},
-        "height is 0, but this model takes a multiple of 16",
+        "height is 0, but must be above 0 and a multiple of 16",
         "try --height 16 or --height 32",
     ),
     ({"frames": 9}, "frames is 9, but toy makes images", "leave out --frames"),
     ({"fps": 8}, "fps is 8, but toy makes images", "leave out --fps"),
     ({"dtype": "int8"}, "dtype 'int8' is not known", "choose float32, bfloat16, float16"),
-    ({"guidance": -1.0}, "guidance is -1, but must be 0 or more", "try --guidance 3.5"),
+    ({"guidance": -1.0}, "guidance is -1, but must be finite and 0 or more", "try --guidance 3.5"),
     (
         {"negative_prompt": "blur", "guidance": 1.0},
         "a negative prompt does nothing at guidance 1",
         "raise --guidance above 1, or leave out --negative-prompt",
     ),
-    ({"timeout": 0.0}, "timeout is 0 seconds, but must be above 0", "try --timeout 600"),
-    ({"timeout": float("nan")}, "timeout is nan seconds, but must be above 0", "try --timeout 600"),
+    ({"timeout": 0.0}, "timeout is 0 seconds, but must be finite and above 0", "try --timeout 600"),
+    (
+        {"timeout": float("nan")},
+        "timeout is nan seconds, but must be finite and above 0",
+        "try --timeout 600",
+    ),
     (
         {"devices": "gpu"},
         "device 'gpu' is not known",
@@ -187,6 +212,14 @@ REFUSED = [
         {"algo": "chords", "rounds": 10},
         "rounds is 10, but algo chords is not planned by rounds",
         "use --algo wavefront, or leave out --rounds",
+    ),
+    *(
+        (
+            {**sequential, "stop_residual": 0.1},
+            "stop_residual is 0.1, but algo sequential has its result at its last step",
+            "use --algo wavefront, or leave out --stop-residual",
+        )
+        for sequential in ({"algo": "sequential"}, {"cores": 1})
     ),
     (
         {"output": None, "resume": True},

@@ -29,6 +29,12 @@ def test_summary_warns_when_cores_share_a_device():
     )
 
 
+def test_summary_speaks_of_the_output_that_became_the_result():
+    told = record("cpu", "cpu")
+    told["plan"]["speedup"] = 1.0  # at the latest, with a residual rule
+    assert "not the 2.38x of cores" in summary(told).plain
+
+
 def test_summary_of_one_core_on_the_cpu_has_nothing_to_warn_of():
     assert "share" not in summary(record("cpu")).plain
 
