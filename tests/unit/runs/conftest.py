@@ -1,5 +1,6 @@
-"""A preset on disk without weights, and a short way to resolve settings from it."""
+"""A preset and a model without weights on disk, and a short way to resolve settings from them."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,33 @@ sampling: {cores: 4}
 prompts: [a cat, a dog]
 """
 
+INDEX = {
+    "_class_name": "FluxPipeline",
+    "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "text_encoder_2": ["transformers", "T5EncoderModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "tokenizer_2": ["transformers", "T5TokenizerFast"],
+    "transformer": ["diffusers", "FluxTransformer2DModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+    "image_encoder": [None, None],
+}
+
 Resolve = Callable[..., Settings]
 
 
 @pytest.fixture
-def preset_file(tmp_path: Path) -> Path:
+def model(tmp_path: Path) -> Path:
+    """The folder of a model, as far as it is read before anything of it is loaded."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    (folder / "model_index.json").write_text(json.dumps(INDEX))
+    return folder
+
+
+@pytest.fixture
+def preset_file(tmp_path: Path, model: Path) -> Path:
+    """A preset whose `path` is the model's."""
     file = tmp_path / "toy.yaml"
     file.write_text(PRESET)
     return file

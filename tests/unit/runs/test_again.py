@@ -15,12 +15,13 @@ FRAME = np.zeros((1, 1, 3), np.uint8)
 
 
 @pytest.fixture
-def picture(resolved, preset_file, tmp_path, monkeypatch):
+def picture(resolved, preset_file, model, tmp_path, monkeypatch):
     """Writes a picture as a run with these options would, and makes its preset findable."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     folder = tmp_path / "config" / "chords" / "presets"
     folder.mkdir(parents=True)
     (folder / "toy.yaml").write_text(preset_file.read_text())
+    (folder / model.name).symlink_to(model)
 
     def write(index=1, change=None, **options):
         settings = resolved(**options)
