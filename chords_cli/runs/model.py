@@ -1,12 +1,26 @@
-"""Where a preset's model is on this machine, and whether the preset fits it, loading nothing."""
+"""Where a preset's model is on this machine, and whether the preset fits it, loading nothing.
 
+What can be told depends on what is here: the source of the installed diffusers says what a
+pipeline takes, and the repository, once it was fetched, what it holds.
+"""
+
+import difflib
+import json
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 from chords_cli.errors import UsageError
-from chords_cli.hub import local_snapshot
-from chords_cli.hub.repository import INDEX
+from chords_cli.hub import find_snapshot, local_snapshot
+from chords_cli.hub.repository import INDEX, components
+from chords_cli.pipelines.source import read_pipeline
 from chords_cli.preset_schema import Preset
 from chords_cli.runs.targets import download_command
+
+Index = dict[str, Any]
+"""What model_index.json holds."""
+
+_SAVED = "point the preset's path at a folder that `save_pretrained` wrote"
 
 
 def model_folder(preset: Preset) -> Path:
@@ -19,20 +33,70 @@ def model_folder(preset: Preset) -> Path:
         assert preset.repo is not None, "a preset has a repo or a path"
         return local_snapshot(preset.repo, preset.revision, download_command(preset))
     if not (preset.path / INDEX).is_file():
-        raise UsageError(
-            f"{preset.path} holds no model: there is no {INDEX}",
-            "point the preset's path at a folder that `save_pretrained` wrote",
-        )
+        raise UsageError(f"{preset.path} holds no model: there is no {INDEX}", _SAVED)
     return preset.path
 
 
 def check_model(preset: Preset) -> None:
-    """Accepts a preset whose model it can be, as far as that can be told before it is loaded.
+    """Accepts a preset that fits its model, as far as that can be told before it is loaded.
 
-    A repository of the hub may not be here yet; its folder is asked for when the run begins.
+    A repository of the hub may not be here yet; what only it can tell is told when it is.
 
     Raises:
-        UsageError: The preset's folder holds no model.
+        UsageError: The preset's folder holds no model, or the preset names what it has not.
     """
-    if preset.path is not None:
-        model_folder(preset)
+    index = _read_index(preset)
+    pipeline = read_pipeline(preset.pipeline)
+    if index is not None:
+        _check_components(preset, list(components(index)))
+    elif pipeline is not None:
+        _check_components(preset, list(pipeline.components))
+
+
+def _read_index(preset: Preset) -> Index | None:
+    """What the model says of itself; None where it is not on this machine."""
+    if preset.path is None:
+        folder = find_snapshot(str(preset.repo), preset.revision).folder
+        if folder is None or not (folder / INDEX).is_file():
+            return None
+    else:
+        folder = model_folder(preset)
+    try:
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        components(index)
+    except (OSError, ValueError, AttributeError, IndexError) as error:
+        again = _SAVED if preset.path else f"fetch it again: {download_command(preset)}"
+        raise UsageError(f"{folder / INDEX} cannot be read ({error})", again) from error
+    return dict(index)
+
+
+def _check_components(preset: Preset, known: Collection[str]) -> None:
+    """Refuses names of components that the model does not have: nothing would come of them."""
+    for section, name in _named_components(preset):
+        if name not in known:
+            raise UsageError(
+                f"{section} names {name}, which {preset.pipeline} has not",
+                f"{_near(name, known)}choose from {', '.join(known)}",
+            )
+    for name, options in preset.components.items():
+        if options.offload == "always" and not name.startswith("text_encoder"):
+            raise UsageError(
+                f"components.{name}.offload is always, but only text encoders leave their device",
+                f"remove offload from the preset's components.{name}",
+            )
+
+
+def _named_components(preset: Preset) -> Iterator[tuple[str, str]]:
+    """Every component that the preset names, with the section that does."""
+    quantized = (preset.quantization and preset.quantization.components) or ()
+    sections: dict[str, Collection[str]] = {
+        "components": preset.components,
+        "parameters": preset.parameters,
+        "quantization.components": quantized,
+    }
+    yield from ((section, name) for section, names in sections.items() for name in names)
+
+
+def _near(name: str, names: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]}? " if near else ""

@@ -1,5 +1,8 @@
 import pytest
 
+from chords_cli.presets import available_presets, load_preset
+from chords_cli.runs.model import check_model
+
 SAVED = "point the preset's path at a folder that `save_pretrained` wrote"
 
 
@@ -8,3 +11,59 @@ def test_a_path_without_a_model_is_refused(refused, preset_file, path):
     preset_file.write_text(preset_file.read_text().replace("path: weights", f"path: {path}"))
     folder = (preset_file.parent / path).resolve()
     assert refused() == (f"{folder} holds no model: there is no model_index.json", SAVED)
+
+
+def test_an_index_that_cannot_be_read_is_refused(refused, model):
+    (model / "model_index.json").write_text("[")
+    message, hint = refused()
+    assert message.startswith(f"{model / 'model_index.json'} cannot be read (Expecting value")
+    assert hint == SAVED
+
+
+CHOICE = (
+    "choose from scheduler, text_encoder, text_encoder_2, tokenizer, tokenizer_2, transformer, vae"
+)
+
+
+@pytest.mark.parametrize(
+    ("section", "text", "name", "near"),
+    [
+        ("components", "{text_encodr: {offload: always}}", "text_encodr", "text_encoder"),
+        ("components", "{unit: {dtype: float32}}", "unit", None),
+        ("components", "{image_encoder: {dtype: float32}}", "image_encoder", "text_encoder"),
+        ("parameters", "{transfomer: 11.9}", "transfomer", "transformer"),
+        ("quantization", "{backend: quanto, components: [vea]}", "vea", "vae"),
+    ],
+)
+def test_a_component_that_the_model_has_not_is_refused(
+    refused, preset_file, section, text, name, near
+):
+    preset_file.write_text(preset_file.read_text() + f"{section}: {text}\n")
+    where = "quantization.components" if section == "quantization" else section
+    hint = f"did you mean {near}? {CHOICE}" if near else CHOICE
+    assert refused() == (f"{where} names {name}, which FluxPipeline has not", hint)
+
+
+def test_a_component_is_looked_for_in_the_pipeline_while_the_model_is_not_here(
+    refused, preset_file, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    text = preset_file.read_text().replace("path: weights", "repo: nobody/nothing")
+    preset_file.write_text(text + "components: {text_encodr: {offload: always}}\n")
+    message, hint = refused()
+    assert message == "components names text_encodr, which FluxPipeline has not"
+    assert hint.startswith("did you mean text_encoder? choose from scheduler, vae, text_encoder, ")
+
+
+def test_an_offload_that_would_do_nothing_is_refused(refused, preset_file):
+    preset_file.write_text(preset_file.read_text() + "components: {vae: {offload: always}}\n")
+    assert refused() == (
+        "components.vae.offload is always, but only text encoders leave their device",
+        "remove offload from the preset's components.vae",
+    )
+
+
+def test_every_shipped_preset_fits_what_diffusers_says_of_its_pipeline(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    for file in available_presets():
+        check_model(load_preset(file.file))
