@@ -92,10 +92,9 @@ def read_scheduler(name: str) -> SchedulerClass | None:
     if not lineage:
         near = difflib.get_close_matches(name, _names("schedulers", b"SchedulerMixin"), n=1)
         raise UsageError(
-            f"scheduler.class {name} is not a scheduler of diffusers",
-            f"did you mean {near[0]}?"
-            if near
-            else "write a class name such as FlowMatchEulerDiscreteScheduler",
+            f"scheduler {name} is not a scheduler of diffusers {_version()}",
+            (f"did you mean {near[0]}? " if near else "")
+            + "write a class of diffusers, as in `scheduler: {class: EulerDiscreteScheduler}`",
         )
     order = _value(lineage, "order")
     return SchedulerClass(

@@ -7,14 +7,16 @@ pipeline takes, and the repository, once it was fetched, what it holds.
 import difflib
 import json
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from chords_cli.errors import UsageError
 from chords_cli.hub import find_snapshot, local_snapshot
 from chords_cli.hub.repository import INDEX, components
-from chords_cli.pipelines.source import read_pipeline
-from chords_cli.preset_schema import Preset
+from chords_cli.pipelines.shareable import check_shareable
+from chords_cli.pipelines.source import SchedulerClass, read_pipeline, read_scheduler
+from chords_cli.preset_schema import Preset, Scheduler
 from chords_cli.runs.targets import download_command
 
 Index = dict[str, Any]
@@ -45,29 +47,65 @@ def check_model(preset: Preset) -> None:
     Raises:
         UsageError: The preset's folder holds no model, or the preset names what it has not.
     """
-    index = _read_index(preset)
-    pipeline = read_pipeline(preset.pipeline)
+    folder, pipeline = _folder(preset), read_pipeline(preset.pipeline)
+    index = None if folder is None else _read_index(preset, folder)
+    _check_scheduler(preset, folder, index)
     if index is not None:
         _check_components(preset, list(components(index)))
     elif pipeline is not None:
         _check_components(preset, list(pipeline.components))
 
 
-def _read_index(preset: Preset) -> Index | None:
-    """What the model says of itself; None where it is not on this machine."""
-    if preset.path is None:
-        folder = find_snapshot(str(preset.repo), preset.revision).folder
-        if folder is None or not (folder / INDEX).is_file():
-            return None
-    else:
-        folder = model_folder(preset)
+def _folder(preset: Preset) -> Path | None:
+    """Where the model is; None while what it says of itself is not on this machine."""
+    if preset.path is not None:
+        return model_folder(preset)
+    folder = find_snapshot(str(preset.repo), preset.revision).folder
+    return folder if folder is not None and (folder / INDEX).is_file() else None
+
+
+def _read_index(preset: Preset, folder: Path) -> Index:
     try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        index = _read(folder / INDEX)
         components(index)
     except (OSError, ValueError, AttributeError, IndexError) as error:
         again = _SAVED if preset.path else f"fetch it again: {download_command(preset)}"
         raise UsageError(f"{folder / INDEX} cannot be read ({error})", again) from error
-    return dict(index)
+    return index
+
+
+def _read(file: Path) -> dict[str, Any]:
+    return dict(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _check_scheduler(preset: Preset, folder: Path | None, index: Index | None) -> None:
+    """Refuses a scheduler that diffusers has not, that cores cannot share or that is set wrong."""
+    said = preset.scheduler
+    name = said.cls if said else components(index or {}).get("scheduler", ("", ""))[1]
+    if not name:
+        return
+    cls, config = read_scheduler(name), {}
+    if cls is not None and said is not None:
+        _check_settings(said, cls)
+    if folder is not None and (said is None or said.from_config):
+        with suppress(OSError, ValueError):  # a core says why it cannot be read
+            config = _read(folder / "scheduler" / "scheduler_config.json")
+    settings = config | (said.args if said else {})
+    check_shareable(name, order=cls.order if cls else 1, config=settings)
+
+
+def _check_settings(said: Scheduler, cls: SchedulerClass) -> None:
+    for key in said.args:
+        if key not in cls.settings:
+            raise UsageError(
+                f"scheduler.args.{key} is not a setting of {cls.name}",
+                f"{_near(key, cls.settings)}it has {', '.join(cls.settings)}",
+            )
+    if said.first_order and "solver_order" not in cls.settings:
+        raise UsageError(
+            f"scheduler.first_order is true, but {cls.name} has no order to lower",
+            "remove first_order from the preset's scheduler",
+        )
 
 
 def _check_components(preset: Preset, known: Collection[str]) -> None:

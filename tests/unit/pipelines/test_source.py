@@ -34,6 +34,9 @@ SCHEDULERS = (
     "UniPCMultistepScheduler",
 )
 
+DIFFUSERS = f"diffusers {diffusers.__version__}"
+WRITE = "write a class of diffusers, as in `scheduler: {class: EulerDiscreteScheduler}`"
+
 
 def parameters(method: Any) -> dict[str, bool]:
     given = inspect.signature(method).parameters.values()
@@ -82,21 +85,21 @@ def test_a_scheduler_is_read_as_it_is(name: str) -> None:
         (
             read_pipeline,
             "FluxxPipeline",
-            f"pipeline FluxxPipeline is not a pipeline of diffusers {diffusers.__version__}",
+            f"pipeline FluxxPipeline is not a pipeline of {DIFFUSERS}",
             "did you mean FluxPipeline? write the class name as in the model's model_index.json, "
             "or upgrade diffusers",
         ),
         (
             read_scheduler,
             "EulerDiscretScheduler",
-            "scheduler.class EulerDiscretScheduler is not a scheduler of diffusers",
-            "did you mean EulerDiscreteScheduler?",
+            f"scheduler EulerDiscretScheduler is not a scheduler of {DIFFUSERS}",
+            f"did you mean EulerDiscreteScheduler? {WRITE}",
         ),
         (
             read_scheduler,
             "FluxPipeline",
-            "scheduler.class FluxPipeline is not a scheduler of diffusers",
-            "write a class name such as FlowMatchEulerDiscreteScheduler",
+            f"scheduler FluxPipeline is not a scheduler of {DIFFUSERS}",
+            WRITE,
         ),
     ],
 )

@@ -1,8 +1,12 @@
+import json
+from importlib.metadata import version
+
 import pytest
 
 from chords_cli.presets import available_presets, load_preset
 from chords_cli.runs.model import check_model
 
+VERSION = version("diffusers")
 SAVED = "point the preset's path at a folder that `save_pretrained` wrote"
 
 
@@ -67,3 +71,77 @@ def test_every_shipped_preset_fits_what_diffusers_says_of_its_pipeline(monkeypat
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     for file in available_presets():
         check_model(load_preset(file.file))
+
+
+NOISY = "its steps draw noise or keep a history that does not survive a jump"
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "message", "hint"),
+    [
+        (
+            "{class: EulerAncestralDiscreteScheduler}",
+            f"EulerAncestralDiscreteScheduler cannot be shared by cores: {NOISY}",
+            "set `scheduler: {class: EulerDiscreteScheduler, from_config: true}` in the preset, "
+            "without noise",
+        ),
+        (
+            "{class: FlowMatchHeunDiscreteScheduler}",
+            "FlowMatchHeunDiscreteScheduler cannot be shared by cores: it calls the model 2 times "
+            "a step",
+            "set `scheduler: {class: FlowMatchEulerDiscreteScheduler, from_config: true}` in the "
+            "preset, without noise",
+        ),
+        (
+            "{class: DPMSolverMultistepScheduler, args: {algorithm_type: sde-dpmsolver++}}",
+            "DPMSolverMultistepScheduler cannot be shared by cores: algorithm_type "
+            "sde-dpmsolver++ draws fresh noise in every step",
+            "set `scheduler: {class: DPMSolverMultistepScheduler, from_config: true}` in the "
+            "preset, without noise",
+        ),
+        (
+            "{class: EulerDiscretScheduler}",
+            f"scheduler EulerDiscretScheduler is not a scheduler of diffusers {VERSION}",
+            "did you mean EulerDiscreteScheduler? write a class of diffusers, as in "
+            "`scheduler: {class: EulerDiscreteScheduler}`",
+        ),
+        (
+            "{class: DDIMScheduler, first_order: true}",
+            "scheduler.first_order is true, but DDIMScheduler has no order to lower",
+            "remove first_order from the preset's scheduler",
+        ),
+    ],
+)
+def test_a_scheduler_that_cannot_work_is_refused(refused, preset_file, scheduler, message, hint):
+    preset_file.write_text(preset_file.read_text() + f"scheduler: {scheduler}\n")
+    assert refused() == (message, hint)
+
+
+def test_a_setting_that_the_scheduler_has_not_is_refused(refused, preset_file):
+    scheduler = "{class: FlowMatchEulerDiscreteScheduler, args: {shfit: 3.0}}"
+    preset_file.write_text(preset_file.read_text() + f"scheduler: {scheduler}\n")
+    message, hint = refused()
+    assert message == "scheduler.args.shfit is not a setting of FlowMatchEulerDiscreteScheduler"
+    assert hint.startswith("did you mean shift? it has num_train_timesteps, shift, ")
+
+
+def test_the_models_own_scheduler_is_judged_with_its_own_settings(refused, resolved, model):
+    resolved()
+    (model / "scheduler").mkdir()
+    config = model / "scheduler" / "scheduler_config.json"
+    config.write_text('{"stochastic_sampling": true}')
+    message = "cannot be shared by cores: stochastic_sampling draws fresh noise in every step"
+    assert refused()[0] == f"FlowMatchEulerDiscreteScheduler {message}"
+    index = json.loads((model / "model_index.json").read_text())
+    index["scheduler"] = ["diffusers", "DDPMScheduler"]
+    (model / "model_index.json").write_text(json.dumps(index))
+    assert refused()[0] == f"DDPMScheduler cannot be shared by cores: {NOISY}"
+
+
+def test_a_setting_of_the_preset_wins_over_the_models_own(resolved, preset_file, model):
+    (model / "scheduler").mkdir()
+    config = model / "scheduler" / "scheduler_config.json"
+    config.write_text('{"stochastic_sampling": true}')
+    args = "{class: FlowMatchEulerDiscreteScheduler, args: {stochastic_sampling: false}}"
+    preset_file.write_text(preset_file.read_text() + f"scheduler: {args}\n")
+    assert resolved().preset.scheduler is not None
