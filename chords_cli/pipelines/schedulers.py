@@ -12,7 +12,6 @@ import torch
 from diffusers import SchedulerMixin
 from torch import Tensor
 
-from chords_cli.errors import UsageError
 from chords_cli.pipelines.linear import linear_grid
 from chords_cli.pipelines.shareable import DDIM_FAMILY, check_shareable
 from chords_cli.sampler.wavefront import LinearGrid
@@ -22,16 +21,6 @@ def check_scheduler(scheduler: SchedulerMixin) -> None:
     """Refuses a scheduler whose steps several cores cannot share (see `check_shareable`)."""
     name = stock_class(type(scheduler)).__name__
     check_shareable(name, order=getattr(scheduler, "order", 1), config=scheduler.config)
-
-
-def check_step_arguments(arguments: dict[str, Any]) -> None:
-    """Refuses the options of a single step that make it stochastic."""
-    for name in ("eta", "s_churn"):
-        if arguments.get(name):
-            raise UsageError(
-                f"{name} is {arguments[name]}, which draws fresh noise in every step",
-                f"remove {name} from the preset's call",
-            )
 
 
 def stock_class(cls: type[SchedulerMixin]) -> type[SchedulerMixin]:

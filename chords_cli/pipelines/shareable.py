@@ -1,6 +1,10 @@
-"""Which schedulers several cores can share: names and settings alone, so no library is needed."""
+"""What several cores can share: which schedulers, which steps, which pipelines.
 
-from collections.abc import Mapping
+The rules need names and settings alone and no library, so that they can be asked before anything is
+loaded as well as after.
+"""
+
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from chords_cli.errors import UsageError
@@ -51,6 +55,50 @@ def check_shareable(name: str, *, order: int, config: Mapping[str, Any]) -> None
     raise UsageError(
         f"{name} cannot be shared by cores: {reason}",
         f"set `scheduler: {{class: {instead}, from_config: true}}` in the preset, without noise",
+    )
+
+
+def check_step_arguments(arguments: Mapping[str, Any]) -> None:
+    """Refuses the options of a single step that make it stochastic."""
+    for name in ("eta", "s_churn"):
+        if arguments.get(name):
+            raise UsageError(
+                f"{name} is {arguments[name]}, which draws fresh noise in every step",
+                f"remove {name} from the preset's call",
+            )
+
+
+def check_loop(
+    name: str, *, named: Collection[str], arguments: Collection[str], components: Collection[str]
+) -> None:
+    """Refuses pipelines whose call is not one loop that moves one latent.
+
+    Args:
+        name: The pipeline's class.
+        named: What the body of its call names.
+        arguments: What its call takes.
+        components: What it is made of.
+
+    Raises:
+        UsageError: It takes no prompt or number of steps, has no denoising loop, or moves several
+            latents.
+    """
+    further = [part for part in components if part.endswith("_scheduler")]
+    if "deepcopy" in named:
+        reason = "moves several latents a step, each by its own copy of the scheduler"
+    elif further:
+        reason = f"has further schedulers ({', '.join(further)})"
+    elif "step" not in named:
+        reason = "has no denoising loop of its own"
+    elif "prompt" not in arguments:
+        reason = "takes no prompt"
+    elif "num_inference_steps" not in arguments:
+        reason = "takes no number of steps"
+    else:
+        return
+    raise UsageError(
+        f"{name} {reason}",
+        "chords needs one prompt, one loop and one latent; run this pipeline with diffusers alone",
     )
 
 

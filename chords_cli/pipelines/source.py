@@ -30,7 +30,7 @@ class PipelineClass:
     Attributes:
         arguments: What its call takes; true for what has to be given.
         components: What it is made of; true for what it cannot do without.
-        types: Per component the classes that its annotation names.
+        types: Per argument and component the classes that its annotation names.
         named: Every name and attribute in the body of its call.
     """
 
@@ -74,7 +74,7 @@ def read_pipeline(name: str) -> PipelineClass | None:
         name=name,
         arguments=_parameters(call),
         components={part: must and part not in optional for part, must in needed.items()},
-        types={arg.arg: _words(arg.annotation) for arg in _arguments(made)},
+        types={arg.arg: _words(arg.annotation) for arg in _arguments(call) + _arguments(made)},
         named=_words(call),
     )
 

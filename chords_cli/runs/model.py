@@ -6,7 +6,7 @@ pipeline takes, and the repository, once it was fetched, what it holds.
 
 import difflib
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from typing import Any
 from chords_cli.errors import UsageError
 from chords_cli.hub import find_snapshot, local_snapshot
 from chords_cli.hub.repository import INDEX, components
-from chords_cli.pipelines.shareable import check_shareable
+from chords_cli.pipelines.shareable import check_loop, check_shareable
 from chords_cli.pipelines.source import SchedulerClass, read_pipeline, read_scheduler
 from chords_cli.preset_schema import Preset, Scheduler
+from chords_cli.runs.call import check_call
 from chords_cli.runs.targets import download_command
 
 Index = dict[str, Any]
@@ -39,21 +40,35 @@ def model_folder(preset: Preset) -> Path:
     return preset.path
 
 
-def check_model(preset: Preset) -> None:
+def check_model(preset: Preset, call: Mapping[str, Any]) -> None:
     """Accepts a preset that fits its model, as far as that can be told before it is loaded.
 
     A repository of the hub may not be here yet; what only it can tell is told when it is.
 
+    Args:
+        preset: Says what the model is, and what of it is set.
+        call: The preset's arguments of the pipeline's call, under the options that change them.
+
     Raises:
-        UsageError: The preset's folder holds no model, or the preset names what it has not.
+        UsageError: The preset's folder holds no model, or the preset names what it has not, or
+            the pipeline cannot be run so.
     """
     folder, pipeline = _folder(preset), read_pipeline(preset.pipeline)
     index = None if folder is None else _read_index(preset, folder)
+    if pipeline is not None:
+        check_loop(
+            pipeline.name,
+            named=pipeline.named,
+            arguments=pipeline.arguments,
+            components=pipeline.components,
+        )
     _check_scheduler(preset, folder, index)
     if index is not None:
         _check_components(preset, list(components(index)))
     elif pipeline is not None:
         _check_components(preset, list(pipeline.components))
+    if pipeline is not None:
+        check_call(preset, call, pipeline)
 
 
 def _folder(preset: Preset) -> Path | None:

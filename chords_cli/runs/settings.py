@@ -117,7 +117,7 @@ def resolve(request: Request) -> Settings:
         timeout=_timeout(DEFAULT_TIMEOUT if request.timeout is None else request.timeout),
         devices=assign_devices(_names(request.devices), plan.cores),
     )
-    check_model(preset)
+    check_model(preset, settings.call)
     return settings
 
 

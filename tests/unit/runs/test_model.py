@@ -70,7 +70,8 @@ def test_an_offload_that_would_do_nothing_is_refused(refused, preset_file):
 def test_every_shipped_preset_fits_what_diffusers_says_of_its_pipeline(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     for file in available_presets():
-        check_model(load_preset(file.file))
+        preset = load_preset(file.file)
+        check_model(preset, preset.call)
 
 
 NOISY = "its steps draw noise or keep a history that does not survive a jump"
