@@ -17,6 +17,9 @@ _OPTIONS = {
 }
 """Arguments that an option sets where the preset does not."""
 
+_FRAMES = {"num_frames", "video_length", "frames"}
+"""What pipelines that make videos call the number of their frames."""
+
 _NUMBERS = {"int", "float", "bool"}
 
 
@@ -24,7 +27,8 @@ def check_call(preset: Preset, call: Mapping[str, Any], pipeline: PipelineClass)
     """Refuses a call that the pipeline would refuse, once it was loaded.
 
     Raises:
-        UsageError: An argument is unknown, missing, of another kind, or makes steps draw noise.
+        UsageError: An argument is unknown, missing, of another kind, or makes steps draw noise, or
+            the pipeline does not make what the preset says.
     """
     for name, value in call.items():
         if name not in pipeline.arguments:
@@ -41,6 +45,22 @@ def check_call(preset: Preset, call: Mapping[str, Any], pipeline: PipelineClass)
             "name a pipeline that needs a prompt alone, or add it to the preset's call",
         )
     check_step_arguments(call)
+    _check_kind(preset, call, pipeline)
+
+
+def _check_kind(preset: Preset, call: Mapping[str, Any], pipeline: PipelineClass) -> None:
+    """Refuses a video for one picture, and a whole video of which only a picture would be kept."""
+    frames = next(iter(sorted(_FRAMES & pipeline.arguments.keys())), None)
+    if preset.kind == "video" and frames is None:
+        raise UsageError(
+            f"kind is video, but {pipeline.name} makes pictures",
+            "write `kind: image`, without fps, in the preset",
+        )
+    if preset.kind == "image" and frames is not None and call.get(frames) != 1:
+        raise UsageError(
+            f"kind is image, but {pipeline.name} makes videos",
+            f"write `kind: video` and fps in the preset, or `{frames}: 1` in its call",
+        )
 
 
 def _unknown(preset: Preset, name: str, pipeline: PipelineClass) -> UsageError:

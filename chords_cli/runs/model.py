@@ -15,13 +15,20 @@ from chords_cli.errors import UsageError
 from chords_cli.hub import find_snapshot, local_snapshot
 from chords_cli.hub.repository import INDEX, components
 from chords_cli.pipelines.shareable import check_loop, check_shareable
-from chords_cli.pipelines.source import SchedulerClass, read_pipeline, read_scheduler
+from chords_cli.pipelines.source import (
+    PipelineClass,
+    SchedulerClass,
+    read_pipeline,
+    read_scheduler,
+)
 from chords_cli.preset_schema import Preset, Scheduler
 from chords_cli.runs.call import check_call
 from chords_cli.runs.targets import download_command
 
 Index = dict[str, Any]
 """What model_index.json holds."""
+
+_DENOISERS = ("transformer", "transformer_2", "unet")
 
 _SAVED = "point the preset's path at a folder that `save_pretrained` wrote"
 
@@ -62,6 +69,8 @@ def check_model(preset: Preset, call: Mapping[str, Any]) -> None:
             arguments=pipeline.arguments,
             components=pipeline.components,
         )
+    if pipeline is not None and index is not None:
+        _check_parts(preset, pipeline, index)
     _check_scheduler(preset, folder, index)
     if index is not None:
         _check_components(preset, list(components(index)))
@@ -91,6 +100,33 @@ def _read_index(preset: Preset, folder: Path) -> Index:
 
 def _read(file: Path) -> dict[str, Any]:
     return dict(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _check_parts(preset: Preset, pipeline: PipelineClass, index: Index) -> None:
+    """Refuses a pipeline for which the model has not the parts.
+
+    That the model was saved from another pipeline alone is no error: several are made of the same
+    parts. Their denoisers tell: it is by them that components of the same name differ.
+    """
+    held, own = components(index), str(index.get("_class_name", preset.pipeline))
+    lacking = [name for name, must in pipeline.components.items() if must and name not in held]
+    hint = f"write `pipeline: {own}` in the preset, or name a model that was made for this one"
+    if lacking:
+        raise UsageError(
+            f"{pipeline.name} needs {', '.join(lacking)}, which {preset.source} has not", hint
+        )
+    try:
+        made_for = read_pipeline(own) or pipeline
+    except UsageError:  # a pipeline of another version of diffusers
+        return
+    for name in _DENOISERS:
+        wanted, given = pipeline.types.get(name), made_for.types.get(name)
+        if wanted and given and not wanted & given:
+            raise UsageError(
+                f"{pipeline.name} needs a {' or '.join(sorted(wanted))} as its {name}, but "
+                f"{preset.source} was made for {own}",
+                hint,
+            )
 
 
 def _check_scheduler(preset: Preset, folder: Path | None, index: Index | None) -> None:

@@ -146,3 +146,33 @@ def test_a_setting_of_the_preset_wins_over_the_models_own(resolved, preset_file,
     args = "{class: FlowMatchEulerDiscreteScheduler, args: {stochastic_sampling: false}}"
     preset_file.write_text(preset_file.read_text() + f"scheduler: {args}\n")
     assert resolved().preset.scheduler is not None
+
+
+def test_a_pipeline_whose_denoiser_is_another_is_refused(refused, preset_file, model):
+    preset_file.write_text(preset_file.read_text().replace("FluxPipeline", "WanPipeline"))
+    assert refused() == (
+        f"WanPipeline needs a WanTransformer3DModel as its transformer, but {model} was made for "
+        "FluxPipeline",
+        "write `pipeline: FluxPipeline` in the preset, or name a model that was made for this one",
+    )
+
+
+def test_a_pipeline_whose_parts_are_missing_is_refused(refused, preset_file, model):
+    text = preset_file.read_text().replace("FluxPipeline", "StableDiffusion3Pipeline")
+    preset_file.write_text(text)
+    assert refused() == (
+        f"StableDiffusion3Pipeline needs text_encoder_3, tokenizer_3, which {model} has not",
+        "write `pipeline: FluxPipeline` in the preset, or name a model that was made for this one",
+    )
+
+
+@pytest.mark.parametrize("pipeline", ["FluxImg2ImgPipeline", "FluxInpaintPipeline"])
+def test_another_pipeline_of_the_same_parts_is_accepted(resolved, preset_file, pipeline):
+    preset_file.write_text(preset_file.read_text().replace("FluxPipeline", pipeline))
+    assert resolved().preset.pipeline == pipeline
+
+
+def test_a_model_of_an_unknown_pipeline_is_judged_by_its_components(resolved, model):
+    index = json.loads((model / "model_index.json").read_text())
+    (model / "model_index.json").write_text(json.dumps(index | {"_class_name": "MyPipeline"}))
+    assert resolved().preset.pipeline == "FluxPipeline"
