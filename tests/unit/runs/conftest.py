@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from chords_cli.engine.messages import Latent
 from chords_cli.errors import UsageError
+from chords_cli.media.latents import latent_bytes
 from chords_cli.runs.request import Request
 from chords_cli.runs.settings import Settings, resolve
 
@@ -59,8 +61,9 @@ def preset_file(tmp_path: Path, model: Path) -> Path:
 
 @pytest.fixture
 def lora(tmp_path: Path) -> str:
-    """A file that is named as a LoRA is."""
-    (tmp_path / "ink.safetensors").touch()
+    """A file that is named as a LoRA is, and holds a tensor."""
+    data = latent_bytes(Latent("float32", (1,), b"\0" * 4), {})
+    (tmp_path / "ink.safetensors").write_bytes(data)
     return str(tmp_path / "ink.safetensors")
 
 
