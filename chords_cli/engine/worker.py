@@ -73,9 +73,16 @@ def _end_with_parent(lifeline: Connection) -> None:
 def _failure(spec: WorkerSpec, error: Exception) -> Failed:
     known = isinstance(error, ChordsError)
     message, hint = str(error), error.hint if isinstance(error, ChordsError) else ""
-    if isinstance(error, torch.OutOfMemoryError):
-        message = f"out of memory on {spec.device}"
-        hint = "use a smaller size, a preset with tiling, or devices with more memory"
+    # the host's allocator has no error class of its own, and sizes above 2^63 never reach it
+    host_is_full = isinstance(error, MemoryError) or any(
+        words in message for words in ("DefaultCPUAllocator", "Storage size calculation")
+    )
+    if host_is_full or isinstance(error, torch.OutOfMemoryError):
+        message = f"out of memory on {'cpu' if host_is_full else spec.device}"
+        hint = (
+            "use a smaller --width, --height or --frames, a preset with tiling, or devices with "
+            "more memory"
+        )
     elif not known:
         message = f"{type(error).__name__}: {' '.join(message.split())}"
         hint = "set CHORDS_DEBUG=1 to see the traceback"

@@ -20,7 +20,8 @@ from diffusers.schedulers.scheduling_utils import SchedulerOutput
 from torch import Tensor
 
 from chords_cli.errors import UsageError
-from chords_cli.pipelines.schedulers import StockSolver, check_step_arguments, stock_class
+from chords_cli.pipelines.schedulers import StockSolver, stock_class
+from chords_cli.pipelines.shareable import check_loop, check_step_arguments
 
 Advance = Callable[[Tensor, Tensor], Tensor]
 """From (latent, drift) at a core's step to its latent at the next one."""
@@ -239,27 +240,12 @@ def has_interrupt(pipe: DiffusionPipeline) -> bool:
 
 
 def check_pipeline(cls: type[DiffusionPipeline]) -> None:
-    """Refuses pipelines whose call is not one loop that moves one latent.
-
-    Raises:
-        UsageError: It takes no prompt, has no denoising loop, or moves several latents.
-    """
-    called = _named_in_call(cls)
-    components = inspect.signature(cls.__init__).parameters
-    further = [name for name in components if name.endswith("_scheduler")]
-    if "deepcopy" in called:
-        reason = "moves several latents a step, each by its own copy of the scheduler"
-    elif further:
-        reason = f"has further schedulers ({', '.join(further)})"
-    elif "step" not in called:
-        reason = "has no denoising loop of its own"
-    elif "prompt" not in inspect.signature(cls.__call__).parameters:
-        reason = "takes no prompt"
-    else:
-        return
-    raise UsageError(
-        f"{cls.__name__} {reason}",
-        "chords needs one prompt, one loop and one latent; run this pipeline with diffusers alone",
+    """Refuses pipelines whose call is not one loop that moves one latent (see `check_loop`)."""
+    check_loop(
+        cls.__name__,
+        named=_named_in_call(cls),
+        arguments=inspect.signature(cls.__call__).parameters,
+        components=inspect.signature(cls.__init__).parameters,
     )
 
 

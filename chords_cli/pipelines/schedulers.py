@@ -1,4 +1,4 @@
-"""Which schedulers can walk a chain, how they jump, and what is refused.
+"""How schedulers jump along a chain, and what is refused.
 
 A coarse jump is the scheduler's own step on a scratch copy that sees only two noise levels, so
 every prediction type and every grid is converted by the code that owns it. Measured against the
@@ -12,74 +12,15 @@ import torch
 from diffusers import SchedulerMixin
 from torch import Tensor
 
-from chords_cli.errors import UsageError
 from chords_cli.pipelines.linear import linear_grid
+from chords_cli.pipelines.shareable import DDIM_FAMILY, check_shareable
 from chords_cli.sampler.wavefront import LinearGrid
-
-SIGMA_INDEXED = (
-    "FlowMatchEulerDiscreteScheduler",
-    "EulerDiscreteScheduler",
-    "UniPCMultistepScheduler",
-    "DPMSolverMultistepScheduler",
-    "DEISMultistepScheduler",
-)
-"""Schedulers whose step reads `sigmas[step_index]` and `sigmas[step_index + 1]`."""
-
-DDIM_FAMILY = ("DDIMScheduler", "CogVideoXDDIMScheduler")
-"""Schedulers whose step subtracts a stride from the timestep."""
-
-_REPLACEMENTS = {
-    "CogVideoXDPMScheduler": "CogVideoXDDIMScheduler",
-    "DDPMScheduler": "DDIMScheduler",
-    "FlowMatchHeunDiscreteScheduler": "FlowMatchEulerDiscreteScheduler",
-    "FlowMatchLCMScheduler": "FlowMatchEulerDiscreteScheduler",
-}
-"""The deterministic first-order scheduler of the same grid; Euler for all others."""
 
 
 def check_scheduler(scheduler: SchedulerMixin) -> None:
-    """Refuses a scheduler whose steps several cores cannot share.
-
-    Raises:
-        UsageError: Its steps draw noise, take two model calls, or keep a state that does not
-            survive a jump.
-    """
+    """Refuses a scheduler whose steps several cores cannot share (see `check_shareable`)."""
     name = stock_class(type(scheduler)).__name__
-    if name in SIGMA_INDEXED + DDIM_FAMILY and not _draws_noise(scheduler):
-        return
-    instead = _REPLACEMENTS.get(name, "EulerDiscreteScheduler")
-    if name in SIGMA_INDEXED:
-        reason, instead = f"{_noise_setting(scheduler)} draws fresh noise in every step", name
-    elif getattr(scheduler, "order", 1) != 1:
-        reason = f"it calls the model {scheduler.order} times a step"
-    else:
-        reason = "its steps draw noise or keep a history that does not survive a jump"
-    raise UsageError(
-        f"{name} cannot be shared by cores: {reason}",
-        f"set `scheduler: {{class: {instead}, from_config: true}}` in the preset, without noise",
-    )
-
-
-def _noise_setting(scheduler: SchedulerMixin) -> str:
-    if scheduler.config.get("stochastic_sampling"):
-        return "stochastic_sampling"
-    return f"algorithm_type {scheduler.config.get('algorithm_type')}"
-
-
-def _draws_noise(scheduler: SchedulerMixin) -> bool:
-    config = scheduler.config
-    sde = str(config.get("algorithm_type", "")).startswith("sde")
-    return bool(config.get("stochastic_sampling")) or sde
-
-
-def check_step_arguments(arguments: dict[str, Any]) -> None:
-    """Refuses the options of a single step that make it stochastic."""
-    for name in ("eta", "s_churn"):
-        if arguments.get(name):
-            raise UsageError(
-                f"{name} is {arguments[name]}, which draws fresh noise in every step",
-                f"remove {name} from the preset's call",
-            )
+    check_shareable(name, order=getattr(scheduler, "order", 1), config=scheduler.config)
 
 
 def stock_class(cls: type[SchedulerMixin]) -> type[SchedulerMixin]:

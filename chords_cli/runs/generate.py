@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chords_cli.errors import ChordsError, Interrupted, UsageError
+from chords_cli.errors import ChordsError, Interrupted
 from chords_cli.events import (
     CoreStarted,
     Event,
@@ -15,18 +15,16 @@ from chords_cli.events import (
     PromptStarted,
     RunResolved,
 )
-from chords_cli.hub import local_snapshot
 from chords_cli.media.files import new_folder
-from chords_cli.preset_schema import Preset
 from chords_cli.runs.estimate import estimate_memory
 from chords_cli.runs.loras import lora_file
+from chords_cli.runs.model import model_folder
 from chords_cli.runs.record import Entry, run_record, take_entry, write_record
 from chords_cli.runs.request import Request
 from chords_cli.runs.resume import RECORD, Earlier, look_back
 from chords_cli.runs.saving import OutputSaver, planned_names
 from chords_cli.runs.settings import Settings, resolve
 from chords_cli.runs.takes import Take
-from chords_cli.runs.targets import download_command
 
 if TYPE_CHECKING:
     from chords_cli.engine.pool import Pool, PoolSettings
@@ -78,23 +76,6 @@ def dry_run(request: Request) -> dict[str, Any]:
         "files": [str(settings.output / name) for name in (*names, RECORD)],
         "memory": _memory(settings),
     }
-
-
-def model_folder(preset: Preset) -> Path:
-    """The local folder of the preset's weights.
-
-    Raises:
-        UsageError: They are not on this machine.
-    """
-    if preset.path is None:
-        assert preset.repo is not None, "a preset has a repo or a path"
-        return local_snapshot(preset.repo, preset.revision, download_command(preset))
-    if not (preset.path / "model_index.json").is_file():
-        raise UsageError(
-            f"{preset.path} holds no model: there is no model_index.json",
-            "point the preset's path at a folder that `save_pretrained` wrote",
-        )
-    return preset.path
 
 
 class _Run:

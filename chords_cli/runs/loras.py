@@ -12,6 +12,7 @@ from pathlib import Path
 
 from chords_cli.errors import UsageError
 from chords_cli.hub import adapter_folder
+from chords_cli.media.latents import read_header
 
 _STANDARD = "pytorch_lora_weights.safetensors"
 """What diffusers calls the file of a LoRA that it saves."""
@@ -20,7 +21,7 @@ _REPO = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def check_loras(loras: Sequence[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
-    """Accepts LoRAs that are here, with scales that are numbers.
+    """Accepts LoRAs that are here and hold weights, with scales that are numbers.
 
     Raises:
         UsageError: One is not, or the package that applies them is missing.
@@ -28,12 +29,13 @@ def check_loras(loras: Sequence[tuple[str, float]]) -> tuple[tuple[str, float], 
     if loras and importlib.util.find_spec("peft") is None:
         raise UsageError("--lora needs peft, which is not installed", 'pip install "chords[lora]"')
     for source, scale in loras:
-        lora_file(source)
+        file = lora_file(source)
         if not math.isfinite(scale):
             raise UsageError(
                 f"the scale of LoRA {source} is {scale:g}, but must be a finite number",
                 f"try --lora {source} 1.0",
             )
+        _check_header(source, file)
     return tuple(loras)
 
 
@@ -66,6 +68,23 @@ def _checked(path: Path) -> Path:
             f"LoRA {path} is not a safetensors file", "name a file that ends in .safetensors"
         )
     return path.resolve()
+
+
+def _check_header(source: str, file: Path) -> None:
+    """Refuses what cannot be loaded whatever the model is: empty, cut, or of another format."""
+    try:
+        tensors = {key for key in read_header(file) if key != "__metadata__"}
+    except OSError as error:
+        raise UsageError(
+            f"LoRA {source} cannot be read: {error.strerror}", "name a file that you may read"
+        ) from error
+    except ValueError as error:
+        reason = "has no safetensors header" if file.stat().st_size else "is empty"
+        raise UsageError(
+            f"LoRA {source} {reason}", "fetch it again, or save it as safetensors"
+        ) from error
+    if not tensors:
+        raise UsageError(f"LoRA {source} holds no tensors", "name one that was trained")
 
 
 def _only_file(folder: Path, source: str) -> Path:

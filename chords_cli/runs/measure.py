@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from chords_cli.events import Event, PromptDone, PromptStarted, RunResolved
 from chords_cli.runs.comparison import Comparison, Contestant
 from chords_cli.runs.files import endings
-from chords_cli.runs.generate import model_folder, pool_settings
+from chords_cli.runs.generate import pool_settings
+from chords_cli.runs.model import model_folder
 from chords_cli.runs.takes import Take
 from chords_cli.runs.timeline import timeline
 from chords_cli.sampler.stop import StopRule

@@ -17,6 +17,7 @@ from chords_cli.presets import DEFAULT, Preset, available_presets, find_preset, 
 from chords_cli.runs.again import read_recipe, with_recipe, with_sampling
 from chords_cli.runs.folder import default_output
 from chords_cli.runs.loras import check_loras
+from chords_cli.runs.model import check_model
 from chords_cli.runs.prompts import resolve_prompts
 from chords_cli.runs.request import Request
 from chords_cli.runs.takes import Take, takes
@@ -97,7 +98,7 @@ def resolve(request: Request) -> Settings:
     sampled = preset if recipe is None else with_sampling(preset, recipe)
     plan, stop = _plan_and_stop(request, sampled)
     num = _at_least_one("num", 1 if request.num is None else request.num)
-    return Settings(
+    settings = Settings(
         preset=preset,
         prompts=resolve_prompts(request.prompts, request.prompt_file, preset.prompts),
         num=num,
@@ -118,6 +119,8 @@ def resolve(request: Request) -> Settings:
         timeout=_timeout(DEFAULT_TIMEOUT if request.timeout is None else request.timeout),
         devices=assign_devices(_names(request.devices), plan.cores),
     )
+    check_model(preset, settings.call)
+    return settings
 
 
 def _preset(request: Request) -> Preset:

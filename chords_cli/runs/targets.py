@@ -45,7 +45,7 @@ def every_target(revision: str | None = None) -> tuple[Target, ...]:
 
 def download_command(preset: Preset) -> str:
     """What to type to have the preset's model on this machine."""
-    if any(file.name == preset.name for file in available_presets()):
+    if _finds(preset):
         return f"chords download {preset.name}"
     revision = f" --revision {preset.revision}" if preset.revision else ""
     return f"chords download {preset.repo}{revision}"
@@ -64,6 +64,15 @@ def target_of(preset: Preset, name: str, revision: str | None = None) -> Target:
             f"revision is {revision}, but {name} is a local folder", "leave out --revision"
         )
     return Target(name, "", None, preset.path)
+
+
+def _finds(preset: Preset) -> bool:
+    """Whether its name alone leads to its model; a file elsewhere may bear a name that is taken."""
+    try:
+        named = find_preset(preset.name)
+    except UsageError:
+        return False
+    return (named.repo, named.revision) == (preset.repo, preset.revision)
 
 
 def _find(model: str, revision: str | None) -> Target:

@@ -192,13 +192,15 @@ def test_a_model_that_is_not_on_this_machine_is_refused_with_how_to_fetch_it(com
     )
 
 
-def test_a_preset_without_its_weights_is_refused(command, place):
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_a_preset_without_its_weights_is_refused(command, place, options):
     preset = place / "lost.yaml"
     preset.write_text(
         "{name: lost, title: Lost, kind: image, path: gone, pipeline: FluxPipeline,"
         " license: {name: MIT}, call: {num_inference_steps: 8}, prompts: [a cat]}"
     )
-    done = command("image", "--model", "lost.yaml", "--devices", "cpu", cwd=place, code=2)
+    line = ["image", "--model", "lost.yaml", "--devices", "cpu", *options]
+    done = command(*line, cwd=place, code=2)
     preset.unlink()
     assert done.stderr == (
         f"error: {place / 'gone'} holds no model: there is no model_index.json\n"

@@ -13,7 +13,8 @@ from chords_cli.errors import ChordsError, UsageError
 from chords_cli.pipelines.loading import load_pipeline, pipeline_class
 from chords_cli.pipelines.offload import Encoders
 from chords_cli.pipelines.sampling import CorePipeline
-from chords_cli.pipelines.schedulers import check_scheduler, check_step_arguments
+from chords_cli.pipelines.schedulers import check_scheduler
+from chords_cli.pipelines.shareable import check_step_arguments
 from chords_cli.pipelines.spec import ModelSpec
 from tests import zoo
 
@@ -136,6 +137,7 @@ TWO_LATENTS = "moves several latents a step, each by its own copy of the schedul
         ("LTXLatentUpsamplePipeline", "has no denoising loop of its own"),
         ("DiffusionPipeline", "has no denoising loop of its own"),
         ("DiTPipeline", "takes no prompt"),
+        ("HeliosPyramidPipeline", "takes no number of steps"),
     ],
 )
 def test_pipeline_of_more_or_less_than_one_latent_is_refused(

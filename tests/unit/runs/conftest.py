@@ -1,12 +1,15 @@
-"""A preset on disk without weights, and a short way to resolve settings from it."""
+"""A preset and a model without weights on disk, and a short way to resolve settings from them."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chords_cli.engine.messages import Latent
 from chords_cli.errors import UsageError
+from chords_cli.media.latents import latent_bytes
 from chords_cli.runs.request import Request
 from chords_cli.runs.settings import Settings, resolve
 
@@ -24,11 +27,33 @@ sampling: {cores: 4}
 prompts: [a cat, a dog]
 """
 
+INDEX = {
+    "_class_name": "FluxPipeline",
+    "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "text_encoder_2": ["transformers", "T5EncoderModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "tokenizer_2": ["transformers", "T5TokenizerFast"],
+    "transformer": ["diffusers", "FluxTransformer2DModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+    "image_encoder": [None, None],
+}
+
 Resolve = Callable[..., Settings]
 
 
 @pytest.fixture
-def preset_file(tmp_path: Path) -> Path:
+def model(tmp_path: Path) -> Path:
+    """The folder of a model, as far as it is read before anything of it is loaded."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    (folder / "model_index.json").write_text(json.dumps(INDEX))
+    return folder
+
+
+@pytest.fixture
+def preset_file(tmp_path: Path, model: Path) -> Path:
+    """A preset whose `path` is the model's."""
     file = tmp_path / "toy.yaml"
     file.write_text(PRESET)
     return file
@@ -36,8 +61,9 @@ def preset_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def lora(tmp_path: Path) -> str:
-    """A file that is named as a LoRA is."""
-    (tmp_path / "ink.safetensors").touch()
+    """A file that is named as a LoRA is, and holds a tensor."""
+    data = latent_bytes(Latent("float32", (1,), b"\0" * 4), {})
+    (tmp_path / "ink.safetensors").write_bytes(data)
     return str(tmp_path / "ink.safetensors")
 
 

@@ -15,12 +15,13 @@ FRAME = np.zeros((1, 1, 3), np.uint8)
 
 
 @pytest.fixture
-def picture(resolved, preset_file, tmp_path, monkeypatch):
+def picture(resolved, preset_file, model, tmp_path, monkeypatch):
     """Writes a picture as a run with these options would, and makes its preset findable."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     folder = tmp_path / "config" / "chords" / "presets"
     folder.mkdir(parents=True)
     (folder / "toy.yaml").write_text(preset_file.read_text())
+    (folder / model.name).symlink_to(model)
 
     def write(index=1, change=None, **options):
         settings = resolved(**options)
@@ -106,14 +107,14 @@ def test_a_stop_that_is_said_wins_over_the_pictures_own(picture):
 
 def test_a_preset_that_changed_since_is_refused_and_says_what(picture, preset_file, tmp_path):
     path = picture()
-    changed = preset_file.read_text().replace("FluxPipeline", "WanPipeline")
-    changed = changed.replace("guidance_scale: 3.5", "guidance_scale: 3.5, clip_skip: 1")
+    changed = preset_file.read_text().replace("FluxPipeline", "FluxImg2ImgPipeline")
+    changed = changed.replace("guidance_scale: 3.5", "guidance_scale: 3.5, strength: 1.0")
     (tmp_path / "config" / "chords" / "presets" / "toy.yaml").write_text(changed)
     assert refusal(path) == (
-        "preset toy has changed since that picture was made: pipeline, call.clip_skip",
+        "preset toy has changed since that picture was made: pipeline, call.strength",
         "add --model toy to use it as it is now",
     )
-    assert again(path, model="toy").preset.pipeline == "WanPipeline"
+    assert again(path, model="toy").preset.pipeline == "FluxImg2ImgPipeline"
 
 
 def test_defaults_that_the_preset_changed_do_not_matter(picture, preset_file, tmp_path):

@@ -94,6 +94,32 @@ def test_what_is_no_lora_is_refused_before_anything_starts(folder, source, scale
     assert refusal((source, scale)) == (message, hint)
 
 
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 18\n"
+"""What stands in place of a file that git-lfs has not fetched."""
+
+
+@pytest.mark.parametrize(
+    ("data", "reason", "hint"),
+    [
+        (b"", "is empty", "fetch it again, or save it as safetensors"),
+        (POINTER, "has no safetensors header", "fetch it again, or save it as safetensors"),
+        (
+            (64).to_bytes(8, "little") + b'{"a": ',
+            "has no safetensors header",
+            "fetch it again, or save it as safetensors",
+        ),
+        ((2).to_bytes(8, "little") + b"{}", "holds no tensors", "name one that was trained"),
+    ],
+)
+def test_a_lora_that_no_model_could_load_is_refused(folder, data, reason, hint):
+    (folder / "ink.safetensors").write_bytes(data)
+    assert refusal(("ink.safetensors", 1.0)) == (f"LoRA ink.safetensors {reason}", hint)
+
+
+def test_a_lora_that_holds_tensors_is_accepted(lora):
+    assert check_loras([(lora, 0.5)]) == ((lora, 0.5),)
+
+
 def test_without_peft_a_lora_is_refused_with_how_to_install_it(folder, monkeypatch):
     monkeypatch.setattr(loras.importlib.util, "find_spec", lambda name: None)
     assert refusal(("ink.safetensors", 1.0)) == (
