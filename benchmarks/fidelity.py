@@ -30,7 +30,7 @@ quiet_environment()
 
 import torch  # noqa: E402  reads the environment
 
-from benchmarks.study.arms import NAMES, NONE, arms, sequential  # noqa: E402
+from benchmarks.study.arms import NAMES, NONE, arms, converged, sequential  # noqa: E402
 from benchmarks.study.measures import CHANGED, Row, distinct, joined, measured  # noqa: E402
 from benchmarks.study.models import ENTRIES, Asked, asked, call, fingerprint, load  # noqa: E402
 from benchmarks.study.partial import Batch, Partial  # noqa: E402
@@ -74,6 +74,11 @@ def _parse() -> argparse.Namespace:
         "--arms", nargs="+", default=[], choices=[*NAMES, NONE], help="only these algorithms"
     )
     parser.add_argument("--no-previews", action="store_true", help="leave out the preview study")
+    parser.add_argument(
+        "--converged",
+        action="store_true",
+        help="distance to the ODE's solution (four times the steps, second order) instead",
+    )
     parser.add_argument(
         "--first-order", action="store_true", help="Euler's steps for a multistep model too"
     )
@@ -185,14 +190,15 @@ def run_part(part: Part, options: argparse.Namespace) -> Batch:
     )
     problem.check()
     exact = sequential(problem)
-    frames = problem.decode(exact.latents)
+    reference = converged(pipe, problem) if options.converged else exact
+    frames = problem.decode(reference.latents)
     rows = []
     every = arms(pipe, problem.steps, options.cores, options.rounds, options.arms)
     for attempt in [exact, *(attempt for arm in every for attempt in arm(problem))]:
         rows.append(
             measured(
                 attempt,
-                exact,
+                reference,
                 frames,
                 problem=problem,
                 asked=several,
