@@ -15,9 +15,11 @@ from chords_cli.ui.words import clock, duration, headline, places, promise, size
 
 WIDEST = 110
 _NARROW = 76
-_SHOWN_OUTPUTS = 3
-_ROWS_BESIDE_CORES = 10 + _SHOWN_OUTPUTS
-"""Frame 2, header 2, column names, gaps 3, outputs, prompt and cursor."""
+_FEWEST_OUTPUTS = 3
+"""As many as there have to be room for beside the gaps."""
+
+_ROWS_BESIDE = 10
+"""Beside cores and outputs: frame 2, header 2, column names, gaps 3, prompt and cursor."""
 
 _BARS = "▁▂▃▄▅▆▇█"
 _STATE_STYLES = {
@@ -42,9 +44,10 @@ def draw(progress: Progress, width: int, height: int, now: float) -> RenderableT
         now: The same clock as that of the events.
     """
     width = min(width, WIDEST)
-    tight = height < len(progress.cores) + _ROWS_BESIDE_CORES
+    room = height - len(progress.cores) - _ROWS_BESIDE
+    tight = room < _FEWEST_OUTPUTS
     gap: list[RenderableType] = [] if tight else [Text()]
-    shown = progress.outputs[-1:] if tight else progress.outputs[-_SHOWN_OUTPUTS:]
+    shown = progress.outputs[-1:] if tight else progress.outputs[-room:]
     parts: list[RenderableType] = [*_header(progress), *gap, _cores(progress, width)]
     if shown:
         parts += [*gap, _outputs(shown)]

@@ -82,7 +82,7 @@ def test_panel_keeps_its_frame_at_every_width_and_moment(cores, width, device):
 def test_panel_fits_a_small_terminal_with_sixteen_cores():
     plan = chords_plan(50, default_init_t(50, 16))
     assert len(lines(played(plan, index=3), 80, height=24)) == 23
-    assert len(lines(played(plan, index=3), 80, height=40)) == 28
+    assert len(lines(played(plan, index=3), 80, height=40)) == 29
 
 
 def test_panel_leaves_out_the_device_when_it_is_narrow_and_all_are_alike():
@@ -91,8 +91,14 @@ def test_panel_leaves_out_the_device_when_it_is_narrow_and_all_are_alike():
     assert "device" in "\n".join(lines(progress, 80))
 
 
+def test_panel_shows_every_output_that_there_is_room_for():
+    shown = lines(played(index=4), 80, height=40)
+    assert [n for n in range(5) if any(f"output {n} " in line for line in shown)] == [1, 2, 3, 4]
+    assert any("preview" in line for line in shown)
+
+
 def test_panel_shows_the_last_outputs_with_their_residuals():
-    shown = lines(played(index=4), 80)
+    shown = lines(played(index=4), 80, height=17)
     landed = [line.split()[1:-1] for line in shown if "residual" in line]
     assert [words[:3] for words in landed] == [["●", "output", str(n)] for n in (2, 3, 4)]
     assert " ".join(landed[-1]) == "● output 4 core 0 round 50 5.50 s residual 0.0525"
