@@ -10,6 +10,7 @@ Lines are closed before outputs are decoded: no neighbour waits for a decoder.
 """
 
 import os
+import re
 import sys
 import time
 from collections import deque
@@ -68,12 +69,33 @@ class Exchange:
         """Core 0's `value` on the first `cores` cores; tensors in it must lie on the host."""
         box = [value]
         if self.core > 0:
-            with _naming("core 0"):
+            with self.naming(0):
                 dist.recv_object_list(box, src=0)
         for core in range(1, cores) if self.core == 0 else ():
-            with _naming(f"core {core}"):
+            with self.naming(core):
                 dist.send_object_list(box, dst=core)
         return box[0]
+
+    @contextmanager
+    def naming(self, core: int) -> Iterator[None]:
+        """Turns torch.distributed's errors into one that names the core at the other end.
+
+        Raises:
+            LostNeighbourError: It is gone.
+            ChordsError: It is there, but said nothing for longer than the timeout.
+        """
+        try:
+            yield
+        except RuntimeError as error:
+            if "timed out" in str(error).lower():
+                raise ChordsError(
+                    f"waited {self._timeout.total_seconds():g} s for core {core} in vain",
+                    "raise --timeout if that core is slow",
+                ) from error
+            raise LostNeighbourError(
+                f"the line to core {core} broke: {_first_line(error)}",
+                "run it again with CHORDS_DEBUG=1 to see more",
+            ) from error
 
     def line(self, sends: list[int], receives: list[int]) -> "Line":
         """The lines of one job: the rounds in which this core sends and receives, in order."""
@@ -91,6 +113,7 @@ class Line:
     """
 
     def __init__(self, exchange: Exchange, sends: list[int], receives: list[int]) -> None:
+        self._exchange = exchange
         self._slower, self._faster = exchange.core - 1, exchange.core + 1
         self._sends, self._receives = deque(sends), deque(receives)
         self._underway: deque[tuple[Tensor, dist.Work | None]] = deque()
@@ -132,20 +155,20 @@ class Line:
     def _post(self, parcel: Tensor) -> None:
         if len(self._underway) == _BACKLOG:
             self._settle()
-        with _naming(f"core {self._faster}"):
+        with self._exchange.naming(self._faster):
             work = dist.isend(parcel, self._faster, tag=self._sends.popleft())
         self._underway.append((parcel, work))
 
     def _settle(self) -> None:
         """Waits until the oldest latent on the way has arrived, and lets go of it."""
         _, work = self._underway.popleft()
-        with _naming(f"core {self._faster}"):
+        with self._exchange.naming(self._faster):
             if work:
                 work.wait()
 
     def _take(self) -> Tensor:
         parcel = torch.empty(self._shape.numel() + 1)
-        with _naming(f"core {self._slower}"):
+        with self._exchange.naming(self._slower):
             dist.recv(parcel, self._slower, tag=self._receives.popleft())
         if not parcel[-1]:
             self.ended = True
@@ -153,17 +176,7 @@ class Line:
         return parcel[:-1].view(self._shape)
 
 
-@contextmanager
-def _naming(neighbour: str) -> Iterator[None]:
-    """Turns torch.distributed's errors into one that names the neighbour."""
-    try:
-        yield
-    except RuntimeError as error:
-        raise LostNeighbourError(
-            f"no latent came through to or from {neighbour}: {_first_line(error)}",
-            "raise --timeout if a core is slow rather than gone",
-        ) from error
-
-
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else repr(error)
+    """What an error says first, without the place in torch's source that it begins with."""
+    lines = str(error).strip().splitlines() or [repr(error)]
+    return re.sub(r"^\[[^]]*\] *", "", lines[0])[:200]

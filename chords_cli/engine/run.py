@@ -70,7 +70,9 @@ class Run:
         return len(self._finished) == self._job.plan.cores
 
     def hear(self, message: object) -> None:
-        """Takes what a worker has said."""
+        """Takes what a worker has said; an earlier job leaves nothing that could come late."""
+        if isinstance(message, Landed | Decoded | Finished):
+            assert message.number == self._job.number, "a word on another job"
         match message:
             case CoreEncoded(core=0):
                 self._encoded = message.at

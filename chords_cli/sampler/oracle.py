@@ -78,7 +78,7 @@ def simulate(
     Args:
         plan: Any plan of any algorithm.
         drift: dx/dsigma at (latent, grid step), guidance included; the latent's shape.
-        latent: The noise at step 0, any shape whose first dimension is that of samples.
+        latent: The noise at step 0, of at least two dimensions, the first one that of samples.
         sigmas: The T + 1 noise levels of the grid.
         dtype: What latents are carried in; the dtype of `latent` when None.
         solver: Makes the solver of a core, for grids that Euler in sigma does not describe.

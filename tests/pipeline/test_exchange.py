@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from chords_cli.engine.exchange import Exchange, Line
+from chords_cli.engine.exchange import Exchange, Line, LostNeighbourError
+from chords_cli.errors import ChordsError
 
 ROUNDS = list(range(30))
 LIKE = torch.zeros(1, 3, 5)
@@ -114,3 +115,29 @@ def test_a_core_that_stops_takes_what_the_slower_one_has_sent(run) -> None:
     stopped, after = run((send_all, receive_two), (send_all, receive_all))
     assert stopped[1] == [True] * 2
     assert after[1] == [True] * len(ROUNDS)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "message", "hint"),
+    [
+        (
+            "[/src/gloo/unbound_buffer.cc:81] Timed out waiting 3000ms for recv to complete",
+            ChordsError,
+            "waited 3 s for core 1 in vain",
+            "raise --timeout if that core is slow",
+        ),
+        (
+            "[/src/gloo/pair.cc:553] Connection closed by peer [127.0.0.1]:4711\nmore",
+            LostNeighbourError,
+            "the line to core 1 broke: Connection closed by peer [127.0.0.1]:4711",
+            "run it again with CHORDS_DEBUG=1 to see more",
+        ),
+    ],
+)
+def test_errors_of_a_line_name_the_other_core(
+    tmp_path: Path, said: str, kind: type[ChordsError], message: str, hint: str
+) -> None:
+    exchange = Exchange(0, 2, tmp_path / "rendezvous", timeout=3.0)
+    with pytest.raises(ChordsError) as caught, exchange.naming(1):
+        raise RuntimeError(said)
+    assert (type(caught.value), caught.value.message, caught.value.hint) == (kind, message, hint)

@@ -5,13 +5,14 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
 from chords_cli.errors import PlanError
 from chords_cli.sampler import Plan, default_rounds, simulate, wavefront_plan
-from chords_cli.sampler.rebase import trusted
+from chords_cli.sampler.rebase import WavefrontCore, trusted
+from chords_cli.sampler.rectify import Move
 from chords_cli.sampler.wavefront import LinearGrid, fills
 from tests.doubles import Drift, linear_drift, noise, shifted_sigmas, stiff_drift
 
@@ -178,12 +179,30 @@ def test_core_zero_of_several_is_the_sequential_sampler_bit_for_bit(
     front: tuple[int, int, int],
 ) -> None:
     steps, cores, rounds = front
-    plan, sigmas = wavefront_plan(steps, max(2, cores) if steps > 1 else 1, rounds), None
-    sigmas = shifted_sigmas(steps)
-    if plan.cores > 1:
-        drift, latent = stiff_drift(sigmas), noise()
-        made = simulate(plan, drift, latent, sigmas)[-1].latent
-        assert torch.equal(made, sequential(drift, latent, sigmas))
+    assume(cores > 1)
+    plan, sigmas = wavefront_plan(steps, cores, rounds), shifted_sigmas(steps)
+    drift, latent = stiff_drift(sigmas), noise()
+    made = simulate(plan, drift, latent, sigmas)[-1].latent
+    assert torch.equal(made, sequential(drift, latent, sigmas))
+
+
+@pytest.mark.parametrize("cores", [2, 3, 4, 8])
+@pytest.mark.parametrize("rounds", [9, 12, 15, 25])
+def test_a_core_remembers_few_latents(
+    cores: int, rounds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 50 steps; latents of videos are large, and every core keeps its own."""
+    kept, advance = [], WavefrontCore.advance
+
+    def counting(self: WavefrontCore, latent: Tensor, drift: Tensor) -> Move:
+        move = advance(self, latent, drift)
+        kept.append(len(self._known))
+        return move
+
+    monkeypatch.setattr(WavefrontCore, "advance", counting)
+    sigmas = shifted_sigmas(50)
+    simulate(wavefront_plan(50, cores, rounds), stiff_drift(sigmas), noise(), sigmas)
+    assert max(kept) <= 20
 
 
 @given(fronts())
