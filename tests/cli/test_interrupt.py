@@ -16,6 +16,8 @@ from tests import tiny
 
 ROOT = Path(__file__).parents[2]
 
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+
 
 @pytest.fixture(scope="module")
 def preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -29,6 +31,15 @@ def preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "call: {height: 64, width: 64, num_inference_steps: 400, max_sequence_length: 16}\n"
     )
     return path
+
+
+@pytest.fixture(autouse=True)
+def _signals_are_heard() -> Iterator[None]:
+    """Whatever the tests were started by: `nohup` has SIGHUP ignored, by all that it starts."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in _ENDING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
