@@ -95,9 +95,9 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         for axis in axes[0]
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
     }
-    axes[0][-1].legend(named.values(), named, fontsize=7, loc="lower right")
+    axes[0][-1].legend(named.values(), named, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     figure.tight_layout()
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=100)
     plt.close(figure)
 
 
