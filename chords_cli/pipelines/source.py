@@ -61,12 +61,9 @@ def read_pipeline(name: str) -> PipelineClass | None:
     if lineage is None:
         return None
     if not lineage:
-        near = difflib.get_close_matches(name, _names("pipelines", b"Pipeline("), n=1, cutoff=0.8)
-        raise UsageError(
-            f"pipeline {name} is not a pipeline of diffusers {_version()}",
-            (f"did you mean {near[0]}? " if near else "")
-            + "write the class name as in the model's model_index.json, or upgrade diffusers",
-        )
+        names = _names("pipelines", b"Pipeline(")
+        way = "write the class name as in the model's model_index.json, or upgrade diffusers"
+        raise _unknown("pipeline", name, names, way, cutoff=0.8)
     made, call = _method(lineage, "__init__"), _method(lineage, "__call__")
     optional = set(_strings(_value(lineage, "_optional_components")))
     needed = _parameters(made)
@@ -90,12 +87,9 @@ def read_scheduler(name: str) -> SchedulerClass | None:
     if lineage is None:
         return None
     if not lineage:
-        near = difflib.get_close_matches(name, _names("schedulers", b"SchedulerMixin"), n=1)
-        raise UsageError(
-            f"scheduler {name} is not a scheduler of diffusers {_version()}",
-            (f"did you mean {near[0]}? " if near else "")
-            + "write a class of diffusers, as in `scheduler: {class: EulerDiscreteScheduler}`",
-        )
+        names = _names("schedulers", b"SchedulerMixin")
+        way = "write a class of diffusers, as in `scheduler: {class: EulerDiscreteScheduler}`"
+        raise _unknown("scheduler", name, names, way, cutoff=0.6)
     order = _value(lineage, "order")
     return SchedulerClass(
         name=name,
@@ -104,8 +98,14 @@ def read_scheduler(name: str) -> SchedulerClass | None:
     )
 
 
-def _version() -> str:
-    return importlib.metadata.version("diffusers")
+def _unknown(kind: str, name: str, names: list[str], way: str, *, cutoff: float) -> UsageError:
+    """What is said of a class that diffusers has not; `cutoff` is how like a name has to be."""
+    near = difflib.get_close_matches(name, names, n=1, cutoff=cutoff)
+    version = importlib.metadata.version("diffusers")
+    return UsageError(
+        f"{kind} {name} is not a {kind} of diffusers {version}",
+        (f"did you mean {near[0]}? " if near else "") + way,
+    )
 
 
 def _files(part: str) -> Iterator[Path]:
