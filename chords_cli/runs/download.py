@@ -142,6 +142,7 @@ class _Delivery:
     def __init__(self, hub: Hub, order: Order, listing: Listing, listener: Listener) -> None:
         self._hub, self._order, self._listing, self._listener = hub, order, listing, listener
         self._stop, self._one_by_one = threading.Event(), threading.Lock()
+        self._ended = False
 
     def bring(self, request: DownloadRequest) -> None:
         order = self._order
@@ -154,7 +155,10 @@ class _Delivery:
         )
         files = sorted((wanted.file for wanted in order.files), key=lambda file: -file.size)
         errands = [partial(self._fetch, file, anew=request.force) for file in files]
-        run_errands(errands, request.max_workers, self._stop)
+        try:
+            run_errands(errands, request.max_workers, self._stop)
+        finally:
+            self._end()
         self._hub.finish(self._listing)
 
     def _fetch(self, file: RemoteFile, *, anew: bool) -> None:
@@ -172,7 +176,16 @@ class _Delivery:
 
     def _tell(self, event: Event) -> None:
         with self._one_by_one:
-            self._listener(event)
+            if not self._ended:
+                self._listener(event)
+
+    def _end(self) -> None:
+        """Files that were on their way when another failed are not heard of any more.
+
+        What is said of the failure is the last word.
+        """
+        with self._one_by_one:
+            self._ended = True
 
 
 def free_bytes(folder: Path) -> int:
