@@ -89,7 +89,7 @@ def test_a_signal_that_ends_the_command_leaves_as_little_as_ctrl_c(
     family = _family(process.pid)
     process.send_signal(number)  # as `kill` does: to the command alone
     process.send_signal(number)
-    said = process.communicate(timeout=30)[1].splitlines()
+    said = process.communicate(timeout=60)[1].splitlines()
     assert process.returncode == 128 + number
     assert said[-1] == f"error: ended by {number.name}"
     assert not _alive(family)
@@ -147,7 +147,7 @@ def test_killed_worker_is_named_and_ends_the_command(
     workers = [p for p in family if p.ppid() != process.pid]
     assert len(workers) == 3
     workers[0].kill()
-    said = process.communicate(timeout=30)[1].splitlines()
+    said = process.communicate(timeout=60)[1].splitlines()
     assert process.returncode == 1
     errors = [line for line in said if line.startswith("error: ")]
     assert len(errors) == 1
@@ -175,15 +175,15 @@ def _ended_by(number: signal.Signals, phrase: str, process: subprocess.Popen[str
     _read_until(process, phrase)
     family = _family(process.pid)
     os.killpg(process.pid, number)  # as a terminal does: to every process of the group
-    said = process.communicate(timeout=30)[1]
+    said = process.communicate(timeout=60)[1]
     assert process.returncode == 128 + number
     assert not _alive(family)
     return said.splitlines()
 
 
 def _alive(family: list[psutil.Process]) -> list[psutil.Process]:
-    """Who of the family is there after 5 s; the dead whom nobody has taken note of are not."""
-    for _ in range(100):
+    """Who of the family is there after a minute; the dead whom nobody has taken note of are not."""
+    for _ in range(1200):
         there = [p for p in family if not _is_dead(p)]
         if not there:
             break

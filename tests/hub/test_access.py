@@ -153,7 +153,7 @@ def test_the_token_is_seen_by_the_hub_alone(place):
     place.hub.faults.append(Fault(weights, "stall", after=1000))
     loud = {"HF_DEBUG": "1", "CHORDS_DEBUG": "1", "HF_HUB_DOWNLOAD_TIMEOUT": "2"}
     process = place.start("download", "my-flux", "--token", TOKEN, **loud)
-    assert place.hub.stalled.wait(30)
+    assert place.hub.stalled.wait(60)
     assert TOKEN.encode() not in Path(f"/proc/{process.pid}/cmdline").read_bytes()
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, f"{place.snapshot(FLUX)}\n")

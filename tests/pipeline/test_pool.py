@@ -79,7 +79,7 @@ def test_workers_end_with_a_parent_that_is_killed(spec: Spec, tmp_path: Path) ->
     assert all(_runs(pid) for pid in pids)
     parent.kill()
     parent.wait()
-    _, alive = psutil.wait_procs([psutil.Process(p) for p in pids if _runs(p)], timeout=10)
+    _, alive = psutil.wait_procs([psutil.Process(p) for p in pids if _runs(p)], timeout=60)
     assert not alive
 
 
