@@ -59,8 +59,11 @@ def promise(plan: Plan, stop: StopRule) -> str:
     """What the plan is expected to bring, in one line."""
     if stop.criterion == "residual":
         return f"the first output whose residual is below {stop.residual:g}"
-    rounds = plural(plan.rounds(stop.index), "round")
-    return f"output {stop.index} after {rounds}: ideally {plan.speedup(stop.index):.2f}x sooner"
+    rounds = plan.rounds(stop.index)
+    said = f"output {stop.index} after {plural(rounds, 'round')}"
+    if rounds < plan.steps:
+        return f"{said}: ideally {plan.speedup(stop.index):.2f}x sooner"
+    return f"{said}, one for each step" + (": no sooner than one core" if plan.cores > 1 else "")
 
 
 def places(devices: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chords_cli.sampler import chords_plan, sequential_plan
+from chords_cli.sampler import chords_plan, sequential_plan, wavefront_plan
 from chords_cli.sampler.stop import StopRule
 from chords_cli.ui import words
 
@@ -46,6 +46,13 @@ def test_promise_tells_rounds_and_speedup_where_they_are_known():
     assert words.promise(plan, StopRule(index=1)) == said
     residual = StopRule("residual", residual=0.05)
     assert words.promise(plan, residual) == "the first output whose residual is below 0.05"
+
+
+def test_promise_says_where_nothing_is_gained():
+    said = "output 1 after 4 rounds, one for each step: no sooner than one core"
+    assert words.promise(wavefront_plan(4, 4, 4), StopRule(index=1)) == said
+    alone = words.promise(sequential_plan(50), StopRule(index=1))
+    assert alone == "output 1 after 50 rounds, one for each step"
 
 
 def test_places_names_few_devices_and_counts_many():
