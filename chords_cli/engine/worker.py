@@ -46,7 +46,7 @@ from chords_cli.pipelines.quiet import quiet_environment, quiet_libraries
 from chords_cli.pipelines.sampling import CorePipeline
 from chords_cli.pipelines.weights import Reading
 from chords_cli.sampler.algorithms import start_core
-from chords_cli.sampler.rectify import Core
+from chords_cli.sampler.core import Core
 
 
 def run_worker(spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> None:

@@ -1,8 +1,9 @@
 """The arithmetic of every algorithm, by the name that its plans carry."""
 
+from chords_cli.sampler.core import Core, Link, Solver
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.rebase import WavefrontCore
-from chords_cli.sampler.rectify import ChordsCore, Core, Link, Solver
+from chords_cli.sampler.rectify import ChordsCore
 
 CORES: dict[str, type[ChordsCore] | type[WavefrontCore]] = {
     "sequential": ChordsCore,

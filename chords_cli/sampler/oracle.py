@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from chords_cli.sampler.algorithms import start_core
+from chords_cli.sampler.core import Solver, widened
 from chords_cli.sampler.plan import Plan
-from chords_cli.sampler.rectify import Solver, widened
 from chords_cli.sampler.wavefront import LinearGrid
 
 

@@ -9,8 +9,10 @@ is an output. Rounds of hits count the rounds that are over: a core that evaluat
 in round `r` hits after `r + 1` rounds.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 from chords_cli.errors import PlanError
@@ -39,7 +41,7 @@ class Hit:
     round: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """Who computes what when, and which latents travel.
 
@@ -75,8 +77,7 @@ class Plan:
 
     def stop(self, core: int, round: int) -> int:
         """The grid step at which `core` stands after `round`; T at the end."""
-        walk = self.walks[core]
-        return walk[round + 1] if round + 1 < len(walk) else self.steps
+        return after(self.walks[core], round, self.steps)
 
     def visits_all(self, core: int) -> bool:
         """Whether `core` evaluates every grid step, as the sequential sampler does."""
@@ -84,11 +85,11 @@ class Plan:
 
     def incoming(self, core: int) -> dict[int, Message]:
         """The messages that `core` receives, by round."""
-        return {message.round: message for message in self.messages if message.core == core}
+        return {message.round: message for message in self._received[core]}
 
     def outgoing(self, core: int) -> dict[int, Message]:
         """The messages that `core` sends, by round."""
-        return self.incoming(core + 1)
+        return self.incoming(core + 1) if core + 1 < self.cores else {}
 
     def rounds(self, index: int = 1) -> int:
         """The latency of output `index` in rounds."""
@@ -106,7 +107,7 @@ class Plan:
 
     def nfe_wasted(self, index: int = 1) -> int:
         """Those of `nfe_total` on which output `index` does not depend; they need not run."""
-        needed = self.until(index).evaluations
+        needed = self._needed(index)
         kept = sum(n - min(n, same) for n, same in zip(needed, self.repeated, strict=True))
         return self.nfe_total(index) - kept
 
@@ -115,7 +116,7 @@ class Plan:
 
         Those of `nfe_total` that are needed, and the steps that several cores evaluate alike.
         """
-        return sum(self.until(index).evaluations)
+        return sum(self._needed(index))
 
     def until(self, index: int) -> "Plan":
         """The part of this plan on which outputs 0 to `index` depend, and nothing more.
@@ -123,18 +124,33 @@ class Plan:
         Every core ends by itself when nobody needs it any longer, so stopping at an index takes
         no message.
         """
+        needed = self._needed(index)
+        return replace(
+            self,
+            evaluations=needed,
+            messages=tuple(m for m in self.messages if m.round < needed[m.core]),
+            hits=self.hits[: index + 1],
+        )
+
+    def _needed(self, index: int) -> tuple[int, ...]:
+        """How many steps of its walk every core runs for outputs 0 to `index`."""
         needed = [0] * self.cores
         for hit in self.hits[: index + 1]:
             needed[hit.core] = max(needed[hit.core], hit.round)
         for core in range(self.cores - 1, 0, -1):
-            sent = [m.round + 1 for m in self.incoming(core).values() if m.round < needed[core]]
-            needed[core - 1] = max([needed[core - 1], *sent])
-        return replace(
-            self,
-            evaluations=tuple(needed),
-            messages=tuple(m for m in self.messages if m.round < needed[m.core]),
-            hits=self.hits[: index + 1],
-        )
+            received = self._received[core]
+            count = bisect_left(received, needed[core], key=lambda message: message.round)
+            sent = received[count - 1].round + 1 if count else 0
+            needed[core - 1] = max(needed[core - 1], sent)
+        return tuple(needed)
+
+    @cached_property
+    def _received(self) -> tuple[tuple[Message, ...], ...]:
+        """Per core the messages that it receives, in order of round."""
+        received: list[list[Message]] = [[] for _ in self.walks]
+        for message in self.messages:
+            received[message.core].append(message)
+        return tuple(map(tuple, received))
 
 
 def chords_plan(steps: int, init_t: Sequence[int]) -> Plan:
@@ -155,7 +171,7 @@ def chords_plan(steps: int, init_t: Sequence[int]) -> Plan:
     walks = tuple(
         starts[: core + 1] + tuple(range(start + 1, steps)) for core, start in enumerate(starts)
     )
-    messages = [m for core in range(1, len(walks)) for m in _rectifications(walks, core, steps)]
+    messages = [m for core in range(1, len(walks)) for m in _rectifications(walks, core)]
     return Plan(
         algo="chords",
         steps=steps,
@@ -163,7 +179,7 @@ def chords_plan(steps: int, init_t: Sequence[int]) -> Plan:
         evaluations=tuple(map(len, walks)),
         repeated=tuple(range(len(walks))),
         messages=tuple(sorted(messages, key=lambda m: (m.round, m.core))),
-        hits=_hits(walks, preview=len(walks)),
+        hits=hits_of(walks, preview=len(walks)),
         init_t=starts,
     )
 
@@ -173,14 +189,25 @@ def sequential_plan(steps: int) -> Plan:
     return replace(chords_plan(steps, (0,)), algo="sequential")
 
 
+def after(walk: Sequence[int], round: int, steps: int) -> int:
+    """The grid step at which a core stands after `round` of its walk; T at the end."""
+    return walk[round + 1] if round + 1 < len(walk) else steps
+
+
+def hits_of(walks: Sequence[Sequence[int]], preview: int) -> tuple[Hit, ...]:
+    """The preview after `preview` rounds, then every core's arrival, fastest first."""
+    last = len(walks) - 1
+    arrivals = (Hit(last - core + 1, core, len(walks[core])) for core in range(last, -1, -1))
+    return (Hit(0, last, preview), *arrivals)
+
+
 def check_size(steps: int, cores: int) -> None:
     """Refuses a grid without steps, a run without cores, and more cores than steps.
 
     Raises:
         PlanError: T or K is out of range.
     """
-    if steps < 1:
-        raise PlanError(f"steps is {steps}, but a grid has at least 1 step", "try --steps 50")
+    _check_steps(steps)
     if cores < 1:
         raise PlanError(f"cores is {cores}, but a run has at least 1 core", "try --cores 4")
     if cores > steps:
@@ -194,10 +221,14 @@ def check_size(steps: int, cores: int) -> None:
         )
 
 
-def _check_starts(steps: int, starts: tuple[int, ...]) -> None:
-    shown = "-".join(map(str, starts))
+def _check_steps(steps: int) -> None:
     if steps < 1:
         raise PlanError(f"steps is {steps}, but a grid has at least 1 step", "try --steps 50")
+
+
+def _check_starts(steps: int, starts: tuple[int, ...]) -> None:
+    shown = "-".join(map(str, starts))
+    _check_steps(steps)
     if not starts or starts[0] != 0:
         raise PlanError(
             f"init_t {shown or '(empty)'} does not start at 0",
@@ -218,7 +249,7 @@ def _check_starts(steps: int, starts: tuple[int, ...]) -> None:
         )
 
 
-def _rectifications(walks: tuple[tuple[int, ...], ...], core: int, steps: int) -> list[Message]:
+def _rectifications(walks: tuple[tuple[int, ...], ...], core: int) -> list[Message]:
     """When and where core `core` is rectified: its slower neighbour stands at its anchor."""
     walk, slower, found = walks[core], walks[core - 1], []
     anchor = walk[core]
@@ -227,10 +258,3 @@ def _rectifications(walks: tuple[tuple[int, ...], ...], core: int, steps: int) -
             anchor = walk[round] + 1
             found.append(Message(round, core, start=slower[round], stop=anchor))
     return found
-
-
-def _hits(walks: tuple[tuple[int, ...], ...], preview: int) -> tuple[Hit, ...]:
-    """The preview after `preview` rounds, then every core's arrival, fastest first."""
-    last = len(walks) - 1
-    arrivals = (Hit(last - core + 1, core, len(walks[core])) for core in range(last, -1, -1))
-    return (Hit(0, last, preview), *arrivals)

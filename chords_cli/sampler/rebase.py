@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from chords_cli.sampler.core import Link, Move, Solver, previewed, rms, widened
 from chords_cli.sampler.plan import Plan
-from chords_cli.sampler.rectify import Link, Move, Solver, rms, widened
 from chords_cli.sampler.wavefront import Fill, LinearGrid, fills
 
 
@@ -46,10 +46,12 @@ class WavefrontCore:
             fill = self._faster_fills[round]
             self._link.send(round, (wide * fill.carry).add_(self._known[step], alpha=fill.slower))
         # what only this core wants to know waits until the next one has its message
-        correction = None if self._exact else self._correction(wide, latent, drift, step, stop)
+        rectified = round in self._incoming
+        correction = self._correction(wide, latent, drift, step, stop) if rectified else None
         self._forget(round)
         self._solver.settle(stop, jumped=stop > step + 1, rectified=not self._exact)
-        return Move(moved, self._preview(latent, drift, round, step), correction)
+        preview = previewed(self._plan, self._core, round, self._solver, latent, drift)
+        return Move(moved, preview, correction)
 
     def _compile(self) -> None:
         self._grid = self._solver.linear_grid()
@@ -93,12 +95,6 @@ class WavefrontCore:
     def _carried(self, latent: Tensor, drift: Tensor, step: int) -> torch.dtype:
         """The dtype in which the sampler's own step would hand the latent on."""
         return self._solver.jump(latent.new_zeros(1), drift.new_zeros(1), step, step + 1).dtype
-
-    def _preview(self, latent: Tensor, drift: Tensor, round: int, step: int) -> Tensor | None:
-        hit = self._plan.hits[0]
-        if hit.core != self._core or hit.round != round + 1:
-            return None
-        return self._solver.jump(latent, drift, step, self._plan.steps).to(latent.dtype)
 
     def _forget(self, round: int) -> None:
         """Drops what no later fill reads: behind the slower core, but for the last two."""

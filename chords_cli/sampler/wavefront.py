@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chords_cli.errors import PlanError
-from chords_cli.sampler.plan import Hit, Message, Plan, check_size
+from chords_cli.sampler.plan import Message, Plan, after, check_size, hits_of
 
 _DEFAULT_ROUNDS = {
     1: (0.5, 0.0),
@@ -112,22 +112,20 @@ def wavefront_plan(steps: int, cores: int, rounds: int) -> Plan:
     _check(steps, cores, rounds)
     walks = tuple(_walk(steps, lead, rounds) for lead in _leads(steps - rounds, cores))
     messages = (
-        Message(round, core, walks[core - 1][round], _after(walks[core - 1], round, steps))
+        Message(round, core, walks[core - 1][round], after(walks[core - 1], round, steps))
         for round in range(steps)
         for core in range(1, cores)
         if round < len(walks[core])
     )
-    last = cores - 1
-    arrivals = (Hit(last - core + 1, core, len(walks[core])) for core in range(last, -1, -1))
     return Plan(
         algo="wavefront",
         steps=steps,
         walks=walks,
         evaluations=tuple(map(len, walks)),
-        repeated=(0,) + (1,) * last,
+        repeated=(0,) + (1,) * (cores - 1),
         messages=tuple(messages),
         planned_rounds=rounds,
-        hits=(Hit(0, last, min(_PREVIEW_ROUNDS, len(walks[last]))), *arrivals),
+        hits=hits_of(walks, preview=min(_PREVIEW_ROUNDS, len(walks[-1]))),
     )
 
 
@@ -169,10 +167,6 @@ def _walk(steps: int, lead: int, rounds: int) -> tuple[int, ...]:
             break
         walk.append(step)
     return tuple(walk)
-
-
-def _after(walk: Sequence[int], round: int, steps: int) -> int:
-    return walk[round + 1] if round + 1 < len(walk) else steps
 
 
 def _fill(plan: Plan, core: int, round: int, grid: LinearGrid) -> Fill:

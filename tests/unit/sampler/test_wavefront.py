@@ -11,8 +11,8 @@ from torch import Tensor
 
 from chords_cli.errors import PlanError
 from chords_cli.sampler import Plan, default_rounds, simulate, wavefront_plan
+from chords_cli.sampler.core import Move
 from chords_cli.sampler.rebase import WavefrontCore, trusted
-from chords_cli.sampler.rectify import Move
 from chords_cli.sampler.wavefront import LinearGrid, fills
 from tests.doubles import Drift, linear_drift, noise, shifted_sigmas, stiff_drift
 
@@ -184,6 +184,23 @@ def test_core_zero_of_several_is_the_sequential_sampler_bit_for_bit(
     drift, latent = stiff_drift(sigmas), noise()
     made = simulate(plan, drift, latent, sigmas)[-1].latent
     assert torch.equal(made, sequential(drift, latent, sigmas))
+
+
+@pytest.mark.parametrize("cores", [1, 2, 4])
+def test_only_a_core_that_was_corrected_tells_by_how_much(
+    cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, advance = set(), WavefrontCore.advance
+
+    def hearing(self: WavefrontCore, latent: Tensor, drift: Tensor) -> Move:
+        move = advance(self, latent, drift)
+        told.add((self._core, move.correction is not None))
+        return move
+
+    monkeypatch.setattr(WavefrontCore, "advance", hearing)
+    sigmas = shifted_sigmas(20)
+    simulate(wavefront_plan(20, cores, 10), stiff_drift(sigmas), noise(), sigmas)
+    assert told == {(core, core > 0) for core in range(cores)}
 
 
 @pytest.mark.parametrize("cores", [2, 3, 4, 8])

@@ -1,0 +1,92 @@
+"""What every algorithm's core is made of: torch only.
+
+A core sees its own latents and drifts, a `Solver` (how the ODE moves from step to step) and a
+`Link` (how latents reach the next faster core). It knows neither processes nor pipelines, so the
+same object runs in a worker behind a pipeline's scheduler and, K at a time, in the oracle
+(`simulate`). Which algorithm has which core is said in `sampler.algorithms`.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from chords_cli.sampler.plan import Plan
+from chords_cli.sampler.wavefront import LinearGrid
+
+
+class Solver(Protocol):
+    """How the ODE moves along the grid. Latents and drifts have one shape and device."""
+
+    def fine(self, latent: Tensor, drift: Tensor, step: int) -> Tensor:
+        """The latent at `step + 1`, by the sampler's own step; asked once per visited step."""
+        ...
+
+    def jump(self, latent: Tensor, drift: Tensor, start: int, stop: int) -> Tensor:
+        """The latent at `stop` by one first-order step from `start`, without side effects."""
+        ...
+
+    def settle(self, stop: int, *, jumped: bool, rectified: bool) -> None:
+        """The core has moved to `stop`: a history of grid neighbours may no longer hold."""
+        ...
+
+    def linear_grid(self) -> LinearGrid:
+        """The factors of the fine steps, for algorithms that sum many of them at once."""
+        ...
+
+
+class Link(Protocol):
+    """The latents that travel between neighbouring cores, by round."""
+
+    def send(self, round: int, latent: Tensor) -> None:
+        """Hands `latent` to the next faster core; returns before it has arrived."""
+        ...
+
+    def receive(self, round: int, like: Tensor) -> Tensor:
+        """The next slower core's latent of `round`, on the device of `like`; waits for it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a core did in one round.
+
+    Attributes:
+        latent: Where it stands now.
+        preview: Its coarse shot to the end of the grid, in the one round in which it makes it.
+        correction: How far the slower core moved it (RMS in latent units); None without one.
+    """
+
+    latent: Tensor
+    preview: Tensor | None = None
+    correction: float | None = None
+
+
+class Core(Protocol):
+    """One trajectory of an algorithm, advanced one round at a time."""
+
+    def advance(self, latent: Tensor, drift: Tensor) -> Move:
+        """The move from `latent`, where `drift` was evaluated, to the next step of the walk."""
+        ...
+
+
+def previewed(
+    plan: Plan, core: int, round: int, solver: Solver, latent: Tensor, drift: Tensor
+) -> Tensor | None:
+    """The coarse shot to the end of the grid, in the round of the plan's preview."""
+    hit = plan.hits[0]
+    if hit.core != core or hit.round != round + 1:
+        return None
+    shot = solver.jump(latent, drift, plan.walks[core][round], plan.steps)
+    return shot.to(latent.dtype)
+
+
+def widened(latent: Tensor) -> Tensor:
+    """The same values in float32 at least."""
+    return latent.to(torch.promote_types(latent.dtype, torch.float32))
+
+
+def rms(latent: Tensor) -> float:
+    """Root mean square over all elements: the size of a difference in latent units."""
+    return float(latent.float().square().mean().sqrt())
