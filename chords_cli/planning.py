@@ -25,6 +25,9 @@ ALGORITHMS = ("sequential", "chords", "wavefront")
 MOST_STEPS = 10_000
 """Far more than any sampler takes; a plan of a million steps takes a while to make."""
 
+MOST_CORES = 256
+"""Far more than one machine has GPUs; a plan grows with cores times steps."""
+
 
 def resolve_plan(
     preset: "Preset",
@@ -45,6 +48,10 @@ def resolve_plan(
     if steps_used > MOST_STEPS:
         raise PlanError(
             f"steps is {steps_used}, but a grid has at most {MOST_STEPS} steps", "try --steps 50"
+        )
+    if cores is not None and cores > MOST_CORES:
+        raise PlanError(
+            f"cores is {cores}, but a run has at most {MOST_CORES} cores", "try --cores 4"
         )
     starts: Starts = "auto" if init_t is None else parse_init_t(init_t)
     name = resolve_algo(preset, algo or asked_algo(init_t, rounds, speedup), cores)

@@ -85,6 +85,11 @@ def test_an_absurd_number_of_steps_is_refused_at_once(algo, steps):
     assert caught.value.hint == "try --steps 50"
 
 
+def test_an_absurd_number_of_cores_is_refused_at_once():
+    with pytest.raises(PlanError, match=r"^cores is 257, but a run has at most 256 cores$"):
+        resolve_plan(preset(), cores=257, steps=10_000)
+
+
 def test_number_of_cores_is_checked_before_the_number_of_starts():
     with pytest.raises(PlanError, match=r"^cores is 0, but a run has at least 1 core$"):
         resolve_plan(preset(), cores=0, init_t="0-8")
