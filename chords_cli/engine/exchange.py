@@ -31,6 +31,10 @@ _BACKLOG = 8
 who waits for it, so a core that is further ahead of the faster one than that waits."""
 
 
+_INTERFACE = "GLOO_SOCKET_IFNAME"
+"""The variable of gloo's that names the network interface on which cores meet."""
+
+
 class LostNeighbourError(ChordsError):
     """The other end of a line is gone."""
 
@@ -46,7 +50,7 @@ class Exchange:
         """Meets the other cores; returns when all are there."""
         if self.cores == 1:
             return
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
+        os.environ.setdefault(_INTERFACE, "lo0" if sys.platform == "darwin" else "lo")
         try:
             dist.init_process_group(
                 "gloo",
@@ -56,9 +60,15 @@ class Exchange:
                 timeout=self._timeout,
             )
         except RuntimeError as error:
+            if _timed_out(error):
+                seconds = self._timeout.total_seconds()
+                raise LostNeighbourError(
+                    f"not all of {self.cores} cores came within {seconds:g} s",
+                    "raise --timeout if loading takes longer on some device",
+                ) from error
             raise LostNeighbourError(
-                f"not all of {self.cores} cores came within {self._timeout.total_seconds():g} s",
-                "raise --timeout if loading takes longer on some device",
+                f"the cores cannot meet on {os.environ[_INTERFACE]}: {_first_line(error)}",
+                f"unset {_INTERFACE}, or set it to the host's loopback interface",
             ) from error
 
     def close(self) -> None:
@@ -87,7 +97,7 @@ class Exchange:
         try:
             yield
         except RuntimeError as error:
-            if "timed out" in str(error).lower():
+            if _timed_out(error):
                 raise ChordsError(
                     f"waited {self._timeout.total_seconds():g} s for core {core} in vain",
                     "raise --timeout if that core is slow",
@@ -174,6 +184,11 @@ class Line:
             self.ended = True
             self._receives.clear()
         return parcel[:-1].view(self._shape)
+
+
+def _timed_out(error: BaseException) -> bool:
+    """Whether gloo or the store waited in vain; their errors have no class of their own."""
+    return any(words in str(error).lower() for words in ("timed out", "timeout"))
 
 
 def _first_line(error: BaseException) -> str:

@@ -148,7 +148,7 @@ class Pool:
         )
 
     def _messages(self) -> Iterator[object]:
-        for _, message in self._workers.messages():
+        for message in self._workers.messages():
             if isinstance(message, Event):
                 self._tell(message)
             yield message

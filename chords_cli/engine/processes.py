@@ -93,7 +93,7 @@ class Workers:
         except OSError:
             raise self._blame(core) from None
 
-    def messages(self) -> Iterator[tuple[int, object]]:
+    def messages(self) -> Iterator[object]:
         """Everything that workers say, in order of arrival, for as long as the caller asks.
 
         Raises:
@@ -104,7 +104,7 @@ class Workers:
         while True:
             ready = wait([*pipes, *ends])
             for pipe in (end for end in ready if end in pipes):
-                yield pipes[pipe], self._hear(pipes[pipe])
+                yield self._hear(pipes[pipe])
             for end in (end for end in ready if end in ends):
                 raise self._blame(ends[end])
 
@@ -146,7 +146,7 @@ class Workers:
     ) -> _Worker:
         try:
             return _start(context, spec)
-        except EOFError as error:
+        except (EOFError, ConnectionError) as error:
             quoted = last_line(self._folder / _START_LOG)[:200]
             raise ChordsError(
                 f"the process that starts the cores died{f' ({quoted})' if quoted else ''}",
@@ -185,7 +185,8 @@ class Workers:
                 return _death(silent[0])
             left = deadline - time.monotonic()
             if left <= 0:
-                return _as_error(failures[core]) if failures else _death(self._workers[core])
+                told = failures.get(core)
+                return _as_error(told) if told else _death(self._workers[core])
             wait([w.process.sentinel for w in self._workers if w not in dead], min(left, 0.05))
 
     def _last_words(self) -> dict[int, Failed]:

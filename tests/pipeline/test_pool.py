@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from multiprocessing import forkserver
 from pathlib import Path
 
 import psutil
@@ -99,6 +100,7 @@ def test_system_that_refuses_another_process_is_named_as_the_cause(spec: Spec) -
                 pass
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    forkserver._forkserver._stop()  # a request that was cut may be its end; the next test's is new
 
 
 def test_folder_without_a_pipeline_is_refused_by_name(tmp_path: Path) -> None:
@@ -162,6 +164,15 @@ def test_core_gives_up_on_a_neighbour_that_never_comes(tmp_path: Path) -> None:
     exchange = Exchange(0, 2, tmp_path / "rendezvous", timeout=0.2)
     with pytest.raises(LostNeighbourError, match="not all of 2 cores came"):
         exchange.open()
+
+
+def test_cores_that_cannot_meet_name_the_interface(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "nope")
+    with pytest.raises(LostNeighbourError, match=r"^the cores cannot meet on nope: ") as caught:
+        Exchange(0, 2, tmp_path / "rendezvous", timeout=60.0).open()
+    assert caught.value.hint.startswith("unset GLOO_SOCKET_IFNAME")
 
 
 def _runs(pid: int) -> bool:

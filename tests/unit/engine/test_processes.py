@@ -1,0 +1,58 @@
+"""Whom workers' trouble is blamed on, without a process."""
+
+import shutil
+from collections.abc import Iterator
+from multiprocessing import Pipe
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from chords_cli.engine import processes
+from chords_cli.engine.messages import Failed
+from chords_cli.engine.processes import Workers, _Worker
+from chords_cli.errors import ChordsError
+
+
+@pytest.fixture
+def workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Workers, list[Any]]]:
+    """Two workers that the system still calls alive, and their ends of the pipes."""
+    monkeypatch.setattr(processes, "_BLAME_SECONDS", 0.1)
+    found, theirs = Workers(), list[Any]()
+    for core in range(2):
+        (ours, end), (sentinel, lifeline) = Pipe(), Pipe()
+        process: Any = SimpleNamespace(
+            sentinel=sentinel, exitcode=None, is_alive=lambda: True, join=lambda timeout: None
+        )
+        spec: Any = SimpleNamespace(core=core, device="cpu", log="/nowhere")
+        found._workers.append(_Worker(spec, process, ours, lifeline))
+        theirs.append(end)
+    yield found, theirs
+    shutil.rmtree(found._folder)
+
+
+def lost(message: str) -> Failed:
+    """What core 1 says when its neighbour's line is gone."""
+    return Failed(
+        core=1, message=message, hint="wait", exit_code=1, details="", lost_neighbour=True
+    )
+
+
+def test_a_core_that_hung_up_is_blamed_before_its_neighbour_who_lost_it(
+    workers: tuple[Workers, list[Any]],
+) -> None:
+    found, (first, second) = workers
+    second.send(lost("core 1 on cpu: the line to core 0 broke"))
+    first.close()
+    with pytest.raises(ChordsError, match=r"^core 0 on cpu died: it closed its connection$"):
+        next(found.messages())
+
+
+def test_a_core_that_lost_its_neighbour_says_so_itself_where_nobody_else_is_the_cause(
+    workers: tuple[Workers, list[Any]],
+) -> None:
+    found, (_first, second) = workers
+    second.send(lost("core 1 on cpu: not all cores came"))
+    with pytest.raises(ChordsError, match=r"^core 1 on cpu: not all cores came$") as caught:
+        next(found.messages())
+    assert caught.value.hint == "wait"
