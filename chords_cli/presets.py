@@ -225,6 +225,7 @@ def _unknown_key(loc: Loc, value: Any) -> tuple[str, str]:
 def _check_together(path: Path, preset: Preset) -> None:
     """What no single key can tell: the keys that need or exclude each other, sizes, the plan."""
     steps, reserved = preset.call.get("num_inference_steps"), sorted(RESERVED & preset.call.keys())
+    stop, cores = preset.sampling.stop, preset.sampling.cores
     rules = (
         (bool(preset.repo) == bool(preset.path), "give either repo or path"),
         (
@@ -237,8 +238,13 @@ def _check_together(path: Path, preset: Preset) -> None:
         (preset.kind == "video" and preset.fps is None, "a video preset needs fps"),
         (preset.kind == "image" and preset.fps is not None, "fps is for video presets only"),
         (
-            preset.sampling.stop.criterion == "residual" and preset.sampling.stop.residual is None,
+            stop.criterion == "residual" and stop.residual is None,
             "sampling.stop.criterion residual needs sampling.stop.residual",
+        ),
+        (
+            stop.index > cores,
+            f"sampling.stop.index is {stop.index}, but sampling.cores {cores} makes outputs "
+            f"0 to {cores}",
         ),
     )
     for broken, rule in rules:

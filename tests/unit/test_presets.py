@@ -306,6 +306,11 @@ def test_wrong_value_is_named_with_what_is_allowed(refusal, old, new, message, h
             "sampling.stop.criterion residual needs sampling.stop.residual",
         ),
         (
+            "criterion: core_index, index: 1",
+            "index: 9",
+            "sampling.stop.index is 9, but sampling.cores 4 makes outputs 0 to 4",
+        ),
+        (
             "num_inference_steps: 50",
             "num_inference_steps: 0",
             "call.num_inference_steps is 0, but must be a whole number of at least 1",
