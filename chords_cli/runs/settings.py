@@ -27,6 +27,9 @@ from chords_cli.sampler.stop import StopRule
 DTYPES = ("float32", "bfloat16", "float16")
 DEFAULT_TIMEOUT = 600.0
 
+MOST_TAKES = 100_000
+"""Of one run; their names are made before it starts."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
@@ -97,10 +100,11 @@ def resolve(request: Request) -> Settings:
     _check_kind(request, preset, model)
     sampled = preset if recipe is None else with_sampling(preset, recipe)
     plan, stop = _plan_and_stop(request, sampled)
-    num = _at_least_one("num", 1 if request.num is None else request.num)
+    prompts = resolve_prompts(request.prompts, request.prompt_file, preset.prompts)
+    num = _num(request.num, len(prompts))
     settings = Settings(
         preset=preset,
-        prompts=resolve_prompts(request.prompts, request.prompt_file, preset.prompts),
+        prompts=prompts,
         num=num,
         seed=_seed(preset.seed if request.seed is None else request.seed, num),
         plan=plan,
@@ -247,6 +251,18 @@ def _dtype(name: str) -> str:
     if name not in DTYPES:
         raise UsageError(f"dtype {name!r} is not known", f"choose {', '.join(DTYPES)}")
     return name
+
+
+def _num(num: int | None, prompts: int) -> int:
+    """How many takes of each prompt."""
+    num = 1 if num is None else _at_least_one("num", num)
+    if num > 1 and num * prompts > MOST_TAKES:
+        each = f" for each of {prompts} prompts" if prompts > 1 else ""
+        raise UsageError(
+            f"num is {num}{each}, but a run makes at most {MOST_TAKES}",
+            f"use --num {max(1, MOST_TAKES // prompts)} or less",
+        )
+    return num
 
 
 def _seed(seed: int, num: int) -> int:

@@ -151,6 +151,16 @@ REFUSED = [
     ),
     ({"steps": 0}, "steps is 0, but a grid has at least 1 step", "try --steps 50"),
     ({"num": 0}, "num is 0, but must be at least 1", "try --num 1"),
+    (
+        {"prompts": ["a"], "num": 10**9},
+        "num is 1000000000, but a run makes at most 100000",
+        "use --num 100000 or less",
+    ),
+    (
+        {"prompts": ["a", "b"], "num": 60_000},
+        "num is 60000 for each of 2 prompts, but a run makes at most 100000",
+        "use --num 50000 or less",
+    ),
     ({"seed": -1}, "seed is -1, but must be from 0 to 2^64 - 1", "try --seed 42"),
     (
         {"seed": 2**64 - 1, "num": 2},
