@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import tempfile
 import time
 from collections.abc import Sequence
 from itertools import count
@@ -69,6 +70,8 @@ def _check_writable(folder: Path) -> None:
             f"output {folder} cannot be written: {inside} is read-only for you",
             "choose another --output",
         )
+    with tempfile.TemporaryFile(dir=inside):
+        pass  # some file systems only say no to the file itself
 
 
 def _shown(folder: Path) -> str:

@@ -67,6 +67,11 @@ def test_a_folder_that_may_not_be_written_is_refused(tmp_path, monkeypatch):
     )
 
 
+def test_a_folder_in_which_no_file_can_be_made_is_refused():
+    with pytest.raises(UsageError, match=r"^output /proc cannot be used: "):
+        check_writable(Path("/proc"))
+
+
 def test_names_that_are_free_are_accepted(tmp_path):
     check_free(tmp_path, ["a.png", "run.json"])
     check_free(tmp_path / "new", ["a.png"])
