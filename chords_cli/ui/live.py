@@ -17,6 +17,9 @@ from chords_cli.ui.progress import Progress
 
 Listener = Callable[[events.Event], None]
 
+_ECHO = "^C"
+"""What a terminal writes behind the panel's last line; it must not begin another one."""
+
 
 @contextmanager
 def watching(console: Console) -> Iterator[Listener]:
@@ -62,7 +65,8 @@ class LivePanel:
 
     def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
         with self._lock:
-            yield draw(self._progress, options.max_width, options.size.height, self._now())
+            width = options.max_width - len(_ECHO)
+            yield draw(self._progress, width, options.size.height, self._now())
 
     def _lasts(self, event: events.Event) -> bool:
         if isinstance(event, events.PromptDone | events.PromptSkipped):
