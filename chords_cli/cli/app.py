@@ -66,7 +66,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """Ends the program by an exception; what comes after it must not end the clean-up."""
-    for end in ENDS:
+    for end in (signal.SIGINT, *ENDS):
         signal.signal(end, signal.SIG_IGN)
     let_go_of_dead_terminals()
     raise Interrupted(number)
