@@ -2,7 +2,9 @@
 
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import TextIO
 
 from chords_cli.errors import UsageError
 
@@ -40,7 +42,7 @@ def read_prompts(file: str) -> tuple[str, ...]:
         UsageError: The file is missing, unreadable, not UTF-8 text, or holds no prompt.
     """
     name = "standard input" if file == "-" else f"prompt file {file}"
-    lines = (line.strip() for line in _decode(_read(file, name), name).splitlines())
+    lines = (line.strip() for line in _decode(_read(file, name), name).split("\n"))
     prompts = tuple(line for line in lines if line and not line.startswith("#"))
     if not prompts:
         raise UsageError(
@@ -50,9 +52,15 @@ def read_prompts(file: str) -> tuple[str, ...]:
     return prompts
 
 
+@cache
+def _all_of(stream: TextIO | None) -> bytes:
+    """What standard input holds, though a run that fetches its model first asks twice."""
+    return stream.buffer.read() if stream else b""
+
+
 def _read(file: str, name: str) -> bytes:
     if file == "-":
-        return sys.stdin.buffer.read()
+        return _all_of(sys.stdin)
     try:
         return Path(file).read_bytes()
     except FileNotFoundError as error:

@@ -35,11 +35,23 @@ def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
 def test_a_dash_reads_standard_input(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a cat\na dog\n")))
     assert read_prompts("-") == ("a cat", "a dog")
+    assert read_prompts("-") == ("a cat", "a dog"), "asked again, as a run that fetches first does"
 
 
 def test_empty_standard_input_is_refused_by_name(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))
     assert refusal([], "-", ["demo"])[0] == "standard input holds no prompt"
+
+
+def test_closed_standard_input_is_empty(monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    assert refusal([], "-", ["demo"])[0] == "standard input holds no prompt"
+
+
+def test_only_line_feeds_end_a_prompt(tmp_path):
+    file = tmp_path / "prompts.txt"
+    file.write_text("a cat\u2028on a mat\r\na dog\n", encoding="utf-8", newline="")
+    assert read_prompts(str(file)) == ("a cat\u2028on a mat", "a dog")
 
 
 def test_a_missing_file_is_refused():
