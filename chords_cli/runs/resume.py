@@ -77,6 +77,8 @@ def _read_record(path: Path) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if record["schema"] != SCHEMA or not isinstance(record["settings"], dict):
             raise ValueError("another kind of document")
+        if not all(isinstance(entry["output"], str) for entry in record["prompts"]):
+            raise ValueError("an entry without its file")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{path} is not a record of chords", "choose another --output, or remove that file"

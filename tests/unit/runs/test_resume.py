@@ -211,10 +211,18 @@ def test_resume_leaves_a_file_alone_that_is_not_of_the_same_take(resolved):
     assert refusal(resolved(resume=True))[0] == f"{folder / '0001-a-cat-s42.png'} exists already"
 
 
-def test_resume_refuses_a_record_that_is_not_ours(resolved):
+@pytest.mark.parametrize(
+    "record",
+    [
+        "[]",
+        '{"schema": 1, "settings": {}, "prompts": null}',
+        '{"schema": 1, "settings": {}, "prompts": [{"prompt": "a cat"}]}',
+    ],
+)
+def test_resume_refuses_a_record_that_is_not_ours(record, resolved):
     folder = resolved().output
     folder.mkdir()
-    (folder / "run.json").write_text("[]")
+    (folder / "run.json").write_text(record)
     assert refusal(resolved(resume=True)) == (
         f"{folder / 'run.json'} is not a record of chords",
         "choose another --output, or remove that file",
