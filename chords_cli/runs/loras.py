@@ -6,18 +6,16 @@ cores load from disk alone, so a run works with local files and remembers the na
 
 import importlib.util
 import math
-import re
 from collections.abc import Sequence
+from os.path import isdir, isfile  # unlike those of Path, they say no to what is too long
 from pathlib import Path
 
 from chords_cli.errors import UsageError
-from chords_cli.hub import adapter_folder
+from chords_cli.hub import adapter_folder, is_repository
 from chords_cli.media.latents import read_header
 
 _STANDARD = "pytorch_lora_weights.safetensors"
 """What diffusers calls the file of a LoRA that it saves."""
-
-_REPO = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def check_loras(loras: Sequence[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
@@ -46,13 +44,14 @@ def lora_file(source: str) -> Path:
         UsageError: There is none on this machine, or several.
     """
     path = Path(source).expanduser()
-    if path.is_file():
+    if isfile(path):  # noqa: PTH113 - that of Path raises where a name is too long
         return _checked(path)
-    if path.is_dir():
+    if source and isdir(path):  # noqa: PTH112 - the same
         return _only_file(path, source)
-    if not _REPO.fullmatch(source) or path.suffix == ".safetensors":
+    if not is_repository(source) or path.suffix == ".safetensors":
         raise UsageError(
-            f"LoRA {source} does not exist", "name a .safetensors file, a folder or a repository"
+            f"LoRA {source or repr(source)} does not exist",
+            "name a .safetensors file, a folder or a repository",
         )
     folder = adapter_folder(source)
     if folder is None:

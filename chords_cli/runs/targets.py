@@ -1,14 +1,14 @@
 """What `chords download` is asked for: presets, preset files and repositories of the hub."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from os.path import isfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from chords_cli.errors import UsageError
+from chords_cli.hub import is_repository
 from chords_cli.presets import Preset, available_presets, find_preset, load_preset
-
-_REPO = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ def find_targets(models: Iterable[str], revision: str | None = None) -> tuple[Ta
     """The targets of these names, files and repositories, each once.
 
     Raises:
-        UsageError: There is no such preset, or it is wrong, or takes no revision.
+        UsageError: There is no such preset, or it is wrong, or takes no revision, or the hub has no
+            such names.
     """
     return tuple(dict.fromkeys(_find(model, revision) for model in models))
 
@@ -76,7 +77,18 @@ def _finds(preset: Preset) -> bool:
 
 
 def _find(model: str, revision: str | None) -> Target:
-    names_a_file = model.endswith((".yaml", ".yml")) or Path(model).is_file()
-    if _REPO.fullmatch(model) and not names_a_file:
+    is_file = isfile(model)  # noqa: PTH113 - that of Path raises where a name is too long
+    if is_file or "/" not in model or model.endswith((".yaml", ".yml")):
+        return target_of(find_preset(model), model, revision)
+    if is_repository(model):
         return Target(model, model, revision)
-    return target_of(find_preset(model), model, revision)
+    raise UsageError(f"{model} is not the name of a repository", _hint(model))
+
+
+def _hint(model: str) -> str:
+    """What was meant, if it is an address of the hub or names a revision."""
+    address, _, revision = model.partition("@")
+    name = "/".join(urlsplit(address).path.strip("/").split("/")[:2])
+    if not is_repository(name):
+        return "write owner/name, as in black-forest-labs/FLUX.1-schnell"
+    return f"try `chords download {name}{f' --revision {revision}' if revision else ''}`"

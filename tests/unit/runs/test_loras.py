@@ -61,6 +61,24 @@ def test_several_files_are_refused_by_their_names(folder):
             "name a .safetensors file, a folder or a repository",
         ),
         (
+            "../ink",
+            1.0,
+            "LoRA ../ink does not exist",
+            "name a .safetensors file, a folder or a repository",
+        ),
+        (
+            "",
+            1.0,
+            "LoRA '' does not exist",
+            "name a .safetensors file, a folder or a repository",
+        ),
+        (
+            "x" * 300,
+            1.0,
+            f"LoRA {'x' * 300} does not exist",
+            "name a .safetensors file, a folder or a repository",
+        ),
+        (
             "style/ink.safetensors",
             1.0,
             "LoRA style/ink.safetensors does not exist",
