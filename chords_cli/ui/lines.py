@@ -19,9 +19,8 @@ def plain_lines(console: Console) -> Callable[[events.Event], None]:
     def listen(event: events.Event) -> None:
         progress.apply(event)
         if isinstance(event, events.CoreReady) and progress.all_ready:
-            assert progress.began is not None
             cores = plural(len(progress.cores), "core")
-            console.say(f"{cores} ready after {duration(event.at - progress.began)}")
+            console.say(f"{cores} ready after {duration(event.at - progress.loading_since)}")
         if console.verbose or not isinstance(event, Details):
             line = describe(event, progress)
             if line:

@@ -23,6 +23,7 @@ class CoreProgress:
         done: How many steps of its own walk it has taken, of `evaluations`.
         part: The component that it loads; `loaded` of `to_load` bytes of all components.
         stop: The grid step at which it stands.
+        decodes: The index of the output that it decodes; None when it decodes none.
         corrections: Its last corrections, oldest first.
     """
 
@@ -34,6 +35,7 @@ class CoreProgress:
     done: int = 0
     evaluations: int = 0
     stop: int = 0
+    decodes: int | None = None
     corrections: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
 
 
@@ -46,16 +48,15 @@ class Progress:
         cores: By rank.
         outputs: The outputs of the current prompt that have landed, in order.
         began: When the first event happened, on the events' clock.
-        prompt_began: When the current prompt began.
+        loading_since: When the cores that are there now were first heard of.
     """
 
     resolved: events.RunResolved | None = None
     cores: dict[int, CoreProgress] = field(default_factory=dict)
     prompt: events.PromptStarted | None = None
     outputs: list[events.OutputLanded] = field(default_factory=list)
-    finished: int = 0
     began: float | None = None
-    prompt_began: float | None = None
+    loading_since: float = 0.0
 
     @property
     def plan(self) -> Plan | None:
@@ -75,7 +76,7 @@ class Progress:
     def apply(self, event: events.Event) -> None:
         """Takes note of `event`; unknown events change nothing."""
         if self.began is None:
-            self.began = event.at
+            self.began = self.loading_since = event.at
         self._note(event)
 
     def core(self, rank: int) -> CoreProgress:
@@ -88,13 +89,17 @@ class Progress:
 
     @_note.register
     def _(self, event: events.RunResolved) -> None:
-        self.resolved = event
+        self.resolved, self.prompt, self.outputs = event, None, []
+        ranks = range(len(event.devices))
+        self.cores = {rank: core for rank, core in self.cores.items() if rank in ranks}
         for rank, device in enumerate(event.devices):
             self.core(rank).device = device
             self.core(rank).evaluations = event.plan.evaluations[rank]
 
     @_note.register
     def _(self, event: events.CoreStarted) -> None:
+        if not any(core.state in ("starting", "loading") for core in self.cores.values()):
+            self.cores, self.loading_since = {}, event.at  # a comparison's next model
         self.core(event.core).device = event.device
 
     @_note.register
@@ -109,7 +114,7 @@ class Progress:
 
     @_note.register
     def _(self, event: events.PromptStarted) -> None:
-        self.prompt, self.outputs, self.prompt_began = event, [], event.at
+        self.prompt, self.outputs = event, []
         for rank, core in self.cores.items():
             core.state = "waiting" if rank else "encoding"
             core.done = core.stop = 0
@@ -138,23 +143,17 @@ class Progress:
 
     @_note.register
     def _(self, event: events.CoreDecoding) -> None:
-        self.core(event.core).state = "decoding"
+        core = self.core(event.core)
+        core.state, core.decodes = "decoding", event.index
 
     @_note.register
     def _(self, event: events.OutputSaved) -> None:
-        self._end_decoding()
+        for core in self.cores.values():
+            if core.decodes == event.index:
+                core.decodes = None
+                core.state = "done" if core.done >= core.evaluations else "sampling"
 
     @_note.register
     def _(self, event: events.PromptDone) -> None:
-        self.finished += 1
         for core in self.cores.values():
             core.state = "done"
-
-    @_note.register
-    def _(self, event: events.PromptSkipped) -> None:
-        self.finished += 1
-
-    def _end_decoding(self) -> None:
-        for core in self.cores.values():
-            if core.state == "decoding":
-                core.state = "done" if core.done >= core.evaluations else "sampling"

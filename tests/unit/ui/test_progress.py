@@ -4,6 +4,7 @@ import pytest
 
 from chords_cli import events
 from chords_cli.sampler import chords_plan
+from chords_cli.sampler.stop import StopRule
 from chords_cli.ui.progress import HISTORY, Progress
 from tests.replay import run_events
 
@@ -57,7 +58,7 @@ def test_outputs_and_steps_begin_anew_with_every_prompt():
             break
     assert progress.outputs == []
     assert all(core.done == 0 and not core.corrections for core in progress.cores.values())
-    assert (progress.finished, progress.total) == (1, 2)
+    assert progress.total == 2
 
 
 def test_only_the_last_corrections_are_remembered():
@@ -85,7 +86,37 @@ def test_core_that_saved_an_output_goes_on_sampling_when_it_has_steps_left():
     assert progress.core(3).state == "sampling"
 
 
+def test_a_saved_output_ends_no_other_decoding():
+    progress = Progress()
+    for index, core in enumerate((3, 2)):
+        progress.apply(events.CoreDecoding(core=core, index=index))
+    progress.apply(events.OutputSaved(index=0, path="x.png"))
+    assert (progress.core(3).state, progress.core(2).state) == ("done", "decoding")
+
+
+def test_a_next_plan_leaves_nothing_of_the_one_before():
+    progress = after(events.PromptDone)
+    smaller = chords_plan(50, (0, 16))
+    progress.apply(
+        events.RunResolved(
+            model="Toy", plan=smaller, stop=StopRule(index=1), devices=("cpu",) * 2, output="out"
+        )
+    )
+    assert (sorted(progress.cores), progress.prompt, progress.outputs) == ([0, 1], None, [])
+
+
+def test_the_cores_of_a_next_model_are_counted_and_timed_by_themselves():
+    progress = after(events.PromptDone)
+    for core in (1, 0):
+        progress.apply(events.CoreStarted(core=core, device="cpu", pid=1, at=100.0 - core))
+    for core in (0, 1):
+        assert not progress.all_ready
+        progress.apply(events.CoreReady(core=core, components=(), seconds=1.0))
+    assert progress.all_ready
+    assert (len(progress.cores), progress.loading_since) == (2, 99.0)
+
+
 def test_unknown_events_change_nothing():
     progress = Progress()
     progress.apply(events.Event(at=3.0))
-    assert progress == Progress(began=3.0)
+    assert progress == Progress(began=3.0, loading_since=3.0)
