@@ -29,8 +29,7 @@ def summary(record: Mapping[str, Any]) -> Text:
         ),
         Text(_sampling(record), style="dim"),
     ]
-    if shared := _shared(record):
-        lines.append(Text(shared, style="dim"))
+    lines += [Text(said, style="dim") for said in (_unmet(record), _shared(record)) if said]
     return Text("\n").join(lines)
 
 
@@ -45,10 +44,25 @@ def _sampling(record: Mapping[str, Any]) -> str:
     )
 
 
+def _unmet(record: Mapping[str, Any]) -> str:
+    """That the wish for a small residual came to nothing, where it did."""
+    wanted, entries = record["stop"].get("residual"), record["prompts"]
+    if wanted is None:
+        return ""
+    chosen = [
+        one for entry in entries for one in entry["outputs"] if one["path"] == entry["output"]
+    ]
+    unmet = sum(one.get("residual") is None or one["residual"] >= wanted for one in chosen)
+    if not unmet:
+        return ""
+    which = f" for {unmet} of {plural(len(entries), record['command'])}" if len(entries) > 1 else ""
+    return f"no residual was below {wanted:g}{which}: the result is the last output, core 0's"
+
+
 def _shared(record: Mapping[str, Any]) -> str:
     """Why the seconds do not show the last result's speed-up, where cores share a device."""
     devices, speedup = record["devices"], record["plan"]["steps"] / record["prompts"][-1]["rounds"]
-    if len(devices) == 1 or len(set(devices)) == len(devices):
+    if speedup <= 1 or len(set(devices)) == len(devices):
         return ""
     where = ", ".join(dict.fromkeys(devices))
     return (

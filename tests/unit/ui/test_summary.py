@@ -9,6 +9,7 @@ def record(*devices: str, results: int = 1) -> dict:
     return {
         "command": "image",
         "plan": {"steps": 50, "speedup": 2.38},
+        "stop": {"criterion": "core_index", "index": 1},
         "devices": list(devices),
         "settings": {"output": "outputs/x"},
         "prompts": [{**entry, "output": f"{n}.png"} for n in range(results)],
@@ -37,6 +38,33 @@ def test_summary_speaks_of_the_output_that_became_the_result():
 
 def test_summary_of_one_core_on_the_cpu_has_nothing_to_warn_of():
     assert "share" not in summary(record("cpu")).plain
+
+
+def test_summary_of_a_result_that_came_no_sooner_does_not_speak_of_a_speedup():
+    told = record("cpu", "cpu")
+    told["prompts"][0]["rounds"] = 50
+    assert "share" not in summary(told).plain
+
+
+def by_residual(*residuals: float | None) -> dict:
+    """A record of runs that should end below 0.01, by the residuals of their results."""
+    told = record("cuda:0", "cuda:1", results=len(residuals))
+    told["stop"] = {"criterion": "residual", "residual": 0.01}
+    for entry, residual in zip(told["prompts"], residuals, strict=True):
+        entry["outputs"] = [
+            {"path": None, "residual": 0.5},
+            {"path": entry["output"], "residual": residual},
+        ]
+    return told
+
+
+def test_summary_says_when_no_residual_was_small_enough():
+    last = "the result is the last output, core 0's"
+    told = summary(by_residual(0.02)).plain.splitlines()[-1]
+    assert told == f"no residual was below 0.01: {last}"
+    told = summary(by_residual(0.02, 0.001, None)).plain.splitlines()[-1]
+    assert told == f"no residual was below 0.01 for 2 of 3 images: {last}"
+    assert "no residual" not in summary(by_residual(0.001)).plain
 
 
 def test_paths_are_usable_from_here():
