@@ -36,6 +36,10 @@ class PlanError(UsageError):
     """Integers that do not make a plan."""
 
 
+class StdoutError(ChordsError):
+    """Standard output takes no more; what is said of it goes to stderr, whatever the mode."""
+
+
 class Interrupted(BaseException):
     """The user, or the system, wants the program to end; no handler of errors catches it.
 

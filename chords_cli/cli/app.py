@@ -17,7 +17,7 @@ from chords_cli.cli.loras import with_scales
 from chords_cli.cli.plan import plan
 from chords_cli.cli.presets import presets
 from chords_cli.cli.video import video
-from chords_cli.errors import ChordsError, Interrupted
+from chords_cli.errors import ChordsError, Interrupted, StdoutError
 from chords_cli.ui.console import Console, let_go_of_dead_terminals, never_fail_on_encoding
 
 ENDS = (signal.SIGTERM, signal.SIGHUP)
@@ -76,6 +76,8 @@ def _report(console: Console, error: Exception, arguments: Sequence[str]) -> int
     """Says what went wrong and what to do; returns the exit code of that kind of error."""
     if os.environ.get("CHORDS_DEBUG") == "1":
         console.traceback()
+    if isinstance(error, StdoutError):
+        console = Console()
     if isinstance(error, ChordsError):
         console.error(error.message, error.hint)
         return error.exit_code

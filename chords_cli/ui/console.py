@@ -8,11 +8,14 @@ import json
 import os
 import sys
 import traceback
+from contextlib import suppress
 from typing import Any, Literal
 
 from rich.console import Console as RichConsole
 from rich.console import RenderableType
 from rich.text import Text
+
+from chords_cli.errors import StdoutError
 
 Mode = Literal["human", "json", "quiet"]
 
@@ -40,11 +43,11 @@ class Console:
 
     def show(self, renderable: RenderableType) -> None:
         """Prints a result for people on stdout; bare text is not wrapped."""
-        self.out.print(renderable, soft_wrap=isinstance(renderable, str | Text))
+        self._print(renderable, soft_wrap=isinstance(renderable, str | Text))
 
     def line(self, text: str) -> None:
         """Prints one bare line of data on stdout, whatever the width."""
-        self.out.print(Text(text), soft_wrap=True)
+        self._print(Text(text), soft_wrap=True)
 
     def document(self, document: Any) -> None:
         """Prints the JSON document on stdout."""
@@ -56,10 +59,11 @@ class Console:
             self.err.print(renderable, soft_wrap=isinstance(renderable, str | Text))
 
     def error(self, message: str, hint: str = "") -> None:
-        """Prints an error: two lines on stderr, or the document in `json` mode."""
+        """Prints an error: two lines on stderr, or the document in `json` mode if it can be."""
         if self.mode == "json":
-            self.document({"error": {"message": message, "hint": hint}})
-            return
+            with suppress(StdoutError):
+                self.document({"error": {"message": message, "hint": hint}})
+                return
         self.err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
         if hint:
             self.err.print(Text.assemble(("hint: ", "bold cyan"), hint), soft_wrap=True)
@@ -67,6 +71,21 @@ class Console:
     def traceback(self) -> None:
         """Prints the traceback of the error that is being handled, for developers."""
         self.err.print(Text(traceback.format_exc()), soft_wrap=True)
+
+    def _print(self, renderable: RenderableType, *, soft_wrap: bool) -> None:
+        """Prints on stdout.
+
+        Raises:
+            StdoutError: It takes no more, as a file on a full disk.
+        """
+        try:
+            self.out.print(renderable, soft_wrap=soft_wrap)
+        except OSError as error:
+            _send_to_nowhere(sys.stdout.fileno())  # what is left in its buffer fails no more
+            raise StdoutError(
+                f"standard output cannot be written: {error.strerror}",
+                "make room, or write it elsewhere",
+            ) from error
 
 
 def never_fail_on_encoding() -> None:
@@ -83,6 +102,10 @@ def let_go_of_dead_terminals() -> None:
         try:
             os.write(stream, b"")
         except OSError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream)
-            os.close(nowhere)
+            _send_to_nowhere(stream)
+
+
+def _send_to_nowhere(stream: int) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream)
+    os.close(nowhere)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -194,6 +195,35 @@ def test_a_signal_is_a_plain_line_and_the_exit_code_of_shells(
     monkeypatch.setattr(app.app.registered_commands[1], "callback", interrupted)
     answer = chords("interrupted")
     assert (answer.code, answer.out, answer.err) == (code, "", f"error: {message}\n")
+
+
+_FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not _FULL.exists(), reason="no device that is always full")
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["plan"], 1, "error: standard output cannot be written: No space left"),
+        (
+            ["plan", "--json"],
+            1,
+            "error: standard output cannot be written: No space left",
+        ),
+        (["plan", "--json", "--cores", "0"], 2, "error: cores is 0"),
+    ],
+)
+def test_full_disk_behind_stdout_is_an_error_in_two_lines(arguments, code, said):
+    with _FULL.open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "chords_cli", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    lines = done.stderr.splitlines()
+    assert (done.returncode, len(lines)) == (code, 2)
+    assert lines[0].startswith(said)
 
 
 def test_reader_that_leaves_early_is_met_in_silence():
