@@ -32,13 +32,16 @@ def check_writable(folder: Path) -> None:
         ) from error
 
 
-def check_free(folder: Path, names: Sequence[str], *, resumable: bool = False) -> None:
+def check_free(
+    folder: Path, names: Sequence[str], *, resumable: bool = False, why: str = ""
+) -> None:
     """Accepts names that no file in `folder` has yet.
 
     Args:
         folder: Need not be there.
         names: Of the files to be made.
         resumable: Whether the command can keep what is done, and has an option for it.
+        why: What else to say of the files that are there.
 
     Raises:
         UsageError: A file is there; the hint names the ways out.
@@ -48,9 +51,8 @@ def check_free(folder: Path, names: Sequence[str], *, resumable: bool = False) -
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         resume = " add --resume to keep what is done," if resumable else ""
         raise UsageError(
-            f"{folder / there[0]}{more} exist already"
-            if more
-            else f"{folder / there[0]} exists already",
+            f"{folder / there[0]}{more} exist{'' if more else 's'} already"
+            + (f", {why}" if why else ""),
             f"choose another --output,{resume} or --overwrite to replace it",
         )
 

@@ -21,6 +21,8 @@ from chords_cli.runs.takes import Take
 
 RECORD = "run.json"
 
+_OTHERS = "made with other settings or by something else"
+
 Entry = dict[str, Any]
 
 
@@ -48,9 +50,12 @@ def look_back(settings: Settings) -> Earlier:
     check_writable(settings.output)
     earlier = _done_before(settings) if settings.resume else Earlier()
     if not settings.overwrite:
-        names = () if settings.resume else (RECORD,)
         left = (take for take in settings.takes if take.number not in earlier.done)
-        check_free(settings.output, [*names, *_in_the_way(settings, left)], resumable=True)
+        names = list(_in_the_way(settings, left))
+        if settings.resume:
+            check_free(settings.output, names, why=_OTHERS)
+        else:
+            check_free(settings.output, [RECORD, *names], resumable=True)
     return earlier
 
 

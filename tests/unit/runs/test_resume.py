@@ -194,7 +194,8 @@ def test_resume_refuses_what_was_made_with_a_lora_that_is_gone(resolved, lora, r
     assert refusal(resolved(resume=True))[0] == (
         f"{folder} was made with other settings: loras was {loras}, is None"
         if record
-        else f"{folder / '0001-a-cat-s42.png'} exists already"
+        else f"{folder / '0001-a-cat-s42.png'} exists already, made with other settings or by "
+        "something else"
     )
 
 
@@ -208,7 +209,11 @@ def test_resume_leaves_a_file_alone_that_is_not_of_the_same_take(resolved):
     folder = resolved().output
     folder.mkdir()
     (folder / "0001-a-cat-s42.png").write_text("mine")
-    assert refusal(resolved(resume=True))[0] == f"{folder / '0001-a-cat-s42.png'} exists already"
+    assert refusal(resolved(resume=True)) == (
+        f"{folder / '0001-a-cat-s42.png'} exists already, made with other settings or by something "
+        "else",
+        "choose another --output, or --overwrite to replace it",
+    )
 
 
 @pytest.mark.parametrize(
