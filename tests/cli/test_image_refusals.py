@@ -125,7 +125,7 @@ REFUSED = {
     ),
     "output that the system does not make": (
         ["--output", "/proc/foo"],
-        "output /proc/foo cannot be made: No such file or directory",
+        "output /proc/foo cannot be used: No such file or directory",
         "choose another --output",
     ),
     "resume without a folder": (
