@@ -175,6 +175,7 @@ def _ended_by(number: signal.Signals, phrase: str, process: subprocess.Popen[str
     _read_until(process, phrase)
     family = _family(process.pid)
     os.killpg(process.pid, number)  # as a terminal does: to every process of the group
+    os.killpg(process.pid, number)  # and once more, by those who do not wait
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 128 + number
     assert not _alive(family)
