@@ -7,7 +7,7 @@ cores load from disk alone, so a run works with local files and remembers the na
 import importlib.util
 import math
 from collections.abc import Sequence
-from os.path import isdir, isfile  # unlike those of Path, they say no to what is too long
+from os.path import isdir, isfile
 from pathlib import Path
 
 from chords_cli.errors import UsageError

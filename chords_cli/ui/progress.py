@@ -98,7 +98,7 @@ class Progress:
 
     @_note.register
     def _(self, event: events.CoreStarted) -> None:
-        if not any(core.state in ("starting", "loading") for core in self.cores.values()):
+        if self.cores and all(core.state == "done" for core in self.cores.values()):
             self.cores, self.loading_since = {}, event.at  # a comparison's next model
         self.core(event.core).device = event.device
 

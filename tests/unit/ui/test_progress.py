@@ -116,6 +116,14 @@ def test_the_cores_of_a_next_model_are_counted_and_timed_by_themselves():
     assert (len(progress.cores), progress.loading_since) == (2, 99.0)
 
 
+def test_a_core_that_is_ready_before_another_starts_is_counted():
+    progress = Progress()
+    for core in (0, 1):
+        progress.apply(events.CoreStarted(core=core, device="cpu", pid=1))
+        progress.apply(events.CoreReady(core=core, components=(), seconds=1.0))
+    assert (progress.all_ready, len(progress.cores)) == (True, 2)
+
+
 def test_unknown_events_change_nothing():
     progress = Progress()
     progress.apply(events.Event(at=3.0))
