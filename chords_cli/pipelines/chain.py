@@ -174,8 +174,7 @@ class ChainScheduler:
         return_dict: bool = True,
         **kwargs: Any,
     ) -> Any:
-        names = list(inspect.signature(stock).parameters)[4:]
-        arguments = dict(zip(names, args, strict=False)) | kwargs
+        arguments = dict(zip(_further_parameters(stock), args, strict=False)) | kwargs
         with self._stock_grid():
             latent = self._chain.move(sample, model_output, arguments)
         return SchedulerOutput(prev_sample=latent) if return_dict else (latent, None)
@@ -196,6 +195,12 @@ class ChainScheduler:
             yield
         finally:
             self.timesteps = shown
+
+
+@functools.cache
+def _further_parameters(step: Callable[..., Any]) -> tuple[str, ...]:
+    """What a scheduler's `step` takes after itself, the drift, the timestep and the latent."""
+    return tuple(inspect.signature(step).parameters)[4:]
 
 
 _LED = {"set_timesteps": "_make_grid", "step": "_take_step", "scale_model_input": "_scale_input"}

@@ -22,7 +22,7 @@ them far outside of [-1, 1]."""
 
 
 def linear_grid(solver: "StockSolver", name: str, clock: list[float]) -> LinearGrid:
-    """The factors of the scheduler `name` behind `solver`, whose grid is set.
+    """The factors of the scheduler `name` behind `solver`, whose grid is set, all on the host.
 
     Raises:
         UsageError: Its steps are not linear, or not finite.

@@ -32,14 +32,25 @@ class StockSolver:
     """`sampler.Solver` made of a scheduler's own steps on the pipeline's own grid.
 
     `grid` are the T timesteps of the full grid, set when the pipeline has made them; `arguments`
-    what the pipeline hands to `step` beside the three tensors.
+    what the pipeline hands to `step` beside the three tensors. Latents and drifts lie on any
+    device; the timesteps that steps and jumps name lie on the host, so that no step waits for the
+    device to learn where it is.
     """
 
     def __init__(self, scheduler: SchedulerMixin) -> None:
         self._scheduler = scheduler
         self._stock = stock_class(type(scheduler))
-        self.grid: Tensor = torch.empty(0)
+        self.grid = torch.empty(0)
         self.arguments: dict[str, Any] = {}
+
+    @property
+    def grid(self) -> Tensor:
+        """The timesteps of the full grid, shape (T,), on the device where the pipeline has them."""
+        return self._grid
+
+    @grid.setter
+    def grid(self, timesteps: Tensor) -> None:
+        self._grid, self._host_grid = timesteps, timesteps.cpu()
 
     def fine(self, latent: Tensor, drift: Tensor, step: int) -> Tensor:
         """The stock step, history and all."""
@@ -73,19 +84,29 @@ class StockSolver:
 
     def linear_grid(self) -> LinearGrid:
         """The factors of the fine steps; drifts are interpolated in sigma where there is one."""
-        name = self._stock.__name__
-        clock = self.grid if name in DDIM_FAMILY else self._scheduler.sigmas[:-1]
-        return linear_grid(self, name, [float(moment) for moment in clock])
+        name, host = self._stock.__name__, self._on_host()
+        clock = host.grid if name in DDIM_FAMILY else host._scheduler.sigmas[:-1]
+        return linear_grid(host, name, clock.tolist())
+
+    def _on_host(self) -> "StockSolver":
+        """The same steps with everything on the host, where a number costs no device a kernel."""
+        scheduler = copy.copy(self._scheduler)
+        for name, value in vars(scheduler).items():
+            if isinstance(value, Tensor):
+                setattr(scheduler, name, value.cpu())
+        solver = StockSolver(scheduler)
+        solver.grid, solver.arguments = self._host_grid, self.arguments
+        return solver
 
     def _step(self, scheduler: SchedulerMixin, latent: Tensor, drift: Tensor, step: int) -> Tensor:
-        timestep = self.grid[step]
+        timestep = self._host_grid[step]
         return self._stock.step(
             scheduler, drift, timestep, latent, return_dict=False, **self.arguments
         )[0]
 
     def _two_sigmas(self, scratch: SchedulerMixin, start: int, stop: int) -> None:
         scratch.sigmas = torch.stack([scratch.sigmas[start], scratch.sigmas[stop]])
-        scratch.timesteps = self.grid[start : start + 1]
+        scratch.timesteps = self._host_grid[start : start + 1]
         scratch.num_inference_steps = 1
         scratch._step_index = scratch._begin_index = 0
         _empty_history(scratch)
@@ -95,8 +116,8 @@ class StockSolver:
     def _stride(self, scratch: SchedulerMixin, start: int, stop: int) -> None:
         # the stock step from the grid step before `stop` ends one stride below its timestep
         stride = scratch.config.num_train_timesteps // scratch.num_inference_steps
-        target = int(self.grid[stop - 1]) - stride
-        scratch.num_inference_steps = _Stride(int(self.grid[start]) - target)
+        target = int(self._host_grid[stop - 1]) - stride
+        scratch.num_inference_steps = _Stride(int(self._host_grid[start]) - target)
 
 
 class _Stride:

@@ -6,6 +6,7 @@ same object runs in a worker behind a pipeline's scheduler and, K at a time, in 
 (`simulate`). Which algorithm has which core is said in `sampler.algorithms`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,6 +49,10 @@ class Link(Protocol):
         ...
 
 
+Measure = Callable[[], Tensor]
+"""A number that is computed when somebody asks for it: a scalar, on the device of the latents."""
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """What a core did in one round.
@@ -55,12 +60,13 @@ class Move:
     Attributes:
         latent: Where it stands now.
         preview: Its coarse shot to the end of the grid, in the one round in which it makes it.
-        correction: How far the slower core moved it (RMS in latent units); None without one.
+        correction: Tells how far the slower core moved it (RMS in latent units); None without one.
+            Nothing depends on it, so it costs the round nothing unless it is asked for.
     """
 
     latent: Tensor
     preview: Tensor | None = None
-    correction: float | None = None
+    correction: Measure | None = None
 
 
 class Core(Protocol):
@@ -87,6 +93,6 @@ def widened(latent: Tensor) -> Tensor:
     return latent.to(torch.promote_types(latent.dtype, torch.float32))
 
 
-def rms(latent: Tensor) -> float:
-    """Root mean square over all elements: the size of a difference in latent units."""
-    return float(latent.float().square().mean().sqrt())
+def rms(latent: Tensor) -> Tensor:
+    """Root mean square over all elements: the size of a difference in latent units, a scalar."""
+    return latent.float().square().mean().sqrt()

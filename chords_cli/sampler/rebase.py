@@ -1,5 +1,7 @@
 """A core of the wavefront: torch only. What it multiplies with what is in `sampler.wavefront`."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -25,6 +27,7 @@ class WavefrontCore:
         self._fills: list[Fill] = []
         self._faster_fills: list[Fill] = []
         self._known: dict[int, Tensor] = {}
+        self._dtypes: dict[tuple[torch.dtype, torch.dtype], torch.dtype] = {}
         self._round = 0
 
     def advance(self, latent: Tensor, drift: Tensor) -> Move:
@@ -45,9 +48,9 @@ class WavefrontCore:
         if round in self._outgoing:
             fill = self._faster_fills[round]
             self._link.send(round, (wide * fill.carry).add_(self._known[step], alpha=fill.slower))
-        # what only this core wants to know waits until the next one has its message
-        rectified = round in self._incoming
-        correction = self._correction(wide, latent, drift, step, stop) if rectified else None
+        correction = None
+        if round in self._incoming:
+            correction = partial(self._correction, wide, latent, drift, step, stop)
         self._forget(round)
         self._solver.settle(stop, jumped=stop > step + 1, rectified=not self._exact)
         preview = previewed(self._plan, self._core, round, self._solver, latent, drift)
@@ -88,13 +91,17 @@ class WavefrontCore:
 
     def _correction(
         self, rebased: Tensor, latent: Tensor, drift: Tensor, step: int, stop: int
-    ) -> float:
+    ) -> Tensor:
         """How far the result is from where the core would have gone alone."""
         return rms(rebased - self._solver.jump(widened(latent), widened(drift), step, stop))
 
     def _carried(self, latent: Tensor, drift: Tensor, step: int) -> torch.dtype:
         """The dtype in which the sampler's own step would hand the latent on."""
-        return self._solver.jump(latent.new_zeros(1), drift.new_zeros(1), step, step + 1).dtype
+        given = latent.dtype, drift.dtype
+        if given not in self._dtypes:
+            shot = self._solver.jump(latent.new_zeros(1), drift.new_zeros(1), step, step + 1)
+            self._dtypes[given] = shot.dtype
+        return self._dtypes[given]
 
     def _forget(self, round: int) -> None:
         """Drops what no later fill reads: behind the slower core, but for the last two."""

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from chords_cli.sampler.core import Link, Move, Solver, previewed, rms, widened
+from chords_cli.sampler.core import Link, Measure, Move, Solver, previewed, rms, widened
 from chords_cli.sampler.plan import Plan
 
 
@@ -44,14 +44,14 @@ class ChordsCore:
         self._solver.settle(stop, jumped=jumped, rectified=rectified)
         return Move(moved, preview, correction)
 
-    def _rectify(self, moved: Tensor, round: int, stop: int) -> tuple[Tensor, float]:
+    def _rectify(self, moved: Tensor, round: int, stop: int) -> tuple[Tensor, Measure]:
         assert self._anchor is not None, "a plan rectifies no core before it has been at its anchor"
         step, latent, drift = self._anchor
         own = self._jump(latent, drift, step, stop)
         slower = self._link.receive(round, like=own)
         rectified = (moved.to(own.dtype) - own) + slower
         self._anchor, self._anchor_step = None, stop
-        return rectified.to(moved.dtype), rms(slower - own)
+        return rectified.to(moved.dtype), lambda: rms(slower - own)
 
     def _jump(self, latent: Tensor, drift: Tensor, start: int, stop: int) -> Tensor:
         """A jump whose difference to another one is taken: in float32 at least."""
