@@ -1,7 +1,8 @@
 """Latents between neighbouring cores: the only user of torch.distributed.
 
-One path for every device: gloo on the host's loopback, staged through host memory, found through
-a file in a private directory. Sends do not wait; a receive waits only for a core that is late.
+One path for every device: gloo on the host's loopback, staged through host memory
+(`engine.staging`), found through a file in a private directory. Sends do not wait; a receive waits
+only for a core that is late.
 
 A job may end before its plan does (`Stop`). So that the next job finds an empty line, every job
 closes it: a core that has not sent all of its latents sends a void one in the place of the next,
@@ -14,7 +15,7 @@ import re
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from chords_cli.engine.staging import HostStaging, Staging
 from chords_cli.errors import ChordsError
 
 _BACKLOG = 8
@@ -40,10 +42,18 @@ class LostNeighbourError(ChordsError):
 
 
 class Exchange:
-    """This core's ends of all lines, for the life of a pool."""
+    """This core's ends of all lines, for the life of a pool; `staging` is its device's."""
 
-    def __init__(self, core: int, cores: int, rendezvous: Path, timeout: float) -> None:
+    def __init__(
+        self,
+        core: int,
+        cores: int,
+        rendezvous: Path,
+        timeout: float,
+        staging: Staging | None = None,
+    ) -> None:
         self.core, self.cores = core, cores
+        self.staging = staging or HostStaging()
         self._rendezvous, self._timeout = rendezvous, timedelta(seconds=timeout)
 
     def open(self) -> None:
@@ -126,7 +136,7 @@ class Line:
         self._exchange = exchange
         self._slower, self._faster = exchange.core - 1, exchange.core + 1
         self._sends, self._receives = deque(sends), deque(receives)
-        self._underway: deque[tuple[Tensor, dist.Work | None]] = deque()
+        self._underway: deque[tuple[Tensor, Callable[[], dist.Work | None]]] = deque()
         self._shape = torch.Size()
         self.ended = False
         self.waited = 0.0
@@ -137,10 +147,9 @@ class Line:
 
     def send(self, round: int, latent: Tensor) -> None:
         assert self._sends[0] == round, "a core sends in the order of its plan"
-        parcel = torch.empty(latent.numel() + 1)
-        parcel[:-1].view(latent.shape).copy_(latent)
+        parcel = self._exchange.staging.parcel(latent.numel() + 1)
         parcel[-1] = 1
-        self._post(parcel)
+        self._post(parcel, latent)
 
     def receive(self, round: int, like: Tensor) -> Tensor:
         """The latent of `round`; zeros from a slower core that has stopped, as `ended` tells."""
@@ -150,7 +159,7 @@ class Line:
         assert self._receives[0] == round, "a core receives in the order of its plan"
         arrived = self._take()
         self.waited += time.monotonic() - began
-        return arrived.to(like.device)
+        return self._exchange.staging.receive(arrived, like)
 
     def close(self) -> None:
         """Leaves nothing on the way, whether the plan was followed to its end or not."""
@@ -162,22 +171,33 @@ class Line:
         while self._underway:
             self._settle()
 
-    def _post(self, parcel: Tensor) -> None:
+    def _post(self, parcel: Tensor, latent: Tensor | None = None) -> None:
+        """Sends `parcel`, in which `latent` travels; None, where it is void."""
         if len(self._underway) == _BACKLOG:
             self._settle()
-        with self._exchange.naming(self._faster):
-            work = dist.isend(parcel, self._faster, tag=self._sends.popleft())
-        self._underway.append((parcel, work))
+        tag = self._sends.popleft()
+
+        def post() -> dist.Work | None:
+            with self._exchange.naming(self._faster):
+                return dist.isend(parcel, self._faster, tag=tag)
+
+        if latent is None:
+            work = post()
+            self._underway.append((parcel, lambda: work))
+        else:
+            room = parcel[:-1].view(latent.shape)
+            self._underway.append((parcel, self._exchange.staging.send(latent, room, post)))
 
     def _settle(self) -> None:
         """Waits until the oldest latent on the way has arrived, and lets go of it."""
-        _, work = self._underway.popleft()
+        _, posted = self._underway.popleft()
+        work = posted()
         with self._exchange.naming(self._faster):
             if work:
                 work.wait()
 
     def _take(self) -> Tensor:
-        parcel = torch.empty(self._shape.numel() + 1)
+        parcel = self._exchange.staging.parcel(self._shape.numel() + 1)
         with self._exchange.naming(self._slower):
             dist.recv(parcel, self._slower, tag=self._receives.popleft())
         if not parcel[-1]:

@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from chords_cli.engine.messages import (
     WorkerSpec,
 )
 from chords_cli.engine.output import redirect_output
+from chords_cli.engine.staging import staging_for
 from chords_cli.errors import ChordsError
 from chords_cli.events import (
     CoreArrived,
@@ -38,6 +40,12 @@ from chords_cli.events import (
     CoreReady,
     CoreStarted,
     CoreStepped,
+)
+from chords_cli.pipelines.accelerator import (
+    is_out_of_memory,
+    make_current,
+    peak_memory,
+    reset_peak_memory,
 )
 from chords_cli.pipelines.chain import Chain
 from chords_cli.pipelines.loading import load_pipeline, loaded_components
@@ -56,7 +64,7 @@ def run_worker(spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> None
     quiet_environment()
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     try:
-        _Worker(spec, pipe).serve()
+        _Worker(spec, _Pipe(pipe)).serve()
     except EOFError:
         return  # the pool is gone
     except Exception as error:  # noqa: BLE001  the border of the process: nothing may get lost
@@ -77,7 +85,7 @@ def _failure(spec: WorkerSpec, error: Exception) -> Failed:
     host_is_full = isinstance(error, MemoryError) or any(
         words in message for words in ("DefaultCPUAllocator", "Storage size calculation")
     )
-    if host_is_full or isinstance(error, torch.OutOfMemoryError):
+    if host_is_full or is_out_of_memory(error):
         message = f"out of memory on {'cpu' if host_is_full else spec.device}"
         hint = (
             "use a smaller --width, --height or --frames, a preset with tiling, or devices with "
@@ -109,11 +117,22 @@ class _Task:
     finished: bool = False
 
 
+class _Pipe:
+    """The worker's end of its pipe, on which reports of the device speak beside the loop."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe, self._speaking = pipe, threading.Lock()
+        self.poll, self.recv = pipe.poll, pipe.recv
+
+    def send(self, message: object) -> None:
+        with self._speaking:
+            self._pipe.send(message)
+
+
 class _Worker:
-    def __init__(self, spec: WorkerSpec, pipe: Connection) -> None:
+    def __init__(self, spec: WorkerSpec, pipe: _Pipe) -> None:
         self._spec, self._pipe, self._cores = spec, pipe, spec.cores
         self._device = torch.device(spec.device)
-        self._exchange = Exchange(spec.core, spec.cores, Path(spec.rendezvous), spec.timeout)
 
     def serve(self) -> None:
         self._load()
@@ -126,8 +145,11 @@ class _Worker:
         spec, core, began = self._spec, self._spec.core, time.monotonic()
         self._pipe.send(CoreStarted(core=core, device=spec.device, pid=os.getpid()))
         torch.set_num_threads(spec.threads)
-        if self._device.type == "cuda":
-            torch.cuda.set_device(self._device)
+        make_current(self._device)
+        self._staging = staging_for(self._device)
+        self._exchange = Exchange(
+            core, spec.cores, Path(spec.rendezvous), spec.timeout, self._staging
+        )
         reading = Reading(
             lambda what, done, total: self._pipe.send(
                 CoreLoading(core=core, what=what, done=done, total=total)
@@ -161,8 +183,7 @@ class _Worker:
         torch.set_num_threads(job.threads)
         if job.encodes:
             self._pipeline.forget()
-        if self._device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(self._device)
+        reset_peak_memory(self._device)
 
     def _do(self, job: Job) -> None:
         self._prepare(job)
@@ -180,6 +201,7 @@ class _Worker:
         hit = next((h for h in plan.hits if h.core == core and h.index > 0), None)
         if hit and latent is not None and not task.stopped:
             self._land(task, hit.index, hit.round, latent)
+        self._staging.finish()
         self._pipe.send(CoreArrived(core=core))
         line.close()
         self._serve_outputs(task)
@@ -219,25 +241,35 @@ class _Worker:
         plan, core, waited = task.job.plan, self._spec.core, task.line.waited
         step, stop = plan.walks[core][round], plan.stop(core, round)
         move = moving.advance(latent, drift)
-        if move.preview is not None:
-            self._land(task, 0, plan.hits[0].round, move.preview)
-        self._pipe.send(
-            CoreStepped(
+        if (preview := move.preview) is not None:
+            self._staging.report(
+                lambda: preview, partial(self._land, task, 0, plan.hits[0].round, preview)
+            )
+        self._staging.report(
+            move.correction,
+            partial(
+                self._tell_stepped,
                 core=core,
                 round=round,
                 step=step,
                 stop=stop,
                 evaluations=plan.evaluations[core],
-                correction=move.correction,
                 waited=task.line.waited - waited,
-            )
+            ),
         )
         self._hear(task)
         task.stopped |= task.line.ended
         return move.latent
 
-    def _land(self, task: _Task, index: int, round: int, latent: Tensor) -> None:
-        if not latent.isfinite().all():
+    def _tell_stepped(self, correction: Tensor | None, **facts: Any) -> None:
+        size = None if correction is None else float(correction)
+        self._pipe.send(CoreStepped(correction=size, **facts))
+
+    def _land(
+        self, task: _Task, index: int, round: int, latent: Tensor, host: Tensor | None = None
+    ) -> None:
+        found = latent if host is None else host
+        if not found.isfinite().all():
             dtype = self._spec.model.dtype
             wider = "--dtype bfloat16, or " if dtype == "float16" else ""
             raise ChordsError(
@@ -251,7 +283,7 @@ class _Worker:
                 core=self._spec.core,
                 index=index,
                 round=round,
-                latent=pack(latent),
+                latent=pack(found),
                 at=time.monotonic(),
             )
         )
@@ -296,6 +328,4 @@ class _Worker:
 
     def _peak_memory(self) -> tuple[int | None, int]:
         host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        if self._device.type != "cuda":
-            return None, host
-        return torch.cuda.max_memory_allocated(self._device), host
+        return peak_memory(self._device), host

@@ -12,9 +12,8 @@ import torch
 from diffusers import DiffusionPipeline
 from torch import nn
 
+from chords_cli.pipelines.accelerator import HOST, free_memory
 from chords_cli.pipelines.spec import ModelSpec
-
-HOST = torch.device("cpu")
 
 
 class Encoders:
@@ -47,11 +46,6 @@ def leaves(policy: str, *, size: int, free: int | None) -> bool:
     if free is None or policy == "never":
         return False
     return policy == "always" or free < size
-
-
-def free_memory(device: torch.device) -> int | None:
-    """Bytes that are free on a device; None for the host, whose memory is where they would go."""
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
 
 
 def weight_bytes(part: nn.Module) -> int:

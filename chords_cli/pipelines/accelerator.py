@@ -1,0 +1,51 @@
+"""What every kind of accelerator is asked for here, by the names that torch gives to all of them.
+
+CUDA and ROCm share one set of names (`cuda`), Intel's GPUs are `xpu`, Apple's is `mps`. Each has a
+module of its own in torch with the same functions; what one of them lacks is answered here.
+"""
+
+from typing import Any
+
+import torch
+
+HOST = torch.device("cpu")
+
+_QUEUED = ("cuda", "xpu")
+"""Kinds whose work can be spread over several streams."""
+
+
+def has_streams(device: torch.device) -> bool:
+    """Whether copies can run beside the work of a device."""
+    return device.type in _QUEUED
+
+
+def module_of(device: torch.device) -> Any:
+    """The module of torch for the kind of `device`, such as `torch.cuda`."""
+    return torch.get_device_module(device)
+
+
+def make_current(device: torch.device) -> None:
+    """Has everything that names no index go to `device` in this thread."""
+    if device.type in _QUEUED:
+        module_of(device).set_device(device)
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that are free on a device; None where it shares the host's memory."""
+    return int(module_of(device).mem_get_info(device)[0]) if device.type in _QUEUED else None
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """The most bytes that tensors took on a device since `reset_peak_memory`; None on the host."""
+    return int(module_of(device).max_memory_allocated(device)) if device.type in _QUEUED else None
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Begins anew to watch for the most bytes that tensors take on a device."""
+    if device.type in _QUEUED:
+        module_of(device).reset_peak_memory_stats(device)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device had no memory left; Apple's kind has no class of error for it."""
+    return isinstance(error, torch.OutOfMemoryError) or "MPS backend out of memory" in str(error)
