@@ -1,17 +1,51 @@
-"""Which devices there are, and which core runs where."""
+"""Which devices there are, what memory they have, and which core runs where.
 
+Torch knows, and is asked in a process of its own (`engine.start`): importing it here would take
+longer than everything else that happens before a run starts.
+"""
+
+import functools
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
+from chords_cli.engine.start import ask
 from chords_cli.errors import UsageError
 
+KINDS = ("cuda", "xpu", "mps")
+"""Accelerators that a core can run on: NVIDIA's and AMD's, Intel's, Apple's."""
 
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Memory:
+    """A device's memory in bytes, as far as it is known, and the name that its maker gave it."""
+
+    title: str
+    total: int | None = None
+    free: int | None = None
+
+
+@functools.cache
 def available_devices() -> tuple[str, ...]:
-    """The devices of this machine that torch can use: its CUDA devices, else `cpu`."""
-    import torch
+    """The devices of this machine that torch can use: its accelerators, else `cpu`.
 
-    count = torch.cuda.device_count()
-    return tuple(f"cuda:{number}" for number in range(count)) or ("cpu",)
+    Raises:
+        ChordsError: Torch cannot be asked.
+    """
+    return tuple(ask(find_devices)) or ("cpu",)
+
+
+def device_memory(devices: Collection[str]) -> dict[str, Memory]:
+    """What memory these devices have; asking takes a moment on each of them.
+
+    Raises:
+        ChordsError: Torch cannot be asked.
+    """
+    accelerators = [device for device in dict.fromkeys(devices) if device != "cpu"]
+    found = ask(functools.partial(measure_devices, accelerators)) if accelerators else {}
+    return {device: found.get(device) or _host_memory() for device in dict.fromkeys(devices)}
 
 
 def assign_devices(requested: Sequence[str], cores: int) -> tuple[str, ...]:
@@ -20,18 +54,74 @@ def assign_devices(requested: Sequence[str], cores: int) -> tuple[str, ...]:
     Raises:
         UsageError: A device that torch does not know or this machine does not have.
     """
-    devices = tuple(map(_checked, requested)) or available_devices()
+    devices = checked_devices(requested)
     return tuple(devices[core % len(devices)] for core in range(cores))
 
 
+def checked_devices(requested: Sequence[str]) -> tuple[str, ...]:
+    """`requested` as torch writes them, once each; `available_devices` when empty.
+
+    Raises:
+        UsageError: A device that torch does not know or this machine does not have.
+    """
+    return tuple(dict.fromkeys(map(_checked, requested))) or available_devices()
+
+
+def find_devices() -> list[str]:
+    """The accelerators that torch can use, asked in the process that calls this."""
+    import torch
+
+    if not torch.accelerator.is_available():
+        return []
+    current = torch.accelerator.current_accelerator()
+    kind = current.type if current else ""
+    if kind not in KINDS:
+        return []
+    if kind == "mps":
+        return ["mps"]
+    return [f"{kind}:{number}" for number in range(torch.accelerator.device_count())]
+
+
+def measure_devices(devices: Sequence[str]) -> dict[str, Memory]:
+    """What memory accelerators have, asked in the process that calls this."""
+    import torch
+
+    found = {}
+    for name in devices:
+        device = torch.device(name)
+        module = torch.get_device_module(device)
+        if device.type == "mps":
+            found[name] = Memory(title="Apple GPU", total=module.recommended_max_memory())
+        else:
+            free, total = module.mem_get_info(device)
+            title = module.get_device_name(device)
+            found[name] = Memory(title=title, total=total, free=free)
+    return found
+
+
+def _host_memory() -> Memory:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii")
+    except OSError:
+        return Memory(title="host", total=total)
+    available = re.search(r"^MemAvailable: +(\d+) kB$", lines, re.MULTILINE)
+    return Memory(title="host", total=total, free=int(available[1]) * 1024 if available else None)
+
+
 def _checked(device: str) -> str:
-    name = "cuda:0" if device == "cuda" else device
+    name = f"{device}:0" if device in ("cuda", "xpu") else device
+    name = "mps" if name == "mps:0" else name
     if name == "cpu":
         return name
-    if not re.fullmatch(r"cuda:\d+", name):
+    kind = name.partition(":")[0]
+    if kind not in KINDS or not re.fullmatch(r"(cuda|xpu):\d+|mps(:\d+)?", name):
         raise UsageError(
-            f"device {device!r} is not known", "write --devices cpu or --devices cuda:0,cuda:1"
+            f"device {device!r} is not known",
+            "write --devices cpu, --devices cuda:0,cuda:1, or xpu:0 or mps in the same way",
         )
+    if kind == "mps" and name != "mps":
+        raise UsageError(f"device {device} does not exist: mps is one device", "try --devices mps")
     there = available_devices()
     if name not in there:
         raise UsageError(

@@ -4,28 +4,24 @@ What goes wrong in one is reported once, by the core that is the cause; what is 
 is ended at once.
 """
 
-import multiprocessing
 import os
 import shutil
 import signal
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from chords_cli.engine.entry import run
 from chords_cli.engine.messages import Failed, Quit, WorkerSpec
-from chords_cli.engine.output import LOG_VARIABLE, PIPELINE_VARIABLE, last_line
+from chords_cli.engine.output import last_line
+from chords_cli.engine.start import Context, Start, preload, start_log, start_method, starting
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.pipelines.spec import ModelSpec
-
-_START_LOG = "start.log"
-"""Where the process that workers are forked from writes, in the pool's own folder."""
 
 _QUIT_SECONDS = 5.0
 """How long workers may take to end by themselves."""
@@ -56,15 +52,15 @@ class Workers:
 
     def start(
         self, model: ModelSpec, devices: Sequence[str], decoders: frozenset[int], timeout: float
-    ) -> None:
-        """Starts core k on `devices[k]`; Ctrl-C reaches none of them.
+    ) -> Start:
+        """Starts core k on `devices[k]`; Ctrl-C reaches none of them. Tells how they began.
 
         Raises:
             ChordsError: The system refuses a process, or the one that they are forked from died.
         """
-        context = multiprocessing.get_context("forkserver")
-        with _blocked_sigint():
-            self._start_forkserver(context, model)
+        preload(model.pipeline)
+        start = start_method(devices)
+        with starting():
             for core, device in enumerate(devices):
                 spec = WorkerSpec(
                     core=core,
@@ -77,7 +73,8 @@ class Workers:
                     timeout=timeout,
                     log=str(self._folder / f"core-{core}.log"),
                 )
-                self._workers.append(self._start(context, spec))
+                self._workers.append(self._start(start.context, spec))
+        return start
 
     def __len__(self) -> int:
         return len(self._workers)
@@ -126,28 +123,11 @@ class Workers:
         self._workers.clear()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _start_forkserver(
-        self, context: multiprocessing.context.ForkServerContext, model: ModelSpec
-    ) -> None:
-        context.set_forkserver_preload(["chords_cli.engine.preload"])
-        told = {
-            LOG_VARIABLE: str(self._folder / _START_LOG),
-            PIPELINE_VARIABLE: model.pipeline,
-        }
-        os.environ.update(told)
-        try:
-            ensure_running()
-        finally:
-            for name in told:
-                del os.environ[name]
-
-    def _start(
-        self, context: multiprocessing.context.ForkServerContext, spec: WorkerSpec
-    ) -> _Worker:
+    def _start(self, context: Context, spec: WorkerSpec) -> _Worker:
         try:
             return _start(context, spec)
         except (EOFError, ConnectionError) as error:
-            quoted = last_line(self._folder / _START_LOG)[:200]
+            quoted = last_line(start_log())[:200]
             raise ChordsError(
                 f"the process that starts the cores died{f' ({quoted})' if quoted else ''}",
                 "run it again; if the system killed it for its memory, free some first",
@@ -205,7 +185,7 @@ def threads_each(cores: int) -> int:
     return max(1, _cpus() // cores)
 
 
-def _start(context: multiprocessing.context.ForkServerContext, spec: WorkerSpec) -> _Worker:
+def _start(context: Context, spec: WorkerSpec) -> _Worker:
     pipe, their_pipe = context.Pipe()
     lifeline, their_lifeline = context.Pipe()
     process = context.Process(
@@ -252,13 +232,3 @@ def _cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-@contextmanager
-def _blocked_sigint() -> Iterator[None]:
-    """Processes started inside inherit that SIGINT is blocked."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -29,7 +29,6 @@ from chords_cli.engine.messages import (
     Stop,
     WorkerSpec,
 )
-from chords_cli.engine.output import redirect_output
 from chords_cli.engine.staging import staging_for
 from chords_cli.errors import ChordsError
 from chords_cli.events import (
@@ -50,7 +49,7 @@ from chords_cli.pipelines.accelerator import (
 from chords_cli.pipelines.chain import Chain
 from chords_cli.pipelines.loading import load_pipeline, loaded_components
 from chords_cli.pipelines.offload import Encoders
-from chords_cli.pipelines.quiet import quiet_environment, quiet_libraries
+from chords_cli.pipelines.quiet import quiet_libraries
 from chords_cli.pipelines.sampling import CorePipeline
 from chords_cli.pipelines.weights import Reading
 from chords_cli.sampler.algorithms import start_core
@@ -60,8 +59,6 @@ from chords_cli.sampler.core import Core
 def run_worker(spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> None:
     """The main function of core `spec.core`; `lifeline` ends when the pool's process does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pool decides what Ctrl-C means
-    redirect_output(spec.log)
-    quiet_environment()
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     try:
         _Worker(spec, _Pipe(pipe)).serve()
