@@ -25,7 +25,8 @@ class RunResolved(Event):
     """Everything is decided and nothing has started: the first event of a run.
 
     `model` is the preset's title, `devices` has one entry a core, `plan` is cut to what `stop`
-    needs where that is known, `output` is the folder of the results.
+    needs where that is known, `output` is the folder of the results, `note` what to say of cores
+    and devices before anything loads.
     """
 
     model: str
@@ -33,6 +34,15 @@ class RunResolved(Event):
     stop: StopRule
     devices: tuple[str, ...]
     output: str
+    note: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProcessesStarted(Event):
+    """The cores' processes run: `fork` or `spawn`, and why they were not forked."""
+
+    method: str
+    reason: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -37,6 +37,11 @@ def available_devices() -> tuple[str, ...]:
     return tuple(ask(find_devices)) or ("cpu",)
 
 
+def devices_of(kind: str) -> tuple[str, ...]:
+    """The devices of this machine that are of a kind, such as `cuda`."""
+    return tuple(device for device in available_devices() if device.partition(":")[0] == kind)
+
+
 def device_memory(devices: Collection[str]) -> dict[str, Memory]:
     """What memory these devices have; asking takes a moment on each of them.
 
@@ -46,16 +51,6 @@ def device_memory(devices: Collection[str]) -> dict[str, Memory]:
     accelerators = [device for device in dict.fromkeys(devices) if device != "cpu"]
     found = ask(functools.partial(measure_devices, accelerators)) if accelerators else {}
     return {device: found.get(device) or _host_memory() for device in dict.fromkeys(devices)}
-
-
-def assign_devices(requested: Sequence[str], cores: int) -> tuple[str, ...]:
-    """One device a core, round robin over `requested` (`available_devices` when empty).
-
-    Raises:
-        UsageError: A device that torch does not know or this machine does not have.
-    """
-    devices = checked_devices(requested)
-    return tuple(devices[core % len(devices)] for core in range(cores))
 
 
 def checked_devices(requested: Sequence[str]) -> tuple[str, ...]:
@@ -118,7 +113,7 @@ def _checked(device: str) -> str:
     if kind not in KINDS or not re.fullmatch(r"(cuda|xpu):\d+|mps(:\d+)?", name):
         raise UsageError(
             f"device {device!r} is not known",
-            "write --devices cpu, --devices cuda:0,cuda:1, or xpu:0 or mps in the same way",
+            "write --devices cpu or --devices cuda:0,cuda:1; xpu:0 and mps are known too",
         )
     if kind == "mps" and name != "mps":
         raise UsageError(f"device {device} does not exist: mps is one device", "try --devices mps")

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from chords_cli.engine.devices import assign_devices, available_devices
 from chords_cli.engine.messages import Job
 from chords_cli.engine.processes import Workers, threads_each
 from chords_cli.engine.run import Run, Sampled, SampledOutput
-from chords_cli.events import CoreReady, Event
+from chords_cli.engine.start import Start
+from chords_cli.events import CoreReady, Event, ProcessesStarted
 from chords_cli.pipelines.spec import ModelSpec
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
@@ -24,8 +24,6 @@ __all__ = [
     "PoolSettings",
     "Sampled",
     "SampledOutput",
-    "assign_devices",
-    "available_devices",
 ]
 
 Listener = Callable[[Event], None]
@@ -54,6 +52,7 @@ class Pool:
     def __init__(self, settings: PoolSettings, listener: Listener) -> None:
         self._settings, self._tell = settings, listener
         self._workers = Workers()
+        self._start: Start | None = None
         self._components: dict[int, tuple[str, ...]] = {}
         self._number = 0
         self._encoded: tuple[dict[str, Any], int] | None = None
@@ -66,9 +65,10 @@ class Pool:
         """
         settings = self._settings
         try:
-            self._workers.start(
+            self._start = self._workers.start(
                 settings.model, settings.devices, settings.decoders, settings.timeout
             )
+            self._tell(ProcessesStarted(method=self._start.method, reason=self._start.reason))
             for message in self._messages():
                 if isinstance(message, CoreReady):
                     self._components[message.core] = message.components
@@ -91,6 +91,12 @@ class Pool:
     def components(self) -> tuple[tuple[str, ...], ...]:
         """Per core the names of the components that it loaded with weights."""
         return tuple(self._components[core] for core in sorted(self._components))
+
+    @property
+    def start(self) -> Start:
+        """How the workers began."""
+        assert self._start is not None, "a pool that was entered has started"
+        return self._start
 
     def sample(
         self,

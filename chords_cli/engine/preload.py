@@ -10,7 +10,10 @@ import os
 from chords_cli.engine.output import LOG_VARIABLE, PIPELINE_VARIABLE, redirect_output
 from chords_cli.pipelines.quiet import quiet_environment
 
-redirect_output(os.environ[LOG_VARIABLE])
+try:
+    redirect_output(os.environ[LOG_VARIABLE])
+except FileNotFoundError:
+    raise SystemExit from None  # who wanted this process is gone, with the folder of its log
 quiet_environment()
 
 from chords_cli.engine.worker import run_worker  # noqa: E402, F401  after output is off

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import chords_cli
-from chords_cli.engine.devices import available_devices
+from chords_cli.engine.devices import devices_of
 from chords_cli.errors import UsageError
 from chords_cli.media.metadata import read_metadata
 from chords_cli.preset_schema import Preset, Sampling, Stop
@@ -205,7 +205,7 @@ def _devices(kind: str) -> str:
     """The devices of `kind` that are here."""
     if kind == "cpu":
         return kind
-    there = [device for device in available_devices() if device.startswith(kind)]
+    there = devices_of(kind)
     if not there:
         raise UsageError(
             f"the picture was made on {kind}, which this machine does not have",

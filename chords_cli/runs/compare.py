@@ -47,7 +47,7 @@ def compare(request: CompareRequest, listener: Callable[[Event], None], render: 
         ChordsError: The run failed. Files that were complete stay.
     """
     began = time.monotonic()
-    comparison = resolve_comparison(request)
+    comparison = resolve_comparison(request, starts=True)
     clip = find_clip() if request.clip_score else None
     loads = shared_loads(comparison)
     with new_folder(comparison.output), tempfile.TemporaryDirectory(prefix="chords-") as spool:

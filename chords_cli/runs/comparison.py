@@ -88,18 +88,18 @@ class Comparison:
         return shlex.join(["chords", "compare", *_words(self)])
 
 
-def resolve_comparison(request: CompareRequest) -> Comparison:
-    """Every arm's settings, checked together.
+def resolve_comparison(request: CompareRequest, *, starts: bool = False) -> Comparison:
+    """Every arm's settings, checked together; `starts` as in `settings.resolve`.
 
     Raises:
         UsageError: An arm is wrong or does not fit the others; its message names the arm.
     """
-    arms = parse_arms(request.arms)
+    arms, asked = parse_arms(request.arms), bool(request.arms)
     if request.repeat < 1:
         raise UsageError(f"repeat is {request.repeat}, but must be at least 1", "try --repeat 3")
-    base = _base(request.base)
-    contestants = _contestants(arms, base)
-    if request.arms:
+    base = _base(request.base, starts=starts)
+    contestants = _contestants(arms if asked else _without_twins(arms, base), base)
+    if asked:
         _check_different(contestants)
     reference = _reference(contestants, request.reference)
     for one in contestants:
@@ -119,7 +119,7 @@ def resolve_comparison(request: CompareRequest) -> Comparison:
     return comparison
 
 
-def _base(request: Request) -> Request:
+def _base(request: Request, *, starts: bool) -> Request:
     """What all arms have in common, with prompts, seed and folder settled."""
     preset = find_preset(request.model or DEFAULT[request.kind])
     prompts = resolve_prompts(request.prompts, request.prompt_file, preset.prompts[:1])
@@ -132,8 +132,13 @@ def _base(request: Request) -> Request:
         save_latents=True,
     )
     # what is wrong with all arms is not said of one
-    resolve(replace(base, algo="sequential", cores=None))
+    resolve(replace(base, algo="sequential", cores=None), starts=starts)
     return base
+
+
+def _without_twins(arms: Sequence[Arm], base: Request) -> tuple[Arm, ...]:
+    """The arms that are compared when none is named: on one core `chords` is the stock sampler."""
+    return tuple(arm for arm in arms if arm.algo != "chords" or _settings(arm, base).plan.cores > 1)
 
 
 def _contestants(arms: Sequence[Arm], base: Request) -> tuple[Contestant, ...]:
@@ -222,6 +227,8 @@ def _words(comparison: Comparison) -> list[str]:
     words += ["--reference", comparison.reference.name, "--seed", str(comparison.takes[0].seed)]
     words += ["--repeat", str(request.repeat)] if request.repeat > 1 else []
     words += ["--clip-score"] if request.clip_score else []
+    if base.cores is None:  # as many as there were devices
+        words += ["--cores", str(max(one.settings.plan.cores for one in comparison.contestants))]
     words += [word for source, scale in base.loras for word in ("--lora", source, str(scale))]
     for field in fields(Request):
         value = getattr(base, field.name)

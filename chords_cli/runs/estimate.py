@@ -7,10 +7,12 @@ the picture.
 
 import json
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from chords_cli.engine.devices import device_memory
 from chords_cli.media.latents import read_header
 from chords_cli.pipelines.weights import weight_files
 from chords_cli.planning import resolve_plan, resolve_stop
@@ -34,6 +36,22 @@ def estimate_memory(settings: Settings, folder: Path | None) -> list[dict[str, A
         settings.preset, settings.dtype, folder, settings.plan.cores, settings.decoders
     )
     return [core | {"device": settings.devices[core["core"]]} for core in cores]
+
+
+def by_device(settings: Settings, cores: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Per device its cores, the bytes of their weights in all, and what memory it has.
+
+    Args:
+        settings: Where the cores run.
+        cores: What `estimate_memory` says of each; the bytes are None where that is nothing.
+    """
+    memory = device_memory(settings.devices)
+    estimate = []
+    for device, has in memory.items():
+        held = [core for core, place in enumerate(settings.devices) if place == device]
+        size = sum(cores[core]["bytes"] for core in held) if cores else None
+        estimate.append({"device": device, "cores": held, "bytes": size, **asdict(has)})
+    return estimate
 
 
 def preset_memory(preset: Preset, folder: Path | None) -> list[dict[str, Any]]:

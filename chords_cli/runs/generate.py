@@ -3,6 +3,7 @@
 import shlex
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from chords_cli.events import (
     RunResolved,
 )
 from chords_cli.media.files import new_folder
-from chords_cli.runs.estimate import estimate_memory
+from chords_cli.runs.estimate import by_device, estimate_memory
 from chords_cli.runs.loras import lora_file
 from chords_cli.runs.model import model_folder
 from chords_cli.runs.record import Entry, run_record, take_entry, write_record
@@ -42,7 +43,7 @@ def generate(request: Request, listener: Listener) -> dict[str, Any]:
         ChordsError: The run failed. Files that were complete stay.
         Interrupted: So it was; tells what is kept and how to go on.
     """
-    settings = resolve(request)
+    settings = resolve(request, starts=True)
     run = _Run(settings, look_back(settings), listener)
     folder = model_folder(settings.preset)
     try:
@@ -87,6 +88,7 @@ class _Run:
         self._began = self._started = time.monotonic()
         self._loaded: float | None = None
         self._components: Any = earlier.record.get("components", ())
+        self._start: Any = earlier.record.get("start")
 
     @property
     def done(self) -> int:
@@ -103,6 +105,7 @@ class _Run:
                 stop=settings.stop,
                 devices=settings.devices,
                 output=str(settings.output),
+                note=settings.note,
             )
         )
         for take in takes:
@@ -120,6 +123,7 @@ class _Run:
         with Pool(pool_settings(self._settings, folder), self._tell) as pool:
             self._loaded = time.monotonic()
             self._components = pool.components
+            self._start = asdict(pool.start)
             for take in left:
                 self._done[take.number] = self._take(take, pool)
                 self._write_record()
@@ -150,6 +154,7 @@ class _Run:
             self._settings,
             [*self._earlier.others, *entries],
             components=self._components,
+            start=self._start,
             seconds=self._seconds(),
         )
         write_record(self._settings.output / RECORD, record)
@@ -212,7 +217,10 @@ def _planned_entry(settings: Settings, take: Take, earlier: Earlier) -> Entry:
 
 
 def _memory(settings: Settings) -> dict[str, Any]:
-    """The estimate, from the files or, where they are not here, from what the preset tells."""
+    """The estimate by core and by device, beside what each device has.
+
+    From the files or, where they are not here, from what the preset tells.
+    """
     source, folder = "files", None
     try:
         folder = model_folder(settings.preset)
@@ -221,6 +229,7 @@ def _memory(settings: Settings) -> dict[str, Any]:
     try:
         cores = estimate_memory(settings, folder)
     except (OSError, ValueError) as error:
-        return {"cores": [], "source": source, "unknown": str(error)}
+        return {"cores": [], "devices": [], "source": source, "unknown": str(error)}
     unknown = None if cores else "the weights are not here and the preset tells no parameters"
-    return {"cores": cores, "source": source, "unknown": unknown}
+    devices = by_device(settings, cores)
+    return {"cores": cores, "devices": devices, "source": source, "unknown": unknown}

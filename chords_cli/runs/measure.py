@@ -104,6 +104,7 @@ class _Stand:
         self._comparison, self._total, self._tell, self._keep = comparison, total, tell, keep
         self._number = 0
         self._heard: list[Event] = []
+        self._notes: set[str | None] = set()
 
     def hear(self, event: Event) -> None:
         self._heard.append(event)
@@ -164,6 +165,12 @@ class _Stand:
             chosen=sampled.chosen,
         )
 
+    def _once(self, note: str | None) -> str | None:
+        """A note, unless it was made before."""
+        known = note in self._notes
+        self._notes.add(note)
+        return None if known else note
+
     def _announce(self, one: Contestant, what: str = "") -> None:
         settings = one.settings
         self._tell(
@@ -173,6 +180,7 @@ class _Stand:
                 stop=settings.stop,
                 devices=settings.devices,
                 output=str(self._comparison.output),
+                note=self._once(settings.note),
             )
         )
 

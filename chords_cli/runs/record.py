@@ -24,6 +24,7 @@ def run_record(
     entries: Sequence[Entry],
     *,
     components: Sequence[Sequence[str]] = (),
+    start: dict[str, Any] | None = None,
     seconds: dict[str, float] | None = None,
 ) -> dict[str, Any]:
     """The record.
@@ -32,6 +33,7 @@ def run_record(
         settings: What was run.
         entries: One a take (`take_entry`), in order.
         components: Per core the names of the components that it loaded.
+        start: How the processes began (`method`), and why they were not forked (`reason`).
         seconds: `start` (of the processes), `load` and `total`.
     """
     preset = settings.preset
@@ -48,6 +50,8 @@ def run_record(
         "plan": plan_document(settings),
         "stop": stop_document(settings),
         "devices": list(settings.devices),
+        "note": settings.note,
+        "start": start,
         "dtype": settings.dtype,
         "settings": _settings_document(settings),
         "components": [list(names) for names in components],

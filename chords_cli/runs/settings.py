@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from chords_cli.engine.devices import assign_devices
+from chords_cli.engine.devices import checked_devices
+from chords_cli.engine.start import asked_method, preload
 from chords_cli.errors import UsageError
 from chords_cli.planning import resolve_plan, resolve_stop
 from chords_cli.presets import DEFAULT, Preset, available_presets, find_preset, load_preset
@@ -18,6 +19,7 @@ from chords_cli.runs.again import read_recipe, with_recipe, with_sampling
 from chords_cli.runs.folder import default_output
 from chords_cli.runs.loras import check_loras
 from chords_cli.runs.model import check_model
+from chords_cli.runs.placement import place
 from chords_cli.runs.prompts import resolve_prompts
 from chords_cli.runs.request import Request
 from chords_cli.runs.takes import Take, takes
@@ -39,6 +41,7 @@ class Settings:
         plan: What is run: as far as `stop` needs where that is known, else to the last output.
         call: The arguments of the pipeline's call, without the prompt.
         devices: One entry a core.
+        note: What to say of cores and devices before the run starts; None where that is nothing.
         fps: Of videos; None for images.
         overwrite: Whether files that are there already may be replaced.
         timeout: Seconds that a core waits for a neighbour.
@@ -54,6 +57,7 @@ class Settings:
     dtype: str
     loras: tuple[tuple[str, float], ...]
     devices: tuple[str, ...]
+    note: str | None
     fps: int | None
     gif: bool
     output: Path
@@ -82,8 +86,13 @@ def decoding_cores(plan: Plan, stop: StopRule, *, keep: bool = False) -> frozens
     return frozenset({plan.hits[stop.index].core})
 
 
-def resolve(request: Request) -> Settings:
+def resolve(request: Request, *, starts: bool = False) -> Settings:
     """The settings of a run.
+
+    Args:
+        request: What the user asked for.
+        starts: Whether the run starts when this is well; what its processes need is then imported
+            while the devices are asked for.
 
     Raises:
         UsageError: They contradict each other, are out of range, or name what is not there.
@@ -99,17 +108,25 @@ def resolve(request: Request) -> Settings:
     preset = _preset(request)
     _check_kind(request, preset, model)
     sampled = preset if recipe is None else with_sampling(preset, recipe)
+    asked_method()
     plan, stop = _plan_and_stop(request, sampled)
     prompts = resolve_prompts(request.prompts, request.prompt_file, preset.prompts)
     num = _num(request.num, len(prompts))
-    settings = Settings(
+    call = _call(request, preset)
+    check_model(preset, call)
+    there = _devices(request, preset, starts=starts)
+    wished = plan.cores
+    if recipe is None and request.cores is None and request.init_t is None and len(there) < wished:
+        plan, stop = _plan_and_stop(replace(request, cores=len(there)), sampled)
+    placement = place(plan.cores, there, wished=wished, preset=preset.name)
+    return Settings(
         preset=preset,
         prompts=prompts,
         num=num,
         seed=_seed(preset.seed if request.seed is None else request.seed, num),
         plan=plan,
         stop=stop,
-        call=_call(request, preset),
+        call=call,
         dtype=_dtype(request.dtype or preset.dtype),
         loras=check_loras(request.loras),
         fps=preset.fps if request.fps is None else _at_least_one("fps", request.fps),
@@ -121,10 +138,9 @@ def resolve(request: Request) -> Settings:
         resume=request.resume,
         overwrite=request.overwrite,
         timeout=_timeout(DEFAULT_TIMEOUT if request.timeout is None else request.timeout),
-        devices=assign_devices(_names(request.devices), plan.cores),
+        devices=placement.devices,
+        note=placement.note,
     )
-    check_model(preset, settings.call)
-    return settings
 
 
 def _preset(request: Request) -> Preset:
@@ -291,6 +307,10 @@ def _timeout(seconds: float) -> float:
     return seconds
 
 
-def _names(devices: str | None) -> tuple[str, ...]:
-    """The devices of `--devices`; an empty name stays, for the engine to refuse."""
-    return () if devices is None else tuple(name.strip() for name in devices.split(","))
+def _devices(request: Request, preset: Preset, *, starts: bool) -> tuple[str, ...]:
+    """The devices to use; an empty name in `--devices` stays, for the engine to refuse."""
+    said = request.devices
+    names = () if said is None else tuple(name.strip() for name in said.split(","))
+    if starts and set(names) != {"cpu"}:
+        preload(preset.pipeline)
+    return checked_devices(names)

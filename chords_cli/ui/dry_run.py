@@ -25,7 +25,7 @@ def dry_run_view(document: Mapping[str, Any], width: int) -> list[RenderableType
         plan_summary(plan, index, latest=latest),
         Text(),
         _facts("model", [_model(document)]),
-        _facts("devices", [_devices(document)]),
+        _facts("devices", [_devices(document), *([document["note"]] if document["note"] else [])]),
         _facts("settings", _settings(document["settings"])),
         _facts("stop", [_stop(stop)]),
         _facts("memory", _memory(document["memory"])),
@@ -76,12 +76,23 @@ def _stop(stop: Mapping[str, Any]) -> str:
 
 
 def _memory(memory: Mapping[str, Any]) -> Iterator[str]:
-    """The weights of every core, or why they are not known."""
+    """The weights on every device and of every core, or why they are not known."""
     if memory["unknown"]:
         yield f"unknown: {memory['unknown']}"
+    for device in memory["devices"]:
+        yield _device_memory(device)
     for core in memory["cores"]:
         parts = ", ".join(f"{name} {size(amount)}" for name, amount in core["components"].items())
         yield f"core {core['core']} on {core['device']}: {size(core['bytes'])} ({parts})"
+
+
+def _device_memory(device: Mapping[str, Any]) -> str:
+    """What its cores hold, and what it has."""
+    held = plural(len(device["cores"]), "core")
+    if device["bytes"] is not None:
+        held = f"{size(device['bytes'])} of weights for {held}"
+    has = [f"{size(device[what])} {what}" for what in ("free", "total") if device[what] is not None]
+    return f"{device['device']} ({device['title']}): {held}{', ' if has else ''}{' of '.join(has)}"
 
 
 def _prompt(entry: Mapping[str, Any]) -> str:

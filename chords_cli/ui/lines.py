@@ -8,7 +8,13 @@ from chords_cli.ui.console import Console
 from chords_cli.ui.progress import Progress
 from chords_cli.ui.words import duration, headline, places, plural, promise, small
 
-Details = (events.CoreReady, events.CoreEncoded, events.CoreStepped, events.OutputSaved)
+Details = (
+    events.ProcessesStarted,
+    events.CoreReady,
+    events.CoreEncoded,
+    events.CoreStepped,
+    events.OutputSaved,
+)
 """Events that are worth a line to those who asked for more."""
 
 
@@ -39,7 +45,15 @@ def describe(event: events.Event, progress: Progress) -> str:
 def _(event: events.RunResolved, progress: Progress) -> str:
     where = places(event.devices)
     goal = promise(event.plan, event.stop)
-    return f"{event.model}: {headline(event.plan)} on {where}; {goal}"
+    line = f"{event.model}: {headline(event.plan)} on {where}; {goal}"
+    return f"{line}\n{event.note}" if event.note else line
+
+
+@describe.register
+def _(event: events.ProcessesStarted, progress: Progress) -> str:
+    if event.method == "fork":
+        return "the cores were forked from one process"
+    return f"the cores were started one by one: {event.reason}"
 
 
 @describe.register

@@ -41,6 +41,14 @@ INDEX = {
 
 Resolve = Callable[..., Settings]
 
+GPUS = ("cuda:0", "cuda:1", "cuda:2", "cuda:3")
+
+
+@pytest.fixture(autouse=True)
+def _four_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many devices as the preset has cores."""
+    monkeypatch.setattr("chords_cli.engine.devices.available_devices", lambda: GPUS)
+
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
@@ -72,7 +80,7 @@ def resolved(preset_file: Path, tmp_path: Path) -> Resolve:
     """The settings of a request that says these options."""
 
     def resolve_options(**options: Any) -> Settings:
-        said = {"model": str(preset_file), "output": tmp_path / "out", "devices": "cpu"} | options
+        said = {"model": str(preset_file), "output": tmp_path / "out"} | options
         return resolve(Request(kind="image", **said))
 
     return resolve_options

@@ -10,6 +10,7 @@ from chords_cli.runs.again import read_recipe, with_recipe
 from chords_cli.runs.recipe import document, pixels
 from chords_cli.runs.request import Request
 from chords_cli.runs.settings import resolve
+from tests.unit.runs.conftest import GPUS
 
 FRAME = np.zeros((1, 1, 3), np.uint8)
 
@@ -220,4 +221,8 @@ def test_a_request_that_says_nothing_is_filled_in_full(picture):
     path = picture()
     request = with_recipe(Request(kind="image", from_metadata=path), read_recipe(path))
     assert (request.model, request.seed, request.steps) == ("toy", 42, 50)
-    assert (request.prompts, request.devices, request.dtype) == (("a cat",), "cpu", "float32")
+    assert (request.prompts, request.devices, request.dtype) == (
+        ("a cat",),
+        ",".join(GPUS),
+        "float32",
+    )

@@ -22,11 +22,11 @@ def test_only_core_0_holds_text_encoders_and_only_decoders_the_vae(resolved, wei
     assert estimate == [
         {
             "core": 0,
-            "device": "cpu",
+            "device": "cuda:0",
             "components": {"transformer": 40, "text_encoder": 40},
             "bytes": 80,
         },
-        {"core": 1, "device": "cpu", "components": {"transformer": 40, "vae": 40}, "bytes": 80},
+        {"core": 1, "device": "cuda:1", "components": {"transformer": 40, "vae": 40}, "bytes": 80},
     ]
 
 

@@ -10,6 +10,7 @@ from chords_cli.runs.request import Request
 from chords_cli.runs.settings import resolve
 from chords_cli.sampler import chords_plan, wavefront_plan
 from chords_cli.sampler.stop import StopRule
+from tests.unit.runs.conftest import GPUS
 
 
 def test_nothing_said_gives_the_presets_settings(resolved):
@@ -19,7 +20,8 @@ def test_nothing_said_gives_the_presets_settings(resolved):
     assert (settings.seed, settings.num, settings.dtype) == (42, 1, "float32")
     assert settings.prompts == ("a cat", "a dog")
     assert settings.call["width"] == 96
-    assert settings.devices == ("cpu",) * 4
+    assert settings.devices == GPUS
+    assert settings.note is None
 
 
 def test_options_win_over_the_preset(resolved):
@@ -211,12 +213,12 @@ REFUSED = [
     (
         {"devices": "gpu"},
         "device 'gpu' is not known",
-        "write --devices cpu or --devices cuda:0,cuda:1",
+        "write --devices cpu or --devices cuda:0,cuda:1; xpu:0 and mps are known too",
     ),
     (
         {"devices": "cpu,"},
         "device '' is not known",
-        "write --devices cpu or --devices cuda:0,cuda:1",
+        "write --devices cpu or --devices cuda:0,cuda:1; xpu:0 and mps are known too",
     ),
     (
         {"algo": "chords", "rounds": 10},
@@ -296,3 +298,31 @@ def test_a_kind_without_a_built_in_model_wants_one_named(monkeypatch):
     assert caught.value.message == "there is no built-in video model"
     assert "wan2-1" in caught.value.hint
     assert caught.value.hint.endswith("as in chords video --model wan2-1")
+
+
+@pytest.mark.parametrize(
+    ("devices", "cores", "algo"),
+    [
+        ("cuda:0,cuda:1,cuda:2", 3, "wavefront"),
+        ("cuda:0,cuda:1", 2, "wavefront"),
+        ("cpu", 1, "sequential"),
+    ],
+)
+def test_cores_of_the_preset_are_a_wish_for_as_many_devices(resolved, devices, cores, algo):
+    settings = resolved(devices=devices)
+    assert (settings.plan.cores, settings.plan.algo) == (cores, algo)
+    assert settings.devices == tuple(devices.split(","))
+    assert "--cores 4 has them share" in settings.note
+
+
+def test_cores_that_are_asked_for_share_devices_and_are_warned_of(resolved):
+    for options in ({"cores": 4}, {"init_t": "0-8-16-32"}):
+        settings = resolved(devices="cuda:0,cuda:1", **options)
+        assert settings.devices == ("cuda:0", "cuda:1") * 2
+        assert settings.note.startswith("4 cores share 2 devices, up to 2 on one")
+
+
+def test_more_devices_than_the_preset_has_cores_stay_free(resolved):
+    settings = resolved(cores=2)
+    assert settings.devices == ("cuda:0", "cuda:1")
+    assert settings.note is None
