@@ -9,9 +9,14 @@ begins until core K - 1 has its new latent; no model runs, so nothing hides the 
     core      the project's own core (`chords_cli.sampler`) with a stock scheduler, and all else
               that it does in a round
 
-`alone` is what the two additions take without any exchange, a hop. All processes share this
-machine's CPU cores: the chain is serial, so that matters little for it, but with more processes
-than CPU cores waking up and gloo's own threads wait for a turn, and memory traffic is shared.
+`alone` is what the two additions take without any exchange, a hop. `own` is what a round takes
+where rounds follow one another without a pause, as in a run whose cores already wait for nobody:
+the messages of the busiest core, without their way. All processes share this machine's CPU cores:
+the chain is serial, so that matters little for it, but with more processes than CPU cores waking
+up and gloo's own threads wait for a turn, and memory traffic is shared.
+
+`--device cuda:0` has latents lie there: all cores share that one device, and a hop holds both
+copies between it and the host.
 """
 
 import argparse
@@ -30,10 +35,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
 
 from chords_cli.engine.exchange import Exchange, Line
-from chords_cli.pipelines.schedulers import StockSolver
 from chords_cli.sampler import wavefront_plan
 from chords_cli.sampler.algorithms import start_core
 
@@ -58,7 +61,24 @@ class Chain:
     p90: float
     worst: float
     a_hop: float
+    own: float
     alone: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What every process of a chain is told: rounds with a barrier and rounds without."""
+
+    way: str
+    cores: int
+    megabytes: float
+    repeats: int
+    device: str
+    folder: Path
+
+    @property
+    def rounds(self) -> int:
+        return 2 * (self.repeats + WARM_UP)
 
 
 Round = Callable[[int], None]
@@ -71,13 +91,24 @@ def main() -> None:
     context.set_forkserver_preload(["torch", "chords_cli.engine.exchange"])
     chains = []
     for megabytes in options.megabytes:
-        alone = _alone(megabytes, options.repeats)
+        alone = _alone(megabytes, options.repeats, options.device)
         for cores in options.cores:
             for way in options.ways:
-                times = _times(context, way, cores, megabytes, options.repeats)
-                chains.append(_chain(way, cores, megabytes, times, alone))
+                times, own = _times(
+                    context,
+                    way=way,
+                    cores=cores,
+                    megabytes=megabytes,
+                    repeats=options.repeats,
+                    device=options.device,
+                )
+                chains.append(_chain(way, cores, megabytes, times, own=own, alone=alone))
                 sys.stderr.write(f"{megabytes:g} MB, {cores} cores, {way}: done\n")
-    document = {"machine": _machine(), "chains": [asdict(chain) for chain in chains]}
+    document = {
+        "machine": _machine(),
+        "device": options.device,
+        "chains": [asdict(chain) for chain in chains],
+    }
     sys.stdout.write(json.dumps(document, indent=1) + "\n" if options.json else _table(document))
 
 
@@ -97,6 +128,7 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--ways", nargs="+", default=list(_WAYS), choices=list(_WAYS))
     parser.add_argument("--repeats", type=int, default=20, help="rounds that count")
+    parser.add_argument("--device", default="cpu", help="where latents lie, such as cuda:0")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
@@ -107,16 +139,15 @@ def _several(text: str) -> int:
     return int(text)
 
 
-def _times(context: Any, way: str, cores: int, megabytes: float, repeats: int) -> list[float]:
-    """Seconds of every round that counts."""
+def _times(context: Any, **told: Any) -> tuple[list[float], float]:
+    """Seconds of every round that counts, and of a round without a pause."""
+    cores = told["cores"]
     together = context.Barrier(cores, timeout=PATIENCE)
     with tempfile.TemporaryDirectory() as folder:
+        setting = Setting(**told, folder=Path(folder))
         ends = context.SimpleQueue()
         running = [
-            context.Process(
-                target=_run,
-                args=(way, core, cores, megabytes, repeats, Path(folder), together, ends),
-            )
+            context.Process(target=_run, args=(setting, core, together, ends))
             for core in range(cores)
         ]
         for process in running:
@@ -125,45 +156,61 @@ def _times(context: Any, way: str, cores: int, megabytes: float, repeats: int) -
             process.join()
         if any(process.exitcode for process in running):
             sys.exit(f"error: a process of the chain of {cores} cores ended early; see above")
-        told = dict(ends.get() for _ in ("first", "last"))
-    pairs = zip(told["begin"], told["end"], strict=True)
-    return [end - begin for begin, end in pairs][WARM_UP:]
+        heard = dict(ends.get() for _ in ("first", "last"))
+    begins, (arrivals, own) = heard["begin"], heard["end"]
+    taken = [end - begin for begin, end in zip(begins, arrivals, strict=True)]
+    return taken[WARM_UP:], own
 
 
-def _run(
-    way: str,
-    core: int,
-    cores: int,
-    megabytes: float,
-    repeats: int,
-    folder: Path,
-    together: Barrier,
-    ends: Any,
-) -> None:
+def _run(setting: Setting, core: int, together: Barrier, ends: Any) -> None:
     """One core's process. The clock is the machine's, so its readings compare across processes."""
     torch.set_num_threads(1)
-    rounds = repeats + WARM_UP
-    exchange = Exchange(core, cores, folder / "rendezvous", timeout=PATIENCE)
+    cores, rounds = setting.cores, setting.rounds
+    exchange = Exchange(core, cores, setting.folder / "rendezvous", timeout=PATIENCE)
     exchange.open()
     sends = list(range(rounds)) if core + 1 < cores else []
     line = exchange.line(sends, list(range(rounds)) if core else [])
-    like = torch.zeros(1, _elements(megabytes))
+    like = torch.zeros(1, _elements(setting.megabytes), device=setting.device)
     line.expect(like)
-    step = _WAYS[way](core, cores, rounds, line, like)
+    step = _WAYS[setting.way](core, cores, rounds, line, like)
+    times = _with_pauses(step, core, setting, together)
+    own = _without_pauses(step, setting, together)
+    together.wait()
+    line.close()
+    exchange.close()
+    if core == 0:
+        ends.put(("begin", times))
+    elif core == cores - 1:
+        ends.put(("end", (times, own)))
+
+
+def _with_pauses(step: Round, core: int, setting: Setting, together: Barrier) -> list[float]:
+    """When every round began, on core 0, or was over, on the last one."""
     times = []
-    for round in range(rounds):
+    for round in range(setting.rounds // 2):
+        _wait_for(setting.device)
         together.wait()
         if core == 0:
             time.sleep(SETTLE)
             times.append(time.monotonic())
         step(round)
-        if core == cores - 1:
+        if core == setting.cores - 1:
+            _wait_for(setting.device)
             times.append(time.monotonic())
+    return times
+
+
+def _without_pauses(step: Round, setting: Setting, together: Barrier) -> float:
+    """Seconds a round, as the last core sees it."""
+    first = setting.rounds // 2
     together.wait()
-    line.close()
-    exchange.close()
-    if core in (0, cores - 1):
-        ends.put(("end" if core else "begin", times))
+    for round in range(first, setting.rounds):
+        if round == first + WARM_UP:
+            _wait_for(setting.device)
+            began = time.monotonic()
+        step(round)
+    _wait_for(setting.device)
+    return (time.monotonic() - began) / setting.repeats
 
 
 def _bare(core: int, cores: int, rounds: int, line: Line, like: torch.Tensor) -> Round:
@@ -180,9 +227,14 @@ def _bare(core: int, cores: int, rounds: int, line: Line, like: torch.Tensor) ->
 
 def _core(core: int, cores: int, rounds: int, line: Line, like: torch.Tensor) -> Round:
     """The project's core in the first rounds of a wavefront, its latent and drift given."""
+    # every process of a chain imports this file, and most need no diffusers
+    from diffusers import FlowMatchEulerDiscreteScheduler
+
+    from chords_cli.pipelines.schedulers import StockSolver
+
     plan = wavefront_plan(rounds + cores, cores, rounds)
     scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
-    scheduler.set_timesteps(plan.steps)
+    scheduler.set_timesteps(plan.steps, device=like.device)
     solver = StockSolver(scheduler)
     solver.grid = scheduler.timesteps
     latent, drift = torch.full_like(like, 0.5), torch.full_like(like, 0.25)
@@ -200,19 +252,23 @@ _WAYS: dict[str, Callable[[int, int, int, Line, torch.Tensor], Round]] = {
 }
 
 
-def _alone(megabytes: float, repeats: int) -> float:
+def _alone(megabytes: float, repeats: int, device: str) -> float:
     """Milliseconds of a hop's two additions."""
-    message = torch.zeros(_elements(megabytes))
+    message = torch.zeros(_elements(megabytes), device=device)
     own, drift = torch.full_like(message, 0.5), torch.full_like(message, 0.25)
     times = []
     for _ in range(repeats + WARM_UP):
+        _wait_for(device)
         began = time.perf_counter()
         torch.add(message.add_(own), drift, alpha=0.1)
+        _wait_for(device)
         times.append(time.perf_counter() - began)
     return statistics.median(times[WARM_UP:]) * 1e3
 
 
-def _chain(way: str, cores: int, megabytes: float, times: list[float], alone: float) -> Chain:
+def _chain(
+    way: str, cores: int, megabytes: float, times: list[float], *, own: float, alone: float
+) -> Chain:
     ordered = [1e3 * taken for taken in sorted(times)]
     median = statistics.median(ordered)
     return Chain(
@@ -223,6 +279,7 @@ def _chain(way: str, cores: int, megabytes: float, times: list[float], alone: fl
         p90=ordered[min(len(ordered) - 1, int(0.9 * len(ordered)))],
         worst=ordered[-1],
         a_hop=median / (cores - 1),
+        own=1e3 * own,
         alone=alone,
     )
 
@@ -242,15 +299,15 @@ def _table(document: dict[str, Any]) -> str:
     machine = document["machine"]
     lines = [
         f"{machine['cpus']} CPU cores, load {machine['load']} at the end, torch {machine['torch']};"
-        " milliseconds",
+        f" milliseconds, latents on {document['device']}",
         f"{'latent':>8}{'cores':>7}  {'way':<6}"
-        + "".join(f"{head:>9}" for head in ("round", "90 %", "worst", "a hop", "alone")),
+        + "".join(f"{head:>9}" for head in ("round", "90 %", "worst", "a hop", "own", "alone")),
     ]
     crowded = False
     for chain in document["chains"]:
         many = chain["cores"] > machine["cpus"]
         crowded = crowded or many
-        cells = (chain[name] for name in ("median", "p90", "worst", "a_hop", "alone"))
+        cells = (chain[name] for name in ("median", "p90", "worst", "a_hop", "own", "alone"))
         lines.append(
             f"{chain['megabytes']:>5g} MB{chain['cores']:>6}{'*' if many else ' '}  "
             f"{chain['way']:<6}" + "".join(f"{cell:9.2f}" for cell in cells)
@@ -258,6 +315,12 @@ def _table(document: dict[str, Any]) -> str:
     if crowded:
         lines.append(f"* more processes than the {machine['cpus']} CPU cores of this machine")
     return "\n".join(lines) + "\n"
+
+
+def _wait_for(device: str) -> None:
+    """Until the device has done what it was told; the host always has."""
+    if device != "cpu":
+        torch.cuda.synchronize(device)
 
 
 def _elements(megabytes: float) -> int:
