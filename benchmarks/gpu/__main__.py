@@ -71,12 +71,8 @@ def _parse() -> argparse.Namespace:
 def _document(settings: Settings, outcomes: list[Outcome]) -> dict[str, Any]:
     found = {outcome.name: outcome.notes for outcome in outcomes}
     predicted = {}
-    for name, model in models(tiny=settings.tiny).items():
-        chains = [
-            chain
-            for chain in found.get("messages", {}).get("chains", [])
-            if chain["megabytes"] == model.megabytes
-        ]
+    for name in models(tiny=settings.tiny):
+        chains = found.get(f"messages of {name}", {}).get("chains", [])
         costs = predict.costs_of(found.get(f"{name} against stock", {}), chains)
         predicted[name] = predict.document(costs) if costs else None
     return {

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from diffusers import DiffusionPipeline
 
-from benchmarks.gpu.cores import Notes, closeness, keep, opened, sampled, stock_file
+from benchmarks.gpu.cores import Notes, closeness, first_line, keep, opened, sampled, stock_file
 from benchmarks.gpu.models import PROMPT, SEED, Model
 from chords_cli.engine.latents import as_array, pack
 from chords_cli.engine.messages import Latent
@@ -81,6 +81,8 @@ def measure(model: Model, work: Path, device: str, notes: Notes, save: Callable[
             stock["device_bytes"] = torch.cuda.max_memory_allocated(device)
         if latent is not None:
             core |= closeness(latent, stock_file(work, model, model.steps))
+    if pool is None:
+        raise RuntimeError(f"the core did not start: {core['failed']}")
 
 
 def _pool(stack: ExitStack, model: Model, folder: Path, device: str, core: Notes) -> Pool | None:
@@ -88,7 +90,7 @@ def _pool(stack: ExitStack, model: Model, folder: Path, device: str, core: Notes
     try:
         return stack.enter_context(opened(model, folder, device, 1, decoder=0, notes=core))
     except Exception as error:  # noqa: BLE001  whatever it is, stock is measured all the same
-        core["failed"] = str(error).splitlines()[0]
+        core["failed"] = first_line(error)
         return None
 
 

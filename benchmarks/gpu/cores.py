@@ -78,3 +78,8 @@ def keep(latent: Latent, file: Path) -> None:
 
 def stock_file(work: Path, model: Model, steps: int) -> Path:
     return work / f"stock-{model.name}-{steps}.npy"
+
+
+def first_line(error: Exception) -> str:
+    """What an error is and says first."""
+    return f"{type(error).__name__}: {(str(error).strip() or 'nothing said').splitlines()[0]}"

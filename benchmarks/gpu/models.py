@@ -116,7 +116,7 @@ def models(*, tiny: bool) -> dict[str, Model]:
     return {"flux": flux, "wan": replace(WAN, call=call, megabytes=0.008, **small)}
 
 
-def message_sizes(*, tiny: bool) -> list[float]:
-    """Megabytes of the latents whose messages are measured."""
-    own = [model.megabytes for model in models(tiny=tiny).values()]
-    return [*own, 0.1 if tiny else HUNYUAN_MEGABYTES]
+def message_sizes(*, tiny: bool) -> dict[str, float]:
+    """Megabytes of the latents whose messages are measured, by model."""
+    own = {name: model.megabytes for name, model in models(tiny=tiny).items()}
+    return {**own, "hunyuan": 0.1 if tiny else HUNYUAN_MEGABYTES}

@@ -9,10 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.gpu.cores import Notes, first_line
 from benchmarks.gpu.models import Model, models
 from chords_cli.pipelines.quiet import quiet_environment
-
-Notes = dict[str, Any]
 
 _LIBRARIES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy")
 
@@ -32,8 +31,7 @@ def main(told: str) -> None:
     try:
         _do(section, settings, notes, save)
     except Exception as error:
-        lines = str(error).strip().splitlines()
-        notes["failed"] = f"{type(error).__name__}: {lines[0] if lines else ''}"
+        notes["failed"] = first_line(error)
         save()
         raise
     save()

@@ -104,15 +104,19 @@ def _command(notes: Notes) -> Iterator[str]:
 
 
 def _messages(found: dict[str, Notes]) -> Iterator[str]:
-    notes = found["messages"]["notes"]
-    if "chains" not in notes:
+    every = {name: one["notes"] for name, one in found.items() if name.startswith("messages of ")}
+    chains = {name: notes["chains"] for name, notes in every.items() if "chains" in notes}
+    if not chains:
         yield "messages of a round: not measured"
         return
-    yield f"messages of a round, latents on {notes['device']}, milliseconds (benchmarks.hops, bare)"
-    yield f"  {'latent':>10}{'cores':>7}" + "".join(f"{h:>9}" for h in ("chain", "90 %", "own"))
-    for chain in notes["chains"]:
-        cells = "".join(f"{chain[name]:9.2f}" for name in ("median", "p90", "own"))
-        yield f"  {chain['megabytes']:>7g} MB{chain['cores']:>7}{cells}"
+    yield "messages of a round, latents on the device, milliseconds (benchmarks.hops, bare)"
+    heads = "".join(f"{head:>9}" for head in ("chain", "90 %", "own"))
+    yield f"  {'latent of':<10}{'':>10}{'cores':>7}{heads}"
+    for section, measured in chains.items():
+        model = section.removeprefix("messages of ")
+        for chain in measured:
+            cells = "".join(f"{chain[cell]:9.2f}" for cell in ("median", "p90", "own"))
+            yield f"  {model:<10}{chain['megabytes']:>7g} MB{chain['cores']:>7}{cells}"
 
 
 def _predicted(name: str, predicted: Notes | None) -> Iterator[str]:

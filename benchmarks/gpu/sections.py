@@ -38,10 +38,12 @@ SECTIONS = (
     Section(name="machine", part="machine"),
     Section(name="build flux", part="build", model="flux"),
     Section(name="flux against stock", part="against_stock", model="flux", needs="build flux"),
-    Section(name="messages", part="messages"),
+    Section(name="messages of flux", part="messages", model="flux"),
     Section(name="flux, 2 cores share", part="share", model="flux", cores=2, needs="build flux"),
     Section(name="build wan", part="build", model="wan"),
     Section(name="wan against stock", part="against_stock", model="wan", needs="build wan"),
+    Section(name="messages of wan", part="messages", model="wan"),
+    Section(name="messages of hunyuan", part="messages", model="hunyuan"),
     Section(name="flux, 4 cores share", part="share", model="flux", cores=4, needs="build flux"),
     Section(name="flux by the command", part="command", model="flux", cores=2, needs="build flux"),
     Section(name="wan, 2 cores share", part="share", model="wan", cores=2, needs="build wan"),
@@ -107,7 +109,9 @@ def _outcome(section: Section, settings: Settings, left: float) -> Outcome:
     told = json.dumps({"section": asdict(section), "settings": asdict(settings), "file": str(file)})
     own = [sys.executable, "-m", "benchmarks.gpu", "part", told]
     messages = section.part == "messages"
-    error = _ran(_hops(settings) if messages else own, file if messages else None, left)
+    error = _ran(
+        _hops(settings, section.model) if messages else own, file if messages else None, left
+    )
     notes = _read(file)
     error = notes.pop("failed", None) or error
     state = "failed" if error else "skipped" if "skipped" in notes else "done"
@@ -120,12 +124,13 @@ def _outcome(section: Section, settings: Settings, left: float) -> Outcome:
     )
 
 
-def _hops(settings: Settings) -> list[str]:
-    """`benchmarks.hops`, with latents on the device."""
+def _hops(settings: Settings, model: str | None) -> list[str]:
+    """`benchmarks.hops` with latents of a model's size on the device."""
+    sizes = message_sizes(tiny=settings.tiny)
     return [
         *(sys.executable, "-m", "benchmarks.hops", "--json", "--ways", "bare"),
         *("--device", settings.device, "--cores", *map(str, CHAINS)),
-        *("--megabytes", *map(str, message_sizes(tiny=settings.tiny))),
+        *("--megabytes", str(sizes[model or "flux"])),
     ]
 
 

@@ -122,7 +122,7 @@ def test_nothing_is_predicted_from_what_was_not_measured() -> None:
 
 def test_a_document_holds_every_section_and_marks_predictions() -> None:
     document = _document(
-        settings(), outcomes(flux_against_stock=AGAINST_STOCK, messages={"chains": CHAINS})
+        settings(), outcomes(flux_against_stock=AGAINST_STOCK, messages_of_flux={"chains": CHAINS})
     )
     assert set(document) == {"schema", "settings", "seconds", "sections", "predicted"}
     assert [one["name"] for one in document["sections"]] == [one.name for one in SECTIONS]
@@ -141,7 +141,7 @@ def test_a_table_says_what_was_measured_and_what_was_predicted() -> None:
             "versions": environment(),
         },
         flux_against_stock=AGAINST_STOCK,
-        messages={"chains": CHAINS, "device": "cpu"},
+        messages_of_flux={"chains": CHAINS},
     )
     text = report.table(_document(settings(), found))
     assert "one core            100.20 ms a step, +0.20 %" in text
@@ -169,7 +169,7 @@ def test_a_failed_section_is_told_with_its_error_and_skips_what_needs_it(tmp_pat
     assert made["machine"].state == "failed"
     assert made["machine"].error is not None
     assert made["machine"].error.startswith("RuntimeError: ")
-    assert made["messages"].error == "the device cannot be used"
+    assert made["messages of wan"].error == "the device cannot be used"
     assert made["flux against stock"].error == "build flux was skipped"
 
 
