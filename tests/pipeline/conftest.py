@@ -1,6 +1,8 @@
 """Repositories of tiny pipelines, saved once a session, and what their cores make of a prompt."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +81,15 @@ def pool_of(spec: ModelSpec, cores: int, **settings: Any) -> Pool:
     told = settings.pop("listener", lambda event: None)
     defaults: dict[str, Any] = {"decoders": frozenset(range(cores)), "timeout": 60.0}
     return Pool(PoolSettings(model=spec, devices=("cpu",) * cores, **(defaults | settings)), told)
+
+
+@contextmanager
+def threads_of(cores: int) -> Iterator[None]:
+    """As many threads as a core has: on a CPU some models' bits depend on their number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // cores))
+    yield
+    torch.set_num_threads(before)
 
 
 def as_tensor(latent: Latent) -> torch.Tensor:

@@ -1,9 +1,7 @@
 """Every published family through the command line: against stock diffusers and the oracle."""
 
 import json
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ from safetensors.torch import load_file
 from chords_cli.cli.app import run
 from chords_cli.sampler import Plan, chords_plan, default_init_t, default_rounds, wavefront_plan
 from tests import tiny
-from tests.pipeline.conftest import PROMPT, call_of
+from tests.pipeline.conftest import PROMPT, call_of, threads_of
 from tests.pipeline.oracle import pipeline_outputs, stock_latent
 
 STEPS, SEED = 12, 7
@@ -50,11 +48,11 @@ def test_family_keeps_the_bits_of_stock_and_every_output_equals_the_oracle(
     calls["other"] = calls["own"] | OTHER_GUIDANCE[family]
     for guidance, call in calls.items():
         preset = _preset(tmp_path / f"{guidance}.yaml", repository(family), dtype, call)
-        with _threads_of(1):
+        with threads_of(1):
             stock = stock_latent(pipe, call, SEED)
         assert torch.equal(_latents(preset, tmp_path, "--algo", "sequential")[1], stock)
         for algo, cores in PLANS[guidance]:
-            with _threads_of(cores):
+            with threads_of(cores):
                 stock = stock_latent(pipe, call, SEED)
                 plan = PLAN[algo](cores)
                 expected = pipeline_outputs(pipe, call, SEED, plan)
@@ -64,15 +62,6 @@ def test_family_keeps_the_bits_of_stock_and_every_output_equals_the_oracle(
             assert sorted(made) == [output.index for output in expected]
             for output in expected:
                 assert torch.equal(made[output.index], output.latent), output.index
-
-
-@contextmanager
-def _threads_of(cores: int) -> Iterator[None]:
-    """As many threads as a core has: on a CPU some models' bits depend on their number."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // cores))
-    yield
-    torch.set_num_threads(before)
 
 
 def _preset(path: Path, folder: Path, dtype: str, call: dict[str, Any]) -> Path:
