@@ -4,10 +4,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PY ?= $(BIN)/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-video test check format clean
+.PHONY: help setup demo demo-video test test-gpu check format clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +31,10 @@ demo-video: $(READY)  ## make a clip with four cores of the built-in model
 
 test: $(READY)  ## run all tests; ARGS="-k name" for some
 	$(BIN)/python -m pytest $(ARGS)
+
+# PY=python3 runs it with a python that has chords' packages already, and makes no .venv.
+test-gpu: $(if $(filter $(BIN)/python,$(PY)),$(READY))  ## run the tests for CUDA devices; elsewhere they say why not
+	$(PY) -m pytest tests/gpu $(ARGS)
 
 check: $(READY)  ## lint, formatting, types
 	$(BIN)/ruff check .
