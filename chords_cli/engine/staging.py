@@ -148,6 +148,7 @@ class StreamStaging:
 
     def _mark(self) -> Any:
         """The place in the current stream behind everything that it has been given so far."""
-        event = self._module.Event()
+        # a thread that waits for it sleeps, where a kind of device knows how
+        event = self._module.Event(**({"blocking": True} if self._device.type == "cuda" else {}))
         event.record(self._module.current_stream(self._device))
         return event

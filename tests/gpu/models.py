@@ -9,7 +9,6 @@ from typing import Any
 import torch
 import yaml
 
-from chords_cli.engine.devices import assign_devices
 from chords_cli.engine.pool import Pool, PoolSettings
 from chords_cli.events import Event
 from chords_cli.pipelines.accelerator import free_memory, make_current, module_of
@@ -85,7 +84,7 @@ class Models:
         """Cores on the devices in turn."""
         settings = PoolSettings(
             model=spec,
-            devices=assign_devices(self.devices, cores),
+            devices=tuple(self.devices[core % len(self.devices)] for core in range(cores)),
             decoders=frozenset(range(cores)),
         )
         return Pool(settings, listener)
