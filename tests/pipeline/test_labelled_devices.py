@@ -1,0 +1,71 @@
+"""Every family on a labelled device, in one process: nothing of the host meets the device."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from diffusers import DiffusionPipeline
+from torch import Tensor
+
+from chords_cli.pipelines.loading import load_pipeline
+from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.presets import find_preset
+from chords_cli.sampler import Plan, chords_plan, wavefront_plan
+from tests.labelled_cuda import labelled_cuda
+from tests.pipeline.conftest import BUILDERS, call_of
+from tests.pipeline.oracle import pipeline_outputs, stock_latent
+
+STEPS, SEED = 8, 7
+DEVICE = torch.device("cuda:1")
+"""Not the current one, so that what asks for `cuda` alone is seen to meet another device."""
+
+BUILT_IN = ("demo-image", "demo-video")
+
+PLANS: dict[str, Plan] = {
+    "chords": chords_plan(STEPS, (0, 3)),
+    "wavefront": wavefront_plan(STEPS, 2, 5),
+}
+"""Both with a preview and with jumps; the wavefront's extrapolates once beyond what is known."""
+
+Model = tuple[DiffusionPipeline, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def model() -> Callable[[str], Model]:
+    """A new pipeline of a family or of a built-in model, and its call."""
+
+    def build(name: str) -> Model:
+        if name in BUILDERS:
+            pipe, call = BUILDERS[name](), call_of(name, STEPS)
+        else:
+            preset = find_preset(name)
+            spec = ModelSpec(folder=str(preset.path), pipeline=preset.pipeline, dtype="float32")
+            pipe = load_pipeline(spec, device=torch.device("cpu"), encodes=True, decodes=True)
+            call = preset.call | {"prompt": preset.prompts[0], "num_inference_steps": STEPS}
+        pipe.set_progress_bar_config(disable=True)
+        return pipe, call
+
+    return build
+
+
+def latents(pipe: DiffusionPipeline, call: dict[str, Any], algo: str) -> list[Tensor]:
+    """What stock diffusers or all outputs of an algorithm end with."""
+    if algo == "stock":
+        return [stock_latent(pipe, call, SEED)]
+    return [output.latent for output in pipeline_outputs(pipe, call, SEED, PLANS[algo])]
+
+
+@pytest.mark.parametrize("algo", ["stock", *PLANS])
+@pytest.mark.parametrize("name", [*BUILDERS, *BUILT_IN])
+def test_a_labelled_device_ends_with_the_bits_of_the_host(
+    name: str, algo: str, model: Callable[[str], Model]
+) -> None:
+    pipe, call = model(name)
+    expected = latents(pipe, call, algo)
+    with labelled_cuda():
+        made = latents(pipe.to(DEVICE), call, algo)
+        assert {latent.device for latent in made} == {DEVICE}
+        made = [latent.cpu() for latent in made]
+    assert len(made) == len(expected)
+    assert all(map(torch.equal, made, expected))
