@@ -1,0 +1,49 @@
+"""A core's process on labelled devices: what tests have the pool start in the place of `run`.
+
+    monkeypatch.setattr("chords_cli.engine.processes.run", LabelledWorker())
+
+Nothing in the product knows of it: the process that would begin with `run` begins here, changes
+what its libraries answer, and calls `run`.
+"""
+
+import sys
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from chords_cli.engine.entry import run
+from chords_cli.engine.messages import WorkerSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledWorker:
+    """The target of a worker's process, picklable.
+
+    Attributes:
+        free: Bytes that are free on every device.
+        bad_fork: Whether processes that are forked find that CUDA was touched before; those that
+            are spawned never do.
+        notes: A folder in which every core leaves the devices that its tensors have lain on in
+            `core-<number>.devices`, and the places where its host would have waited for one in
+            `core-<number>.waits`, one a line each. None for no notes.
+    """
+
+    free: int = 8 << 30
+    bad_fork: bool = False
+    notes: Path | None = None
+
+    def __call__(self, spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> None:
+        from tests.labelled_cuda import Cuda, labelled_cuda
+
+        spawned = "--multiprocessing-fork" in sys.orig_argv
+        cuda = Cuda(free=self.free, bad_fork=self.bad_fork and not spawned)
+        with labelled_cuda(cuda) as mode:
+            run(spec, pipe, lifeline)
+            if self.notes:
+                core = self.notes / f"core-{spec.core}"
+                _write(core.with_suffix(".devices"), sorted(map(str, mode.devices)))
+                _write(core.with_suffix(".waits"), mode.synchronisations)
+
+
+def _write(path: Path, lines: list[str]) -> None:
+    path.write_text("".join(f"{line}\n" for line in lines))

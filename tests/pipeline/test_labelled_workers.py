@@ -1,0 +1,221 @@
+"""Real workers on two labelled devices: exchange, staging, previews, pictures, offload, LoRA."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers.training_utils import _collate_lora_metadata
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+
+from chords_cli.engine import processes
+from chords_cli.engine.pool import Pool, PoolSettings, Sampled, SampledOutput
+from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.presets import find_preset
+from chords_cli.sampler import Plan, chords_plan, default_init_t, default_rounds, wavefront_plan
+from chords_cli.sampler.stop import StopRule
+from tests import tiny
+from tests.labelled_workers import LabelledWorker
+from tests.pipeline.conftest import BUILDERS, call_of
+
+STEPS, SEED = 8, 7
+BUILT_IN = ("demo-image", "demo-video")
+LABELLED = ("cuda:0", "cuda:1")
+
+Spec = Callable[[str, str], ModelSpec]
+Call = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Made:
+    """One sample: everything that reaches the pool, and the picture of every output."""
+
+    sampled: Sampled
+    frames: dict[int, np.ndarray]
+
+    @property
+    def outputs(self) -> list[tuple[Any, ...]]:
+        """What outputs are but for their times."""
+        return [
+            (output.index, output.core, output.round, output.residual, output.latent)
+            for output in self.sampled.outputs
+        ]
+
+    @property
+    def device_memory(self) -> list[int | None]:
+        """Per core what it took of its device; None on the host."""
+        return [device for device, _ in self.sampled.peak_memory]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Where the workers of this test leave notes, and how they are started."""
+
+    patch: pytest.MonkeyPatch
+    notes: Path
+
+    def start(self, **settings: Any) -> None:
+        """From here on workers begin on labelled devices."""
+        worker = LabelledWorker(notes=self.notes, **settings)
+        self.patch.setattr(processes, "run", worker)
+
+    def devices(self, core: int) -> set[str]:
+        return set((self.notes / f"core-{core}.devices").read_text().splitlines())
+
+    def waits(self, core: int) -> list[str]:
+        return (self.notes / f"core-{core}.waits").read_text().splitlines()
+
+
+@pytest.fixture
+def labelled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Labelled:
+    monkeypatch.setattr(processes, "_QUIT_SECONDS", 600.0)  # notes are written last
+    return Labelled(monkeypatch, tmp_path)
+
+
+def plans(cores: int) -> Iterator[Plan]:
+    """Of both algorithms; the wavefront's extrapolates beyond what is known."""
+    rounds = 5 if cores == 2 else default_rounds(STEPS, cores)
+    yield chords_plan(STEPS, default_init_t(STEPS, cores))
+    yield wavefront_plan(STEPS, cores, rounds)
+
+
+def make(pool: Pool, plan: Plan, call: Call, **options: Any) -> Made:
+    frames: dict[int, np.ndarray] = {}
+
+    def keep(output: SampledOutput) -> None:
+        assert output.frames is not None
+        frames[output.index] = output.frames
+
+    sampled = pool.sample(plan, call, SEED, StopRule(), keep=True, on_output=keep, **options)
+    return Made(sampled, frames)
+
+
+def pool_on(devices: tuple[str, ...], model: ModelSpec) -> Pool:
+    decoders = frozenset(range(len(devices)))
+    settings = PoolSettings(model=model, devices=devices, decoders=decoders, timeout=600.0)
+    return Pool(settings, lambda event: None)
+
+
+def make_all(devices: tuple[str, ...], model: ModelSpec, call: Call) -> list[Made]:
+    with pool_on(devices, model) as pool:
+        return [make(pool, plan, call) for plan in plans(len(devices))]
+
+
+def on_the_host(model: ModelSpec, call: Call, cores: int = 2) -> list[Made]:
+    return make_all(("cpu",) * cores, model, call)
+
+
+def check_equal(made: list[Made], expected: list[Made]) -> None:
+    """Latents and residuals of all outputs, the preview's too, and all pictures, bit for bit."""
+    for one, other in zip(made, expected, strict=True):
+        assert None not in one.device_memory, "a worker ran without labels"
+        assert one.outputs == other.outputs
+        assert sorted(one.frames) == sorted(other.frames) == [row[0] for row in one.outputs]
+        for index, frames in other.frames.items():
+            assert np.array_equal(one.frames[index], frames), index
+
+
+@pytest.mark.parametrize("family", BUILDERS)
+def test_every_family_makes_the_outputs_and_pictures_of_the_host(
+    family: str, spec: Spec, labelled: Labelled
+) -> None:
+    model, call = spec(family, "float32"), call_of(family, STEPS)
+    expected = on_the_host(model, call)
+    labelled.start()
+    check_equal(make_all(LABELLED, model, call), expected)
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_built_in_model_makes_the_outputs_and_pictures_of_the_host(
+    name: str, labelled: Labelled
+) -> None:
+    preset = find_preset(name)
+    model = ModelSpec(folder=str(preset.path), pipeline=preset.pipeline, dtype="float32")
+    call = preset.call | {"prompt": preset.prompts[0], "num_inference_steps": STEPS}
+    expected = on_the_host(model, call)
+    labelled.start()
+    check_equal(make_all(LABELLED, model, call), expected)
+
+
+def test_half_precision_crosses_devices_as_it_crosses_the_host(
+    spec: Spec, labelled: Labelled
+) -> None:
+    model, call = spec("flux", "bfloat16"), call_of("flux", STEPS)
+    expected = on_the_host(model, call)
+    labelled.start()
+    check_equal(make_all(LABELLED, model, call), expected)
+
+
+def test_four_cores_share_two_devices_and_stop_early(spec: Spec, labelled: Labelled) -> None:
+    model, call = spec("flux", "float32"), call_of("flux", STEPS)
+    expected = on_the_host(model, call, cores=4)
+    labelled.start()
+    with pool_on(LABELLED * 2, model) as pool:
+        made = []
+        for plan in plans(4):
+            stop = StopRule(criterion="residual", residual=1e9)
+            assert pool.sample(plan, call, SEED + 1, stop).chosen in (1, 2)
+            made.append(make(pool, plan, call))
+    check_equal(made, expected)
+
+
+@pytest.mark.parametrize(
+    ("policy", "free"), [("never", 0), ("always", 8 << 30), ("auto", 0), ("auto", 8 << 30)]
+)
+def test_text_encoders_that_leave_the_device_come_back_for_the_next_prompt(
+    policy: str, free: int, spec: Spec, labelled: Labelled
+) -> None:
+    parts = {name: {"offload": policy} for name in ("text_encoder", "text_encoder_2")}
+    model, call = spec("flux", "float32"), call_of("flux", STEPS)
+    plan = wavefront_plan(STEPS, 2, 5)
+
+    def both(devices: tuple[str, ...]) -> list[Made]:
+        with pool_on(devices, replace(model, components=parts)) as pool:
+            other = call | {"prompt": "a dog"}
+            return [make(pool, plan, one, anew=True) for one in (call, other, call)]
+
+    expected = both(("cpu", "cpu"))
+    labelled.start(free=free)
+    check_equal(both(LABELLED), expected)
+    left = policy == "always" or (policy == "auto" and free == 0)
+    moved = [place for place in labelled.waits(0) if "chords_cli/pipelines/offload.py" in place]
+    assert bool(moved) is left
+
+
+def test_a_lora_makes_the_outputs_and_pictures_of_the_host(
+    spec: Spec, labelled: Labelled, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    plain, call = spec("flux", "float32"), call_of("flux", STEPS)
+    styled = replace(plain, loras=((str(lora(tmp_path_factory.mktemp("lora"))), 0.7),))
+    expected = on_the_host(styled, call)
+    labelled.start()
+    made = make_all(LABELLED, styled, call)
+    check_equal(made, expected)
+    assert made[0].outputs != make_all(LABELLED, plain, call)[0].outputs
+
+
+def lora(folder: Path) -> Path:
+    """A LoRA of the tiny FLUX's transformer and text encoder."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        pipe = tiny.flux()
+        config: dict[str, Any] = {"r": 4, "init_lora_weights": False}
+        pipe.transformer.add_adapter(LoraConfig(target_modules=["to_q", "proj_out"], **config))
+        pipe.text_encoder.add_adapter(LoraConfig(target_modules=["q_proj"], **config))
+    parts = {"transformer": pipe.transformer, "text_encoder": pipe.text_encoder}
+    layers = {f"{name}_lora_layers": get_peft_model_state_dict(p) for name, p in parts.items()}
+    pipe.save_lora_weights(folder, **layers, **_collate_lora_metadata(parts))
+    return folder / "pytorch_lora_weights.safetensors"
+
+
+@pytest.mark.xfail(strict=True, reason="threads of diffusers and transformers load to cuda:0")
+def test_a_core_touches_no_device_but_its_own(spec: Spec, labelled: Labelled) -> None:
+    """A library's thread begins on the first device, whatever this core's is."""
+    labelled.start()
+    make_all(("cuda:1", "cuda:1"), spec("flux", "float32"), call_of("flux", STEPS))
+    for core in range(2):
+        assert labelled.devices(core) & {"cuda:0", "cuda:1"} == {"cuda:1"}
