@@ -16,7 +16,6 @@ from unittest.mock import patch
 
 import torch
 import torch.distributed as dist
-from diffusers.pipelines import pipeline_utils
 
 from tests.labelled_devices import LabelledDevices, labelled_devices
 from tests.labelled_tensors import HOST, label
@@ -46,9 +45,6 @@ def labelled_cuda(cuda: Cuda | None = None) -> Iterator[LabelledDevices]:
     with labelled_devices() as mode, ExitStack() as stack:
         for name, answer in _Answers(cuda or Cuda(), mode).all().items():
             stack.enter_context(patch.object(torch.cuda, name, answer))
-        # diffusers has looked for a device when it was imported
-        maps = [*pipeline_utils.SUPPORTED_DEVICE_MAP, "cuda"]
-        stack.enter_context(patch.object(pipeline_utils, "SUPPORTED_DEVICE_MAP", maps))
         for name in ("send", "isend", "recv", "irecv"):
             stack.enter_context(patch.object(dist, name, _from_host(getattr(dist, name))))
         yield mode

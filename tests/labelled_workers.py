@@ -33,6 +33,7 @@ class LabelledWorker:
     notes: Path | None = None
 
     def __call__(self, spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> None:
+        import chords_cli.engine.worker  # noqa: F401  libraries look at torch before it is changed
         from tests.labelled_cuda import Cuda, labelled_cuda
 
         spawned = "--multiprocessing-fork" in sys.orig_argv

@@ -137,13 +137,15 @@ class Line:
         self._slower, self._faster = exchange.core - 1, exchange.core + 1
         self._sends, self._receives = deque(sends), deque(receives)
         self._underway: deque[tuple[Tensor, Callable[[], dist.Work | None]]] = deque()
+        self._coming: tuple[Tensor, dist.Work | None] | None = None
         self._shape = torch.Size()
         self.ended = False
         self.waited = 0.0
 
     def expect(self, like: Tensor) -> None:
-        """Tells the shape of this job's latents."""
+        """Tells the shape of this job's latents, so that the first one can come."""
         self._shape = like.shape
+        self._ask()
 
     def send(self, round: int, latent: Tensor) -> None:
         assert self._sends[0] == round, "a core sends in the order of its plan"
@@ -196,13 +198,26 @@ class Line:
             if work:
                 work.wait()
 
+    def _ask(self) -> None:
+        """Lets the next latent come: gloo moves one only once it has been asked for."""
+        if self._coming is None and self._receives:
+            parcel = self._exchange.staging.parcel(self._shape.numel() + 1)
+            with self._exchange.naming(self._slower):
+                work = dist.irecv(parcel, self._slower, tag=self._receives[0])
+            self._coming = parcel, work
+
     def _take(self) -> Tensor:
-        parcel = self._exchange.staging.parcel(self._shape.numel() + 1)
+        self._ask()
+        assert self._coming is not None, "a core takes what its plan has it receive"
+        (parcel, work), self._coming = self._coming, None
         with self._exchange.naming(self._slower):
-            dist.recv(parcel, self._slower, tag=self._receives.popleft())
+            if work:
+                work.wait()
+        self._receives.popleft()
         if not parcel[-1]:
             self.ended = True
             self._receives.clear()
+        self._ask()
         return parcel[:-1].view(self._shape)
 
 

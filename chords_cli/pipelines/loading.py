@@ -13,6 +13,7 @@ from typing import Any
 import diffusers
 import torch
 from diffusers import DiffusionPipeline, SchedulerMixin
+from diffusers.pipelines import pipeline_utils
 
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.pipelines.chain import check_pipeline
@@ -184,13 +185,19 @@ def _from_folder(
 
 
 def _device_map(cls: type[DiffusionPipeline], spec: ModelSpec, device: torch.device) -> str | None:
-    """What has diffusers read weights straight into the memory of the current device.
+    """What has diffusers read weights straight into the memory of `device`.
 
     None where they go by the host: for the host itself, and for text encoders that stay there.
+    Diffusers lists kinds of devices alone, but the threads in which weights are read would take a
+    kind for its first device.
     """
     stays = any(options.get("offload") == "always" for options in spec.components.values())
     by_host = device.type == "cpu" or stays or cls._load_connected_pipes
-    return None if by_host else device.type
+    if by_host:
+        return None
+    if str(device) not in pipeline_utils.SUPPORTED_DEVICE_MAP:
+        pipeline_utils.SUPPORTED_DEVICE_MAP.append(str(device))
+    return str(device)
 
 
 def _place(pipe: DiffusionPipeline, device: torch.device) -> None:

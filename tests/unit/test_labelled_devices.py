@@ -215,11 +215,11 @@ def test_where_a_host_does_not_wait_nothing_is_noted(
 
 
 def test_a_place_inside_the_product_is_told(mode: LabelledDevices, here: Tensor) -> None:
-    from chords_cli.sampler.core import rms
+    from chords_cli.engine.latents import pack
 
-    rms(here)
+    pack(here)
     (noted,) = mode.synchronisations
-    assert noted.startswith("__float__ at chords_cli/sampler/core.py:")
+    assert noted.startswith("to at chords_cli/engine/latents.py:")
 
 
 def test_pinned_memory_is_remembered_though_there_is_none(here: Tensor, host: Tensor) -> None:
