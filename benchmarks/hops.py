@@ -37,6 +37,8 @@ from typing import Any
 import torch
 
 from chords_cli.engine.exchange import Exchange, Line
+from chords_cli.engine.staging import staging_for
+from chords_cli.pipelines.accelerator import make_current
 from chords_cli.sampler import wavefront_plan
 from chords_cli.sampler.algorithms import start_core
 
@@ -166,7 +168,9 @@ def _run(setting: Setting, core: int, together: Barrier, ends: Any) -> None:
     """One core's process. The clock is the machine's, so its readings compare across processes."""
     torch.set_num_threads(1)
     cores, rounds = setting.cores, setting.rounds
-    exchange = Exchange(core, cores, setting.folder / "rendezvous", timeout=PATIENCE)
+    device = torch.device(setting.device)
+    make_current(device)
+    exchange = Exchange(core, cores, setting.folder / "rendezvous", PATIENCE, staging_for(device))
     exchange.open()
     sends = list(range(rounds)) if core + 1 < cores else []
     line = exchange.line(sends, list(range(rounds)) if core else [])
