@@ -6,7 +6,7 @@ the defaults here.
 
 import math
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ class Settings:
     dtype: str
     loras: tuple[tuple[str, float], ...]
     devices: tuple[str, ...]
-    note: str | None
+    note: str | None = field(compare=False)
     fps: int | None
     gif: bool
     output: Path
@@ -117,7 +117,7 @@ def resolve(request: Request, *, starts: bool = False) -> Settings:
     there = _devices(request, preset, starts=starts)
     wished = plan.cores
     if recipe is None and request.cores is None and request.init_t is None and len(there) < wished:
-        plan, stop = _plan_and_stop(replace(request, cores=len(there)), sampled)
+        plan, stop = _fewer_cores(request, sampled, len(there), wished)
     placement = place(plan.cores, there, wished=wished, preset=preset.name)
     return Settings(
         preset=preset,
@@ -202,6 +202,20 @@ def _plan_and_stop(request: Request, preset: Preset) -> tuple[Plan, StopRule]:
         stop = replace(stop, criterion="core_index", index=1, residual=None)
     runs_on = stop.criterion == "residual" or (request.all_cores and request.stop_index is None)
     return (plan if runs_on else plan.until(stop.index)), stop
+
+
+def _fewer_cores(
+    request: Request, preset: Preset, cores: int, wished: int
+) -> tuple[Plan, StopRule]:
+    """The same on as many cores as there are devices; what that rules out has another way out."""
+    try:
+        return _plan_and_stop(replace(request, cores=cores), preset)
+    except UsageError as error:
+        raise UsageError(
+            f"{error.message}; there {'is' if cores == 1 else 'are'} {cores} "
+            f"{'device' if cores == 1 else 'devices'}",
+            f"add --cores {wished}: cores may share devices",
+        ) from error
 
 
 def _call(request: Request, preset: Preset) -> dict[str, Any]:

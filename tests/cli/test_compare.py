@@ -29,7 +29,7 @@ from tests.cli.test_video import PRESET as TINY_VIDEO
 PROMPTS = ("a red circle", "a blue ring above a green square")
 ARMS = ("sequential", "few-steps", "chords", "chords stop_index=3", "wavefront")
 BUILT_IN = ("--model", "demo-image", "--steps", 4, "--cores", 2, "--devices", "cpu")
-TINY = ("--model", "tiny", "--devices", "cpu")
+TINY = ("--model", "tiny", "--devices", "cpu", "--cores", "4")
 
 
 def arm_options(*arms):

@@ -40,7 +40,7 @@ REFUSED = {
     "a device that is not known": (
         ["--arm", "sequential", "--arm", "chords devices=tpu"],
         "arm 'chords devices=tpu': device 'tpu' is not known",
-        "write devices=cpu or devices=cuda:0,cuda:1",
+        "write devices=cpu or devices=cuda:0,cuda:1; xpu:0 and mps are known too",
     ),
     "few steps with nobody to keep up with": (
         ["--arm", "sequential", "--arm", "few-steps"],
@@ -54,8 +54,8 @@ REFUSED = {
         "choose one of 'sequential', 'chords'",
     ),
     "the same arm in other words": (
-        ["--arm", "wavefront", "--arm", "sequential", "--arm", "wavefront cores=4"],
-        "arms 'wavefront' and 'wavefront cores=4' are the same",
+        ["--arm", "wavefront", "--arm", "sequential", "--arm", "wavefront cores=1"],
+        "arms 'wavefront' and 'wavefront cores=1' are the same",
         "leave one of them out",
     ),
     "no repetition": (["--repeat", 0], "repeat is 0, but must be at least 1", "try --repeat 3"),

@@ -41,14 +41,15 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def full(command, place):
     """Two prompts, two seeds each, with every output and its latent, told as JSON."""
-    options = ("--num", 2, "--all-cores", "--save-latents", "--json", "--output", "full")
+    kept = ("--all-cores", "--save-latents", "--json")
+    options = ("--num", 2, "--cores", 4, *kept, "--output", "full")
     return command("image", "a cat", "a dog", *TINY, *options, cwd=place)
 
 
 @pytest.fixture(scope="module")
 def plain(command, place):
     """One prompt from standard input, quietly."""
-    options = ("--prompt-file", "-", "--quiet", "--output", "plain")
+    options = ("--cores", 4, "--prompt-file", "-", "--quiet", "--output", "plain")
     return command("image", *TINY, *options, cwd=place, input="# shapes\n\na cat\n")
 
 
@@ -56,7 +57,7 @@ def plain(command, place):
 def resumed(command, place, plain):
     """The same folder again, with one prompt more, told in words."""
     (place / "prompts.txt").write_text("a cat\na bird\n")
-    options = ("--prompt-file", "prompts.txt", "--resume", "--output", "plain")
+    options = ("--cores", 4, "--prompt-file", "prompts.txt", "--resume", "--output", "plain")
     return command("image", *TINY, *options, cwd=place)
 
 
@@ -122,7 +123,8 @@ def test_resume_makes_only_what_is_missing_and_the_record_covers_all(resumed, pl
 
 def test_resume_of_a_finished_run_starts_nothing(resumed, command, place):
     before = {path: path.stat().st_mtime_ns for path in (place / "plain").glob("*.png")}
-    options = ("--prompt-file", "prompts.txt", "--resume", "--json", "--output", "plain")
+    again = ("--cores", 4, "--prompt-file", "prompts.txt")
+    options = (*again, "--resume", "--json", "--output", "plain")
     done = json.loads(command("image", *TINY, *options, cwd=place).stdout)
     assert len(done["prompts"]) == 2
     assert before == {path: path.stat().st_mtime_ns for path in before}
@@ -130,7 +132,7 @@ def test_resume_of_a_finished_run_starts_nothing(resumed, command, place):
 
 def test_a_second_run_is_refused_and_changes_nothing_unless_it_may_overwrite(full, command, place):
     def run(*more, code):
-        options = ("--num", 2, "--quiet", "--output", "full", *more)
+        options = ("--num", 2, "--cores", 4, "--quiet", "--output", "full", *more)
         return command("image", "a cat", *TINY, *options, cwd=place, code=code)
 
     before = (place / "full" / f"{CAT}.png").read_bytes()
@@ -189,7 +191,18 @@ def test_a_dry_run_shows_everything_loads_nothing_and_writes_nothing(environment
         "import sys; from chords_cli.cli.app import run; code = run(sys.argv[1:]);"
         "assert not {'torch', 'diffusers'} & set(sys.modules); sys.exit(code)"
     )
-    options = ("image", "--dry-run", "--json", "--num", "2", "--output", "out", *TINY)
+    options = (
+        "image",
+        "--dry-run",
+        "--json",
+        "--num",
+        "2",
+        "--cores",
+        "4",
+        "--output",
+        "out",
+        *TINY,
+    )
     done = subprocess.run(
         [sys.executable, "-c", code, *options],
         cwd=tmp_path,

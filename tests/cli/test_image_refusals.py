@@ -101,7 +101,7 @@ REFUSED = {
     "unknown device": (
         ["--devices", "gpu"],
         "device 'gpu' is not known",
-        "write --devices cpu or --devices cuda:0,cuda:1",
+        "write --devices cpu or --devices cuda:0,cuda:1; xpu:0 and mps are known too",
     ),
     "no time": (
         ["--timeout", 0],

@@ -201,5 +201,6 @@ def test_empty_starts_are_no_plan(chords):
 
 
 def test_a_dry_run_with_a_residual_says_what_is_the_latest(chords):
-    answer = chords("image", "a cat", "--devices", "cpu", "--stop-residual", "0.1", "--dry-run")
+    shared = ("--devices", "cpu", "--cores", "4")
+    answer = chords("image", "a cat", *shared, "--stop-residual", "0.1", "--dry-run")
     assert "rounds    at most 50 instead of 50 (to output 4 at the latest)" in answer.out

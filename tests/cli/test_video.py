@@ -67,7 +67,7 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def full(command, place):
     """Every output of two cores, with everything that can stand beside a video."""
-    options = ("--all-cores", "--save-latents", "--gif", "--json", "--output", "full")
+    options = ("--cores", 2, "--all-cores", "--save-latents", "--gif", "--json", "--output", "full")
     command("video", "a cat", *TINY, *options, cwd=place)
     return place / "full"
 
@@ -184,13 +184,14 @@ def test_no_metadata_leaves_no_tag_no_sidecar_and_no_text(short, place):
 
 
 def test_a_dry_run_names_every_file(full, dry):
-    document = dry("a cat", *TINY, "--all-cores", "--save-latents", "--gif", "--output", "dry")
+    kept = ("--cores", 2, "--all-cores", "--save-latents", "--gif")
+    document = dry("a cat", *TINY, *kept, "--output", "dry")
     assert sorted(document["files"]) == [f"dry/{name}" for name in names(full)]
     assert document["settings"]["gif"] is True
 
 
 def test_resume_takes_a_finished_video_as_done_and_overwrite_replaces_it(full, command, place):
-    base = ("video", "a cat", *TINY, "--quiet", "--output", "resumed")
+    base = ("video", "a cat", *TINY, "--cores", 2, "--quiet", "--output", "resumed")
     command(*base, "--stop-index", 0, cwd=place)
     before = (place / "resumed" / f"{CAT}.mp4").stat().st_mtime_ns
     command(*base, "--stop-index", 0, "--resume", cwd=place)

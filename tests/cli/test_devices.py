@@ -1,0 +1,157 @@
+"""Devices as a user meets them: how many cores a run takes, where they run, how they start."""
+
+import functools
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chords_cli.engine import devices
+from chords_cli.engine.devices import Memory, find_devices, measure_devices
+
+GB = 10**9
+FREE = {"cuda:0": 70 * GB}
+TINY = ("image", "a cat", "--model", "tiny", "--devices", "cpu", "--cores", 2, "--steps", 4)
+
+NOTES = {
+    1: "1 core, because cuda:0 is the only device; flux takes up to 8: --cores 8 has them share it",
+    2: "2 cores, one on each device; flux takes up to 8: --cores 8 has them share devices",
+    4: "4 cores, one on each device; flux takes up to 8: --cores 8 has them share devices",
+    8: None,
+}
+
+
+@pytest.fixture
+def gpus(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+    """Gives this machine GPUs of 80 GB, of which core 0's has 10 GB less free."""
+
+    def give(count: int) -> None:
+        names = [f"cuda:{number}" for number in range(count)]
+
+        def answer(question: Any) -> Any:
+            if question is find_devices:
+                return names
+            assert isinstance(question, functools.partial)
+            assert question.func is measure_devices
+            return {
+                name: Memory(title="NVIDIA X", total=80 * GB, free=FREE.get(name, 80 * GB))
+                for name in names
+            }
+
+        monkeypatch.setattr(devices, "ask", answer)
+        devices.available_devices.cache_clear()
+
+    yield give
+    devices.available_devices.cache_clear()
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 8])
+def test_a_preset_takes_as_many_cores_as_there_are_devices_and_tells_what_each_holds(
+    count: int, chords: Any, gpus: Callable[[int], None]
+) -> None:
+    gpus(count)
+    document = chords("image", "--model", "flux", "a fox", "--dry-run", "--json").document
+    assert document["cores"] == count
+    assert document["devices"] == [f"cuda:{core}" for core in range(count)]
+    assert document["note"] == NOTES[count]
+    held = document["memory"]["devices"]
+    assert [device["cores"] for device in held] == [[core] for core in range(count)]
+    assert [device["free"] for device in held] == [70 * GB, *[80 * GB] * (count - 1)]
+    assert held[0]["bytes"] > 33 * GB
+    assert all(23 * GB < device["bytes"] < 25 * GB for device in held[1:])
+
+
+def test_more_cores_than_devices_are_asked_for_and_warned_of_with_memory_by_device(
+    chords: Any, gpus: Callable[[int], None]
+) -> None:
+    gpus(4)
+    answer = chords("image", "--model", "flux", "a fox", "--cores", "8", "--dry-run")
+    said = " ".join(answer.out.split())
+    assert "8 cores share 4 devices, up to 2 on one: the same results, but no sooner" in said
+    assert "cuda:0 (NVIDIA X): 57.4 GB of weights for 2 cores, 70.0 GB free of 80.0 GB" in said
+
+
+def test_devices_that_are_named_bound_the_cores_too(
+    chords: Any, gpus: Callable[[int], None]
+) -> None:
+    gpus(8)
+    line = ("image", "--model", "flux", "a fox", "--devices", "cuda:6,cuda:7", "--dry-run")
+    document = chords(*line, "--json").document
+    assert document["devices"] == ["cuda:6", "cuda:7"]
+
+
+def test_an_output_that_fewer_cores_cannot_make_is_refused_with_the_way_to_share(
+    chords: Any, gpus: Callable[[int], None]
+) -> None:
+    gpus(2)
+    answer = chords("image", "--model", "flux", "a fox", "--stop-index", "5")
+    assert answer.code == 2
+    assert answer.err == (
+        "error: stop_index is 5, but 2 cores make outputs 0 to 2; there are 2 devices\n"
+        "hint: add --cores 8: cores may share devices\n"
+    )
+
+
+def test_the_command_asks_for_devices_without_importing_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from chords_cli.cli.app import run\n"
+        "if __name__ == '__main__':\n"
+        "    code = run(['image', 'a heart', '--dry-run', '--json'])\n"
+        "    assert 'torch' not in sys.modules\n"
+        "    sys.exit(code)\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["devices"]
+
+
+def test_spawned_cores_make_the_same_picture_and_the_record_says_so(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    made = {}
+    for method in ("fork", "spawn"):
+        line = [sys.executable, "-m", "chords_cli", *map(str, TINY), "--output", method, "-v"]
+        done = subprocess.run(
+            line,
+            cwd=tmp_path,
+            env=environment | {"CHORDS_START": method},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        made[method] = (tmp_path / method / "0001-a-cat-s42.png").read_bytes()
+        start = json.loads((tmp_path / method / "run.json").read_text())["start"]
+        assert start["method"] == method
+    assert made["fork"] == made["spawn"]
+    assert "the cores were started one by one: CHORDS_START is spawn" in done.stderr
+
+
+def test_nothing_in_the_working_directory_is_run(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """As `chords` is installed: a module beside the user's pictures is not one of Python's."""
+    command = shutil.which("chords", path=str(Path(sys.executable).parent))
+    if command is None:
+        pytest.skip("chords is not installed beside this python: pip install -e .")
+    for name in ("torch", "random", "signal", "socket", "numpy"):
+        (tmp_path / f"{name}.py").write_text(
+            f"open({str(tmp_path / 'ran')!r}, 'a')\nimport nothing\n"
+        )
+    for method in ("fork", "spawn"):
+        line = [command, *map(str, TINY), "--output", method, "-q"]
+        done = subprocess.run(
+            line,
+            cwd=tmp_path,
+            env=environment | {"CHORDS_START": method},
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    assert not (tmp_path / "ran").exists()
