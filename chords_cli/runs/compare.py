@@ -10,7 +10,7 @@ from typing import Any
 
 import chords_cli
 from chords_cli.errors import UsageError
-from chords_cli.events import Event
+from chords_cli.events import Event, ProcessesStarted
 from chords_cli.hub import find_snapshot
 from chords_cli.media.files import new_folder
 from chords_cli.runs.captions import captions, notes, shares_devices, title
@@ -53,12 +53,14 @@ def compare(request: CompareRequest, listener: Callable[[Event], None], render: 
     with new_folder(comparison.output), tempfile.TemporaryDirectory(prefix="chords-") as spool:
         gallery = Gallery(comparison, Path(spool))
         results = Results(comparison, gallery)
-        with closing(measure(comparison, loads, listener, gallery.keep)) as runs:
+        starts: list[ProcessesStarted] = []
+        with closing(measure(comparison, loads, _noting(starts, listener), gallery.keep)) as runs:
             for measured in runs:
                 results.add(measured)
         if clip is not None:
             results.judge(clip)
         record = _document(comparison, loads, results)
+        record["starts"] = [{"method": one.method, "reason": one.reason} for one in starts]
         record["seconds"] = round(time.monotonic() - began, 4)
         _write(comparison, gallery, record, render)
     return record
@@ -92,6 +94,19 @@ def find_clip() -> Path:
             f"fetch it first: hf download {CLIP}; or leave out --clip-score",
         )
     return folder
+
+
+def _noting(
+    starts: list[ProcessesStarted], listener: Callable[[Event], None]
+) -> Callable[[Event], None]:
+    """`listener`, while how the processes of each load started goes to `starts`."""
+
+    def listen(event: Event) -> None:
+        if isinstance(event, ProcessesStarted):
+            starts.append(event)
+        listener(event)
+
+    return listen
 
 
 def _write(comparison: Comparison, gallery: Gallery, record: Document, render: Render) -> None:

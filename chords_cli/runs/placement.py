@@ -54,8 +54,7 @@ def _fewer(there: Sequence[str], *, wished: int, preset: str) -> str:
 
 def _shared(cores: int, there: Sequence[str]) -> str:
     most = -(-cores // len(there))
-    what = there[0] if len(there) == 1 else f"{len(there)} devices"
+    what = there[0] if len(there) == 1 else f"{len(there)} devices, up to {most} on one"
     return (
-        f"{cores} cores share {what}, up to {most} on one: the same results, but no sooner, and "
-        "every core holds its own copy of the weights"
+        f"{cores} cores share {what}: the same results, but no sooner; each holds its own weights"
     )

@@ -61,7 +61,7 @@ class LivePanel:
             self._progress.apply(event)
             line = describe(event, self._progress) if self._lasts(event) else ""
         if isinstance(event, events.RunResolved) and event.note:
-            live.console.print(event.note, soft_wrap=True)
+            live.console.print(event.note)
         if line:
             live.console.print(line, style="dim", soft_wrap=True)
 

@@ -15,7 +15,7 @@ import pytest
 from chords_cli.engine.exchange import Exchange, LostNeighbourError
 from chords_cli.engine.pool import Pool, PoolSettings
 from chords_cli.errors import ChordsError, UsageError
-from chords_cli.events import CoreReady, CoreStarted, CoreStepped, Event
+from chords_cli.events import CoreReady, CoreStarted, CoreStepped, Event, ProcessesStarted
 from chords_cli.pipelines.spec import ModelSpec
 from chords_cli.sampler import chords_plan, default_init_t
 from chords_cli.sampler.stop import StopRule
@@ -132,7 +132,7 @@ def test_stochastic_scheduler_is_refused_before_weights_are_loaded(
         pass
     assert "stochastic_sampling draws fresh noise in every step" in caught.value.message
     assert "from_config: true" in caught.value.hint
-    assert [type(event) for event in seen] == [CoreStarted]
+    assert [type(event) for event in seen] == [ProcessesStarted, CoreStarted]
 
 
 def test_call_that_the_pipeline_refuses_is_wrong_usage_in_its_words(spec: Spec) -> None:

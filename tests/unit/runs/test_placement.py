@@ -34,6 +34,9 @@ def test_more_cores_than_devices_share_them_in_turn_and_are_warned_of() -> None:
     placement = place(6, GPUS, wished=6, preset="flux")
     assert placement.devices == (*GPUS, "cuda:0", "cuda:1")
     assert placement.note == (
-        "6 cores share 4 devices, up to 2 on one: the same results, but no sooner, and every core "
-        "holds its own copy of the weights"
+        "6 cores share 4 devices, up to 2 on one: the same results, but no sooner; each holds its "
+        "own weights"
+    )
+    assert place(4, ("cpu",), wished=4, preset="demo-image").note == (
+        "4 cores share cpu: the same results, but no sooner; each holds its own weights"
     )
