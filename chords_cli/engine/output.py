@@ -18,10 +18,10 @@ def redirect_output(path: str) -> None:
     os.close(log)
 
 
-def last_line(path: Path) -> str:
-    """The last line of a log that says something, "" without one."""
+def last_line(path: Path, *, after: int = 0) -> str:
+    """The last line of a log, behind its first `after` bytes, that says something; else ""."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        lines = path.read_bytes()[after:].decode(errors="replace").split("\n")
     except OSError:
         return ""
     return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -12,7 +12,7 @@ from typing import Any
 from chords_cli.engine.messages import Job
 from chords_cli.engine.processes import Workers, threads_each
 from chords_cli.engine.run import Run, Sampled, SampledOutput
-from chords_cli.engine.start import Start
+from chords_cli.engine.start import StartMethod
 from chords_cli.events import CoreReady, Event, ProcessesStarted
 from chords_cli.pipelines.spec import ModelSpec
 from chords_cli.sampler.plan import Plan
@@ -52,7 +52,7 @@ class Pool:
     def __init__(self, settings: PoolSettings, listener: Listener) -> None:
         self._settings, self._tell = settings, listener
         self._workers = Workers()
-        self._start: Start | None = None
+        self._start_method: StartMethod | None = None
         self._components: dict[int, tuple[str, ...]] = {}
         self._number = 0
         self._encoded: tuple[dict[str, Any], int] | None = None
@@ -65,10 +65,10 @@ class Pool:
         """
         settings = self._settings
         try:
-            self._start = self._workers.start(
+            method = self._start_method = self._workers.start(
                 settings.model, settings.devices, settings.decoders, settings.timeout
             )
-            self._tell(ProcessesStarted(method=self._start.method, reason=self._start.reason))
+            self._tell(ProcessesStarted(method=method.method, reason=method.reason))
             for message in self._messages():
                 if isinstance(message, CoreReady):
                     self._components[message.core] = message.components
@@ -93,10 +93,10 @@ class Pool:
         return tuple(self._components[core] for core in sorted(self._components))
 
     @property
-    def start(self) -> Start:
-        """How the workers began."""
-        assert self._start is not None, "a pool that was entered has started"
-        return self._start
+    def start_method(self) -> StartMethod:
+        """How the workers started."""
+        assert self._start_method is not None, "a pool that was entered has started"
+        return self._start_method
 
     def sample(
         self,

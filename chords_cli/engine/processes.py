@@ -19,7 +19,7 @@ from pathlib import Path
 from chords_cli.engine.entry import run
 from chords_cli.engine.messages import Failed, Quit, WorkerSpec
 from chords_cli.engine.output import last_line
-from chords_cli.engine.start import Context, Start, preload, start_log, start_method, starting
+from chords_cli.engine.start import Context, StartMethod, preload, start_log, start_method, starting
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.pipelines.spec import ModelSpec
 
@@ -52,14 +52,14 @@ class Workers:
 
     def start(
         self, model: ModelSpec, devices: Sequence[str], decoders: frozenset[int], timeout: float
-    ) -> Start:
-        """Starts core k on `devices[k]`; Ctrl-C reaches none of them. Tells how they began.
+    ) -> StartMethod:
+        """Starts core k on `devices[k]`; Ctrl-C reaches none of them. Returns how.
 
         Raises:
             ChordsError: The system refuses a process, or the one that they are forked from died.
         """
         preload(model.pipeline)
-        start = start_method(devices)
+        method = start_method(devices)
         with starting():
             for core, device in enumerate(devices):
                 spec = WorkerSpec(
@@ -73,8 +73,8 @@ class Workers:
                     timeout=timeout,
                     log=str(self._folder / f"core-{core}.log"),
                 )
-                self._workers.append(self._start(start.context, spec))
-        return start
+                self._workers.append(self._start(method.context, spec))
+        return method
 
     def __len__(self) -> int:
         return len(self._workers)

@@ -25,7 +25,7 @@ class Staging(Protocol):
         ...
 
     def send(self, latent: Tensor, room: Tensor, post: Callable[[], Any]) -> Callable[[], Any]:
-        """Copies `latent` into `room` and calls `post` once it is there.
+        """Copies `latent`, which nobody changes any more, into `room`, and then calls `post`.
 
         Returns what waits for `post` and gives its result.
         """
@@ -82,7 +82,7 @@ class HostStaging:
 
 
 class StreamStaging:
-    """For an accelerator with streams: one for what leaves, one for what arrives.
+    """For an accelerator with streams: one for what leaves, one for what arrives, one for reports.
 
     Two threads wait for the device, one for latents and one for reports, so that no latent waits
     for a report. Memory that a stream still reads is kept by whoever waits for that stream.
@@ -90,7 +90,9 @@ class StreamStaging:
 
     def __init__(self, device: torch.device) -> None:
         self._device, self._module = device, module_of(device)
-        self._leaving, self._arriving = (self._module.Stream(device) for _ in range(2))
+        self._leaving, self._arriving, self._reporting = (
+            self._module.Stream(device) for _ in range(3)
+        )
         self._posters, self._reporters = (
             ThreadPoolExecutor(1, name, make_current, (device,))
             for name in ("chords-post", "chords-report")
@@ -129,8 +131,8 @@ class StreamStaging:
             self._reports.popleft().result()
         done, value = self._mark(), None
         if make:
-            with self._module.stream(self._leaving):
-                self._leaving.wait_event(done)
+            with self._module.stream(self._reporting):
+                self._reporting.wait_event(done)
                 made = make()
                 value = torch.empty(made.shape, dtype=made.dtype, pin_memory=True)
                 value.copy_(made, non_blocking=True)

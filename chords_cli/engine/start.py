@@ -1,10 +1,11 @@
-"""How processes begin: forked from one that has imported everything, or each from nothing.
+"""How processes start: forked from one that has imported everything, or each from nothing.
 
 Importing torch and diffusers takes seconds, which a fork saves every process but one. A process
 that was forked after an accelerator had been used cannot use it, though, so those who need one ask
-first (`start_method`). `CHORDS_START=spawn` has every process begin from nothing.
+first (`start_method`). `CHORDS_START=spawn` has every process start from nothing.
 
-No process that is started here imports anything from the user's working directory.
+No process that starts here searches modules in the user's working directory, unless this one does
+so itself, as `python -m` makes it do.
 """
 
 import atexit
@@ -17,6 +18,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.forkserver import ensure_running, set_forkserver_preload
@@ -33,33 +35,39 @@ from chords_cli.engine.output import (
 from chords_cli.errors import ChordsError, UsageError
 
 START_VARIABLE = "CHORDS_START"
-"""The environment variable that says how processes begin: `fork` or `spawn`."""
+"""The environment variable that names the start method: `fork` or `spawn`."""
 
 Context = ForkServerContext | SpawnContext
 
 _METHODS = ("fork", "spawn")
 
+_ANSWER_SECONDS = 600.0
+"""After which a process that was asked something counts as hung; imports take a few seconds."""
+
 _JOIN_SECONDS = 5.0
+
+_server: dict[str, str] = {}
+"""What the process that others are forked from finds in its environment; empty while none runs."""
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """How the workers of a pool began: `fork` or `spawn`, and why they were not forked."""
+class StartMethod:
+    """How the workers of a pool start: `fork` or `spawn`, and why they are not forked."""
 
     method: str
     reason: str | None = None
 
     @property
     def context(self) -> Context:
-        """What starts processes this way."""
+        """The context of multiprocessing that starts processes this way."""
         return _context(self.method)
 
 
-def asked_method() -> str:
-    """What `CHORDS_START` says; `fork` where it says nothing.
+def requested_method() -> str:
+    """Returns what `CHORDS_START` names, `fork` by default.
 
     Raises:
-        UsageError: It says something else.
+        UsageError: It names something else.
     """
     method = os.environ.get(START_VARIABLE) or "fork"
     if method not in _METHODS:
@@ -71,37 +79,38 @@ def asked_method() -> str:
 
 
 def preload(pipeline: str) -> None:
-    """Has the process that others are forked from import what they need, and does not wait for it.
+    """Starts the process that others are forked from, which imports what they need meanwhile.
 
     Args:
-        pipeline: A class of diffusers that will be loaded.
+        pipeline: A class of diffusers that will be loaded. A later call with another one changes
+            nothing while that process runs.
     """
-    if asked_method() == "spawn":
+    if requested_method() == "spawn":
         return
     set_forkserver_preload(["chords_cli.engine.preload"])
-    with starting({LOG_VARIABLE: str(start_log()), PIPELINE_VARIABLE: pipeline}):
+    _server.update({LOG_VARIABLE: str(start_log()), PIPELINE_VARIABLE: pipeline})
+    with starting():
         ensure_running()
-    _Asked.method = "fork"
 
 
-def start_method(devices: Sequence[str]) -> Start:
-    """How workers on these devices begin; what they are forked from is running (`preload`).
+def start_method(devices: Sequence[str]) -> StartMethod:
+    """Chooses how workers on these devices start; `preload` was called before.
 
     Raises:
         UsageError: `CHORDS_START` is wrong.
         ChordsError: No process can be started.
     """
-    if asked_method() == "spawn":
-        return Start("spawn", f"{START_VARIABLE} is spawn")
+    if requested_method() == "spawn":
+        return StartMethod("spawn", f"{START_VARIABLE} is spawn")
     kinds = sorted({device.partition(":")[0] for device in devices} - {"cpu"})
     used = ask(functools.partial(used_before_fork, kinds)) if kinds else None
     if used:
-        return Start("spawn", f"something that was imported had used {used} before the fork")
-    return Start("fork")
+        return StartMethod("spawn", f"something that was imported had used {used} before the fork")
+    return StartMethod("fork")
 
 
 def used_before_fork(kinds: Sequence[str]) -> str | None:
-    """The first kind of accelerator that this process cannot use because it was forked too late."""
+    """Returns the first kind of accelerator that this process was forked too late to use."""
     import torch
 
     for kind in kinds:
@@ -112,66 +121,70 @@ def used_before_fork(kinds: Sequence[str]) -> str | None:
 
 
 def ask(question: Callable[[], Any]) -> Any:
-    """What `question` answers in a process of its own, so that this one need not import torch.
+    """Calls `question` in a process of its own, so that this one need not import torch.
 
     Args:
-        question: Can be pickled, and its answer too.
+        question: Can be pickled, and what it returns too.
 
     Raises:
-        ChordsError: The process failed or could not be started.
+        ChordsError: The process failed, did not answer or could not be started.
     """
-    context = _context(_Asked.method)
-    hears, tells = context.Pipe(duplex=False)
-    process = context.Process(
-        target=_answer, args=(question, str(start_log()), tells), daemon=True, name="chords-ask"
+    log = start_log()
+    known = log.stat().st_size if log.exists() else 0
+    reader, writer = multiprocessing.Pipe(duplex=False)
+    process = _context("fork" if _server else "spawn").Process(
+        target=_answer, args=(question, str(log), writer), daemon=True, name="chords-ask"
     )
     try:
-        with starting():
+        # who is forked inherits from the server, and Ctrl-C need not wait for its imports
+        with starting(interruptible=bool(_server)):
             process.start()
-        tells.close()
-        answer = hears.recv()
+        writer.close()
+        if not reader.poll(_ANSWER_SECONDS):
+            raise EOFError
+        answer = reader.recv()
     except (EOFError, OSError) as error:
-        quoted = last_line(start_log())[:200]
+        quoted = last_line(log, after=known)[:200]
         raise ChordsError(
             f"torch could not be asked for its devices{f' ({quoted})' if quoted else ''}",
             "add --devices cpu, or try `python -c 'import torch'` in this environment",
         ) from error
     finally:
-        hears.close()
+        reader.close()
     process.join(_JOIN_SECONDS)
     return answer
 
 
 @functools.cache
 def start_log() -> Path:
-    """Where processes write that are no core: a file that ends with this process."""
+    """Returns the log of all processes that are no cores; the file ends with this process."""
     folder = Path(tempfile.mkdtemp(prefix="chords-start-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder / "start.log"
 
 
 @contextmanager
-def starting(told: dict[str, str] | None = None) -> Iterator[None]:
-    """Processes that are started inside find `told` in their environment and never hear Ctrl-C.
+def starting(*, interruptible: bool = False) -> Iterator[None]:
+    """Lets processes start inside that neither hear Ctrl-C nor search the working directory.
 
-    They search no module in the working directory, whatever this process does.
+    The environment of this whole process changes meanwhile: not to be used from several threads.
+
+    Args:
+        interruptible: Whether Ctrl-C reaches this process inside; then others hear it too.
     """
-    set_here = {"PYTHONSAFEPATH": "1", **_own_place(), **(told or {})}
-    before = {name: os.environ.get(name) for name in set_here}
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    os.environ.update(set_here)
+    variables = {"PYTHONSAFEPATH": "1", **_own_place(), **_server}
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
+        resource_tracker.ensure_running()  # unblocks SIGINT once it has started
+        if not interruptible:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         yield
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-
-
-class _Asked:
-    """Whom `ask` has processes started by: the process that imports, once there is one."""
-
-    method = "spawn"
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _context(method: str) -> Context:
@@ -181,7 +194,7 @@ def _context(method: str) -> Context:
 
 
 def _own_place() -> dict[str, str]:
-    """How a process finds this package where it runs from a checkout that is not installed."""
+    """Returns what makes this package importable where it runs from a checkout."""
     root = Path(chords_cli.__file__).parents[1]
     if root.name in ("site-packages", "dist-packages"):
         return {}
@@ -189,9 +202,9 @@ def _own_place() -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join([str(root), *([known] if known else [])])}
 
 
-def _answer(question: Callable[[], Any], log: str, tells: Connection) -> None:
+def _answer(question: Callable[[], Any], log: str, writer: Connection) -> None:
     from chords_cli.pipelines.quiet import quiet_environment
 
     redirect_output(log)
     quiet_environment()
-    tells.send(question())
+    writer.send(question())

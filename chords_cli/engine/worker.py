@@ -60,12 +60,13 @@ def run_worker(spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> None
     """The main function of core `spec.core`; `lifeline` ends when the pool's process does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pool decides what Ctrl-C means
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
+    to_pool = _Pipe(pipe)
     try:
-        _Worker(spec, _Pipe(pipe)).serve()
+        _Worker(spec, to_pool).serve()
     except EOFError:
         return  # the pool is gone
     except Exception as error:  # noqa: BLE001  the border of the process: nothing may get lost
-        pipe.send(_failure(spec, error))
+        to_pool.send(_failure(spec, error))
 
 
 def _end_with_parent(lifeline: Connection) -> None:
@@ -196,9 +197,9 @@ class _Worker:
             job.call, job.seed, plan.steps, walk, lambda chain: self._lead(task, chain)
         )
         hit = next((h for h in plan.hits if h.core == core and h.index > 0), None)
+        self._staging.finish()
         if hit and latent is not None and not task.stopped:
             self._land(task, hit.index, hit.round, latent)
-        self._staging.finish()
         self._pipe.send(CoreArrived(core=core))
         line.close()
         self._serve_outputs(task)

@@ -41,11 +41,15 @@ def peak_memory(device: torch.device) -> int | None:
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Begins anew to watch for the most bytes that tensors take on a device."""
+    """Resets the peak that `peak_memory` returns."""
     if device.type in _QUEUED:
         module_of(device).reset_peak_memory_stats(device)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device had no memory left; Apple's kind has no class of error for it."""
-    return isinstance(error, torch.OutOfMemoryError) or "MPS backend out of memory" in str(error)
+    """Whether a device had no memory left.
+
+    Only the allocator has a class of error for that: contexts, libraries and Apple's kind do not.
+    """
+    words = ("out of memory", "STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)

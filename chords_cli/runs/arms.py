@@ -37,7 +37,7 @@ SETTINGS: Mapping[str, Callable[[str], Any]] = {
 SHARED = {"model", "cores", "steps", "guidance", "negative_prompt", "dtype", "devices"}
 """Those of `SETTINGS` that an option of the command sets for all arms."""
 
-_OPTION = re.compile(r"--([a-z-]+[a-z])(?: (\d\S*?|cpu|cuda\S*?)(?=,? |,?$))?")
+_OPTION = re.compile(r"--([a-z-]+[a-z])(?: (\d\S*?|cpu|mps|(?:cuda|xpu)\S*?)(?=,? |,?$))?")
 """An option in a message or hint, and the value that follows it."""
 
 _OF_SEVERAL_CORES = {"init_t", "rounds", "speedup", "stop_residual"}

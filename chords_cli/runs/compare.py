@@ -60,7 +60,7 @@ def compare(request: CompareRequest, listener: Callable[[Event], None], render: 
         if clip is not None:
             results.judge(clip)
         record = _document(comparison, loads, results)
-        record["starts"] = [{"method": one.method, "reason": one.reason} for one in starts]
+        record["start_methods"] = [{"method": one.method, "reason": one.reason} for one in starts]
         record["seconds"] = round(time.monotonic() - began, 4)
         _write(comparison, gallery, record, render)
     return record

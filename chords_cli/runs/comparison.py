@@ -220,6 +220,18 @@ def _check_size(one: Contestant, reference: Contestant) -> None:
             )
 
 
+def _cores_here(comparison: Comparison) -> list[str]:
+    """The number of cores that followed from the devices, for machines that have others."""
+    if comparison.request.base.cores is not None:
+        return []
+    by_itself = [
+        one.settings.plan.cores
+        for one in comparison.contestants
+        if not one.arm.on_one_core and not {"cores", "init_t"} & one.arm.said.keys()
+    ]
+    return ["--cores", str(max(by_itself))] if by_itself else []
+
+
 def _words(comparison: Comparison) -> list[str]:
     """The command's arguments, with prompts, seed and arms spelt out."""
     request, base = comparison.request, comparison.request.base
@@ -227,8 +239,7 @@ def _words(comparison: Comparison) -> list[str]:
     words += ["--reference", comparison.reference.name, "--seed", str(comparison.takes[0].seed)]
     words += ["--repeat", str(request.repeat)] if request.repeat > 1 else []
     words += ["--clip-score"] if request.clip_score else []
-    if base.cores is None:  # as many as there were devices
-        words += ["--cores", str(max(one.settings.plan.cores for one in comparison.contestants))]
+    words += _cores_here(comparison)
     words += [word for source, scale in base.loras for word in ("--lora", source, str(scale))]
     for field in fields(Request):
         value = getattr(base, field.name)

@@ -88,7 +88,7 @@ class _Run:
         self._began = self._started = time.monotonic()
         self._loaded: float | None = None
         self._components: Any = earlier.record.get("components", ())
-        self._start: Any = earlier.record.get("start")
+        self._start_method: Any = earlier.record.get("start_method")
 
     @property
     def done(self) -> int:
@@ -123,7 +123,7 @@ class _Run:
         with Pool(pool_settings(self._settings, folder), self._tell) as pool:
             self._loaded = time.monotonic()
             self._components = pool.components
-            self._start = asdict(pool.start)
+            self._start_method = asdict(pool.start_method)
             for take in left:
                 self._done[take.number] = self._take(take, pool)
                 self._write_record()
@@ -154,7 +154,7 @@ class _Run:
             self._settings,
             [*self._earlier.others, *entries],
             components=self._components,
-            start=self._start,
+            start_method=self._start_method,
             seconds=self._seconds(),
         )
         write_record(self._settings.output / RECORD, record)
@@ -229,7 +229,8 @@ def _memory(settings: Settings) -> dict[str, Any]:
     try:
         cores = estimate_memory(settings, folder)
     except (OSError, ValueError) as error:
-        return {"cores": [], "devices": [], "source": source, "unknown": str(error)}
+        devices = by_device(settings, [])
+        return {"cores": [], "devices": devices, "source": source, "unknown": str(error)}
     unknown = None if cores else "the weights are not here and the preset tells no parameters"
     devices = by_device(settings, cores)
     return {"cores": cores, "devices": devices, "source": source, "unknown": unknown}

@@ -24,7 +24,7 @@ def run_record(
     entries: Sequence[Entry],
     *,
     components: Sequence[Sequence[str]] = (),
-    start: dict[str, Any] | None = None,
+    start_method: dict[str, Any] | None = None,
     seconds: dict[str, float] | None = None,
 ) -> dict[str, Any]:
     """The record.
@@ -33,7 +33,8 @@ def run_record(
         settings: What was run.
         entries: One a take (`take_entry`), in order.
         components: Per core the names of the components that it loaded.
-        start: How the processes began (`method`), and why they were not forked (`reason`).
+        start_method: How the processes started (`method`), and why they were not forked
+            (`reason`).
         seconds: `start` (of the processes), `load` and `total`.
     """
     preset = settings.preset
@@ -51,7 +52,7 @@ def run_record(
         "stop": stop_document(settings),
         "devices": list(settings.devices),
         "note": settings.note,
-        "start": start,
+        "start_method": start_method,
         "dtype": settings.dtype,
         "settings": _settings_document(settings),
         "components": [list(names) for names in components],

@@ -5,7 +5,7 @@ says that it was made with the same settings, and its files are there.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ def _done_before(settings: Settings) -> Earlier:
     if changed and not settings.overwrite:
         raise UsageError(
             f"{settings.output} was made with other settings: {changed}",
-            "choose another --output, or add --overwrite to make all of it again",
+            _way_on(settings, earlier.record),
         )
     earlier.others = [] if changed else list(earlier.record.get("prompts", []))
     for take in settings.takes:
@@ -73,6 +73,13 @@ def _done_before(settings: Settings) -> Earlier:
         if entry and _is_complete(settings, entry):
             earlier.done[take.number] = entry
     return earlier
+
+
+def _way_on(settings: Settings, record: Mapping[str, Any]) -> str:
+    """What to type; on another number of devices a run may have taken other cores by itself."""
+    other = "choose another --output, or add --overwrite to make all of it again"
+    cores = record.get("cores")
+    return other if cores == settings.plan.cores else f"add --cores {cores} to go on, or {other}"
 
 
 def _read_record(path: Path) -> dict[str, Any]:

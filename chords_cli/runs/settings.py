@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chords_cli.engine.devices import checked_devices
-from chords_cli.engine.start import asked_method, preload
+from chords_cli.engine.start import preload, requested_method
 from chords_cli.errors import UsageError
 from chords_cli.planning import resolve_plan, resolve_stop
 from chords_cli.presets import DEFAULT, Preset, available_presets, find_preset, load_preset
@@ -91,8 +91,7 @@ def resolve(request: Request, *, starts: bool = False) -> Settings:
 
     Args:
         request: What the user asked for.
-        starts: Whether the run starts when this is well; what its processes need is then imported
-            while the devices are asked for.
+        starts: Whether to start importing what the workers need while the devices are found.
 
     Raises:
         UsageError: They contradict each other, are out of range, or name what is not there.
@@ -108,25 +107,18 @@ def resolve(request: Request, *, starts: bool = False) -> Settings:
     preset = _preset(request)
     _check_kind(request, preset, model)
     sampled = preset if recipe is None else with_sampling(preset, recipe)
-    asked_method()
+    requested_method()  # refuses what CHORDS_START must not say
     plan, stop = _plan_and_stop(request, sampled)
     prompts = resolve_prompts(request.prompts, request.prompt_file, preset.prompts)
     num = _num(request.num, len(prompts))
-    call = _call(request, preset)
-    check_model(preset, call)
-    there = _devices(request, preset, starts=starts)
-    wished = plan.cores
-    if recipe is None and request.cores is None and request.init_t is None and len(there) < wished:
-        plan, stop = _fewer_cores(request, sampled, len(there), wished)
-    placement = place(plan.cores, there, wished=wished, preset=preset.name)
-    return Settings(
+    settings = Settings(
         preset=preset,
         prompts=prompts,
         num=num,
         seed=_seed(preset.seed if request.seed is None else request.seed, num),
         plan=plan,
         stop=stop,
-        call=call,
+        call=_call(request, preset),
         dtype=_dtype(request.dtype or preset.dtype),
         loras=check_loras(request.loras),
         fps=preset.fps if request.fps is None else _at_least_one("fps", request.fps),
@@ -138,9 +130,15 @@ def resolve(request: Request, *, starts: bool = False) -> Settings:
         resume=request.resume,
         overwrite=request.overwrite,
         timeout=_timeout(DEFAULT_TIMEOUT if request.timeout is None else request.timeout),
-        devices=placement.devices,
-        note=placement.note,
+        devices=(),
+        note=None,
     )
+    check_model(preset, settings.call)
+    available = _devices(request, preset, starts=starts)
+    if recipe is None and request.cores is None and request.init_t is None:
+        plan, stop = _at_most(len(available), request, sampled, plan, stop)
+    placement = place(plan.cores, available, wished=settings.plan.cores, preset=preset.name)
+    return replace(settings, plan=plan, stop=stop, devices=placement.devices, note=placement.note)
 
 
 def _preset(request: Request) -> Preset:
@@ -204,17 +202,18 @@ def _plan_and_stop(request: Request, preset: Preset) -> tuple[Plan, StopRule]:
     return (plan if runs_on else plan.until(stop.index)), stop
 
 
-def _fewer_cores(
-    request: Request, preset: Preset, cores: int, wished: int
+def _at_most(
+    cores: int, request: Request, preset: Preset, plan: Plan, stop: StopRule
 ) -> tuple[Plan, StopRule]:
-    """The same on as many cores as there are devices; what that rules out has another way out."""
+    """The plan and its stop rule on no more than `cores` cores, one for each device."""
+    if plan.cores <= cores:
+        return plan, stop
     try:
         return _plan_and_stop(replace(request, cores=cores), preset)
     except UsageError as error:
         raise UsageError(
-            f"{error.message}; there {'is' if cores == 1 else 'are'} {cores} "
-            f"{'device' if cores == 1 else 'devices'}",
-            f"add --cores {wished}: cores may share devices",
+            f"{error.message}; there {'is 1 device' if cores == 1 else f'are {cores} devices'}",
+            f"add --cores {plan.cores}: cores may share devices",
         ) from error
 
 

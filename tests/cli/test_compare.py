@@ -178,7 +178,7 @@ def test_every_repetition_gave_the_same_bits_and_one_load_served_all_arms(full):
     made = record(full)
     assert all(result["same_bits"] for take in made["takes"] for result in take["results"])
     assert made["loads"] == [list(ARMS)]
-    assert made["starts"] == [{"method": "fork", "reason": None}]
+    assert made["start_methods"] == [{"method": "fork", "reason": None}]
 
 
 def test_timelines_hold_every_step_and_every_message_of_the_plan(full):

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from chords_cli.engine import devices
+from chords_cli.engine import devices, processes, start
 from chords_cli.engine.devices import Memory, find_devices, measure_devices
+from tests.labelled_workers import LabelledWorker
 
 GB = 10**9
 FREE = {"cuda:0": 70 * GB}
@@ -127,7 +129,7 @@ def test_spawned_cores_make_the_same_picture_and_the_record_says_so(
         )
         assert done.returncode == 0, done.stderr
         made[method] = (tmp_path / method / "0001-a-cat-s42.png").read_bytes()
-        start = json.loads((tmp_path / method / "run.json").read_text())["start"]
+        start = json.loads((tmp_path / method / "run.json").read_text())["start_method"]
         assert start["method"] == method
     assert made["fork"] == made["spawn"]
     assert "the cores were started one by one: CHORDS_START is spawn" in done.stderr
@@ -155,3 +157,65 @@ def test_nothing_in_the_working_directory_is_run(
         )
         assert (done.returncode, done.stderr) == (0, "")
     assert not (tmp_path / "ran").exists()
+
+
+def too_late(kinds: list[str]) -> str:
+    """What a forked process answers whose libraries had used CUDA when they were imported."""
+    return kinds[0]
+
+
+def test_a_run_whose_fork_came_too_late_spawns_its_cores_and_says_so(
+    chords: Any,
+    environment: dict[str, str],
+    gpus: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    gpus(2)
+    monkeypatch.setenv("XDG_CONFIG_HOME", environment["XDG_CONFIG_HOME"])
+    monkeypatch.setattr(start, "used_before_fork", too_late)
+    monkeypatch.setattr(processes, "run", LabelledWorker(bad_fork=True))
+    reason = "something that was imported had used cuda before the fork"
+    line = ("image", "a cat", "--model", "tiny", "--steps", "4", "--output", str(tmp_path / "out"))
+    answer = chords(*line, "--verbose")
+    assert answer.code == 0, answer.err
+    assert f"the cores were started one by one: {reason}\n" in answer.err
+    assert "2 cores, one on each device; tiny takes up to 4: --cores 4 has them share devices" in (
+        answer.err
+    )
+    made = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert made["start_method"] == {"method": "spawn", "reason": reason}
+    assert made["devices"] == ["cuda:0", "cuda:1"]
+
+
+@pytest.mark.parametrize(
+    ("arms", "cores"),
+    [
+        (("wavefront", "wavefront cores=8"), ["--cores", "2"]),
+        (("sequential", "chords init_t=0-2-4-5"), []),
+        (("sequential", "few-steps steps=9"), []),
+    ],
+)
+def test_a_comparison_is_repeated_with_the_cores_that_followed_from_the_devices(
+    arms: tuple[str, ...],
+    cores: list[str],
+    chords: Any,
+    gpus: Callable[[int], None],
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gpus(2)
+    monkeypatch.setenv("XDG_CONFIG_HOME", environment["XDG_CONFIG_HOME"])
+    said = [word for arm in arms for word in ("--arm", arm)]
+    answer = chords("compare", "a cat", "--model", "tiny", *said, "--dry-run", "--json")
+    again = shlex.split(answer.document["again"])
+    assert [w for n, w in enumerate(again) if "--cores" in again[max(0, n - 1) : n + 1]] == cores
+
+
+def test_a_comparison_on_one_device_leaves_out_what_is_sequential_there(
+    chords: Any, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", environment["XDG_CONFIG_HOME"])
+    line = ("compare", "a cat", "--model", "tiny", "--devices", "cpu", "--dry-run", "--json")
+    arms = [arm["name"] for arm in chords(*line).document["arms"]]
+    assert arms == ["sequential", "few-steps", "wavefront"]

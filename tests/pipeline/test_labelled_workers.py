@@ -14,7 +14,7 @@ from peft.utils import get_peft_model_state_dict
 
 from chords_cli.engine import processes, start
 from chords_cli.engine.pool import Pool, PoolSettings, Sampled, SampledOutput
-from chords_cli.engine.start import Start
+from chords_cli.engine.start import StartMethod
 from chords_cli.events import Event, ProcessesStarted
 from chords_cli.pipelines.spec import ModelSpec
 from chords_cli.presets import find_preset
@@ -260,7 +260,7 @@ def test_cores_that_were_forked_too_late_are_spawned_by_themselves(
 
     with Pool(settings, hear) as pool:
         made = [make(pool, plan, call) for plan in plans(2)]
-        assert pool.start == Start(
+        assert pool.start_method == StartMethod(
             "spawn", "something that was imported had used cuda before the fork"
         )
     assert [event.method for event in told] == ["spawn"]
