@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -71,6 +72,19 @@ def test_interrupt_ends_with_130_and_leaves_neither_process_nor_file(
 ) -> None:
     said = _ended_by(signal.SIGINT, phase, command())
     assert said[-1] == "error: interrupted"
+    assert _left(tmp_path) == []
+
+
+def test_interrupt_does_not_wait_for_whoever_is_asked_for_devices(
+    command: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = command("--devices", "cuda:0")
+    server = _server_of(process)
+    server.suspend()  # so that it cannot answer first
+    process.send_signal(signal.SIGINT)
+    said = process.communicate()[1].splitlines()
+    server.kill()
+    assert (process.returncode, said[-1]) == (130, "error: interrupted")
     assert _left(tmp_path) == []
 
 
@@ -210,6 +224,16 @@ def _read_until(process: subprocess.Popen[str], phrase: str) -> None:
         if phrase in line:
             return
     raise AssertionError(f"{phrase!r} was never said")
+
+
+def _server_of(process: subprocess.Popen[str]) -> psutil.Process:
+    """The process that others are forked from, as soon as there is one."""
+    while process.poll() is None:
+        for child in _family(process.pid):
+            with suppress(psutil.Error):
+                if "multiprocessing.forkserver" in " ".join(child.cmdline()):
+                    return child
+    raise AssertionError("no process was asked")
 
 
 def _family(pid: int) -> list[psutil.Process]:
