@@ -27,12 +27,11 @@ def plan(json: bool, model: str | None, stop_index: int | None, **options: Any) 
     preset = find_preset(model or DEFAULT["image"])
     found = resolve_plan(preset, **options)
     stop = resolve_stop(preset, found.cores, stop_index=stop_index)
-    latest = stop.criterion == "residual"
-    index = found.cores if latest else stop.index
+    index = stop.latest(found)
     if json:
         Console("json").document(_document(found, index))
     else:
-        _draw(found, index, latest=latest)
+        _draw(found, index, latest=stop.fixed is None)
 
 
 def _draw(plan: "Plan", index: int, *, latest: bool) -> None:

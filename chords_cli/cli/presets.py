@@ -102,8 +102,7 @@ def _facts(preset: "Preset") -> dict[str, Any]:
     from chords_cli.planning import resolve_plan, resolve_stop
 
     plan, weights = resolve_plan(preset), find_weights(preset)
-    stop = resolve_stop(preset, plan.cores)
-    index = stop.index if stop.criterion == "core_index" else plan.cores
+    index = resolve_stop(preset, plan.cores).latest(plan)
     return {
         "plan": {
             "algo": plan.algo,

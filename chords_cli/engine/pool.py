@@ -121,8 +121,8 @@ class Pool:
         Raises:
             ChordsError: A core failed or died; the pool has to be left.
         """
-        if stop.criterion == "core_index" and not keep:
-            plan = plan.until(stop.index)
+        if stop.fixed is not None and not keep:
+            plan = plan.until(stop.fixed)
         job = self._job(plan, call, seed, anew=anew)
         run = Run(
             job,

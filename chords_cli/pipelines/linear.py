@@ -1,4 +1,4 @@
-"""A scheduler's fine steps as factors, found by asking the scheduler.
+"""A scheduler's fine steps as factors, found by taking steps from known places.
 
 Every first-order deterministic step is linear in latent and model output, whatever is predicted:
 x_{i+1} = keep x_i + pull v_i. Two unit inputs tell both factors, further ones whether that is
@@ -6,31 +6,37 @@ true; clipping and thresholding are not linear and are refused.
 """
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 from chords_cli.errors import UsageError
 from chords_cli.sampler.wavefront import LinearGrid
 
-if TYPE_CHECKING:
-    from chords_cli.pipelines.schedulers import StockSolver
+Jump = Callable[[Tensor, Tensor, int, int], Tensor]
+"""From latents and model outputs at one grid step to the latents at another, by one stock step."""
 
 _PROBES = ((1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (-37.0, 20.0))
 """Latents and model outputs: two that tell the factors, and two on which these must hold, one of
 them far outside of [-1, 1]."""
 
 
-def linear_grid(solver: "StockSolver", name: str, clock: list[float]) -> LinearGrid:
-    """The factors of the scheduler `name` behind `solver`, whose grid is set, all on the host.
+def linear_grid(jump: Jump, name: str, clock: list[float]) -> LinearGrid:
+    """Finds the factors of every fine step, and of the step from there to the end of the grid.
+
+    Args:
+        jump: The scheduler's step, for tensors on the host.
+        name: The scheduler's class.
+        clock: Where drifts are interpolated, one number for each of the T steps.
 
     Raises:
-        UsageError: Its steps are not linear, or not finite.
+        UsageError: The steps are not linear, or not finite.
     """
-    steps = len(solver.grid)
+    steps = len(clock)
     fine, end = [], []
     for step in range(steps):
-        kept, pulled, *found = _jumps(solver, step, step + 1)
+        kept, pulled, *found = _jumps(jump, step, step + 1)
         if not (math.isfinite(kept) and math.isfinite(pulled)):
             raise UsageError(
                 f"step {step} of {name} multiplies latents by {kept:g} and predictions by "
@@ -46,13 +52,13 @@ def linear_grid(solver: "StockSolver", name: str, clock: list[float]) -> LinearG
                     "use --algo chords, or turn clip_sample and thresholding off in the preset",
                 )
         fine.append((kept, pulled))
-        end.append(tuple(_jumps(solver, step, steps)[:2]))
+        end.append(tuple(_jumps(jump, step, steps)[:2]))
     (keep, pull), (end_keep, end_pull) = zip(*fine, strict=True), zip(*end, strict=True)
     return LinearGrid(keep, pull, end_keep, end_pull, tuple(clock))
 
 
-def _jumps(solver: "StockSolver", start: int, stop: int) -> list[float]:
+def _jumps(jump: Jump, start: int, stop: int) -> list[float]:
     """Where one first-order step takes the probes, each a sample of one batch."""
     latents, drifts = torch.tensor(_PROBES).reshape(-1, 2, 1, 1, 1).unbind(1)
-    made: list[float] = solver.jump(latents, drifts, start, stop).flatten().tolist()
+    made: list[float] = jump(latents, drifts, start, stop).flatten().tolist()
     return made

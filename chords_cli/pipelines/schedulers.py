@@ -86,7 +86,7 @@ class StockSolver:
         """The factors of the fine steps; drifts are interpolated in sigma where there is one."""
         name, host = self._stock.__name__, self._on_host()
         clock = host.grid if name in DDIM_FAMILY else host._scheduler.sigmas[:-1]
-        return linear_grid(host, name, clock.tolist())
+        return linear_grid(host.jump, name, clock.tolist())
 
     def _on_host(self) -> "StockSolver":
         """The same steps with everything on the host, where a number costs no device a kernel."""

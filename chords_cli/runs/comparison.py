@@ -47,8 +47,8 @@ class Contestant:
     @property
     def rounds(self) -> int | None:
         """The rounds until its result; None where only the run can tell."""
-        stop = self.settings.stop
-        return self.settings.plan.rounds(stop.index) if stop.criterion == "core_index" else None
+        fixed = self.settings.stop.fixed
+        return None if fixed is None else self.settings.plan.rounds(fixed)
 
     def file(self, take: Take, ending: str) -> str:
         """The name of a file of its result."""

@@ -17,7 +17,7 @@ from chords_cli.media.latents import read_header
 from chords_cli.pipelines.weights import weight_files
 from chords_cli.planning import resolve_plan, resolve_stop
 from chords_cli.preset_schema import Preset
-from chords_cli.runs.settings import Settings, decoding_cores
+from chords_cli.runs.settings import Settings
 
 _ENCODERS = ("text_encoder", "tokenizer", "text_processor")
 """What core 0 alone loads, by the first letters of the component's name."""
@@ -57,7 +57,7 @@ def by_device(settings: Settings, cores: Sequence[dict[str, Any]]) -> list[dict[
 def preset_memory(preset: Preset, folder: Path | None) -> list[dict[str, Any]]:
     """The same for a preset's own plan, without devices; files that cannot be read are left."""
     plan = resolve_plan(preset)
-    decoders = decoding_cores(plan, resolve_stop(preset, plan.cores))
+    decoders = resolve_stop(preset, plan.cores).decoders(plan)
     try:
         return _estimate(preset, preset.dtype, folder, plan.cores, decoders)
     except (OSError, ValueError):

@@ -65,8 +65,7 @@ def run_record(
 def plan_document(settings: Settings) -> dict[str, Any]:
     """The plan in numbers, up to the result; with a residual rule at the latest, core 0's."""
     plan = settings.plan
-    fixed = settings.stop.criterion == "core_index"
-    index = settings.stop.index if fixed else plan.hits[-1].index
+    index = settings.stop.latest(plan)
     return {
         "steps": plan.steps,
         "init_t": list(plan.init_t or ()),

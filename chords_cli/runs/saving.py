@@ -88,6 +88,6 @@ def planned_names(settings: Settings, take: Take) -> tuple[str, ...]:
     """
     which: list[tuple[int, ...]] = [()]
     if settings.all_cores:
-        fixed = settings.stop.index if settings.stop.criterion == "core_index" else None
-        which += [(hit.index, hit.core) for hit in settings.plan.hits if hit.index != fixed]
+        hits = (hit for hit in settings.plan.hits if hit.index != settings.stop.fixed)
+        which += [(hit.index, hit.core) for hit in hits]
     return tuple(take.name(ending, *output) for output in which for ending in endings(settings))

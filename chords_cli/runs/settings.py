@@ -76,14 +76,7 @@ class Settings:
     @property
     def decoders(self) -> frozenset[int]:
         """The cores that may be asked to decode an output."""
-        return decoding_cores(self.plan, self.stop, keep=self.all_cores)
-
-
-def decoding_cores(plan: Plan, stop: StopRule, *, keep: bool = False) -> frozenset[int]:
-    """The cores of a plan that may be asked to decode; with `keep` all that make an output."""
-    if keep or stop.criterion == "residual":
-        return frozenset(hit.core for hit in plan.hits)
-    return frozenset({plan.hits[stop.index].core})
+        return self.stop.decoders(self.plan, keep=self.all_cores)
 
 
 def resolve(request: Request, *, starts: bool = False) -> Settings:
@@ -197,9 +190,10 @@ def _plan_and_stop(request: Request, preset: Preset) -> tuple[Plan, StopRule]:
             "use --algo wavefront, or leave out --stop-residual",
         )
     if plan.algo == "sequential" and request.stop_index is None:
-        stop = replace(stop, criterion="core_index", index=1, residual=None)
-    runs_on = stop.criterion == "residual" or (request.all_cores and request.stop_index is None)
-    return (plan if runs_on else plan.until(stop.index)), stop
+        stop = StopRule("core_index", index=1)
+    if stop.fixed is None or (request.all_cores and request.stop_index is None):
+        return plan, stop
+    return plan.until(stop.fixed), stop
 
 
 def _at_most(

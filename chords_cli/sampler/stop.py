@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from chords_cli.sampler.plan import Plan
+
 
 @dataclass(frozen=True, slots=True)
 class StopRule:
@@ -19,9 +21,24 @@ class StopRule:
     index: int = 1
     residual: float | None = None
 
+    @property
+    def fixed(self) -> int | None:
+        """The index of the result where it is known before the run; None under `residual`."""
+        return self.index if self.criterion == "core_index" else None
+
+    def latest(self, plan: Plan) -> int:
+        """The index of the result at the latest: core 0's output where only the run can tell."""
+        return plan.hits[-1].index if self.fixed is None else self.fixed
+
+    def decoders(self, plan: Plan, *, keep: bool = False) -> frozenset[int]:
+        """The cores that may be asked to decode; with `keep` all that make an output."""
+        if keep or self.fixed is None:
+            return frozenset(hit.core for hit in plan.hits)
+        return frozenset({plan.hits[self.fixed].core})
+
     def accepts(self, index: int, residual: float | None, last: int) -> bool:
         """Whether output `index` of outputs 0 .. `last` is the result."""
-        if self.criterion == "core_index":
-            return index == self.index
+        if self.fixed is not None:
+            return index == self.fixed
         assert self.residual is not None
         return index == last or (index > 0 and residual is not None and residual < self.residual)

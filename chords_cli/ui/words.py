@@ -57,12 +57,12 @@ def headline(plan: Plan) -> str:
 
 def promise(plan: Plan, stop: StopRule) -> str:
     """What the plan is expected to bring, in one line."""
-    if stop.criterion == "residual":
+    if stop.fixed is None:
         return f"the first output whose residual is below {stop.residual:g}"
-    rounds = plan.rounds(stop.index)
-    said = f"output {stop.index} after {plural(rounds, 'round')}"
+    rounds = plan.rounds(stop.fixed)
+    said = f"output {stop.fixed} after {plural(rounds, 'round')}"
     if rounds < plan.steps:
-        return f"{said}: ideally {plan.speedup(stop.index):.2f}x sooner"
+        return f"{said}: ideally {plan.speedup(stop.fixed):.2f}x sooner"
     return f"{said}, one for each step" + (": no sooner than one core" if plan.cores > 1 else "")
 
 
