@@ -61,7 +61,7 @@ def elsewhere(installed: Path, *arguments: str) -> str:
 
 def test_version_is_that_of_the_package(wheel):
     assert re.fullmatch(r"\d+\.\d+\.\d+", chords_cli.__version__)
-    assert wheel.name == f"chords-{chords_cli.__version__}-py3-none-any.whl"
+    assert wheel.name == f"chords_cli-{chords_cli.__version__}-py3-none-any.whl"
 
 
 def test_wheel_holds_the_package_and_every_preset_file_and_nothing_else(wheel):
@@ -71,7 +71,7 @@ def test_wheel_holds_the_package_and_every_preset_file_and_nothing_else(wheel):
     assert shipped == {f"chords_cli/_{path.relative_to(ROOT).as_posix()}" for path in files}
     assert {name.split("/")[0] for name in names} == {
         "chords_cli",
-        f"chords-{chords_cli.__version__}.dist-info",
+        f"chords_cli-{chords_cli.__version__}.dist-info",
     }
     assert "chords_cli/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)

@@ -142,6 +142,6 @@ def test_without_peft_a_lora_is_refused_with_how_to_install_it(folder, monkeypat
     monkeypatch.setattr(loras.importlib.util, "find_spec", lambda name: None)
     assert refusal(("ink.safetensors", 1.0)) == (
         "--lora needs peft, which is not installed",
-        'pip install "chords[lora]"',
+        'pip install "chords-cli[lora]"',
     )
     assert check_loras(()) == ()
