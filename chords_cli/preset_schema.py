@@ -22,7 +22,8 @@ from pydantic import (
 from pydantic_core import core_schema
 
 from chords_cli.errors import PlanError, UsageError
-from chords_cli.planning import Starts, parse_init_t
+from chords_cli.sampler.choice import DefaultPlan, Starts, parse_init_t
+from chords_cli.sampler.stop import StopRule
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 
@@ -274,6 +275,24 @@ class Preset(Part):
     def steps(self) -> int:
         """T, the number of steps of the grid."""
         return int(self.call["num_inference_steps"])
+
+    @property
+    def plan(self) -> DefaultPlan:
+        """The plan that runs when no option says otherwise."""
+        sampling = self.sampling
+        return DefaultPlan(
+            steps=self.steps,
+            cores=sampling.cores,
+            algo=sampling.algo,
+            init_t=sampling.init_t,
+            rounds=None if sampling.rounds == "auto" else sampling.rounds,
+        )
+
+    @property
+    def stop(self) -> StopRule:
+        """The output that is the result when no option says otherwise."""
+        stop = self.sampling.stop
+        return StopRule(stop.criterion, index=stop.index, residual=stop.residual)
 
     @property
     def source(self) -> str:

@@ -19,8 +19,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from chords_cli.errors import UsageError
-from chords_cli.planning import resolve_plan, resolve_stop
 from chords_cli.preset_schema import RESERVED, Preset
+from chords_cli.sampler.choice import PlanChoice, resolve_plan
 
 __all__ = [
     "DEFAULT",
@@ -253,11 +253,11 @@ def _check_together(path: Path, preset: Preset) -> None:
     sizes = {key: preset.call.get(key) for key in ("width", "height")}
     try:
         preset.limits.check(**sizes, frames=preset.call.get("num_frames"))
-        resolve_stop(preset, resolve_plan(preset).cores)
+        resolve_plan(preset.plan)
         if preset.sampling.init_t != "auto":  # `--algo` may ask for what is not the preset's own
-            resolve_plan(preset, algo="chords")
+            resolve_plan(preset.plan, PlanChoice(algo="chords"))
         if preset.sampling.rounds != "auto":
-            resolve_plan(preset, algo="wavefront")
+            resolve_plan(preset.plan, PlanChoice(algo="wavefront"))
     except UsageError as error:
         raise UsageError(f"{path}: {error.message}", f"mend it in {path.name}") from error
 

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 
 @accepts("model", "algo", "cores", "steps", "init_t", "rounds", "speedup", "stop_index", "json")
-def plan(json: bool, model: str | None, stop_index: int | None, **options: Any) -> None:
+def plan(
+    json: bool, model: str | None, init_t: str | None, stop_index: int | None, **options: Any
+) -> None:
     """Draw who computes what when: rounds, speed-up and cost. No model is needed.
 
     [bold]Examples[/bold]
@@ -21,12 +23,13 @@ def plan(json: bool, model: str | None, stop_index: int | None, **options: Any) 
 
     chords plan --cores 4 --speedup 4
     """
-    from chords_cli.planning import resolve_plan, resolve_stop
     from chords_cli.presets import DEFAULT, find_preset
+    from chords_cli.sampler.choice import PlanChoice, parse_init_t, resolve_plan, resolve_stop
 
     preset = find_preset(model or DEFAULT["image"])
-    found = resolve_plan(preset, **options)
-    stop = resolve_stop(preset, found.cores, stop_index=stop_index)
+    starts = None if init_t is None else parse_init_t(init_t)
+    found = resolve_plan(preset.plan, PlanChoice(init_t=starts, **options))
+    stop = resolve_stop(preset.stop, found.cores, stop_index=stop_index)
     index = stop.latest(found)
     if json:
         Console("json").document(_document(found, index))

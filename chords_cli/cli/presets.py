@@ -99,10 +99,10 @@ def _listed(file: "PresetFile") -> dict[str, Any]:
 def _facts(preset: "Preset") -> dict[str, Any]:
     """What a preset's file does not say: its default plan, and what lies on this machine."""
     from chords_cli.hub import find_weights
-    from chords_cli.planning import resolve_plan, resolve_stop
+    from chords_cli.sampler.choice import resolve_plan, resolve_stop
 
-    plan, weights = resolve_plan(preset), find_weights(preset)
-    index = resolve_stop(preset, plan.cores).latest(plan)
+    plan, weights = resolve_plan(preset.plan), find_weights(preset)
+    index = resolve_stop(preset.stop, plan.cores).latest(plan)
     return {
         "plan": {
             "algo": plan.algo,

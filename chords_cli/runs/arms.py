@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chords_cli.errors import UsageError
-from chords_cli.planning import ALGORITHMS
+from chords_cli.sampler.choice import ALGORITHMS
 
 FEW_STEPS = "few-steps"
 KNOWN = ("sequential", FEW_STEPS, *(name for name in ALGORITHMS if name != "sequential"))

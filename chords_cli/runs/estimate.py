@@ -15,9 +15,9 @@ from typing import Any
 from chords_cli.engine.devices import device_memory
 from chords_cli.media.latents import read_header
 from chords_cli.pipelines.weights import weight_files
-from chords_cli.planning import resolve_plan, resolve_stop
 from chords_cli.preset_schema import Preset
 from chords_cli.runs.settings import Settings
+from chords_cli.sampler.choice import resolve_plan, resolve_stop
 
 _ENCODERS = ("text_encoder", "tokenizer", "text_processor")
 """What core 0 alone loads, by the first letters of the component's name."""
@@ -56,8 +56,8 @@ def by_device(settings: Settings, cores: Sequence[dict[str, Any]]) -> list[dict[
 
 def preset_memory(preset: Preset, folder: Path | None) -> list[dict[str, Any]]:
     """The same for a preset's own plan, without devices; files that cannot be read are left."""
-    plan = resolve_plan(preset)
-    decoders = resolve_stop(preset, plan.cores).decoders(plan)
+    plan = resolve_plan(preset.plan)
+    decoders = resolve_stop(preset.stop, plan.cores).decoders(plan)
     try:
         return _estimate(preset, preset.dtype, folder, plan.cores, decoders)
     except (OSError, ValueError):

@@ -25,7 +25,9 @@ def check_loras(loras: Sequence[tuple[str, float]]) -> tuple[tuple[str, float], 
         UsageError: One is not, or the package that applies them is missing.
     """
     if loras and importlib.util.find_spec("peft") is None:
-        raise UsageError("--lora needs peft, which is not installed", 'pip install "chords-cli[lora]"')
+        raise UsageError(
+            "--lora needs peft, which is not installed", 'pip install "chords-cli[lora]"'
+        )
     for source, scale in loras:
         file = lora_file(source)
         if not math.isfinite(scale):

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from chords_cli.sampler.choice import PlanChoice, parse_init_t
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
@@ -41,3 +43,19 @@ class Request:
     metadata: bool = True
     from_metadata: Path | None = None
     timeout: float | None = None
+
+    @property
+    def plan(self) -> PlanChoice:
+        """What the options say of the plan.
+
+        Raises:
+            PlanError: The starts cannot be read.
+        """
+        return PlanChoice(
+            steps=self.steps,
+            cores=self.cores,
+            algo=self.algo,
+            init_t=None if self.init_t is None else parse_init_t(self.init_t),
+            rounds=self.rounds,
+            speedup=self.speedup,
+        )

@@ -13,7 +13,6 @@ from typing import Any
 from chords_cli.engine.devices import checked_devices
 from chords_cli.engine.start import preload, requested_method
 from chords_cli.errors import UsageError
-from chords_cli.planning import resolve_plan, resolve_stop
 from chords_cli.presets import DEFAULT, Preset, available_presets, find_preset, load_preset
 from chords_cli.runs.again import read_recipe, with_recipe, with_sampling
 from chords_cli.runs.folder import default_output
@@ -23,6 +22,7 @@ from chords_cli.runs.placement import place
 from chords_cli.runs.prompts import resolve_prompts
 from chords_cli.runs.request import Request
 from chords_cli.runs.takes import Take, takes
+from chords_cli.sampler.choice import resolve_plan, resolve_stop
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
 
@@ -171,17 +171,9 @@ def _plan_and_stop(request: Request, preset: Preset) -> tuple[Plan, StopRule]:
 
     With every output wanted and no stop option said, the run goes on to core 0's arrival.
     """
-    plan = resolve_plan(
-        preset,
-        steps=request.steps,
-        cores=request.cores,
-        algo=request.algo,
-        init_t=request.init_t,
-        rounds=request.rounds,
-        speedup=request.speedup,
-    )
+    plan = resolve_plan(preset.plan, request.plan)
     stop = resolve_stop(
-        preset, plan.cores, stop_index=request.stop_index, stop_residual=request.stop_residual
+        preset.stop, plan.cores, stop_index=request.stop_index, stop_residual=request.stop_residual
     )
     if plan.algo == "sequential" and request.stop_residual is not None:
         raise UsageError(

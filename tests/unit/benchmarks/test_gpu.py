@@ -13,9 +13,9 @@ from benchmarks.gpu.cores import closeness
 from benchmarks.gpu.models import FLUX, models
 from benchmarks.gpu.predict import Costs, busiest, costs_of, default_plan
 from benchmarks.gpu.sections import SECTIONS, Outcome, Section, Settings
-from chords_cli.planning import resolve_plan
 from chords_cli.presets import load_preset
 from chords_cli.runs.environment import environment
+from chords_cli.sampler.choice import PlanChoice, resolve_plan
 
 COSTS = Costs(
     stock_step=0.1,
@@ -101,7 +101,7 @@ def test_predicted_plans_are_those_of_the_command_line(algo: str, tmp_path: Path
     preset = load_preset(file)
     for cores in predict.CORES:
         assert default_plan(algo, 28, cores) == resolve_plan(
-            preset, steps=28, cores=cores, algo=algo
+            preset.plan, PlanChoice(steps=28, cores=cores, algo=algo)
         )
 
 

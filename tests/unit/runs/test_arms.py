@@ -2,9 +2,9 @@ import pytest
 
 from chords_cli.cli.options import COMPARISON
 from chords_cli.errors import UsageError
-from chords_cli.planning import ALGORITHMS
 from chords_cli.runs.arms import KNOWN, SHARED, parse_arm, parse_arms
 from chords_cli.runs.arms import SETTINGS as SETTABLE
+from chords_cli.sampler.choice import ALGORITHMS
 
 SETTINGS = (
     "an arm may set model, cores, steps, init_t, rounds, speedup, stop_index, stop_residual, "

@@ -1,10 +1,15 @@
 """From a preset and options to a plan and a stop rule: what wins over what."""
 
+from typing import Any
+
 import pytest
 
 from chords_cli.errors import PlanError, UsageError
-from chords_cli.planning import parse_init_t, resolve_algo, resolve_plan, resolve_stop
 from chords_cli.preset_schema import Preset, Sampling, Stop
+from chords_cli.sampler import choice
+from chords_cli.sampler.choice import PlanChoice, parse_init_t
+from chords_cli.sampler.plan import Plan
+from chords_cli.sampler.stop import StopRule
 
 
 def preset(steps: int = 50, **sampling: object) -> Preset:
@@ -20,6 +25,15 @@ def preset(steps: int = 50, **sampling: object) -> Preset:
             "sampling": sampling,
         }
     )
+
+
+def resolve_plan(model: Preset, *, init_t: str | None = None, **given: Any) -> Plan:
+    starts = None if init_t is None else parse_init_t(init_t)
+    return choice.resolve_plan(model.plan, PlanChoice(init_t=starts, **given))
+
+
+def resolve_stop(model: Preset, cores: int, **given: Any) -> StopRule:
+    return choice.resolve_stop(model.stop, cores, **given)
 
 
 def test_plan_is_the_presets_when_nothing_is_said():
@@ -104,7 +118,7 @@ def test_unknown_algorithm_is_refused():
     with pytest.raises(
         UsageError, match=r"^algo is 'srds', but there are only sequential, chords, wavefront$"
     ):
-        resolve_algo(preset(), "srds")
+        resolve_plan(preset(), algo="srds")
 
 
 def test_starts_are_read_as_they_are_written():

@@ -1,0 +1,251 @@
+"""From how a plan is asked for, by a preset and by options, to a plan and a stop rule.
+
+An explicit option wins over the preset: starts ask for the algorithm that has starts, rounds for
+the one that is planned by rounds, one core for the sequential sampler where the preset has several,
+and several for a parallel one where it is sequential. The starts of a preset belong to its own
+number of steps and cores: when an option changes either, the starts are chosen again.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from chords_cli.errors import PlanError, UsageError
+from chords_cli.sampler.plan import Plan, chords_plan, sequential_plan
+from chords_cli.sampler.starts import default_init_t
+from chords_cli.sampler.stop import StopRule
+from chords_cli.sampler.wavefront import default_rounds, wavefront_plan
+
+Starts = tuple[int, ...] | Literal["auto"]
+
+ALGORITHMS = ("sequential", "chords", "wavefront")
+
+MOST_STEPS = 10_000
+"""Far more than any sampler takes; a plan of a million steps takes a while to make."""
+
+MOST_CORES = 256
+"""Far more than one machine has GPUs; a plan grows with cores times steps."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanChoice:
+    """How a plan is asked for; None where nothing is said.
+
+    Attributes:
+        steps: T, the number of steps of the grid.
+        cores: How many cores share them.
+        algo: The name of an algorithm.
+        init_t: Where each core begins its fine steps, for `chords`.
+        rounds: After how many rounds the first output comes, for `wavefront`.
+        speedup: The same as a ratio: the steps over the rounds.
+    """
+
+    steps: int | None = None
+    cores: int | None = None
+    algo: str | None = None
+    init_t: Starts | None = None
+    rounds: int | None = None
+    speedup: float | None = None
+
+
+NOTHING = PlanChoice()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DefaultPlan:
+    """The plan of a preset, for options to change. `rounds` is None where they follow the cores."""
+
+    steps: int
+    cores: int
+    algo: str
+    init_t: Starts = "auto"
+    rounds: int | None = None
+
+
+def resolve_plan(default: DefaultPlan, given: PlanChoice = NOTHING) -> Plan:
+    """The plan that `given` asks for, and `default` where that says nothing.
+
+    Raises:
+        PlanError: What is given contradicts itself or makes no plan.
+    """
+    steps = default.steps if given.steps is None else given.steps
+    if steps > MOST_STEPS:
+        raise PlanError(
+            f"steps is {steps}, but a grid has at most {MOST_STEPS} steps", "try --steps 50"
+        )
+    if given.cores is not None and given.cores > MOST_CORES:
+        raise PlanError(
+            f"cores is {given.cores}, but a run has at most {MOST_CORES} cores", "try --cores 4"
+        )
+    name = resolve_algo(default, given)
+    if name != "wavefront":
+        _refuse_rounds(name, given)
+    if name != "chords":
+        _refuse_starts(name, given.init_t or "auto")
+    if name == "sequential":
+        _check_sequential(given.cores)
+        return sequential_plan(steps)
+    own = given.cores in (None, default.cores) and steps == default.steps
+    if name == "wavefront":
+        return _wavefront(default if own else replace(default, rounds=None), given, steps)
+    return _chords(default if own else replace(default, init_t="auto"), given, steps)
+
+
+def resolve_algo(default: DefaultPlan, given: PlanChoice = NOTHING) -> str:
+    """The algorithm to run: the one given, else the default's, adjusted to the number of cores.
+
+    Raises:
+        PlanError: Starts and rounds are both given, and no algorithm takes both.
+        UsageError: There is no algorithm of that name.
+    """
+    said = given.algo or _algo_of_pace(given)
+    name = said or default.algo
+    if name not in ALGORITHMS:
+        raise UsageError(
+            f"algo is {name!r}, but there are only {', '.join(ALGORITHMS)}", "try --algo wavefront"
+        )
+    if said is None and given.cores == 1 and default.cores > 1:
+        return "sequential"
+    if said is None and given.cores is not None and given.cores > 1 and name == "sequential":
+        return "wavefront"
+    return name
+
+
+def resolve_stop(
+    default: StopRule,
+    cores: int,
+    *,
+    stop_index: int | None = None,
+    stop_residual: float | None = None,
+) -> StopRule:
+    """Which output is the result, on `cores` cores; as in `default` where nothing is given.
+
+    Raises:
+        UsageError: Both options are given, or a value is out of range.
+    """
+    if stop_index is not None and stop_residual is not None:
+        raise UsageError(
+            f"--stop-index {stop_index} and --stop-residual {stop_residual:g} exclude each other",
+            "give one of them",
+        )
+    if stop_index is not None:
+        _check_stop_index(stop_index, cores)
+        return StopRule("core_index", index=stop_index)
+    if stop_residual is not None:
+        if not (math.isfinite(stop_residual) and stop_residual > 0):
+            raise UsageError(
+                f"stop_residual is {stop_residual:g}, but a residual is finite and above 0",
+                "try --stop-residual 0.05",
+            )
+        return StopRule("residual", residual=stop_residual)
+    return replace(default, index=min(default.index, cores))
+
+
+def parse_init_t(text: str) -> Starts:
+    """Reads `auto` or `0-8-16-32`.
+
+    Raises:
+        PlanError: It is neither.
+    """
+    if text == "auto":
+        return "auto"
+    parts = text.strip().split("-")
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise PlanError(
+            f"init_t {text!r} is not a list of whole numbers joined by dashes",
+            "write one start a core, slowest first, as in 0-8-16-32",
+        )
+    return tuple(map(int, parts))
+
+
+def _algo_of_pace(given: PlanChoice) -> str | None:
+    """The algorithm that takes what is given of starts or pace; None where that is nothing."""
+    if given.init_t is None:
+        return None if given.rounds is None and given.speedup is None else "wavefront"
+    for name, value in (("--rounds", given.rounds), ("--speedup", given.speedup)):
+        if value is not None:
+            raise PlanError(
+                f"--init-t {_shown(given.init_t)} and {name} {value:g} exclude each other",
+                "give one of them: starts are for chords, rounds for wavefront",
+            )
+    return "chords"
+
+
+def _chords(default: DefaultPlan, given: PlanChoice, steps: int) -> Plan:
+    """Starts that are given tell the number of cores where nothing else does."""
+    starts = default.init_t if given.init_t is None else given.init_t
+    cores = given.cores
+    if cores is None:
+        cores = default.cores if given.init_t in (None, "auto") else len(starts)
+    chosen = default_init_t(steps, cores)  # which refuses a number of cores that has no plan
+    if starts == "auto":
+        return chords_plan(steps, chosen)
+    if len(starts) != cores:
+        raise PlanError(
+            f"init_t {_shown(starts)} has {len(starts)} starts, but cores is {cores}",
+            f"use --cores {len(starts)}, or leave out --cores or --init-t",
+        )
+    return chords_plan(steps, starts)
+
+
+def _wavefront(default: DefaultPlan, given: PlanChoice, steps: int) -> Plan:
+    cores = default.cores if given.cores is None else given.cores
+    if given.rounds is not None and given.speedup is not None:
+        raise PlanError(
+            f"--rounds {given.rounds} and --speedup {given.speedup:g} exclude each other",
+            "give one of them",
+        )
+    rounds = default.rounds if given.rounds is None else given.rounds
+    if given.speedup is not None:
+        rounds = _rounds_for(given.speedup, steps)
+    if rounds is None:
+        rounds = default_rounds(max(1, steps), max(1, cores))
+    return wavefront_plan(steps, cores, rounds)
+
+
+def _rounds_for(speedup: float, steps: int) -> int:
+    """The rounds in which `steps` steps are covered `speedup` times sooner."""
+    if not (math.isfinite(speedup) and 1 <= speedup <= steps):
+        raise PlanError(
+            f"speedup is {speedup:g}, but {steps} steps can be from 1 to {steps} times sooner",
+            "try --speedup 4",
+        )
+    return math.ceil(steps / speedup)
+
+
+def _refuse_rounds(algo: str, given: PlanChoice) -> None:
+    for name, value in (("rounds", given.rounds), ("speedup", given.speedup)):
+        if value is not None:
+            raise PlanError(
+                f"{name} is {value:g}, but algo {algo} is not planned by rounds",
+                f"use --algo wavefront, or leave out --{name}",
+            )
+
+
+def _refuse_starts(algo: str, starts: Starts) -> None:
+    if starts != "auto" and not (algo == "sequential" and starts == (0,)):
+        raise PlanError(
+            f"init_t {_shown(starts)} is set, but algo {algo} has no starts",
+            "use --algo chords, or leave out --init-t",
+        )
+
+
+def _check_sequential(cores: int | None) -> None:
+    if cores not in (None, 1):
+        raise PlanError(
+            f"cores is {cores}, but algo sequential runs on 1 core",
+            "use --algo wavefront, or --cores 1",
+        )
+
+
+def _check_stop_index(index: int, cores: int) -> None:
+    if not 0 <= index <= cores:
+        raise UsageError(
+            f"stop_index is {index}, but {cores} {'core makes' if cores == 1 else 'cores make'} "
+            f"outputs 0 to {cores}",
+            "try --stop-index 1",
+        )
+
+
+def _shown(starts: Starts) -> str:
+    return starts if starts == "auto" else "-".join(map(str, starts))
