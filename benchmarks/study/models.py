@@ -16,7 +16,8 @@ from diffusers import DiffusionPipeline
 
 from chords_cli.pipelines.loading import load_pipeline
 from chords_cli.pipelines.spec import ModelSpec
-from chords_cli.presets import Preset, find_preset
+from chords_cli.presets.files import find_preset
+from chords_cli.presets.schema import Preset
 
 Drawn = Callable[[int], list[tuple[str, Any]]]
 """So many held-out prompts, each with the scene that it describes; the same ones every time."""

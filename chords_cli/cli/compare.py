@@ -39,7 +39,7 @@ def compare(**options: Any) -> None:
 
 
 def _request(options: dict[str, Any]) -> "CompareRequest":
-    from chords_cli.presets import DEFAULT, find_preset
+    from chords_cli.presets.files import DEFAULT, find_preset
     from chords_cli.runs.comparison import CompareRequest
 
     kind = find_preset(options["model"] or DEFAULT["image"]).kind

@@ -50,9 +50,9 @@ def fetch_first(console: Console, request: "Request") -> None:
         UsageError: The run could not be done anyway.
         ChordsError: The model cannot be had.
     """
-    from chords_cli.hub import find_weights
     from chords_cli.runs.download import DownloadRequest
     from chords_cli.runs.download import download as bring
+    from chords_cli.runs.model import find_weights
     from chords_cli.runs.settings import resolve
     from chords_cli.runs.targets import target_of
     from chords_cli.ui.download import downloading

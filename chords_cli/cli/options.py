@@ -77,7 +77,7 @@ def _folder(name: str) -> Path:
 
 
 def _models(incomplete: str) -> list[tuple[str, str]]:
-    from chords_cli.presets import available_presets
+    from chords_cli.presets.files import available_presets
 
     return [(preset.name, f"{preset.origin} preset") for preset in available_presets()]
 

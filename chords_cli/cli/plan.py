@@ -23,7 +23,7 @@ def plan(
 
     chords plan --cores 4 --speedup 4
     """
-    from chords_cli.presets import DEFAULT, find_preset
+    from chords_cli.presets.files import DEFAULT, find_preset
     from chords_cli.sampler.choice import PlanChoice, parse_init_t, resolve_plan, resolve_stop
 
     preset = find_preset(model or DEFAULT["image"])

@@ -10,7 +10,8 @@ from chords_cli.errors import UsageError
 from chords_cli.ui.console import Console
 
 if TYPE_CHECKING:
-    from chords_cli.presets import Preset, PresetFile
+    from chords_cli.presets.files import PresetFile
+    from chords_cli.presets.schema import Preset
 
 
 @accepts("name", "verify", "json")
@@ -35,7 +36,7 @@ def presets(name: str | None, verify: bool, json: bool) -> None:
 
 
 def _list(console: Console) -> None:
-    from chords_cli.presets import available_presets
+    from chords_cli.presets.files import available_presets
     from chords_cli.ui.preset_views import presets_table
 
     rows = [_listed(preset) for preset in available_presets()]
@@ -49,7 +50,7 @@ def _list(console: Console) -> None:
 
 
 def _show(console: Console, name: str) -> None:
-    from chords_cli.presets import find_preset
+    from chords_cli.presets.files import find_preset
     from chords_cli.runs.estimate import preset_memory
     from chords_cli.ui.preset_views import preset_text
 
@@ -66,7 +67,7 @@ def _show(console: Console, name: str) -> None:
 
 
 def _verify(console: Console, name: str | None) -> None:
-    from chords_cli.presets import find_preset
+    from chords_cli.presets.files import find_preset
     from chords_cli.runs.verify import verify
     from chords_cli.ui.download_views import verdict, verdicts_table
 
@@ -85,7 +86,7 @@ def _verify(console: Console, name: str | None) -> None:
 
 def _listed(file: "PresetFile") -> dict[str, Any]:
     """One row of the list; a preset that cannot be read says why."""
-    from chords_cli.presets import load_preset
+    from chords_cli.presets.files import load_preset
 
     row: dict[str, Any] = {"name": file.name, "file": str(file.file), "origin": file.origin}
     try:
@@ -98,7 +99,7 @@ def _listed(file: "PresetFile") -> dict[str, Any]:
 
 def _facts(preset: "Preset") -> dict[str, Any]:
     """What a preset's file does not say: its default plan, and what lies on this machine."""
-    from chords_cli.hub import find_weights
+    from chords_cli.runs.model import find_weights
     from chords_cli.sampler.choice import resolve_plan, resolve_stop
 
     plan, weights = resolve_plan(preset.plan), find_weights(preset)

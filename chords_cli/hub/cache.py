@@ -8,7 +8,6 @@ from typing import Literal
 
 from chords_cli.errors import UsageError
 from chords_cli.hub.repository import UnloadableError, needed_files
-from chords_cli.preset_schema import Preset
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +27,9 @@ class Weights:
     lack: str = ""
 
 
-def find_weights(preset: Preset, cache: Path | None = None) -> Weights:
-    """Looks for the preset's model in its folder or in the hub's cache; downloads nothing."""
-    if preset.path is not None:
-        return _state(preset.path, _names_in(preset.path), preset.path)
-    return find_snapshot(str(preset.repo), preset.revision, cache)
+def find_folder(folder: Path) -> Weights:
+    """Looks for what a run opens in a folder of the user's own."""
+    return _state(folder, _names_in(folder), folder)
 
 
 def find_snapshot(repo: str, revision: str | None, cache: Path | None = None) -> Weights:

@@ -16,9 +16,9 @@ import chords_cli
 from chords_cli.engine.devices import devices_of
 from chords_cli.errors import UsageError
 from chords_cli.media.metadata import read_metadata
-from chords_cli.preset_schema import Preset, Sampling, Stop
-from chords_cli.presets import find_preset
-from chords_cli.runs.recipe import model_document
+from chords_cli.presets.files import find_preset
+from chords_cli.presets.identity import model_identity
+from chords_cli.presets.schema import Preset, Sampling, Stop
 from chords_cli.runs.request import Request
 
 _GUIDANCE = ("true_cfg_scale", "guidance_scale")
@@ -182,7 +182,7 @@ def _preset(request: Request, recipe: Recipe) -> Preset:
 
 
 def _check_unchanged(preset: Preset, recipe: Recipe) -> None:
-    now, then = model_document(preset), recipe.model
+    now, then = model_identity(preset), recipe.model
     changed = [key for key in sorted({*now, *then}) if now.get(key) != then.get(key)]
     changed += [f"call.{key}" for key in _changed_arguments(preset.call, recipe.call)]
     if changed:

@@ -7,7 +7,7 @@ from typing import Any
 from chords_cli.errors import UsageError
 from chords_cli.pipelines.shareable import check_step_arguments
 from chords_cli.pipelines.source import PipelineClass
-from chords_cli.preset_schema import Preset
+from chords_cli.presets.schema import Preset
 
 _OPTIONS = {
     "width": "--width",

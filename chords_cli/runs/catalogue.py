@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from chords_cli.errors import ChordsError, UsageError
-from chords_cli.hub import find_weights
 from chords_cli.hub.client import Hub
 from chords_cli.hub.repository import UnloadableError, likely_json, needed_files
-from chords_cli.presets import PresetFile, available_presets, load_preset
+from chords_cli.presets.files import PresetFile, available_presets, load_preset
 from chords_cli.runs.errands import run_errands
+from chords_cli.runs.model import find_weights
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 

@@ -13,6 +13,7 @@ from chords_cli.errors import UsageError
 from chords_cli.events import Event, ProcessesStarted
 from chords_cli.hub import find_snapshot
 from chords_cli.media.files import new_folder
+from chords_cli.presets.identity import model_identity
 from chords_cli.runs.captions import captions, notes, shares_devices, title
 from chords_cli.runs.comparison import (
     FILM,
@@ -27,7 +28,7 @@ from chords_cli.runs.comparison import (
 from chords_cli.runs.environment import environment
 from chords_cli.runs.gallery import SHOWN, Gallery
 from chords_cli.runs.measure import Shared, measure, shared_loads
-from chords_cli.runs.recipe import SCHEMA, model_document, pixels, stop_document
+from chords_cli.runs.recipe import SCHEMA, pixels, stop_document
 from chords_cli.runs.record import plan_document
 from chords_cli.runs.results import Results
 
@@ -161,7 +162,7 @@ def _arm(one: Contestant) -> Document:
         "repo": preset.repo,
         "path": None if preset.path is None else str(preset.path),
         "revision": preset.revision,
-        "model": model_document(preset),
+        "model": model_identity(preset),
         "algo": settings.plan.algo,
         "cores": settings.plan.cores,
         "devices": list(settings.devices),

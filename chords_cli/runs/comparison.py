@@ -7,7 +7,7 @@ from itertools import combinations
 from pathlib import Path
 
 from chords_cli.errors import UsageError
-from chords_cli.presets import DEFAULT, find_preset
+from chords_cli.presets.files import DEFAULT, find_preset
 from chords_cli.runs.arms import FEW_STEPS, Arm, parse_arms
 from chords_cli.runs.files import endings
 from chords_cli.runs.folder import check_free, check_writable, default_output

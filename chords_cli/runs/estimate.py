@@ -15,7 +15,7 @@ from typing import Any
 from chords_cli.engine.devices import device_memory
 from chords_cli.media.latents import read_header
 from chords_cli.pipelines.weights import weight_files
-from chords_cli.preset_schema import Preset
+from chords_cli.presets.schema import Preset
 from chords_cli.runs.settings import Settings
 from chords_cli.sampler.choice import resolve_plan, resolve_stop
 

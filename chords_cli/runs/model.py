@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chords_cli.errors import UsageError
-from chords_cli.hub import find_snapshot, local_snapshot
+from chords_cli.hub import Weights, find_folder, find_snapshot, local_snapshot
 from chords_cli.hub.repository import INDEX, components
 from chords_cli.pipelines.shareable import check_loop, check_shareable
 from chords_cli.pipelines.source import (
@@ -21,7 +21,7 @@ from chords_cli.pipelines.source import (
     read_pipeline,
     read_scheduler,
 )
-from chords_cli.preset_schema import Preset, Scheduler
+from chords_cli.presets.schema import Preset, Scheduler
 from chords_cli.runs.call import check_call
 from chords_cli.runs.targets import download_command
 
@@ -45,6 +45,13 @@ def model_folder(preset: Preset) -> Path:
     if not (preset.path / INDEX).is_file():
         raise UsageError(f"{preset.path} holds no model: there is no {INDEX}", _SAVED)
     return preset.path
+
+
+def find_weights(preset: Preset, cache: Path | None = None) -> Weights:
+    """Looks for the preset's model in its folder or in the hub's cache; downloads nothing."""
+    if preset.path is not None:
+        return find_folder(preset.path)
+    return find_snapshot(str(preset.repo), preset.revision, cache)
 
 
 def check_model(preset: Preset, call: Mapping[str, Any]) -> None:

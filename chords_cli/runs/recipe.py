@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import chords_cli
-from chords_cli.preset_schema import Preset
+from chords_cli.presets.identity import model_identity
 from chords_cli.runs.environment import environment
 from chords_cli.runs.takes import Take
 
@@ -16,12 +16,6 @@ if TYPE_CHECKING:
     from chords_cli.runs.settings import Settings
 
 SCHEMA = 1
-
-_NOT_OF_THE_MODEL = {
-    *("name", "title", "kind", "license", "limits", "memory", "parameters", "prompts"),
-    *("call", "dtype", "fps", "sampling", "seed"),
-}
-"""Keys of a preset that decide no pixel, and those that the document holds as resolved."""
 
 
 def pixels(settings: "Settings") -> dict[str, Any]:
@@ -32,7 +26,7 @@ def pixels(settings: "Settings") -> dict[str, Any]:
     """
     return _plain(
         {
-            "model": model_document(settings.preset),
+            "model": model_identity(settings.preset),
             "dtype": settings.dtype,
             "loras": lora_document(settings) or None,
             "algo": settings.plan.algo,
@@ -72,21 +66,6 @@ def document(settings: "Settings", take: Take, output: dict[str, Any]) -> dict[s
         "output": output,
         "environment": environment(),
     }
-
-
-def model_document(preset: Preset) -> dict[str, Any]:
-    """The weights and how they are loaded, as far as the preset says more than its defaults.
-
-    Where text encoders wait decides no pixel. Of a local folder only the name: pictures travel.
-    """
-    said = preset.model_dump(
-        mode="json", by_alias=True, exclude_defaults=True, exclude=_NOT_OF_THE_MODEL
-    )
-    for part in said.get("components", {}).values():
-        part.pop("offload", None)
-    parts = {name: part for name, part in said.pop("components", {}).items() if part}
-    said |= {"components": parts} if parts else {}
-    return said if preset.path is None else {**said, "path": preset.path.name}
 
 
 def _plain(value: dict[str, Any]) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chords_cli.presets.identity import model_identity
 from chords_cli.runs.comparison import Comparison, Contestant
 from chords_cli.runs.files import endings
 from chords_cli.runs.gallery import Gallery
 from chords_cli.runs.measure import Measured
-from chords_cli.runs.recipe import model_document
 from chords_cli.runs.saving import output_document
 from chords_cli.runs.scores import distances, over_takes, peaks, speedup, spreads
 from chords_cli.runs.takes import Take
@@ -128,7 +128,7 @@ def _alike(one: Contestant, other: Contestant) -> bool:
     """Whether a round costs both the same: one model, dtype and device, and one guidance."""
     own, theirs = (
         (
-            model_document(c.settings.preset),
+            model_identity(c.settings.preset),
             c.settings.dtype,
             c.settings.devices[0],
             {key: value for key, value in c.settings.call.items() if key not in _COST_NOTHING},

@@ -13,7 +13,8 @@ from typing import Any
 from chords_cli.engine.devices import checked_devices
 from chords_cli.engine.start import preload, requested_method
 from chords_cli.errors import UsageError
-from chords_cli.presets import DEFAULT, Preset, available_presets, find_preset, load_preset
+from chords_cli.presets.files import DEFAULT, available_presets, find_preset, load_preset
+from chords_cli.presets.schema import Preset
 from chords_cli.runs.again import read_recipe, with_recipe, with_sampling
 from chords_cli.runs.folder import default_output
 from chords_cli.runs.loras import check_loras

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from chords_cli.errors import UsageError
 from chords_cli.hub import is_repository
-from chords_cli.presets import Preset, available_presets, find_preset, load_preset
+from chords_cli.presets.files import available_presets, find_preset, load_preset
+from chords_cli.presets.schema import Preset
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from chords_cli.errors import ChordsError, UsageError
 from chords_cli.hub.client import Hub, Listing, RemoteFile
 from chords_cli.hub.repository import UnloadableError, needed_files
 from chords_cli.hub.transfer import matches
-from chords_cli.presets import Preset
+from chords_cli.presets.schema import Preset
 
 
 def verify(preset: Preset, listener: Callable[[str, int], None]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from chords_cli.presets import Preset, to_yaml
+from chords_cli.presets.files import to_yaml
+from chords_cli.presets.schema import Preset
 from chords_cli.ui.tables import Row, table
 from chords_cli.ui.words import plural, size
 

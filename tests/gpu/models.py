@@ -15,7 +15,7 @@ from chords_cli.pipelines.accelerator import free_memory, make_current, module_o
 from chords_cli.pipelines.loading import load_pipeline
 from chords_cli.pipelines.quiet import quiet_libraries
 from chords_cli.pipelines.spec import ModelSpec
-from chords_cli.presets import find_preset
+from chords_cli.presets.files import find_preset
 from chords_cli.sampler import Plan
 from chords_cli.sampler.stop import StopRule
 from tests import tiny, zoo

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from chords_cli.pipelines.loading import load_pipeline
 from chords_cli.pipelines.spec import ModelSpec
-from chords_cli.presets import find_preset
+from chords_cli.presets.files import find_preset
 from chords_cli.sampler import Plan, chords_plan, wavefront_plan
 from tests.labelled_cuda import labelled_cuda
 from tests.pipeline.conftest import BUILDERS, call_of

@@ -17,7 +17,7 @@ from chords_cli.engine.pool import Pool, PoolSettings, Sampled, SampledOutput
 from chords_cli.engine.start import StartMethod
 from chords_cli.events import Event, ProcessesStarted
 from chords_cli.pipelines.spec import ModelSpec
-from chords_cli.presets import find_preset
+from chords_cli.presets.files import find_preset
 from chords_cli.sampler import Plan, chords_plan, default_init_t, default_rounds, wavefront_plan
 from chords_cli.sampler.stop import StopRule
 from tests import tiny

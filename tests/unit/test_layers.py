@@ -15,7 +15,7 @@ OWNERS = {
     "rich": "ui/",
     "diffusers": "pipelines/",
     "transformers": "pipelines/",
-    "yaml": "presets.py",
+    "yaml": "presets/files.py",
     "typer": "cli/",
     "huggingface_hub": "hub/",
     "jinja2": "ui/report.py",
@@ -23,18 +23,17 @@ OWNERS = {
 }
 """Who alone may import a library: one file or one folder."""
 
-EVERYTHING = "cli engine events hub media pipelines presets preset_schema runs sampler ui"
+EVERYTHING = "cli engine events hub media pipelines presets runs sampler ui"
 
 FORBIDDEN = {
     "errors.py": f"torch numpy {EVERYTHING}",
     "events.py": "torch numpy cli engine hub media pipelines presets runs ui",
-    "sampler/": "cli engine events hub media pipelines presets preset_schema runs ui",
-    "preset_schema.py": "torch cli engine events hub media pipelines presets runs ui",
-    "presets.py": "torch cli engine events hub media pipelines runs ui",
+    "sampler/": "cli engine events hub media pipelines presets runs ui",
+    "presets/": "torch cli engine events hub media pipelines runs ui",
     "hub/": "torch cli engine media pipelines presets runs ui",
-    "media/": "cli engine hub pipelines presets preset_schema runs ui",
-    "pipelines/": "cli engine hub media presets preset_schema runs ui",
-    "engine/": "cli hub media presets preset_schema runs ui",
+    "media/": "cli engine hub pipelines presets runs ui",
+    "pipelines/": "cli engine hub media presets runs ui",
+    "engine/": "cli hub media presets runs ui",
     "runs/": "cli ui",
     "ui/": "torch cli engine pipelines runs",
     "cli/": "torch pipelines",
@@ -106,6 +105,67 @@ def test_file_imports_nothing_that_its_layer_must_not_know(file):
     assert violations(file, (PACKAGE / file).read_text()) == []
 
 
+def module_of(file: str) -> str:
+    """The name by which `file` is imported."""
+    return ".".join(["chords_cli", *Path(file).with_suffix("").parts]).removesuffix(".__init__")
+
+
+def own_imports(source: str, modules: set[str]) -> set[str]:
+    """Our own modules that `source` names in an import anywhere, for types too."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            while name and name not in modules:
+                name = name.rpartition(".")[0]
+            found.add(name)
+    return found - {"", "chords_cli"}
+
+
+def circles(sources: dict[str, str]) -> list[list[str]]:
+    """Modules that import each other in the end, sorted; `sources` by module."""
+    modules = set(sources)
+    reach = {name: own_imports(source, modules) - {name} for name, source in sources.items()}
+    for _ in modules:
+        wider = {
+            name: near.union(*(reach[other] for other in near)) for name, near in reach.items()
+        }
+        if wider == reach:
+            break
+        reach = wider
+    within_circles = [name for name in modules if name in reach[name]]
+    groups = {tuple(sorted(o for o in reach[n] if n in reach[o])) for n in within_circles}
+    return [list(group) for group in sorted(groups)]
+
+
+def test_no_modules_import_each_other_not_even_for_types_or_inside_functions():
+    assert circles({module_of(file): (PACKAGE / file).read_text() for file in FILES}) == []
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "from chords_cli.b import thing",
+        "from chords_cli import b",
+        "def late():\n    import chords_cli.b",
+        "if TYPE_CHECKING:\n    from chords_cli.b import Thing",
+    ],
+)
+def test_a_circle_is_found(back):
+    sources = {
+        "chords_cli": "",
+        "chords_cli.a": back,
+        "chords_cli.b": "from chords_cli.c import thing",
+        "chords_cli.c": "import chords_cli.a",
+        "chords_cli.d": "from chords_cli.a import thing",
+    }
+    assert circles(sources) == [["chords_cli.a", "chords_cli.b", "chords_cli.c"]]
+
+
 @pytest.mark.parametrize("file", FILES)
 def test_file_stays_short(file):
     source = (PACKAGE / file).read_text()
@@ -144,7 +204,7 @@ def test_files_that_own_a_library_or_are_plain_exist_under_these_names():
         ("runs/generate.py", "def run():\n    import diffusers", "diffusers"),
         ("cli/image.py", "import yaml", "yaml"),
         ("ui/live.py", "import typer", "typer"),
-        ("presets.py", "from huggingface_hub import hf_hub_download", "huggingface_hub"),
+        ("presets/files.py", "from huggingface_hub import hf_hub_download", "huggingface_hub"),
         ("cli/plan.py", "import torch", "torch"),
         ("sampler/plan.py", "import numpy", "numpy"),
         ("sampler/stop.py", "from torch import Tensor", "torch"),

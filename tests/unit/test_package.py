@@ -19,7 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 LOOK_FOR_PRESETS = """
 import json, chords_cli
-from chords_cli.presets import available_presets, load_preset
+from chords_cli.presets.files import available_presets, load_preset
 found = {}
 for preset in available_presets():
     if preset.origin == "shipped":

@@ -2,7 +2,7 @@ import pytest
 
 from chords_cli.engine.messages import Latent
 from chords_cli.media.latents import latent_bytes
-from chords_cli.presets import find_preset
+from chords_cli.presets.files import find_preset
 from chords_cli.runs.estimate import estimate_memory, preset_memory
 
 

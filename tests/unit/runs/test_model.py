@@ -3,7 +3,7 @@ from importlib.metadata import version
 
 import pytest
 
-from chords_cli.presets import available_presets, load_preset
+from chords_cli.presets.files import available_presets, load_preset
 from chords_cli.runs.model import check_model
 
 VERSION = version("diffusers")

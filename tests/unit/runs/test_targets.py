@@ -1,7 +1,7 @@
 import pytest
 
 from chords_cli.errors import UsageError
-from chords_cli.presets import find_preset, load_preset
+from chords_cli.presets.files import find_preset, load_preset
 from chords_cli.runs.targets import download_command, find_targets
 
 

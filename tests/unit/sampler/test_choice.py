@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chords_cli.errors import PlanError, UsageError
-from chords_cli.preset_schema import Preset, Sampling, Stop
+from chords_cli.presets.schema import Preset, Sampling, Stop
 from chords_cli.sampler import choice
 from chords_cli.sampler.choice import PlanChoice, parse_init_t
 from chords_cli.sampler.plan import Plan

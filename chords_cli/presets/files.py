@@ -1,12 +1,7 @@
-"""Presets: found by name or file, read, and explained when they are wrong.
-
-The only reader of YAML. What a preset may say is in `preset_schema`.
-"""
+"""Preset files: found by name or path, read and checked. The only reader of YAML."""
 
 import difflib
-import json
 import re
-import typing
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,53 +9,18 @@ from typing import Any, Literal
 
 import platformdirs
 import yaml
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from chords_cli.errors import UsageError
-from chords_cli.preset_schema import RESERVED, Preset
+from chords_cli.presets.explain import explain, shown
+from chords_cli.presets.schema import RESERVED, Preset
 from chords_cli.sampler.choice import PlanChoice, resolve_plan
-
-__all__ = [
-    "DEFAULT",
-    "Preset",
-    "PresetFile",
-    "available_presets",
-    "find_preset",
-    "load_preset",
-    "to_yaml",
-    "user_folder",
-]
 
 DEFAULT = {"image": "demo-image", "video": "demo-video"}
 """The built-in model of every kind."""
 
-_KINDS = {
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "finite_number": "a finite number",
-    "string_type": "text",
-    "bool_type": "true or false",
-    "dict_type": "a mapping of keys",
-    "model_type": "a mapping of keys",
-    "model_attributes_type": "a mapping of keys",
-    "tuple_type": "a list",
-    "path_type": "a folder",
-    "path_invalid": "a folder",
-    "greater_than_equal": "at least {ge}",
-    "greater_than": "above {gt}",
-    "less_than": "below {lt}",
-    "literal_error": "{expected}",
-    "string_pattern_mismatch": "{says}",
-    "value_error": "{error}",
-}
-"""What is allowed, by pydantic's kind of error; `{...}` are pydantic's values."""
-
 _EXPONENT = re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
 """Numbers such as 1e-3, which YAML 1.1 takes for text."""
-
-Loc = tuple[int | str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +81,7 @@ def load_preset(path: Path) -> Preset:
     try:
         preset = Preset.model_validate(data)
     except ValidationError as error:
-        raise _explain(path, error) from error
+        raise explain(path, error) from error
     _check_together(path, preset)
     folder = preset.path and (path.parent / preset.path.expanduser()).resolve()
     return preset.model_copy(update={"path": folder})
@@ -134,7 +94,7 @@ def to_yaml(preset: Preset) -> str:
 
 
 def _shipped_folder() -> Path:
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     in_wheel = package / "_presets"
     return in_wheel if in_wheel.is_dir() else package.parent / "presets"
 
@@ -188,40 +148,6 @@ def _read_yaml(path: Path) -> Any:
         raise UsageError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
 
 
-def _explain(path: Path, error: ValidationError) -> UsageError:
-    """The first problem in our own words, and how many more there are."""
-    details = sorted(
-        error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden"
-    )
-    first, more = details[0], len(details) - 1
-    rest = f" (and {more} more {'problem' if more == 1 else 'problems'})" if more else ""
-    what, hint = _problem(first)
-    return UsageError(f"{path}: {what}{rest}", hint)
-
-
-def _problem(error: ErrorDetails) -> tuple[str, str]:
-    kind, loc, value = error["type"], error["loc"], error["input"]
-    key = _dotted(loc)
-    if kind == "extra_forbidden":
-        return _unknown_key(loc, value)
-    if kind == "missing":
-        return f"{key} is missing", f"add {_example(loc)}"
-    if kind == "invalid_key" or loc[-1] == "[key]":
-        return f"the key {_shown(loc[-1 if kind == 'invalid_key' else -2])} is not text", (
-            "put it in quotes, or leave it out"
-        )
-    allowed = _KINDS.get(kind, error["msg"]).format(**error.get("ctx", {}), says=_says(loc))
-    return f"{key} is {_shown(value)}, but must be {allowed}", f"write {_example(loc)}"
-
-
-def _unknown_key(loc: Loc, value: Any) -> tuple[str, str]:
-    allowed = list(_keys(_type_at(loc[:-1])))
-    near = difflib.get_close_matches(str(loc[-1]), allowed, n=1)
-    what = f"{_dotted(loc)} is not a key of presets (its value is {_shown(value)})"
-    choice = f"allowed here: {', '.join(allowed)}"
-    return what, f"did you mean {near[0]}? {choice}" if near else choice
-
-
 def _check_together(path: Path, preset: Preset) -> None:
     """What no single key can tell: the keys that need or exclude each other, sizes, the plan."""
     steps, reserved = preset.call.get("num_inference_steps"), sorted(RESERVED & preset.call.keys())
@@ -230,8 +156,7 @@ def _check_together(path: Path, preset: Preset) -> None:
         (bool(preset.repo) == bool(preset.path), "give either repo or path"),
         (
             type(steps) is not int or steps < 1,
-            f"call.num_inference_steps is {_shown(steps)}, but must be a "
-            "whole number of at least 1",
+            f"call.num_inference_steps is {shown(steps)}, but must be a whole number of at least 1",
         ),
         (bool(reserved), f"call.{' and call.'.join(reserved)} is set by every run itself"),
         (bool(preset.path and preset.revision), "revision belongs to repo, not to path"),
@@ -260,65 +185,6 @@ def _check_together(path: Path, preset: Preset) -> None:
             resolve_plan(preset.plan, PlanChoice(algo="wavefront"))
     except UsageError as error:
         raise UsageError(f"{path}: {error.message}", f"mend it in {path.name}") from error
-
-
-def _type_at(loc: Loc) -> Any:
-    """The annotation that stands at `loc` of the schema."""
-    annotation: Any = Preset
-    for key in loc:
-        if _is_part(annotation):
-            annotation = _bare(_keys(annotation)[str(key)].annotation)
-        else:
-            annotation = _bare(typing.get_args(annotation)[-1])
-    return annotation
-
-
-def _bare(annotation: Any) -> Any:
-    """Without `| None` and `Annotated`."""
-    while typing.get_origin(annotation) not in (None, dict, tuple):
-        options = [option for option in typing.get_args(annotation) if option is not type(None)]
-        annotation = options[0] if options else None
-    return annotation
-
-
-def _is_part(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
-def _keys(annotation: Any) -> dict[str, FieldInfo]:
-    """The fields of a part of the schema, by the names that they have in YAML."""
-    fields = annotation.model_fields.items() if _is_part(annotation) else ()
-    return {field.alias or name: field for name, field in fields}
-
-
-def _says(loc: Loc) -> str:
-    """What the schema says in words about the key at `loc`."""
-    field = _keys(_type_at(loc[:-1])).get(str(loc[-1]))
-    return (field and field.description) or ""
-
-
-def _example(loc: Loc) -> str:
-    """What to type at `loc`: its own example, or that of what it stands in."""
-    while loc:
-        field = _keys(_type_at(loc[:-1])).get(str(loc[-1]))
-        if field and field.examples:
-            value = field.examples[0]
-            text = str(value).lower() if isinstance(value, bool) else str(value)
-            return f"{_dotted(loc)}: {text}"
-        loc = loc[:-1]
-    return "a mapping of keys"
-
-
-def _dotted(loc: Loc) -> str:
-    """`("prompts", 0)` as `prompts[0]`, `("sampling", "cores")` as `sampling.cores`."""
-    keys = (f"[{key}]" if isinstance(key, int) else f".{key}" for key in loc)
-    return "".join(keys).lstrip(".")
-
-
-def _shown(value: Any) -> str:
-    """A value as YAML writes it, cut when it is long."""
-    text = repr(value) if value not in (None, True, False) else json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _kind(value: Any) -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from chords_cli.errors import UsageError
-from chords_cli.preset_schema import Component, Preset
-from chords_cli.presets import available_presets, find_preset, load_preset, to_yaml
+from chords_cli.presets.files import available_presets, find_preset, load_preset, to_yaml
+from chords_cli.presets.schema import Component, Preset
 
 BASE = """\
 name: mine

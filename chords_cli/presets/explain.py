@@ -1,0 +1,130 @@
+"""A wrong preset in our own words: which key, which value, and what is allowed there."""
+
+import difflib
+import json
+import typing
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from chords_cli.errors import UsageError
+from chords_cli.presets.schema import Preset
+
+_KINDS = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "dict_type": "a mapping of keys",
+    "model_type": "a mapping of keys",
+    "model_attributes_type": "a mapping of keys",
+    "tuple_type": "a list",
+    "path_type": "a folder",
+    "path_invalid": "a folder",
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "above {gt}",
+    "less_than": "below {lt}",
+    "literal_error": "{expected}",
+    "string_pattern_mismatch": "{says}",
+    "value_error": "{error}",
+}
+"""What is allowed, by pydantic's kind of error; `{...}` are pydantic's values."""
+
+Loc = tuple[int | str, ...]
+
+
+def explain(path: Path, error: ValidationError) -> UsageError:
+    """The first problem in our own words, and how many more there are."""
+    details = sorted(
+        error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden"
+    )
+    first, more = details[0], len(details) - 1
+    rest = f" (and {more} more {'problem' if more == 1 else 'problems'})" if more else ""
+    what, hint = _problem(first)
+    return UsageError(f"{path}: {what}{rest}", hint)
+
+
+def _problem(error: ErrorDetails) -> tuple[str, str]:
+    kind, loc, value = error["type"], error["loc"], error["input"]
+    key = _dotted(loc)
+    if kind == "extra_forbidden":
+        return _unknown_key(loc, value)
+    if kind == "missing":
+        return f"{key} is missing", f"add {_example(loc)}"
+    if kind == "invalid_key" or loc[-1] == "[key]":
+        return f"the key {shown(loc[-1 if kind == 'invalid_key' else -2])} is not text", (
+            "put it in quotes, or leave it out"
+        )
+    allowed = _KINDS.get(kind, error["msg"]).format(**error.get("ctx", {}), says=_says(loc))
+    return f"{key} is {shown(value)}, but must be {allowed}", f"write {_example(loc)}"
+
+
+def _unknown_key(loc: Loc, value: Any) -> tuple[str, str]:
+    allowed = list(_keys(_type_at(loc[:-1])))
+    near = difflib.get_close_matches(str(loc[-1]), allowed, n=1)
+    what = f"{_dotted(loc)} is not a key of presets (its value is {shown(value)})"
+    choice = f"allowed here: {', '.join(allowed)}"
+    return what, f"did you mean {near[0]}? {choice}" if near else choice
+
+
+def _type_at(loc: Loc) -> Any:
+    """The annotation that stands at `loc` of the schema."""
+    annotation: Any = Preset
+    for key in loc:
+        if _is_part(annotation):
+            annotation = _bare(_keys(annotation)[str(key)].annotation)
+        else:
+            annotation = _bare(typing.get_args(annotation)[-1])
+    return annotation
+
+
+def _bare(annotation: Any) -> Any:
+    """Without `| None` and `Annotated`."""
+    while typing.get_origin(annotation) not in (None, dict, tuple):
+        options = [option for option in typing.get_args(annotation) if option is not type(None)]
+        annotation = options[0] if options else None
+    return annotation
+
+
+def _is_part(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _keys(annotation: Any) -> dict[str, FieldInfo]:
+    """The fields of a part of the schema, by the names that they have in YAML."""
+    fields = annotation.model_fields.items() if _is_part(annotation) else ()
+    return {field.alias or name: field for name, field in fields}
+
+
+def _says(loc: Loc) -> str:
+    """What the schema says in words about the key at `loc`."""
+    field = _keys(_type_at(loc[:-1])).get(str(loc[-1]))
+    return (field and field.description) or ""
+
+
+def _example(loc: Loc) -> str:
+    """What to type at `loc`: its own example, or that of what it stands in."""
+    while loc:
+        field = _keys(_type_at(loc[:-1])).get(str(loc[-1]))
+        if field and field.examples:
+            value = field.examples[0]
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            return f"{_dotted(loc)}: {text}"
+        loc = loc[:-1]
+    return "a mapping of keys"
+
+
+def _dotted(loc: Loc) -> str:
+    """`("prompts", 0)` as `prompts[0]`, `("sampling", "cores")` as `sampling.cores`."""
+    keys = (f"[{key}]" if isinstance(key, int) else f".{key}" for key in loc)
+    return "".join(keys).lstrip(".")
+
+
+def shown(value: Any) -> str:
+    """A value as YAML writes it, cut when it is long."""
+    text = repr(value) if value not in (None, True, False) else json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
