@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from chords_cli.cli.download import fetch_first
+from chords_cli.cli.download import fetch_missing
 from chords_cli.cli.generation import console_of, request_of
 from chords_cli.cli.options import COMPARISON, accepts
 from chords_cli.ui.console import Console
@@ -32,10 +32,8 @@ def compare(**options: Any) -> None:
     request = _request(options)
     if options["dry_run"]:
         _show_dry_run(console, request)
-        return
-    if options["download"]:
-        fetch_first(console, request.base)
-    _show(console, request)
+    else:
+        _show(console, request, download=options["download"])
 
 
 def _request(options: dict[str, Any]) -> "CompareRequest":
@@ -66,15 +64,18 @@ def _show_dry_run(console: Console, request: "CompareRequest") -> None:
         console.line(path)
 
 
-def _show(console: Console, request: "CompareRequest") -> None:
+def _show(console: Console, request: "CompareRequest", *, download: bool) -> None:
     from chords_cli.runs.compare import compare as run
-    from chords_cli.runs.comparison import PAGE
+    from chords_cli.runs.comparison import PAGE, resolve_comparison
     from chords_cli.ui.compare_views import explanations, results_table
     from chords_cli.ui.live import watching
     from chords_cli.ui.report import render
 
+    comparison = resolve_comparison(request, starts=not download)
+    if download:
+        fetch_missing(console, [one.settings.preset for one in comparison.contestants])
     with watching(console) as listener:
-        record = run(request, listener, render)
+        record = run(comparison, listener, render)
     if console.mode == "json":
         console.document(record)
         return

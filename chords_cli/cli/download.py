@@ -1,5 +1,6 @@
 """`chords download`."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,8 @@ from chords_cli.errors import UsageError
 from chords_cli.ui.console import Console
 
 if TYPE_CHECKING:
+    from chords_cli.presets.schema import Preset
     from chords_cli.runs.download import DownloadRequest
-    from chords_cli.runs.request import Request
 
 
 @accepts(
@@ -43,25 +44,26 @@ def download(
             _show_download(console, request)
 
 
-def fetch_first(console: Console, request: "Request") -> None:
-    """Fetches the model of a run where it is not on this machine.
+def fetch_missing(console: Console, presets: Iterable["Preset"]) -> None:
+    """Fetches the models of a run that are not on this machine, each once.
 
     Raises:
-        UsageError: The run could not be done anyway.
-        ChordsError: The model cannot be had.
+        ChordsError: A model cannot be had.
     """
     from chords_cli.runs.download import DownloadRequest
-    from chords_cli.runs.download import download as bring
+    from chords_cli.runs.download import download as fetch
     from chords_cli.runs.model import find_weights
-    from chords_cli.runs.settings import resolve
     from chords_cli.runs.targets import target_of
     from chords_cli.ui.download import downloading
 
-    preset = resolve(request).preset
-    if preset.repo and find_weights(preset).state != "complete":
-        target = target_of(preset, preset.name)
+    missing = {
+        (preset.repo, preset.revision): target_of(preset, preset.name)
+        for preset in presets
+        if preset.repo and find_weights(preset).state != "complete"
+    }
+    if missing:
         with downloading(console) as listener:
-            bring(DownloadRequest(targets=(target,)), listener)
+            fetch(DownloadRequest(targets=tuple(missing.values())), listener)
 
 
 def _request(models: list[str], token: str | None, options: dict[str, Any]) -> "DownloadRequest":
@@ -117,12 +119,12 @@ def _show_dry_run(console: Console, request: "DownloadRequest") -> None:
 
 
 def _show_download(console: Console, request: "DownloadRequest") -> None:
-    from chords_cli.runs.download import download as bring
+    from chords_cli.runs.download import download as fetch
     from chords_cli.ui.download import downloading
     from chords_cli.ui.download_views import outcome
 
     with downloading(console) as listener:
-        document = bring(request, listener)
+        document = fetch(request, listener)
     if console.mode == "json":
         console.document(document)
         return

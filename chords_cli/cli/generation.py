@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Literal
 
-from chords_cli.cli.download import fetch_first
+from chords_cli.cli.download import fetch_missing
 from chords_cli.cli.loras import pairs
 from chords_cli.errors import UsageError
 from chords_cli.runs.request import Request
@@ -19,12 +19,10 @@ def make(kind: Literal["image", "video"], options: Mapping[str, Any]) -> None:
     """
     console = console_of(options["json"], options["quiet"], options["verbose"])
     request = request_of(kind, options)
-    if options["download"] and not options["dry_run"]:
-        fetch_first(console, request)
     if options["dry_run"]:
         _show_dry_run(console, request)
     else:
-        _show_run(console, request)
+        _show_run(console, request, download=options["download"])
 
 
 def console_of(json: bool, quiet: bool, verbose: bool) -> Console:
@@ -62,13 +60,16 @@ def _show_dry_run(console: Console, request: Request) -> None:
             console.show(part)
 
 
-def _show_run(console: Console, request: Request) -> None:
-    from chords_cli.runs.generate import generate
+def _show_run(console: Console, request: Request, *, download: bool) -> None:
+    from chords_cli.runs.generate import generate, prepare
     from chords_cli.ui.live import watching
     from chords_cli.ui.summary import paths, summary
 
+    prepared = prepare(request, starts=not download)
+    if download:
+        fetch_missing(console, [prepared.settings.preset])
     with watching(console) as listener:
-        record = generate(request, listener)
+        record = generate(prepared, listener)
     if console.mode == "json":
         console.document(record)
         return

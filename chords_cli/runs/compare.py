@@ -28,6 +28,7 @@ from chords_cli.runs.comparison import (
 from chords_cli.runs.environment import environment
 from chords_cli.runs.gallery import SHOWN, Gallery
 from chords_cli.runs.measure import Shared, measure, shared_loads
+from chords_cli.runs.model import check_model
 from chords_cli.runs.recipe import SCHEMA, pixels, stop_document
 from chords_cli.runs.record import plan_document
 from chords_cli.runs.results import Results
@@ -40,17 +41,18 @@ CLIP = "openai/clip-vit-large-patch14"
 _CLIP_FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
 
 
-def compare(request: CompareRequest, listener: Callable[[Event], None], render: Render) -> Document:
+def compare(comparison: Comparison, listener: Callable[[Event], None], render: Render) -> Document:
     """Runs all arms and returns the record, which is also in the folder, beside sheet and page.
 
     Raises:
-        UsageError: The request cannot be done; nothing was started and nothing written.
+        UsageError: A model is not on this machine, or does not fit; nothing was written.
         ChordsError: The run failed. Files that were complete stay.
     """
     began = time.monotonic()
-    comparison = resolve_comparison(request, starts=True)
-    clip = find_clip() if request.clip_score else None
+    clip = find_clip() if comparison.request.clip_score else None
     loads = shared_loads(comparison)
+    for one in comparison.contestants:  # once more: a model may have been fetched since
+        check_model(one.settings.preset, one.settings.call)
     with new_folder(comparison.output), tempfile.TemporaryDirectory(prefix="chords-") as spool:
         gallery = Gallery(comparison, Path(spool))
         results = Results(comparison, gallery)

@@ -3,7 +3,7 @@
 import shlex
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from chords_cli.events import (
 from chords_cli.media.files import new_folder
 from chords_cli.runs.estimate import by_device, estimate_memory
 from chords_cli.runs.loras import lora_file
-from chords_cli.runs.model import model_folder
+from chords_cli.runs.model import check_model, model_folder
 from chords_cli.runs.record import Entry, run_record, take_entry, write_record
 from chords_cli.runs.request import Request
 from chords_cli.runs.resume import RECORD, Earlier, look_back
@@ -33,19 +33,39 @@ if TYPE_CHECKING:
 Listener = Callable[[Event], None]
 
 
-def generate(request: Request, listener: Listener) -> dict[str, Any]:
-    """Makes what the request asks for and returns the record, which is also in the folder.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run of which everything is checked that can be before its model is there."""
+
+    request: Request
+    settings: Settings
+    earlier: Earlier
+
+
+def prepare(request: Request, *, starts: bool = False) -> Prepared:
+    """Resolves and checks what the request asks for; `starts` as in `settings.resolve`.
+
+    Raises:
+        UsageError: The request cannot be done; nothing was started and nothing written.
+    """
+    settings = resolve(request, starts=starts)
+    return Prepared(request, settings, look_back(settings))
+
+
+def generate(prepared: Prepared, listener: Listener) -> dict[str, Any]:
+    """Makes what was asked for and returns the record, which is also in the folder.
 
     A file's path is `record["settings"]["output"]` and, below it, `record["prompts"][n]["output"]`.
 
     Raises:
-        UsageError: The request cannot be done; nothing was started and nothing written.
+        UsageError: The model is not on this machine, or does not fit; nothing was written.
         ChordsError: The run failed. Files that were complete stay.
         Interrupted: So it was; tells what is kept and how to go on.
     """
-    settings = resolve(request, starts=True)
-    run = _Run(settings, look_back(settings), listener)
+    request, settings = prepared.request, prepared.settings
+    run = _Run(settings, prepared.earlier, listener)
     folder = model_folder(settings.preset)
+    check_model(settings.preset, settings.call)  # once more: it may have been fetched since
     try:
         with new_folder(settings.output):
             return run.run(folder)
@@ -66,8 +86,8 @@ def dry_run(request: Request) -> dict[str, Any]:
     Raises:
         UsageError: The request cannot be done.
     """
-    settings = resolve(request)
-    earlier = look_back(settings)
+    prepared = prepare(request)
+    settings, earlier = prepared.settings, prepared.earlier
     left = [take for take in settings.takes if take.number not in earlier.done]
     names = [name for take in left for name in planned_names(settings, take)]
     entries = [_planned_entry(settings, take, earlier) for take in settings.takes]

@@ -2,9 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
-from typing import TextIO
 
 from chords_cli.errors import UsageError
 
@@ -52,15 +50,9 @@ def read_prompts(file: str) -> tuple[str, ...]:
     return prompts
 
 
-@cache
-def _all_of(stream: TextIO | None) -> bytes:
-    """What standard input holds, though a run that fetches its model first asks twice."""
-    return stream.buffer.read() if stream else b""
-
-
 def _read(file: str, name: str) -> bytes:
     if file == "-":
-        return _all_of(sys.stdin)
+        return sys.stdin.buffer.read() if sys.stdin else b""
     try:
         return Path(file).read_bytes()
     except FileNotFoundError as error:

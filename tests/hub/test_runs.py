@@ -72,6 +72,25 @@ def test_download_before_a_run_fetches_once(place):
     assert place.same(FLUX, FLUX_NEEDS)
 
 
+def test_a_folder_that_is_taken_is_refused_before_anything_is_fetched(place):
+    (place.home / "taken").mkdir()
+    (place.home / "taken" / "run.json").write_text("{}")
+    run = ["image", "a cat", "--model", "my-flux", "--download", "--devices", "cpu"]
+    refused = place.chords(*run, "--output", place.home / "taken", code=2, HF_TOKEN=TOKEN)
+    assert "run.json exists already" in refused.stderr
+    assert place.hub.seen == []
+
+
+def test_download_before_a_comparison_fetches_the_models_of_arms_too(place):
+    arms = ["--arm", "sequential", "--arm", "sequential model=my-flux"]
+    size = ["--width", "64", "--height", "64", "--steps", "2"]
+    line = ["compare", "a cat", "--model", "demo-image", *arms, *size, "--devices", "cpu"]
+    missing = place.chords(*line, code=2, HF_TOKEN=TOKEN)
+    assert "my-flux" in missing.stderr
+    place.chords(*line, "--download", "--quiet", HF_TOKEN=TOKEN)
+    assert place.same(FLUX, FLUX_NEEDS)
+
+
 def test_diffusers_finds_the_snapshot_by_its_name(place):
     place.chords("download", "my-wan")
     program = (
