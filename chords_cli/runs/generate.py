@@ -104,6 +104,7 @@ class _Run:
 
     def __init__(self, settings: Settings, earlier: Earlier, listener: Listener) -> None:
         self._settings, self._earlier, self._listener = settings, earlier, listener
+        self._takes = settings.takes
         self._done: dict[int, Entry] = dict(earlier.done)
         self._began = self._started = time.monotonic()
         self._loaded: float | None = None
@@ -117,7 +118,7 @@ class _Run:
 
     def run(self, folder: Path) -> dict[str, Any]:
         """Makes every take that is not done; returns the record."""
-        settings, takes = self._settings, self._settings.takes
+        settings, takes = self._settings, self._takes
         self._tell(
             RunResolved(
                 model=settings.preset.title,
@@ -150,7 +151,7 @@ class _Run:
 
     def _take(self, take: Take, pool: "Pool") -> Entry:
         """Makes one take: its files, and its entry of the record."""
-        settings, total = self._settings, len(self._settings.takes)
+        settings, total = self._settings, len(self._takes)
         replace = settings.overwrite or settings.resume
         saver = OutputSaver(settings, take, self._tell, replace=replace)
         began = PromptStarted(number=take.number, total=total, prompt=take.prompt, seed=take.seed)
