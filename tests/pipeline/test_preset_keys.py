@@ -123,7 +123,7 @@ def test_a_component_that_is_not_there_cannot_be_quantized(
 def test_quantized_weights_come_near_the_full_ones_on_every_core(
     spec: Callable[[str], ModelSpec],
 ) -> None:
-    pytest.importorskip("torchao")
+    pytest.importorskip("torchao", reason="torchao is not installed: pip install torchao")
     quantized, plain = exact(replace(spec("flux"), quantization=INT8)), exact(spec("flux"))
     assert not torch.equal(quantized, plain)
     assert (quantized - plain).abs().max() < 0.1
@@ -132,7 +132,7 @@ def test_quantized_weights_come_near_the_full_ones_on_every_core(
 def test_the_denoiser_alone_is_quantized_when_no_component_is_named(
     spec: Callable[[str], ModelSpec],
 ) -> None:
-    pytest.importorskip("torchao")
+    pytest.importorskip("torchao", reason="torchao is not installed: pip install torchao")
     pipe = load(replace(spec("flux"), quantization=INT8))
     kinds = {name: type(next(part.parameters())) for name, part in weighty(pipe)}
     assert {kind for name, kind in kinds.items() if name != "transformer"} == {torch.nn.Parameter}
