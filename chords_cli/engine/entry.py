@@ -2,8 +2,8 @@
 
 from multiprocessing.connection import Connection
 
+from chords_cli.engine.log import redirect_output
 from chords_cli.engine.messages import WorkerSpec
-from chords_cli.engine.output import redirect_output
 from chords_cli.pipelines.quiet import quiet_environment
 
 

@@ -17,8 +17,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from chords_cli.engine.entry import run
+from chords_cli.engine.log import last_line
 from chords_cli.engine.messages import Failed, Quit, WorkerSpec
-from chords_cli.engine.output import last_line
 from chords_cli.engine.start import Context, StartMethod, preload, start_log, start_method, starting
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.pipelines.spec import ModelSpec

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import chords_cli
-from chords_cli.engine.output import (
+from chords_cli.engine.log import (
     LOG_VARIABLE,
     PIPELINE_VARIABLE,
     last_line,

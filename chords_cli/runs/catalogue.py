@@ -9,8 +9,8 @@ from chords_cli.errors import ChordsError, UsageError
 from chords_cli.hub.client import Hub
 from chords_cli.hub.repository import UnloadableError, likely_json, needed_files
 from chords_cli.presets.files import PresetFile, available_presets, load_preset
-from chords_cli.runs.errands import run_errands
 from chords_cli.runs.model import find_weights
+from chords_cli.runs.parallel import run_in_parallel
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -26,8 +26,8 @@ def catalogue(token: str | None = None, cache: Path | None = None) -> list[dict[
     hub = Hub(token, cache)
     open_questions = [row for row in rows if not row.get("exact", True)]
     if not hub.offline and open_questions:
-        errands = [partial(_ask_size, hub, row) for row in open_questions]
-        run_errands(errands, len(errands), threading.Event())
+        tasks = [partial(_ask_size, hub, row) for row in open_questions]
+        run_in_parallel(tasks, len(tasks), threading.Event())
     return rows
 
 

@@ -20,7 +20,7 @@ from chords_cli.hub.client import Hub, Listing, RemoteFile
 from chords_cli.hub.refusals import offline
 from chords_cli.hub.repository import INDEX, UnloadableError, needed_files
 from chords_cli.hub.transfer import Watch
-from chords_cli.runs.errands import run_errands
+from chords_cli.runs.parallel import run_in_parallel
 from chords_cli.runs.targets import Target
 
 Listener = Callable[[Event], None]
@@ -154,9 +154,9 @@ class _Delivery:
             )
         )
         files = sorted((wanted.file for wanted in order.files), key=lambda file: -file.size)
-        errands = [partial(self._fetch, file, anew=request.force) for file in files]
+        tasks = [partial(self._fetch, file, anew=request.force) for file in files]
         try:
-            run_errands(errands, request.max_workers, self._stop)
+            run_in_parallel(tasks, request.max_workers, self._stop)
         finally:
             self._end()
         self._hub.finish(self._listing)

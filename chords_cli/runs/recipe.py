@@ -1,7 +1,7 @@
 """What decides a picture or a video, as a document that its file carries.
 
 The document names the preset and holds everything that the preset and the options resolved to.
-`again` finds the way back from it.
+`from_metadata` finds the way back from it.
 """
 
 import json

@@ -15,8 +15,8 @@ from chords_cli.engine.start import preload, requested_method
 from chords_cli.errors import UsageError
 from chords_cli.presets.files import DEFAULT, available_presets, find_preset, load_preset
 from chords_cli.presets.schema import Preset
-from chords_cli.runs.again import read_recipe, with_recipe, with_sampling
 from chords_cli.runs.folder import default_output
+from chords_cli.runs.from_metadata import read_recipe, with_recipe, with_sampling
 from chords_cli.runs.loras import check_loras
 from chords_cli.runs.model import check_model
 from chords_cli.runs.placement import place

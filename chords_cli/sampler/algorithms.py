@@ -1,9 +1,9 @@
 """The arithmetic of every algorithm, by the name that its plans carry."""
 
+from chords_cli.sampler.chords import ChordsCore
 from chords_cli.sampler.core import Core, Link, Solver
 from chords_cli.sampler.plan import Plan
-from chords_cli.sampler.rebase import WavefrontCore
-from chords_cli.sampler.rectify import ChordsCore
+from chords_cli.sampler.wavefront_core import WavefrontCore
 
 CORES: dict[str, type[ChordsCore] | type[WavefrontCore]] = {
     "sequential": ChordsCore,

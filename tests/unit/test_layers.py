@@ -208,7 +208,7 @@ def test_files_that_own_a_library_or_are_plain_exist_under_these_names():
         ("cli/plan.py", "import torch", "torch"),
         ("sampler/plan.py", "import numpy", "numpy"),
         ("sampler/stop.py", "from torch import Tensor", "torch"),
-        ("sampler/rectify.py", "from chords_cli.engine import pool", "chords_cli.engine"),
+        ("sampler/chords.py", "from chords_cli.engine import pool", "chords_cli.engine"),
         ("engine/pool.py", "from chords_cli.runs.request import Request", "chords_cli.runs"),
         ("pipelines/chain.py", "from chords_cli import presets", "chords_cli.presets"),
         ("errors.py", "from chords_cli.sampler import Plan", "chords_cli.sampler"),
@@ -223,7 +223,7 @@ def test_a_forbidden_import_is_found(file, source, name):
     ("file", "source"),
     [
         ("engine/exchange.py", "import torch.distributed as dist"),
-        ("sampler/rectify.py", "from torch import Tensor"),
+        ("sampler/chords.py", "from torch import Tensor"),
         ("sampler/plan.py", "from chords_cli.errors import PlanError"),
         ("cli/image.py", "import typer\nfrom chords_cli.runs.request import Request"),
         ("ui/live.py", "from rich.live import Live\nfrom chords_cli.events import Event"),

@@ -8,7 +8,7 @@ from chords_cli.engine.pool import Sampled, SampledOutput
 from chords_cli.errors import UsageError
 from chords_cli.events import OutputSaved
 from chords_cli.media.metadata import read_metadata
-from chords_cli.runs.again import read_recipe
+from chords_cli.runs.from_metadata import read_recipe
 from chords_cli.runs.record import run_record, take_entry, write_record
 from chords_cli.runs.resume import look_back
 from chords_cli.runs.saving import OutputSaver, planned_names

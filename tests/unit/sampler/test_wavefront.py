@@ -12,8 +12,8 @@ from torch import Tensor
 from chords_cli.errors import PlanError
 from chords_cli.sampler import Plan, default_rounds, simulate, wavefront_plan
 from chords_cli.sampler.core import Move
-from chords_cli.sampler.rebase import WavefrontCore, trusted
 from chords_cli.sampler.wavefront import LinearGrid, fills
+from chords_cli.sampler.wavefront_core import WavefrontCore, trusted
 from tests.doubles import Drift, linear_drift, noise, shifted_sigmas, stiff_drift
 
 PUBLISHED = {

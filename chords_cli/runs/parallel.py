@@ -10,20 +10,22 @@ from queue import Empty, SimpleQueue
 _POLL = 0.1
 
 
-def run_errands(errands: Iterable[Callable[[], None]], workers: int, stop: threading.Event) -> None:
-    """Runs all errands, `workers` at a time, and returns when all are done.
+def run_in_parallel(
+    tasks: Iterable[Callable[[], None]], workers: int, stop: threading.Event
+) -> None:
+    """Runs all tasks, `workers` at a time, and returns when all are done.
 
     Args:
-        errands: Things to do, in this order.
+        tasks: What to do, in this order.
         workers: How many at a time.
         stop: Set when one fails or the user interrupts, for the others to see.
 
     Raises:
-        Exception: What the first errand that failed raised.
+        Exception: What the first task that failed raised.
     """
     waiting: SimpleQueue[Callable[[], None]] = SimpleQueue()
-    for errand in errands:
-        waiting.put(errand)
+    for task in tasks:
+        waiting.put(task)
     failures: list[Exception] = []
 
     def work() -> None:

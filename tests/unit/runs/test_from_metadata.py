@@ -6,7 +6,7 @@ import pytest
 from chords_cli.errors import UsageError
 from chords_cli.media.images import png_bytes
 from chords_cli.media.metadata import file_texts
-from chords_cli.runs.again import read_recipe, with_recipe
+from chords_cli.runs.from_metadata import read_recipe, with_recipe
 from chords_cli.runs.recipe import document, pixels
 from chords_cli.runs.request import Request
 from chords_cli.runs.settings import resolve
