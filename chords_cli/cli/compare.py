@@ -60,6 +60,8 @@ def _show_dry_run(console: Console, request: "CompareRequest") -> None:
         return
     if console.talks:
         console.show(arms_table(document))
+        for note in dict.fromkeys(arm["note"] for arm in document["arms"] if arm["note"]):
+            console.say(note)
     for path in document["files"]:
         console.line(path)
 
@@ -71,11 +73,12 @@ def _show(console: Console, request: "CompareRequest", *, download: bool) -> Non
     from chords_cli.ui.live import watching
     from chords_cli.ui.report import render
 
-    comparison = resolve_comparison(request, starts=not download)
+    comparison = None
     if download:
+        comparison = resolve_comparison(request)
         fetch_missing(console, [one.settings.preset for one in comparison.contestants])
     with watching(console) as listener:
-        record = run(comparison, listener, render)
+        record = run(comparison or resolve_comparison(request, starts=True), listener, render)
     if console.mode == "json":
         console.document(record)
         return

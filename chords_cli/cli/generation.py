@@ -1,7 +1,8 @@
 """What the commands that make pictures have in common: request in, results out."""
 
+import time
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Literal
 
 from chords_cli.cli.download import fetch_missing
@@ -65,11 +66,13 @@ def _show_run(console: Console, request: Request, *, download: bool) -> None:
     from chords_cli.ui.live import watching
     from chords_cli.ui.summary import paths, summary
 
-    prepared = prepare(request, starts=not download)
+    prepared = None
     if download:
+        prepared = prepare(request)
         fetch_missing(console, [prepared.settings.preset])
+        prepared = replace(prepared, began=time.monotonic())
     with watching(console) as listener:
-        record = generate(prepared, listener)
+        record = generate(prepared or prepare(request, starts=True), listener)
     if console.mode == "json":
         console.document(record)
         return

@@ -16,9 +16,9 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.forkserver import ensure_running, set_forkserver_preload
@@ -87,7 +87,10 @@ def preload(pipeline: str) -> None:
     """
     if requested_method() == "spawn":
         return
+    _check_main_guard()
     set_forkserver_preload(["chords_cli.engine.preload"])
+    if not _server:
+        atexit.register(_end_server)
     _server.update({LOG_VARIABLE: str(start_log()), PIPELINE_VARIABLE: pipeline})
     with starting():
         ensure_running()
@@ -129,6 +132,7 @@ def ask(question: Callable[[], Any]) -> Any:
     Raises:
         ChordsError: The process failed, did not answer or could not be started.
     """
+    _check_main_guard()
     log = start_log()
     known = log.stat().st_size if log.exists() else 0
     reader, writer = multiprocessing.Pipe(duplex=False)
@@ -185,6 +189,30 @@ def starting(*, interruptible: bool = False) -> Iterator[None]:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _check_main_guard() -> None:
+    """Refuses to start processes from a script that a process runs again before it begins.
+
+    Raises:
+        UsageError: The script has no main guard.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise UsageError(
+            "a process that was started here runs its script again",
+            'put what the script does under `if __name__ == "__main__":`',
+        )
+
+
+def _end_server() -> None:
+    """Ends the process that others are forked from, in the middle of its imports if need be.
+
+    It would notice the end of this process by itself, but only once it has imported everything.
+    """
+    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)
+    if pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _context(method: str) -> Context:

@@ -168,6 +168,7 @@ def _arm(one: Contestant) -> Document:
         "algo": settings.plan.algo,
         "cores": settings.plan.cores,
         "devices": list(settings.devices),
+        "note": settings.note,
         "dtype": settings.dtype,
         "plan": plan_document(settings),
         "stop": stop_document(settings),

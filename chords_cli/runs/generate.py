@@ -35,11 +35,15 @@ Listener = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A run of which everything is checked that can be before its model is there."""
+    """A run of which everything is checked that can be before its model is there.
+
+    `began` is when its seconds begin to count, on the monotonic clock.
+    """
 
     request: Request
     settings: Settings
     earlier: Earlier
+    began: float
 
 
 def prepare(request: Request, *, starts: bool = False) -> Prepared:
@@ -48,8 +52,9 @@ def prepare(request: Request, *, starts: bool = False) -> Prepared:
     Raises:
         UsageError: The request cannot be done; nothing was started and nothing written.
     """
+    began = time.monotonic()
     settings = resolve(request, starts=starts)
-    return Prepared(request, settings, look_back(settings))
+    return Prepared(request, settings, look_back(settings), began)
 
 
 def generate(prepared: Prepared, listener: Listener) -> dict[str, Any]:
@@ -63,7 +68,7 @@ def generate(prepared: Prepared, listener: Listener) -> dict[str, Any]:
         Interrupted: So it was; tells what is kept and how to go on.
     """
     request, settings = prepared.request, prepared.settings
-    run = _Run(settings, prepared.earlier, listener)
+    run = _Run(prepared, listener)
     folder = model_folder(settings.preset)
     check_model(settings.preset, settings.call)  # once more: it may have been fetched since
     try:
@@ -102,11 +107,12 @@ def dry_run(request: Request) -> dict[str, Any]:
 class _Run:
     """A run on its way: what is done, how long it took, and who is told."""
 
-    def __init__(self, settings: Settings, earlier: Earlier, listener: Listener) -> None:
-        self._settings, self._earlier, self._listener = settings, earlier, listener
-        self._takes = settings.takes
+    def __init__(self, prepared: Prepared, listener: Listener) -> None:
+        self._settings, self._listener = prepared.settings, listener
+        self._earlier = earlier = prepared.earlier
+        self._takes = prepared.settings.takes
         self._done: dict[int, Entry] = dict(earlier.done)
-        self._began = self._started = time.monotonic()
+        self._began = self._started = prepared.began
         self._loaded: float | None = None
         self._components: Any = earlier.record.get("components", ())
         self._start_method: Any = earlier.record.get("start_method")

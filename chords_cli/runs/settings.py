@@ -129,7 +129,7 @@ def resolve(request: Request, *, starts: bool = False) -> Settings:
     )
     check_model(preset, settings.call)
     available = _devices(request, preset, starts=starts)
-    if recipe is None and request.cores is None and request.init_t is None:
+    if recipe is None and request.cores is None and request.init_t in (None, "auto"):
         plan, stop = _at_most(len(available), request, sampled, plan, stop)
     placement = place(plan.cores, available, wished=settings.plan.cores, preset=preset.name)
     return replace(settings, plan=plan, stop=stop, devices=placement.devices, note=placement.note)

@@ -219,3 +219,23 @@ def test_a_comparison_on_one_device_leaves_out_what_is_sequential_there(
     line = ("compare", "a cat", "--model", "tiny", "--devices", "cpu", "--dry-run", "--json")
     arms = [arm["name"] for arm in chords(*line).document["arms"]]
     assert arms == ["sequential", "few-steps", "wavefront"]
+
+
+def test_a_script_without_a_main_guard_is_told_of_it(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys; from chords_cli.cli.app import run\n"
+        "sys.exit(run(['image', 'a heart', '--output', 'made', '--quiet']))\n"
+    )
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert 'under `if __name__ == "__main__":`' in done.stderr
+    assert not (tmp_path / "made").exists()
+
+
+def test_starts_that_are_chosen_by_themselves_ask_for_no_cores(
+    chords: Any, gpus: Callable[[int], None]
+) -> None:
+    gpus(2)
+    line = ("image", "--model", "flux", "a fox", "--init-t", "auto", "--dry-run", "--json")
+    assert chords(*line).document["devices"] == ["cuda:0", "cuda:1"]
