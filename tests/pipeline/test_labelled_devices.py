@@ -12,6 +12,8 @@ from chords_cli.pipelines.loading import load_pipeline
 from chords_cli.pipelines.spec import ModelSpec
 from chords_cli.presets.files import find_preset
 from chords_cli.sampler import Plan, chords_plan, wavefront_plan
+from chords_cli.sampler.oracle import Euler
+from chords_cli.sampler.wavefront import fills
 from tests.labelled_cuda import labelled_cuda
 from tests.pipeline.conftest import BUILDERS, call_of
 from tests.pipeline.oracle import pipeline_outputs, stock_latent
@@ -69,3 +71,8 @@ def test_a_labelled_device_ends_with_the_bits_of_the_host(
         made = [latent.cpu() for latent in made]
     assert len(made) == len(expected)
     assert all(map(torch.equal, made, expected))
+
+
+def test_the_wavefronts_plan_extrapolates_so_that_the_trusted_share_is_tried() -> None:
+    grid = Euler([1 - step / STEPS for step in range(STEPS + 1)]).linear_grid()
+    assert any(fill.beyond for fill in fills(PLANS["wavefront"], 1, grid))

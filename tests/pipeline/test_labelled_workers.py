@@ -12,10 +12,8 @@ from diffusers.training_utils import _collate_lora_metadata
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 
-from chords_cli.engine import processes, start
+from chords_cli.engine import processes
 from chords_cli.engine.pool import Pool, PoolSettings, Sampled, SampledOutput
-from chords_cli.engine.start import StartMethod
-from chords_cli.events import Event, ProcessesStarted
 from chords_cli.pipelines.spec import ModelSpec
 from chords_cli.presets.files import find_preset
 from chords_cli.sampler import Plan, chords_plan, default_init_t, default_rounds, wavefront_plan
@@ -242,31 +240,3 @@ def test_a_round_never_has_the_loop_wait_for_its_device(
             solver = [wait for wait in in_loop if "pipelines/schedulers.py" in wait]
             assert all(wait.startswith("cpu at chords_cli") for wait in solver)
             assert len(solver) < 2 * STEPS  # of two samples, in more rounds than that
-
-
-def test_cores_that_were_forked_too_late_are_spawned_by_themselves(
-    spec: Spec, labelled: Labelled, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As on the first GPU: whoever is forked cannot use it, whoever is spawned can."""
-    model, call = spec("flux", "float32"), call_of("flux", STEPS)
-    labelled.start(bad_fork=True)
-    monkeypatch.setattr(start, "used_before_fork", used_before_fork)
-    told: list[ProcessesStarted] = []
-    settings = PoolSettings(model=model, devices=LABELLED, decoders=frozenset({0, 1}))
-
-    def hear(event: Event) -> None:
-        if isinstance(event, ProcessesStarted):
-            told.append(event)
-
-    with Pool(settings, hear) as pool:
-        made = [make(pool, plan, call) for plan in plans(2)]
-        assert pool.start_method == StartMethod(
-            "spawn", "something that was imported had used cuda before the fork"
-        )
-    assert [event.method for event in told] == ["spawn"]
-    assert [one.outputs for one in made] == [one.outputs for one in on_the_host(model, call)]
-
-
-def used_before_fork(kinds: list[str]) -> str:
-    """What a forked process answers whose libraries had used CUDA when they were imported."""
-    return kinds[0]
