@@ -24,7 +24,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from chords_cli.pipelines.quiet import quiet_environment, quiet_libraries
+from chords_cli.pipelines.load.reporting import quiet_environment, quiet_libraries
 
 quiet_environment()
 

@@ -38,7 +38,7 @@ import torch
 
 from chords_cli.engine.exchange import Exchange, Line
 from chords_cli.engine.staging import staging_for
-from chords_cli.pipelines.accelerator import make_current
+from chords_cli.pipelines.load.accelerator import make_current
 from chords_cli.sampler import wavefront_plan
 from chords_cli.sampler.algorithms import start_core
 
@@ -234,7 +234,7 @@ def _core(core: int, cores: int, rounds: int, line: Line, like: torch.Tensor) ->
     # every process of a chain imports this file, and most need no diffusers
     from diffusers import FlowMatchEulerDiscreteScheduler
 
-    from chords_cli.pipelines.schedulers import StockSolver
+    from chords_cli.pipelines.solver import StockSolver
 
     plan = wavefront_plan(rounds + cores, cores, rounds)
     scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)

@@ -13,7 +13,7 @@ from chords_cli.sampler.plan import Plan, chords_plan
 from chords_cli.sampler.starts import default_init_t
 from chords_cli.sampler.stop import StopRule
 from chords_cli.ui.console import Console
-from chords_cli.ui.live import watching
+from chords_cli.ui.live.watching import watching
 
 PROMPT = "a red circle left of a blue square on a yellow background"
 

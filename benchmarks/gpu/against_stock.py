@@ -22,7 +22,7 @@ from benchmarks.gpu.models import PROMPT, SEED, Model
 from chords_cli.engine.latents import as_array, pack
 from chords_cli.engine.messages import Latent
 from chords_cli.engine.pool import Pool
-from chords_cli.pipelines.quiet import quiet_libraries
+from chords_cli.pipelines.load.reporting import quiet_libraries
 from chords_cli.sampler.plan import sequential_plan
 
 _LEAST_REPEATS = 2

@@ -13,7 +13,7 @@ from chords_cli.engine.latents import as_array
 from chords_cli.engine.messages import Latent
 from chords_cli.engine.pool import Pool, PoolSettings, Sampled
 from chords_cli.events import CoreStarted, Event
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
 

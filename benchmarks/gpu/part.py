@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.gpu.cores import Notes, first_line
 from benchmarks.gpu.models import Model, models
-from chords_cli.pipelines.quiet import quiet_environment
+from chords_cli.pipelines.load.reporting import quiet_environment
 
 _LIBRARIES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy")
 

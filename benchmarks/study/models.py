@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from diffusers import DiffusionPipeline
 
-from chords_cli.pipelines.loading import load_pipeline
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.load.loading import load_pipeline
+from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.presets.files import find_preset
 from chords_cli.presets.schema import Preset
 

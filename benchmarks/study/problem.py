@@ -18,7 +18,7 @@ from diffusers import DiffusionPipeline, SchedulerMixin
 from torch import Tensor
 
 from chords_cli.pipelines.chain import Chain, following
-from chords_cli.pipelines.schedulers import StockSolver
+from chords_cli.pipelines.solver import StockSolver
 from chords_cli.sampler import Output, Plan, simulate
 
 ROUNDING = 2e-4

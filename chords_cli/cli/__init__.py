@@ -1,1 +1,4 @@
-"""The command line: what can be typed, and nothing of what it does."""
+"""The command line: declares the options and has one thin file a command.
+
+What a command does lies in `runs`, and how it looks in `ui`; neither belongs here.
+"""

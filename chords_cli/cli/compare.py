@@ -8,7 +8,7 @@ from chords_cli.cli.options import COMPARISON, accepts
 from chords_cli.ui.console import Console
 
 if TYPE_CHECKING:
-    from chords_cli.runs.comparison import CompareRequest
+    from chords_cli.runs.compare.comparison import CompareRequest
 
 
 @accepts(*COMPARISON)
@@ -38,7 +38,7 @@ def compare(**options: Any) -> None:
 
 def _request(options: dict[str, Any]) -> "CompareRequest":
     from chords_cli.presets.files import DEFAULT, find_preset
-    from chords_cli.runs.comparison import CompareRequest
+    from chords_cli.runs.compare.comparison import CompareRequest
 
     kind = find_preset(options["model"] or DEFAULT["image"]).kind
     return CompareRequest(
@@ -51,8 +51,8 @@ def _request(options: dict[str, Any]) -> "CompareRequest":
 
 
 def _show_dry_run(console: Console, request: "CompareRequest") -> None:
-    from chords_cli.runs.compare import dry_run
-    from chords_cli.ui.compare_views import arms_table
+    from chords_cli.runs.compare.run import dry_run
+    from chords_cli.ui.views.compare import arms_table
 
     document = dry_run(request)
     if console.mode == "json":
@@ -67,11 +67,11 @@ def _show_dry_run(console: Console, request: "CompareRequest") -> None:
 
 
 def _show(console: Console, request: "CompareRequest", *, download: bool) -> None:
-    from chords_cli.runs.compare import compare as run
-    from chords_cli.runs.comparison import PAGE, resolve_comparison
-    from chords_cli.ui.compare_views import explanations, results_table
-    from chords_cli.ui.live import watching
-    from chords_cli.ui.report import render
+    from chords_cli.runs.compare.comparison import PAGE, resolve_comparison
+    from chords_cli.runs.compare.run import compare as run
+    from chords_cli.ui.live.watching import watching
+    from chords_cli.ui.page.page import render
+    from chords_cli.ui.views.compare import explanations, results_table
 
     comparison = None
     if download:

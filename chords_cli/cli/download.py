@@ -11,7 +11,7 @@ from chords_cli.ui.console import Console
 
 if TYPE_CHECKING:
     from chords_cli.presets.schema import Preset
-    from chords_cli.runs.download import DownloadRequest
+    from chords_cli.runs.download.run import DownloadRequest
 
 
 @accepts(
@@ -50,11 +50,11 @@ def fetch_missing(console: Console, presets: Iterable["Preset"]) -> None:
     Raises:
         ChordsError: A model cannot be had.
     """
-    from chords_cli.runs.download import DownloadRequest
-    from chords_cli.runs.download import download as fetch
-    from chords_cli.runs.model import find_weights
-    from chords_cli.runs.targets import target_of
-    from chords_cli.ui.download import downloading
+    from chords_cli.models.weights import find_weights
+    from chords_cli.runs.download.run import DownloadRequest
+    from chords_cli.runs.download.run import download as fetch
+    from chords_cli.runs.download.targets import target_of
+    from chords_cli.ui.live.download import downloading
 
     missing = {
         (preset.repo, preset.revision): target_of(preset, preset.name)
@@ -67,8 +67,8 @@ def fetch_missing(console: Console, presets: Iterable["Preset"]) -> None:
 
 
 def _request(models: list[str], token: str | None, options: dict[str, Any]) -> "DownloadRequest":
-    from chords_cli.runs.download import DownloadRequest
-    from chords_cli.runs.targets import every_target, find_targets
+    from chords_cli.runs.download.run import DownloadRequest
+    from chords_cli.runs.download.targets import every_target, find_targets
 
     if models and options["all"]:
         raise UsageError("models are named and --all is given", "leave out one of them")
@@ -86,8 +86,8 @@ def _request(models: list[str], token: str | None, options: dict[str, Any]) -> "
 
 
 def _list(console: Console, token: str | None, cache: Path | None) -> None:
-    from chords_cli.runs.catalogue import catalogue
-    from chords_cli.ui.download_views import models_table
+    from chords_cli.runs.download.catalogue import catalogue
+    from chords_cli.ui.views.download import models_table
 
     rows = catalogue(token, cache)
     if console.mode == "json":
@@ -103,8 +103,8 @@ def _list(console: Console, token: str | None, cache: Path | None) -> None:
 
 
 def _show_dry_run(console: Console, request: "DownloadRequest") -> None:
-    from chords_cli.runs.download import plan_download
-    from chords_cli.ui.download_views import files_table, sums
+    from chords_cli.runs.download.run import plan_download
+    from chords_cli.ui.views.download import files_table, sums
 
     document = plan_download(request)
     if console.mode == "json":
@@ -119,9 +119,9 @@ def _show_dry_run(console: Console, request: "DownloadRequest") -> None:
 
 
 def _show_download(console: Console, request: "DownloadRequest") -> None:
-    from chords_cli.runs.download import download as fetch
-    from chords_cli.ui.download import downloading
-    from chords_cli.ui.download_views import outcome
+    from chords_cli.runs.download.run import download as fetch
+    from chords_cli.ui.live.download import downloading
+    from chords_cli.ui.views.download import outcome
 
     with downloading(console) as listener:
         document = fetch(request, listener)

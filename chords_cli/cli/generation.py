@@ -8,7 +8,7 @@ from typing import Any, Literal
 from chords_cli.cli.download import fetch_missing
 from chords_cli.cli.loras import pairs
 from chords_cli.errors import UsageError
-from chords_cli.runs.request import Request
+from chords_cli.runs.settings.request import Request
 from chords_cli.ui.console import Console
 
 
@@ -47,8 +47,8 @@ def request_of(kind: Literal["image", "video"], options: Mapping[str, Any]) -> R
 
 
 def _show_dry_run(console: Console, request: Request) -> None:
-    from chords_cli.runs.generate import dry_run
-    from chords_cli.ui.dry_run import dry_run_view
+    from chords_cli.runs.generate.dry_run import dry_run
+    from chords_cli.ui.views.dry_run import dry_run_view
 
     document = dry_run(request)
     if console.mode == "json":
@@ -62,9 +62,9 @@ def _show_dry_run(console: Console, request: Request) -> None:
 
 
 def _show_run(console: Console, request: Request, *, download: bool) -> None:
-    from chords_cli.runs.generate import generate, prepare
-    from chords_cli.ui.live import watching
-    from chords_cli.ui.summary import paths, summary
+    from chords_cli.runs.generate.run import generate, prepare
+    from chords_cli.ui.live.watching import watching
+    from chords_cli.ui.views.summary import paths, summary
 
     prepared = None
     if download:

@@ -38,8 +38,8 @@ def plan(
 
 
 def _draw(plan: "Plan", index: int, *, latest: bool) -> None:
-    from chords_cli.ui.plan_chart import plan_chart, plan_summary
-    from chords_cli.ui.tables import outputs_table
+    from chords_cli.ui.views.plan import plan_chart, plan_summary
+    from chords_cli.ui.views.tables import outputs_table
 
     console = Console()
     parts = (

@@ -37,7 +37,7 @@ def presets(name: str | None, verify: bool, json: bool) -> None:
 
 def _list(console: Console) -> None:
     from chords_cli.presets.files import available_presets
-    from chords_cli.ui.preset_views import presets_table
+    from chords_cli.ui.views.presets import presets_table
 
     rows = [_listed(preset) for preset in available_presets()]
     if console.mode == "json":
@@ -50,9 +50,9 @@ def _list(console: Console) -> None:
 
 
 def _show(console: Console, name: str) -> None:
+    from chords_cli.models.memory import preset_memory
     from chords_cli.presets.files import find_preset
-    from chords_cli.runs.estimate import preset_memory
-    from chords_cli.ui.preset_views import preset_text
+    from chords_cli.ui.views.presets import preset_text
 
     preset = find_preset(name)
     facts = _facts(preset)
@@ -68,8 +68,8 @@ def _show(console: Console, name: str) -> None:
 
 def _verify(console: Console, name: str | None) -> None:
     from chords_cli.presets.files import find_preset
-    from chords_cli.runs.verify import verify
-    from chords_cli.ui.download_views import verdict, verdicts_table
+    from chords_cli.runs.download.verify import verify
+    from chords_cli.ui.views.download import verdict, verdicts_table
 
     if name is None:
         raise UsageError("--verify needs the name of a preset", "try chords presets flux --verify")
@@ -99,7 +99,7 @@ def _listed(file: "PresetFile") -> dict[str, Any]:
 
 def _facts(preset: "Preset") -> dict[str, Any]:
     """What a preset's file does not say: its default plan, and what lies on this machine."""
-    from chords_cli.runs.model import find_weights
+    from chords_cli.models.weights import find_weights
     from chords_cli.sampler.choice import resolve_plan, resolve_stop
 
     plan, weights = resolve_plan(preset.plan), find_weights(preset)

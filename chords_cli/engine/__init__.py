@@ -1,1 +1,4 @@
-"""Processes: one worker a core, the pool that starts and watches them, and what they tell."""
+"""Processes: one worker a core, the pool that starts and watches them, and what they exchange.
+
+Nothing here knows presets, files or options.
+"""

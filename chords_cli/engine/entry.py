@@ -4,7 +4,7 @@ from multiprocessing.connection import Connection
 
 from chords_cli.engine.log import redirect_output
 from chords_cli.engine.messages import WorkerSpec
-from chords_cli.pipelines.quiet import quiet_environment
+from chords_cli.pipelines.load.reporting import quiet_environment
 
 
 def run(spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> None:

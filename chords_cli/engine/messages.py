@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler.plan import Plan
 
 

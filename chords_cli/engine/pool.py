@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from chords_cli.engine.job import Run, Sampled, SampledOutput
 from chords_cli.engine.messages import Job
 from chords_cli.engine.processes import Workers, threads_each
-from chords_cli.engine.run import Run, Sampled, SampledOutput
 from chords_cli.engine.start import StartMethod
 from chords_cli.events import CoreReady, Event, ProcessesStarted
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
 

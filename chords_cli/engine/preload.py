@@ -8,7 +8,7 @@ import contextlib
 import os
 
 from chords_cli.engine.log import LOG_VARIABLE, PIPELINE_VARIABLE, redirect_output
-from chords_cli.pipelines.quiet import quiet_environment
+from chords_cli.pipelines.load.reporting import quiet_environment
 
 try:
     redirect_output(os.environ[LOG_VARIABLE])
@@ -18,7 +18,7 @@ quiet_environment()
 
 from chords_cli.engine.worker import run_worker  # noqa: E402, F401  after output is off
 from chords_cli.errors import ChordsError  # noqa: E402
-from chords_cli.pipelines.loading import pipeline_class  # noqa: E402
+from chords_cli.pipelines.load.loading import pipeline_class  # noqa: E402
 
 with contextlib.suppress(ChordsError, RuntimeError):
     # diffusers imports a class when it is first asked for; a wrong name is reported by the workers

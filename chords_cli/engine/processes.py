@@ -21,7 +21,7 @@ from chords_cli.engine.log import last_line
 from chords_cli.engine.messages import Failed, Quit, WorkerSpec
 from chords_cli.engine.start import Context, StartMethod, preload, start_log, start_method, starting
 from chords_cli.errors import ChordsError, UsageError
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.load.spec import ModelSpec
 
 _QUIT_SECONDS = 5.0
 """How long workers may take to end by themselves."""

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from chords_cli.pipelines.accelerator import has_streams, make_current, module_of
+from chords_cli.pipelines.load.accelerator import has_streams, make_current, module_of
 
 
 class Staging(Protocol):

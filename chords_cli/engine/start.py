@@ -231,7 +231,7 @@ def _own_place() -> dict[str, str]:
 
 
 def _answer(question: Callable[[], Any], log: str, writer: Connection) -> None:
-    from chords_cli.pipelines.quiet import quiet_environment
+    from chords_cli.pipelines.load.reporting import quiet_environment
 
     redirect_output(log)
     quiet_environment()

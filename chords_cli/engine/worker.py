@@ -40,18 +40,18 @@ from chords_cli.events import (
     CoreStarted,
     CoreStepped,
 )
-from chords_cli.pipelines.accelerator import (
+from chords_cli.pipelines.chain import Chain
+from chords_cli.pipelines.core_pipeline import CorePipeline
+from chords_cli.pipelines.load.accelerator import (
     is_out_of_memory,
     make_current,
     peak_memory,
     reset_peak_memory,
 )
-from chords_cli.pipelines.chain import Chain
-from chords_cli.pipelines.loading import load_pipeline, loaded_components
-from chords_cli.pipelines.offload import Encoders
-from chords_cli.pipelines.quiet import quiet_libraries
-from chords_cli.pipelines.sampling import CorePipeline
-from chords_cli.pipelines.weights import Reading
+from chords_cli.pipelines.load.loading import load_pipeline, loaded_components
+from chords_cli.pipelines.load.offload import Encoders
+from chords_cli.pipelines.load.reporting import quiet_libraries
+from chords_cli.pipelines.load.weights import Reading
 from chords_cli.sampler.algorithms import start_core
 from chords_cli.sampler.core import Core
 

@@ -1,4 +1,7 @@
-"""The Hugging Face hub and its cache. The only user of huggingface_hub."""
+"""The Hugging Face hub and its cache: the only user of huggingface_hub.
+
+Presets are not known here: a model is a repository and a revision.
+"""
 
 from chords_cli.hub.adapters import adapter_folder
 from chords_cli.hub.cache import Weights, find_folder, find_snapshot, local_snapshot

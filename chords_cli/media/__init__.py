@@ -1,1 +1,4 @@
-"""Pictures and latents as files: what their bytes are, and how they come to be complete."""
+"""Pictures, videos and latents as files: their bytes, their metadata, their measures.
+
+Which files a run makes, and when, is decided in `runs` and does not belong here.
+"""

@@ -20,8 +20,8 @@ from diffusers.schedulers.scheduling_utils import SchedulerOutput
 from torch import Tensor
 
 from chords_cli.errors import UsageError
-from chords_cli.pipelines.schedulers import StockSolver, stock_class
-from chords_cli.pipelines.shareable import check_loop, check_step_arguments
+from chords_cli.pipelines.rules import check_loop, check_step_arguments
+from chords_cli.pipelines.solver import StockSolver, stock_class
 
 Advance = Callable[[Tensor, Tensor], Tensor]
 """From (latent, drift) at a core's step to its latent at the next one."""

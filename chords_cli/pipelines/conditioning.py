@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from diffusers import DiffusionPipeline
 
-from chords_cli.pipelines.offload import Encoders
+from chords_cli.pipelines.load.offload import Encoders
 
 Share = Callable[[Any], Any]
 """Takes core 0's value (None elsewhere) and returns it on every core, on the host."""

@@ -1,7 +1,7 @@
 """The mathematics: plans of integers, the arithmetic of a core, and the single-process oracle.
 
 `Plan`, `chords_plan` and `default_init_t` need no torch; `simulate` and what it needs are
-imported when first asked for.
+imported when first asked for. Nothing here knows processes, pipelines or presets.
 """
 
 from typing import TYPE_CHECKING, Any

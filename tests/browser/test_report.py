@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chords_cli.ui.report import render
+from chords_cli.ui.page.page import render
 from tests.comparisons import ARMS, SCRIPT, made_up
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")

@@ -20,9 +20,9 @@ from PIL import Image
 from safetensors.torch import load_file
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from chords_cli.pipelines.loading import load_pipeline
-from chords_cli.pipelines.quiet import quiet_libraries
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.load.loading import load_pipeline
+from chords_cli.pipelines.load.reporting import quiet_libraries
+from chords_cli.pipelines.load.spec import ModelSpec
 from tests import tiny
 from tests.cli.test_video import PRESET as TINY_VIDEO
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from chords_cli.runs.arms import KNOWN, SETTINGS
+from chords_cli.runs.compare.arms import KNOWN, SETTINGS
 
 REFUSED = {
     "an unknown algorithm": (

@@ -11,10 +11,10 @@ import yaml
 
 from chords_cli.engine.pool import Pool, PoolSettings
 from chords_cli.events import Event
-from chords_cli.pipelines.accelerator import free_memory, make_current, module_of
-from chords_cli.pipelines.loading import load_pipeline
-from chords_cli.pipelines.quiet import quiet_libraries
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.load.accelerator import free_memory, make_current, module_of
+from chords_cli.pipelines.load.loading import load_pipeline
+from chords_cli.pipelines.load.reporting import quiet_libraries
+from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.presets.files import find_preset
 from chords_cli.sampler import Plan
 from chords_cli.sampler.stop import StopRule

@@ -16,8 +16,8 @@ from diffusers import (
 from diffusers.training_utils import _collate_lora_metadata
 
 from chords_cli.engine.pool import Sampled
-from chords_cli.pipelines.offload import weight_bytes
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.load.offload import weight_bytes
+from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler import chords_plan, default_init_t
 from chords_cli.sampler.stop import StopRule
 from tests.gpu.conftest import on_a_device

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import scan_cache_dir
 
-from chords_cli.ui.words import size
+from chords_cli.ui.format import size
 from tests.hub.content import File, Repo
 from tests.hub.repositories import FLUX, FLUX_NEEDS, WAN, WAN_NEEDS
 from tests.hub.server import TOKEN, Fault

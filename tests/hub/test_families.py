@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from chords_cli.hub.repository import needed_files
-from chords_cli.pipelines.loading import load_pipeline
-from chords_cli.pipelines.quiet import quiet_libraries
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.load.loading import load_pipeline
+from chords_cli.pipelines.load.reporting import quiet_libraries
+from chords_cli.pipelines.load.spec import ModelSpec
 from tests import tiny, zoo, zoo_videos
 from tests.hub.opened import opened_in
 

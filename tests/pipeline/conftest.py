@@ -11,9 +11,9 @@ import torch
 
 from chords_cli.engine.messages import Latent
 from chords_cli.engine.pool import Pool, PoolSettings
-from chords_cli.pipelines.loading import load_pipeline
-from chords_cli.pipelines.quiet import quiet_libraries
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.load.loading import load_pipeline
+from chords_cli.pipelines.load.reporting import quiet_libraries
+from chords_cli.pipelines.load.spec import ModelSpec
 from tests import tiny, zoo
 
 BUILDERS = tiny.BUILDERS | zoo.BUILDERS

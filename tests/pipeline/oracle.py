@@ -12,7 +12,7 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from chords_cli.pipelines.chain import Chain, following
-from chords_cli.pipelines.schedulers import StockSolver
+from chords_cli.pipelines.solver import StockSolver
 from chords_cli.sampler import Output, Plan, simulate
 
 

@@ -5,8 +5,8 @@ import os
 import pytest
 import torch
 
-from chords_cli.pipelines.loading import load_pipeline
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.load.loading import load_pipeline
+from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.presets.files import find_preset
 from chords_cli.sampler import Plan, chords_plan, default_init_t, wavefront_plan
 from chords_cli.sampler.stop import StopRule

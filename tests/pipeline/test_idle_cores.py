@@ -6,7 +6,7 @@ import pytest
 
 from chords_cli.engine.pool import Sampled
 from chords_cli.events import CoreEvent, Event
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler import chords_plan, default_init_t
 from chords_cli.sampler.plan import Plan, sequential_plan
 from chords_cli.sampler.stop import StopRule

@@ -8,8 +8,8 @@ import torch
 from diffusers import DiffusionPipeline
 from torch import Tensor
 
-from chords_cli.pipelines.loading import load_pipeline
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.load.loading import load_pipeline
+from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.presets.files import find_preset
 from chords_cli.sampler import Plan, chords_plan, wavefront_plan
 from chords_cli.sampler.oracle import Euler

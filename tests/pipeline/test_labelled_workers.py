@@ -14,7 +14,7 @@ from peft.utils import get_peft_model_state_dict
 
 from chords_cli.engine import processes
 from chords_cli.engine.pool import Pool, PoolSettings, Sampled, SampledOutput
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.presets.files import find_preset
 from chords_cli.sampler import Plan, chords_plan, default_init_t, default_rounds, wavefront_plan
 from chords_cli.sampler.stop import StopRule
@@ -182,7 +182,9 @@ def test_text_encoders_that_leave_the_device_come_back_for_the_next_prompt(
     labelled.start(free=free)
     check_equal(both(LABELLED), expected)
     left = policy == "always" or (policy == "auto" and free == 0)
-    moved = [place for place in labelled.waits(0) if "chords_cli/pipelines/offload.py" in place]
+    moved = [
+        place for place in labelled.waits(0) if "chords_cli/pipelines/load/offload.py" in place
+    ]
     assert bool(moved) is left
 
 
@@ -237,6 +239,6 @@ def test_a_round_never_has_the_loop_wait_for_its_device(
         in_loop = [wait for wait in waits if " in chords-" not in wait]
         assert [wait for wait in in_loop if any(place in wait for place in ROUND)] == []
         if family == "flux":  # whose scheduler never waits: only the begin of a sample may
-            solver = [wait for wait in in_loop if "pipelines/schedulers.py" in wait]
+            solver = [wait for wait in in_loop if "pipelines/solver.py" in wait]
             assert all(wait.startswith("cpu at chords_cli") for wait in solver)
             assert len(solver) < 2 * STEPS  # of two samples, in more rounds than that

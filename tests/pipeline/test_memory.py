@@ -8,7 +8,7 @@ import pytest
 from transformers import T5Config, T5EncoderModel
 
 from chords_cli.events import CoreStarted, CoreStepped, Event
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler import chords_plan, default_init_t
 from chords_cli.sampler.stop import StopRule
 from tests import tiny

@@ -16,7 +16,7 @@ from chords_cli.engine.exchange import Exchange, LostNeighbourError
 from chords_cli.engine.pool import Pool, PoolSettings
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.events import CoreReady, CoreStarted, CoreStepped, Event, ProcessesStarted
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler import chords_plan, default_init_t
 from chords_cli.sampler.stop import StopRule
 from tests.pipeline.conftest import call_of, pool_of
@@ -187,7 +187,7 @@ _PARENT = """
 import time
 from chords_cli.engine.pool import Pool, PoolSettings
 from chords_cli.events import CoreStarted
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.load.spec import ModelSpec
 
 pids = []
 

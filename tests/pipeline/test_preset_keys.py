@@ -11,8 +11,8 @@ from diffusers import FluxTransformer2DModel
 
 from chords_cli.errors import ChordsError
 from chords_cli.events import CoreLoading
-from chords_cli.pipelines.loading import load_pipeline
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.load.loading import load_pipeline
+from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler import chords_plan
 from chords_cli.sampler.stop import StopRule
 from tests import tiny

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler import wavefront_plan
 from chords_cli.sampler.stop import StopRule
 from tests import tiny

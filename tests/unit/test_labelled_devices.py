@@ -11,7 +11,7 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from torch import Tensor, nn
 
-from chords_cli.pipelines.schedulers import StockSolver
+from chords_cli.pipelines.solver import StockSolver
 from tests.labelled_cuda import Cuda, labelled_cuda
 from tests.labelled_devices import LabelledDevices
 

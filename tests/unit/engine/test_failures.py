@@ -6,7 +6,7 @@ import torch
 from chords_cli.engine.messages import WorkerSpec
 from chords_cli.engine.worker import _failure
 from chords_cli.errors import UsageError
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.load.spec import ModelSpec
 
 SMALLER = (
     "use a smaller --width, --height or --frames, a preset with tiling, or devices with more memory"

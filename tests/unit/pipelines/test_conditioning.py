@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import torch
 
 from chords_cli.pipelines.conditioning import SharedEncoding
-from chords_cli.pipelines.offload import Encoders
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.load.offload import Encoders
+from chords_cli.pipelines.load.spec import ModelSpec
 
 HOST = torch.device("cpu")
 

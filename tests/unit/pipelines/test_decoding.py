@@ -10,9 +10,9 @@ from torch import Tensor
 
 from chords_cli.pipelines.chain import Chain
 from chords_cli.pipelines.conditioning import encodes_apart
-from chords_cli.pipelines.offload import Encoders
-from chords_cli.pipelines.sampling import CorePipeline
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.core_pipeline import CorePipeline
+from chords_cli.pipelines.load.offload import Encoders
+from chords_cli.pipelines.load.spec import ModelSpec
 from tests import tiny, zoo
 
 STEPS, SEED = 3, 7

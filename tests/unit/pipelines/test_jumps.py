@@ -24,7 +24,7 @@ from diffusers import (
 )
 from torch import Tensor
 
-from chords_cli.pipelines.schedulers import StockSolver
+from chords_cli.pipelines.solver import StockSolver
 
 SDXL = {
     "beta_start": 0.00085,

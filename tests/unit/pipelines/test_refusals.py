@@ -10,12 +10,12 @@ import torch
 from diffusers import DDIMScheduler, FlowMatchEulerDiscreteScheduler, SchedulerMixin
 
 from chords_cli.errors import ChordsError, UsageError
-from chords_cli.pipelines.loading import load_pipeline, pipeline_class
-from chords_cli.pipelines.offload import Encoders
-from chords_cli.pipelines.sampling import CorePipeline
-from chords_cli.pipelines.schedulers import check_scheduler
-from chords_cli.pipelines.shareable import check_step_arguments
-from chords_cli.pipelines.spec import ModelSpec
+from chords_cli.pipelines.core_pipeline import CorePipeline
+from chords_cli.pipelines.load.loading import load_pipeline, pipeline_class
+from chords_cli.pipelines.load.offload import Encoders
+from chords_cli.pipelines.load.spec import ModelSpec
+from chords_cli.pipelines.rules import check_step_arguments
+from chords_cli.pipelines.solver import check_scheduler
 from tests import zoo
 
 

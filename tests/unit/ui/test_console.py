@@ -5,7 +5,7 @@ import json
 import pytest
 
 from chords_cli.ui.console import Console
-from chords_cli.ui.tables import table
+from chords_cli.ui.views.tables import table
 
 
 @pytest.fixture(autouse=True)

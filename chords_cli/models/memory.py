@@ -1,0 +1,91 @@
+"""How much memory the weights take on every core, loading nothing.
+
+Told from the files where they are on this machine, else from the numbers of parameters that the
+preset tells. Only weights are counted: what a core needs while it computes depends on the size of
+the picture.
+"""
+
+import json
+import math
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from chords_cli.media.latents import read_header
+from chords_cli.pipelines.load.weights import weight_files
+from chords_cli.presets.schema import Preset
+from chords_cli.sampler.choice import resolve_plan, resolve_stop
+
+_ENCODERS = ("text_encoder", "tokenizer", "text_processor")
+"""What core 0 alone loads, by the first letters of the component's name."""
+
+_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+_FLOATS = {"F64", "F32", "F16", "BF16"}
+_SIZES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2}
+
+
+def estimate_memory(
+    preset: Preset, dtype: str, cores: int, decoders: Collection[int], folder: Path | None
+) -> list[dict[str, Any]]:
+    """Per core its components with the bytes of their weights, and their sum.
+
+    Args:
+        preset: Says what the model is.
+        dtype: What the model runs in.
+        cores: How many cores hold it.
+        decoders: The cores that may be asked to decode an output.
+        folder: Holds the model; None where it is not on this machine.
+
+    Returns:
+        Nothing where nothing is known.
+    """
+    dtypes = {name: part.dtype for name, part in preset.components.items() if part.dtype}
+    sizes = {name: _BYTES[chosen] for name, chosen in dtypes.items()}
+    weights = dict(
+        _file_weights(folder, sizes, _BYTES[dtype])
+        if folder
+        else _told_weights(preset, sizes, _BYTES[dtype])
+    )
+    estimate = []
+    for core in range(cores if weights else 0):
+        held = {name: size for name, size in weights.items() if _holds(core, name, decoders)}
+        estimate.append({"core": core, "components": held, "bytes": sum(held.values())})
+    return estimate
+
+
+def preset_memory(preset: Preset, folder: Path | None) -> list[dict[str, Any]]:
+    """The same for a preset's own plan, without devices; files that cannot be read are left."""
+    plan = resolve_plan(preset.plan)
+    decoders = resolve_stop(preset.stop, plan.cores).decoders(plan)
+    try:
+        return estimate_memory(preset, preset.dtype, plan.cores, decoders, folder)
+    except (OSError, ValueError):
+        return estimate_memory(preset, preset.dtype, plan.cores, decoders, None)
+
+
+def _holds(core: int, name: str, decoders: Collection[int]) -> bool:
+    if name == "vae":
+        return core in decoders
+    return core == 0 or not name.startswith(_ENCODERS)
+
+
+def _told_weights(preset: Preset, sizes: dict[str, int], default: int) -> Iterator[tuple[str, int]]:
+    for name, billions in preset.parameters.items():
+        yield name, round(billions * 1e9) * sizes.get(name, default)
+
+
+def _file_weights(folder: Path, sizes: dict[str, int], default: int) -> Iterator[tuple[str, int]]:
+    index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    for name, entry in index.items():
+        if isinstance(entry, list) and entry[0] and (files := weight_files(folder / name)):
+            yield name, sum(_weight_bytes(file, sizes.get(name, default)) for file in files)
+
+
+def _weight_bytes(file: Path, size: int) -> int:
+    """The bytes of a file's tensors when floats take `size` bytes each."""
+    tensors = (value for key, value in read_header(file).items() if key != "__metadata__")
+    return sum(
+        math.prod(tensor["shape"])
+        * (size if tensor["dtype"] in _FLOATS else _SIZES.get(tensor["dtype"], 1))
+        for tensor in tensors
+    )

@@ -1,0 +1,105 @@
+"""A pipeline as one core: samples along a walk, decodes a latent, both by its own `__call__`."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DiffusionPipeline
+from torch import Tensor
+
+from chords_cli.errors import ChordsError, UsageError
+from chords_cli.pipelines.chain import Chain, LeaveLoopError, following
+from chords_cli.pipelines.conditioning import Share, SharedEncoding
+from chords_cli.pipelines.load.offload import Encoders
+from chords_cli.pipelines.start_latent import Beginning
+
+
+class CorePipeline:
+    """One core's pipeline, whose prompt encodings are shared with all others."""
+
+    def __init__(
+        self, pipe: DiffusionPipeline, core: int, share: Share, encoders: Encoders
+    ) -> None:
+        self._pipe = pipe
+        self._encoding = SharedEncoding(pipe, core, share, encoders)
+        self._beginning = Beginning(pipe)
+        self._carried: torch.dtype | None = None
+
+    @property
+    def encode_seconds(self) -> float:
+        """How long the current call's conditioning took to encode or to arrive; 0 if replayed."""
+        return self._encoding.seconds
+
+    def forget(self) -> None:
+        """Encodes or receives the prompt of the next call, even if it is the last one's."""
+        self._encoding.forget()
+
+    def sample(
+        self,
+        call: dict[str, Any],
+        seed: int,
+        steps: int,
+        walk: tuple[int, ...],
+        lead: Callable[[Chain], None],
+    ) -> Tensor | None:
+        """Runs the pipeline along `walk` and returns the latent that its loop ends with.
+
+        None if it left its loop early.
+
+        Args:
+            call: The pipeline's keyword arguments, prompt included.
+            seed: Of the initial noise, drawn on the host so that all devices draw the same.
+            steps: T.
+            walk: The grid steps to evaluate.
+            lead: Tells the chain who moves its latent.
+        """
+        self._encoding.begin(call)
+        chain = Chain(self._pipe, walk, steps)
+        lead(chain)
+        with following(self._pipe, chain):
+            made = self._run(call, generator=_noise(seed), output_type="latent")
+        self._beginning.compare(chain.began)
+        self._carried = chain.carried or self._carried
+        return None if made is None else chain.reached
+
+    def decode(self, call: dict[str, Any], seed: int, steps: int, latent: Tensor) -> np.ndarray:
+        """The picture of `latent`: uint8, [frames, height, width, 3].
+
+        The call is made once more, so what follows its loop is its own, and draws the same noise.
+        Its loop is empty and begins with this latent; where a pipeline does not begin with what
+        it prepared, its loop takes one step, which answers with this latent.
+        """
+        self._encoding.begin(call)
+        latent = latent.to(self._carried)
+        chain = Chain(self._pipe, () if self._beginning.exchanges else (0,), steps)
+        chain.lead(lambda reached, drift: latent, begin=lambda: None)
+        with following(self._pipe, chain), self._beginning.exchanged(latent):
+            made = self._run(call, generator=_noise(seed), output_type="pil")
+        frames = made[0] if isinstance(made[0], list) else made
+        return np.stack([np.asarray(frame.convert("RGB")) for frame in frames])
+
+    def _run(self, call: dict[str, Any], **arguments: Any) -> Any:
+        try:
+            return self._pipe(**call, **arguments, return_dict=False)[0]
+        except LeaveLoopError:
+            self._pipe.maybe_free_model_hooks()
+            return None
+        except ChordsError:
+            self._pipe.maybe_free_model_hooks()
+            raise
+        except (ValueError, TypeError) as error:
+            # what a pipeline's own check_inputs raises: the call does not fit the model
+            self._pipe.maybe_free_model_hooks()
+            raise UsageError(
+                f"{type(self._pipe).__name__} refused its call: {_one_line(error)}",
+                "check the preset's `call` and the options that override it",
+            ) from error
+
+
+def _noise(seed: int) -> torch.Generator:
+    return torch.Generator("cpu").manual_seed(seed)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,215 @@
+"""Loads the part of a pipeline that a core needs.
+
+Core 0 holds everything. The others hold neither text encoders nor tokenizers, and where they will
+not decode, a VAE of its configuration alone (on the meta device: no bytes), because pipelines
+read their scale factors from it.
+"""
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+from diffusers import DiffusionPipeline, SchedulerMixin
+from diffusers.pipelines import pipeline_utils
+
+from chords_cli.errors import ChordsError, UsageError
+from chords_cli.pipelines.chain import check_pipeline
+from chords_cli.pipelines.conditioning import encodes_apart
+from chords_cli.pipelines.load.options import tune
+from chords_cli.pipelines.load.quantization import quantization_config, refused
+from chords_cli.pipelines.load.spec import ModelSpec
+from chords_cli.pipelines.load.weights import Reading, file_sizes
+from chords_cli.pipelines.solver import check_scheduler
+
+_META = torch.device("meta")
+
+_ENCODERS = ("text_encoder", "tokenizer", "text_processor")
+
+
+def load_pipeline(
+    spec: ModelSpec,
+    *,
+    device: torch.device,
+    encodes: bool,
+    decodes: bool,
+    reading: Reading | None = None,
+) -> DiffusionPipeline:
+    """The pipeline of `spec` with what this core needs, on `device`.
+
+    Everything that can be refused is refused before the first weight is read. `reading` is told
+    what there is to read.
+
+    Raises:
+        UsageError: The pipeline, its scheduler or a setting cannot work.
+        ChordsError: The folder does not hold what the pipeline needs.
+    """
+    cls = pipeline_class(spec.pipeline)
+    check_pipeline(cls)
+    index = _read_index(Path(spec.folder))
+    scheduler = _scheduler(spec, index)
+    check_scheduler(scheduler)
+    given: dict[str, Any] = {"scheduler": scheduler}
+    if not encodes and encodes_apart(cls):
+        given |= {name: None for name in index if name.startswith(_ENCODERS)}
+    if not decodes and "vae" in index:
+        given["vae"] = _config_only(Path(spec.folder), "vae", index["vae"])
+    quantization = quantization_config(spec, index)
+    if reading:
+        names = [name for name in index if name not in given]
+        reading.expect(file_sizes(Path(spec.folder), names))
+    pipe = _from_folder(cls, spec, given, quantization, _device_map(cls, spec, device))
+    _place(pipe, device)
+    tune(pipe, spec)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def loaded_components(pipe: DiffusionPipeline) -> tuple[str, ...]:
+    """The names of the components that hold weights or a vocabulary in this process."""
+    return tuple(
+        name
+        for name, part in sorted(pipe.components.items())
+        if part is not None and name != "scheduler" and not _is_meta(part)
+    )
+
+
+def pipeline_class(name: str) -> type[DiffusionPipeline]:
+    """The diffusers pipeline class of that name.
+
+    Raises:
+        UsageError: diffusers has no such pipeline.
+    """
+    cls = getattr(diffusers, name, None)
+    if not (isinstance(cls, type) and issubclass(cls, DiffusionPipeline)):
+        raise UsageError(
+            f"pipeline {name} is not a pipeline of diffusers {diffusers.__version__}",
+            "write the class name as in the model's model_index.json, or upgrade diffusers",
+        )
+    return cls
+
+
+def _read_index(folder: Path) -> dict[str, Any]:
+    path = folder / "model_index.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ChordsError(
+            f"{folder} is not a diffusers repository: {path.name} cannot be read ({error})",
+            "point the preset at a folder that `save_pretrained` wrote",
+        ) from error
+
+
+def _scheduler(spec: ModelSpec, index: dict[str, Any]) -> SchedulerMixin:
+    """The repository's scheduler, or the preset's made from its configuration."""
+    name = (index.get("scheduler") or [None, None])[1]
+    own = _scheduler_class(name)
+    if own is None:
+        raise ChordsError(
+            f"{spec.folder} names no scheduler of diffusers {diffusers.__version__}: {name}",
+            "point the preset at a repository whose model_index.json names one",
+        )
+    scheduler = own.from_pretrained(spec.folder, subfolder="scheduler")
+    if not spec.scheduler:
+        return scheduler
+    cls = _scheduler_class(spec.scheduler.get("class") or name)
+    if cls is None:
+        raise UsageError(
+            f"scheduler.class {spec.scheduler['class']} is not a scheduler of diffusers",
+            "write a class name such as FlowMatchEulerDiscreteScheduler",
+        )
+    args = dict(spec.scheduler.get("args") or {})
+    if spec.scheduler.get("first_order"):
+        args |= _first_order(cls, scheduler)
+    if spec.scheduler.get("from_config", True):
+        return cls.from_config(scheduler.config, **args)
+    return cls(**args)
+
+
+def _scheduler_class(name: str | None) -> Any:
+    cls = getattr(diffusers, name or "", None)
+    return cls if isinstance(cls, type) and issubclass(cls, SchedulerMixin) else None
+
+
+def _first_order(cls: type[SchedulerMixin], scheduler: SchedulerMixin) -> dict[str, Any]:
+    """The settings that make a multistep scheduler Euler's method on its own grid."""
+    if "solver_order" not in inspect.signature(cls.__init__).parameters:
+        raise UsageError(
+            f"scheduler.first_order is true, but {cls.__name__} has no order to lower",
+            "remove first_order from the preset's scheduler",
+        )
+    settings: dict[str, Any] = {"solver_order": 1}
+    if "disable_corrector" in inspect.signature(cls.__init__).parameters:
+        settings["disable_corrector"] = list(range(scheduler.config.num_train_timesteps))
+    return settings
+
+
+def _config_only(folder: Path, name: str, entry: list[str]) -> torch.nn.Module:
+    cls = getattr(diffusers, entry[1])
+    with torch.device("meta"):
+        return cls.from_config(cls.load_config(folder / name)).eval()
+
+
+def _from_folder(
+    cls: type[DiffusionPipeline],
+    spec: ModelSpec,
+    given: dict[str, Any],
+    quantization: Any,
+    device_map: str | None,
+) -> DiffusionPipeline:
+    wanted = {name: options.get("dtype") for name, options in spec.components.items()}
+    dtypes = {name: getattr(torch, dtype) for name, dtype in wanted.items() if dtype}
+    dtypes["default"] = getattr(torch, spec.dtype)
+    try:
+        return cls.from_pretrained(
+            spec.folder,
+            dtype=dtypes,
+            local_files_only=True,
+            use_safetensors=True,
+            quantization_config=quantization,
+            device_map=device_map,
+            **given,
+        )
+    except (OSError, ValueError, TypeError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ChordsError(
+            f"{spec.pipeline} could not be loaded from {spec.folder}: {first}",
+            "check that the folder is complete and that its weights are safetensors",
+        ) from error
+    except (ImportError, RuntimeError) as error:
+        if quantization is None or isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise refused(spec, error) from error
+
+
+def _device_map(cls: type[DiffusionPipeline], spec: ModelSpec, device: torch.device) -> str | None:
+    """What has diffusers read weights straight into the memory of `device`.
+
+    None where they go by the host: for the host itself, and for text encoders that stay there.
+    Diffusers lists kinds of devices alone, but the threads in which weights are read would take a
+    kind for its first device.
+    """
+    stays = any(options.get("offload") == "always" for options in spec.components.values())
+    by_host = device.type == "cpu" or stays or cls._load_connected_pipes
+    if by_host:
+        return None
+    if str(device) not in pipeline_utils.SUPPORTED_DEVICE_MAP:
+        pipeline_utils.SUPPORTED_DEVICE_MAP.append(str(device))
+    return str(device)
+
+
+def _place(pipe: DiffusionPipeline, device: torch.device) -> None:
+    """Everything but the text encoders, which `offload.Encoders` places, goes to the device."""
+    for name, part in pipe.components.items():
+        if name.startswith("text_encoder") or not isinstance(part, torch.nn.Module):
+            continue
+        if any(weight.device not in (device, _META) for weight in part.parameters()):
+            part.to(device)
+
+
+def _is_meta(part: object) -> bool:
+    if not isinstance(part, torch.nn.Module):
+        return False
+    return any(parameter.is_meta for parameter in part.parameters())

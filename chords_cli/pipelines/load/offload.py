@@ -1,0 +1,53 @@
+"""Text encoders leave the device after encoding where its memory is short.
+
+They are asked for once a prompt and are as large as half a transformer, so core 0 may keep them on
+the host. What a component's `offload` says: `never`; `always`; or `auto`, the default: when less
+memory is free after encoding than they take.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from diffusers import DiffusionPipeline
+from torch import nn
+
+from chords_cli.pipelines.load.accelerator import HOST, free_memory
+from chords_cli.pipelines.load.spec import ModelSpec
+
+
+class Encoders:
+    """The text encoders of a pipeline, which are on the device while they are used."""
+
+    def __init__(self, pipe: DiffusionPipeline, spec: ModelSpec, device: torch.device) -> None:
+        self._device = device
+        self._parts: list[tuple[nn.Module, str]] = [
+            (part, spec.components.get(name, {}).get("offload") or "auto")
+            for name, part in pipe.components.items()
+            if name.startswith("text_encoder") and isinstance(part, nn.Module)
+        ]
+        for part, policy in self._parts:
+            part.to(HOST if policy == "always" else device)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """All encoders are on the device inside the block; after it, those that may stay."""
+        for part, _ in self._parts:
+            part.to(self._device)
+        yield
+        free = free_memory(self._device)
+        for part, policy in self._parts:
+            if leaves(policy, size=weight_bytes(part), free=free):
+                part.to(HOST)
+
+
+def leaves(policy: str, *, size: int, free: int | None) -> bool:
+    """Whether an encoder of `size` bytes leaves a device with `free` bytes (None: the host)."""
+    if free is None or policy == "never":
+        return False
+    return policy == "always" or free < size
+
+
+def weight_bytes(part: nn.Module) -> int:
+    """The bytes of a module's parameters."""
+    return sum(parameter.nbytes for parameter in part.parameters())

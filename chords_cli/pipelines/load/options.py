@@ -1,0 +1,96 @@
+"""What is done to a pipeline once it is loaded: VAE options, LoRA, compiled blocks.
+
+All of it is diffusers' own; here is only the order, and what each may refuse.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from diffusers import DiffusionPipeline
+
+from chords_cli.errors import ChordsError, UsageError
+from chords_cli.pipelines.load.spec import ModelSpec
+
+
+def tune(pipe: DiffusionPipeline, spec: ModelSpec) -> None:
+    """Applies the options of `spec` to a loaded pipeline, as far as this core holds its parts.
+
+    Raises:
+        UsageError: A component has no such option.
+        ChordsError: A LoRA cannot be loaded.
+    """
+    for name, options in spec.components.items():
+        if getattr(pipe, name, None) is not None:
+            _set_vae_options(name, getattr(pipe, name), options)
+    _add_loras(pipe, spec)
+    if spec.compile is not None:
+        _compile(pipe, spec.compile)
+
+
+def _set_vae_options(name: str, part: Any, options: dict[str, Any]) -> None:
+    for option in ("tiling", "slicing"):
+        if not options.get(option):
+            continue
+        switch = getattr(part, f"enable_{option}", None)
+        if switch is None:
+            raise UsageError(
+                f"components.{name}.{option} is true, but {type(part).__name__} has no {option}",
+                f"remove {option} from the preset's components.{name}",
+            )
+        switch()
+
+
+def _add_loras(pipe: DiffusionPipeline, spec: ModelSpec) -> None:
+    if not spec.loras:
+        return
+    if not hasattr(pipe, "load_lora_weights"):
+        raise UsageError(f"{spec.pipeline} takes no LoRA", "leave out --lora")
+    encodes = getattr(pipe, "text_encoder", None) is not None
+    if not encodes:  # what belongs to text encoders has nowhere to go on this core
+        pipe.load_lora_into_text_encoder = lambda *args, **kwargs: None
+    scales = {}
+    for number, (source, scale) in enumerate(spec.loras):
+        name = f"lora-{number}"
+        _add_lora(pipe, source, name)
+        if any(name in names for names in pipe.get_list_adapters().values()):
+            scales[name] = scale
+        elif encodes:
+            raise UsageError(
+                f"LoRA {source} fits no part of {type(pipe).__name__}",
+                "name one that was made for this model",
+            )
+    if scales:
+        pipe.set_adapters(list(scales), list(scales.values()))
+
+
+def _add_lora(pipe: DiffusionPipeline, source: str, name: str) -> None:
+    file = Path(source)
+    try:
+        pipe.load_lora_weights(
+            str(file.parent), weight_name=file.name, adapter_name=name, local_files_only=True
+        )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ChordsError(
+            f"LoRA {source} could not be loaded into {type(pipe).__name__}: {reason}",
+            "check that it was made for this model and is, or has, a safetensors file",
+        ) from error
+
+
+def _compile(pipe: DiffusionPipeline, arguments: dict[str, Any]) -> None:
+    for name in ("transformer", "transformer_2", "unet"):
+        part = getattr(pipe, name, None)
+        if part is None:
+            continue
+        if not getattr(part, "_repeated_blocks", None):
+            raise UsageError(
+                f"compile is set, but {type(part).__name__} names no repeated blocks to compile",
+                "remove `compile` from the preset",
+            )
+        try:
+            part.compile_repeated_blocks(**arguments)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UsageError(
+                f"compile is not possible: {' '.join(str(error).split())[:300]}",
+                "write arguments of torch.compile, such as `compile: {fullgraph: true}`",
+            ) from error

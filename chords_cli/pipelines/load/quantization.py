@@ -1,0 +1,77 @@
+"""A preset's `quantization` as what diffusers takes.
+
+One backend for both libraries: components of diffusers get its configuration of that backend,
+text encoders get that of transformers, which often names its settings differently.
+"""
+
+import importlib
+from typing import Any
+
+import diffusers.quantizers.auto as diffusers_quantizers
+import transformers.quantizers.auto as transformers_quantizers
+from diffusers import PipelineQuantizationConfig
+
+from chords_cli.errors import UsageError
+from chords_cli.pipelines.load.spec import ModelSpec
+
+_DENOISERS = ("transformer", "transformer_2", "unet")
+"""What is quantized when the preset names no components."""
+
+
+def quantization_config(
+    spec: ModelSpec, index: dict[str, Any]
+) -> PipelineQuantizationConfig | None:
+    """The configuration for a pipeline whose `model_index.json` is `index`; None without one.
+
+    Raises:
+        UsageError: The backend is unknown or not installed, or a setting or component is wrong.
+    """
+    if spec.quantization is None:
+        return None
+    names = spec.quantization.get("components") or [name for name in _DENOISERS if name in index]
+    absent = [name for name in names if not _library(index, name)]
+    if absent:
+        raise UsageError(
+            f"quantization.components names {', '.join(absent)}, which {spec.pipeline} has not",
+            f"choose from {', '.join(name for name in index if _library(index, name))}",
+        )
+    try:
+        return PipelineQuantizationConfig(
+            quant_mapping={name: _config(spec, _library(index, name)) for name in names}
+        )
+    except (ImportError, ValueError, TypeError, AttributeError) as error:
+        raise refused(spec, error) from error
+
+
+def refused(spec: ModelSpec, error: Exception) -> UsageError:
+    """The error to show when a backend cannot do what it was asked for."""
+    assert spec.quantization is not None, "only a quantization can be refused"
+    reason = " ".join(str(error).split())[:300]
+    return UsageError(
+        f"quantization {spec.quantization['backend']} is not possible: {reason}",
+        "install the backend's package or correct `quantization` in the preset",
+    )
+
+
+def _library(index: dict[str, Any], name: str) -> str | None:
+    entry = index.get(name)
+    return entry[0] if isinstance(entry, list) else None
+
+
+def _config(spec: ModelSpec, library: str | None) -> Any:
+    assert spec.quantization is not None, "asked for only with a quantization"
+    of_encoders = library == "transformers"
+    quantizers: Any = transformers_quantizers if of_encoders else diffusers_quantizers
+    known = quantizers.AUTO_QUANTIZATION_CONFIG_MAPPING
+    backend = spec.quantization["backend"]
+    if backend not in known:
+        raise ValueError(f"known are {', '.join(sorted(known))}")
+    settings = dict(spec.quantization.get("kwargs") or {})
+    if backend == "torchao" and isinstance(settings.get("quant_type"), str):
+        settings["quant_type"] = _torchao_type(settings["quant_type"])
+    return known[backend](**settings)
+
+
+def _torchao_type(name: str) -> Any:
+    """An instance of torchao's configuration class of that name, such as Int8WeightOnlyConfig."""
+    return getattr(importlib.import_module("torchao.quantization"), name)()

@@ -1,0 +1,125 @@
+"""The results of a comparison: their files, and their frames for as long as they are compared."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chords_cli.errors import ChordsError
+from chords_cli.media.files import write_file
+from chords_cli.media.images import png_bytes
+from chords_cli.media.sheets import Cell, Row, difference_map, film_frames, gain_for, sheet
+from chords_cli.media.videos import mp4_bytes
+from chords_cli.runs.compare.comparison import Comparison, Contestant
+from chords_cli.runs.outputs.files import endings, file_bytes
+from chords_cli.runs.outputs.recipe import document
+from chords_cli.runs.outputs.saving import output_document
+from chords_cli.runs.settings.samples import Take
+
+if TYPE_CHECKING:
+    from chords_cli.engine.pool import SampledOutput
+
+SHOWN = 6
+"""How many takes sheet and page show; the record and the files have all."""
+
+
+def difference_name(arm: str, take: int) -> str:
+    """By which the page asks for an arm's difference map."""
+    return f"difference {take} {arm}"
+
+
+class Gallery:
+    """Writes every result as it comes; frames wait in `spool`, for videos are large."""
+
+    def __init__(self, comparison: Comparison, spool: Path) -> None:
+        self._comparison, self._spool = comparison, spool
+        self._replace = comparison.request.base.overwrite
+        self._shape: tuple[int, ...] = ()
+
+    def keep(self, one: Contestant, take: Take, output: "SampledOutput") -> None:
+        """Writes the files of a result."""
+        assert output.frames is not None, "only decoded outputs are kept"
+        self._check_shape(one, output.frames.shape)
+        try:
+            np.save(self._path(one, take), output.frames)
+        except OSError as error:
+            raise ChordsError(
+                f"cannot keep frames in {self._spool}: {error.strerror or error}",
+                "set TMPDIR to a folder on a larger disk",
+            ) from error
+        made = document(one.settings, take, output_document(output))
+        for ending in reversed(endings(one.settings)):
+            self.write(one.file(take, ending), file_bytes(ending, output, one.settings, made))
+
+    def write(self, name: str, data: bytes) -> None:
+        """Writes a file of the comparison, complete or not at all."""
+        write_file(self._comparison.output / name, data, replace=self._replace)
+
+    def frames(self, one: Contestant, take: Take) -> np.ndarray:
+        """uint8, [frames, height, width, 3], read as it is needed."""
+        return np.load(self._path(one, take), mmap_mode="r")
+
+    def sheet(self, captions: Sequence[Sequence[tuple[str, ...]]], title: str) -> bytes:
+        """The PNG with all contestants side by side; of videos their middle frame.
+
+        Args:
+            captions: Per shown take, per contestant, the lines below its picture.
+            title: Above all.
+        """
+        rows = [self._row(take, lines) for take, lines in zip(self._takes(), captions, strict=True)]
+        return png_bytes(sheet(title, rows), {})
+
+    def film(self, captions: Sequence[tuple[str, ...]], title: str) -> bytes:
+        """The MP4 with all contestants of the first take side by side."""
+        row = self._row(self._comparison.takes[0], captions)
+        fps = self._comparison.reference.settings.fps
+        assert fps is not None, "a video preset has fps"
+        return mp4_bytes(film_frames(title, row), fps, {})
+
+    def differences(self, take: Take) -> tuple[int, dict[int, np.ndarray]]:
+        """The amplification of a take's difference maps, and the maps by their arms' numbers."""
+        frames = {one.number: self.frames(one, take) for one in self._comparison.contestants}
+        middle = {number: own[len(own) // 2] for number, own in frames.items()}
+        reference = middle.pop(self._comparison.reference.number)
+        gain = gain_for(list(middle.values()), reference)
+        return gain, {n: difference_map(own, reference, gain) for n, own in middle.items()}
+
+    def assets(self) -> dict[str, bytes]:
+        """What the page shows: pictures and videos by their files' names, and difference maps."""
+        shown: dict[str, bytes] = {}
+        for take in self._takes():
+            _, maps = self.differences(take)
+            for one in self._comparison.contestants:
+                shown_endings = {"png", "mp4"} & set(endings(one.settings))
+                names = [one.file(take, ending) for ending in shown_endings]
+                shown |= {name: (self._comparison.output / name).read_bytes() for name in names}
+                if one.number in maps:
+                    name = difference_name(one.name, take.number)
+                    shown[name] = png_bytes(maps[one.number], {})
+        return shown
+
+    def _check_shape(self, one: Contestant, shape: tuple[int, ...]) -> None:
+        """Refuses what cannot be laid over the first result that came."""
+        self._shape = self._shape or shape
+        if shape != self._shape:
+            made, others = ("x".join(map(str, s[:3])) for s in (shape, self._shape))
+            raise ChordsError(
+                f"arm {one.name!r} makes {made} (frames, height, width), another one {others}",
+                "give all arms the same --width, --height and --frames",
+            )
+
+    def _takes(self) -> tuple[Take, ...]:
+        return self._comparison.takes[:SHOWN]
+
+    def _row(self, take: Take, captions: Sequence[tuple[str, ...]]) -> Row:
+        contestants = self._comparison.contestants
+        cells = tuple(
+            Cell(self.frames(one, take), lines)
+            for one, lines in zip(contestants, captions, strict=True)
+        )
+        heading = f"{take.prompt}  ·  seed {take.seed}"
+        return Row(heading, cells, contestants.index(self._comparison.reference))
+
+    def _path(self, one: Contestant, take: Take) -> Path:
+        return self._spool / f"{one.number}-{take.number}.npy"

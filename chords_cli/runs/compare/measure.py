@@ -1,0 +1,205 @@
+"""Runs the contestants: one load of a model for all that can share it, and times of every run.
+
+Every run does all of its work, encoding included. The contestants take turns, so that a machine
+that grows slower does so for all of them.
+"""
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from chords_cli.events import Event, PromptDone, PromptStarted, RunResolved
+from chords_cli.models.weights import model_folder
+from chords_cli.runs.compare.comparison import Comparison, Contestant
+from chords_cli.runs.compare.timeline import timeline
+from chords_cli.runs.generate.run import pool_settings
+from chords_cli.runs.outputs.files import endings
+from chords_cli.runs.settings.samples import Take
+from chords_cli.sampler.stop import StopRule
+
+if TYPE_CHECKING:
+    from chords_cli.engine.pool import Pool, PoolSettings, Sampled, SampledOutput
+
+Tell = Callable[[Event], None]
+Keep = Callable[[Contestant, Take, "SampledOutput"], None]
+"""Gets the result of a contestant's first run of a take, decoded."""
+
+PARTS = ("encode", "sample", "decode", "total")
+"""What a run's seconds are split into; the total is the time until the picture was there."""
+
+_DIGITS = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """One run of one take.
+
+    Attributes:
+        seconds: By the names of `PARTS`.
+        output: Which output of the run it is, with its latent.
+        nfe_total: The distinct evaluations of all cores until then (`Plan.nfe_total`).
+        peak_memory: Bytes per core: on its device (None where that is the host), on the host.
+        timeline: Told of the first take only.
+    """
+
+    contestant: Contestant
+    take: Take
+    seconds: dict[str, float]
+    output: "SampledOutput"
+    nfe_total: int
+    peak_memory: tuple[tuple[int | None, int], ...]
+    timeline: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Contestants that share one load of a model."""
+
+    settings: "PoolSettings"
+    contestants: tuple[Contestant, ...]
+
+
+def shared_loads(comparison: Comparison) -> list[Shared]:
+    """The contestants, grouped by what they load and where.
+
+    Raises:
+        UsageError: A model is not on this machine.
+    """
+    loads: list[Shared] = []
+    for one in comparison.contestants:
+        own = pool_settings(one.settings, model_folder(one.settings.preset))
+        match = next((n for n, load in enumerate(loads) if _fits(own, load.settings)), None)
+        if match is None:
+            loads.append(Shared(own, (one,)))
+        else:
+            load = loads[match]
+            both = _joined(own, load.settings)
+            loads[match] = Shared(both, (*load.contestants, one))
+    return loads
+
+
+def measure(
+    comparison: Comparison, loads: Sequence[Shared], tell: Tell, keep: Keep
+) -> Generator[Measured]:
+    """Runs everything and yields every measured run; what is shared is loaded once."""
+    from chords_cli.engine.pool import Pool
+
+    total = len(comparison.contestants) * len(comparison.takes) * comparison.request.repeat
+    stand = _Stand(comparison, total, tell, keep)
+    for load in loads:
+        with Pool(load.settings, stand.hear) as pool:
+            for one in load.contestants:
+                stand.warm_up(pool, one)
+            for repetition in range(comparison.request.repeat):
+                for take in comparison.takes:
+                    for one in load.contestants:
+                        yield stand.run(pool, one, take, first=repetition == 0)
+
+
+class _Stand:
+    """Where runs are timed and their events are heard."""
+
+    def __init__(self, comparison: Comparison, total: int, tell: Tell, keep: Keep) -> None:
+        self._comparison, self._total, self._tell, self._keep = comparison, total, tell, keep
+        self._number = 0
+        self._heard: list[Event] = []
+        self._notes: set[str | None] = set()
+
+    def hear(self, event: Event) -> None:
+        self._heard.append(event)
+        self._tell(event)
+
+    def warm_up(self, pool: "Pool", one: Contestant) -> None:
+        """An unmeasured run: to the preview and its picture, or in full where runs are repeated."""
+        settings, take = one.settings, self._comparison.takes[0]
+        plan, stop = settings.plan, settings.stop
+        if self._comparison.request.repeat == 1 and plan.hits[0].core in settings.decoders:
+            stop = StopRule(index=0)
+        self._announce(one, "warm-up of ")
+        pool.sample(plan, settings.call | {"prompt": take.prompt}, take.seed, stop, anew=True)
+
+    def run(self, pool: "Pool", one: Contestant, take: Take, *, first: bool) -> Measured:
+        settings = one.settings
+        self._announce(one)
+        self._number += 1
+        began = PromptStarted(
+            number=self._number, total=self._total, prompt=take.prompt, seed=take.seed
+        )
+        self._tell(began)
+        self._heard.clear()
+        decoded: list[float] = []
+
+        def take_output(output: "SampledOutput") -> None:
+            decoded.append(time.monotonic())
+            if first:
+                self._keep(one, take, output)
+
+        call = settings.call | {"prompt": take.prompt}
+        start = time.monotonic()
+        sampled = pool.sample(
+            settings.plan, call, take.seed, settings.stop, anew=True, on_output=take_output
+        )
+        path = self._comparison.output / one.file(take, endings(settings)[0])
+        self._tell(PromptDone(number=self._number, path=str(path), seconds=decoded[0] - start))
+        return Measured(
+            contestant=one,
+            take=take,
+            seconds=_seconds(sampled, decoded[0] - start),
+            output=sampled.outputs[sampled.chosen],
+            nfe_total=settings.plan.nfe_total(sampled.chosen),
+            peak_memory=sampled.peak_memory,
+            timeline=self._timeline(one, sampled, start, decoded[0]) if take.number == 1 else None,
+        )
+
+    def _timeline(
+        self, one: Contestant, sampled: "Sampled", began: float, decoded: float
+    ) -> dict[str, Any]:
+        settings = one.settings
+        return timeline(
+            self._heard,
+            settings.plan,
+            settings.devices,
+            began=began,
+            decoded=decoded,
+            chosen=sampled.chosen,
+        )
+
+    def _once(self, note: str | None) -> str | None:
+        """A note, unless it was made before."""
+        known = note in self._notes
+        self._notes.add(note)
+        return None if known else note
+
+    def _announce(self, one: Contestant, what: str = "") -> None:
+        settings = one.settings
+        self._tell(
+            RunResolved(
+                model=f"{settings.preset.title}, {what}{one.name}",
+                plan=settings.plan,
+                stop=settings.stop,
+                devices=settings.devices,
+                output=str(self._comparison.output),
+                note=self._once(settings.note),
+            )
+        )
+
+
+def _seconds(sampled: "Sampled", total: float) -> dict[str, float]:
+    values = (sampled.encode_seconds, sampled.sample_seconds, sampled.decode_seconds, total)
+    return {part: round(value, _DIGITS) for part, value in zip(PARTS, values, strict=True)}
+
+
+def _fits(own: "PoolSettings", others: "PoolSettings") -> bool:
+    """Whether both can be one pool, whose first cores run either."""
+    both = zip(own.devices, others.devices, strict=False)
+    return own.model == others.model and all(a == b for a, b in both)
+
+
+def _joined(own: "PoolSettings", others: "PoolSettings") -> "PoolSettings":
+    return replace(
+        others,
+        devices=max(own.devices, others.devices, key=len),
+        decoders=own.decoders | others.decoders,
+        timeout=max(own.timeout, others.timeout),
+    )

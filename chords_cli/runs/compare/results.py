@@ -1,0 +1,148 @@
+"""What a comparison's runs were, gathered as they end, and what that makes of every arm."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chords_cli.presets.identity import model_identity
+from chords_cli.runs.compare.comparison import Comparison, Contestant
+from chords_cli.runs.compare.gallery import Gallery
+from chords_cli.runs.compare.measure import Measured
+from chords_cli.runs.compare.scores import distances, over_takes, peaks, speedup, spreads
+from chords_cli.runs.outputs.files import endings
+from chords_cli.runs.outputs.saving import output_document
+from chords_cli.runs.settings.samples import Take
+
+_COST_NOTHING = {"num_inference_steps", "negative_prompt"}
+"""Arguments of a call that change how many rounds there are, or nothing of what a round costs."""
+
+if TYPE_CHECKING:
+    from chords_cli.engine.messages import Latent
+
+Key = tuple[int, int]
+"""An arm's number and a take's."""
+
+
+class Results:
+    """All measured runs of a comparison."""
+
+    def __init__(self, comparison: Comparison, gallery: Gallery) -> None:
+        self._comparison, self._gallery = comparison, gallery
+        self._runs: dict[Key, list[Measured]] = defaultdict(list)
+        self._latents: dict[Key, Latent] = {}
+        self._changing: set[Key] = set()
+        self._qualities: dict[Key, dict[str, Any]] = {}
+        self._scores: dict[Key, float] = {}
+
+    def add(self, measured: Measured) -> None:
+        """Takes one run; of its latent only whether it is the first run's."""
+        key = (measured.contestant.number, measured.take.number)
+        latent = measured.output.latent
+        if self._latents.setdefault(key, latent) != latent:
+            self._changing.add(key)
+        empty = replace(measured.output, latent=replace(latent, data=b""))
+        self._runs[key].append(replace(measured, output=empty))
+
+    def judge(self, clip: Path) -> None:
+        """Scores every result with the CLIP model in that folder."""
+        from chords_cli.pipelines.clip import ClipScore
+
+        judge = ClipScore(clip)
+        for one in self._comparison.contestants:
+            for take in self._comparison.takes:
+                frames = self._gallery.frames(one, take)
+                self._scores[one.number, take.number] = judge.score(take.prompt, frames)
+
+    def arm(self, one: Contestant) -> dict[str, Any]:
+        """What the arm came to, over all takes."""
+        runs, takes = self._of(one), self._comparison.takes
+        seconds = spreads(runs)
+        return {
+            "rounds": _median_rounds(runs),
+            "nfe_total": statistics.median(run.nfe_total for run in runs),
+            "seconds": seconds,
+            "speedup": self._speedup(one, seconds),
+            "quality": over_takes([self._quality(one, take) for take in takes]),
+            "peak_memory": peaks(runs, one.settings.devices),
+            "timeline": _typical(self._runs[one.number, takes[0].number]).timeline,
+        }
+
+    def take(self, take: Take) -> dict[str, Any]:
+        """What all arms made of one take."""
+        contestants = self._comparison.contestants
+        return {
+            "number": take.number,
+            "prompt": take.prompt,
+            "seed": take.seed,
+            "difference_gain": self._gallery.differences(take)[0],
+            "results": [self._result(one, take) for one in contestants],
+        }
+
+    def _result(self, one: Contestant, take: Take) -> dict[str, Any]:
+        key = (one.number, take.number)
+        runs = self._runs[key]
+        files = {ending: one.file(take, ending) for ending in endings(one.settings)}
+        return {
+            "arm": one.name,
+            "picture": files["png"],
+            "video": files.get("mp4"),
+            "latent": files["safetensors"],
+            "output": output_document(runs[0].output),
+            "rounds": runs[0].output.round,
+            "nfe_total": runs[0].nfe_total,
+            "seconds": spreads(runs),
+            "runs": [run.seconds for run in runs],
+            "same_bits": key not in self._changing,
+            "quality": self._quality(one, take),
+        }
+
+    def _quality(self, one: Contestant, take: Take) -> dict[str, Any]:
+        key, reference = (one.number, take.number), self._comparison.reference
+        if key not in self._qualities:
+            other = (reference.number, take.number)
+            self._qualities[key] = distances(
+                self._latents[key],
+                self._gallery.frames(one, take),
+                self._latents[other],
+                self._gallery.frames(reference, take),
+            )
+            if key in self._scores:
+                self._qualities[key]["clip_score"] = self._scores[key]
+        return self._qualities[key]
+
+    def _speedup(self, one: Contestant, seconds: dict[str, Any]) -> dict[str, Any]:
+        reference = self._comparison.reference
+        others = self._of(reference)
+        rounds = (_median_rounds(self._of(one)), _median_rounds(others))
+        return speedup(seconds, spreads(others), rounds if _alike(one, reference) else None)
+
+    def _of(self, one: Contestant) -> list[Measured]:
+        takes = self._comparison.takes
+        return [run for take in takes for run in self._runs[one.number, take.number]]
+
+
+def _alike(one: Contestant, other: Contestant) -> bool:
+    """Whether a round costs both the same: one model, dtype and device, and one guidance."""
+    own, theirs = (
+        (
+            model_identity(c.settings.preset),
+            c.settings.dtype,
+            c.settings.devices[0],
+            {key: value for key, value in c.settings.call.items() if key not in _COST_NOTHING},
+        )
+        for c in (one, other)
+    )
+    return own == theirs
+
+
+def _median_rounds(runs: Sequence[Measured]) -> float:
+    return statistics.median(run.output.round for run in runs)
+
+
+def _typical(runs: Sequence[Measured]) -> Measured:
+    """The run whose time is the median, or next to it."""
+    ordered = sorted(runs, key=lambda run: run.seconds["total"])
+    return ordered[(len(ordered) - 1) // 2]

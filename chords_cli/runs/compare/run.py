@@ -1,0 +1,181 @@
+"""One prompt, one seed, several ways: is it faster, and is it the same picture?"""
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import chords_cli
+from chords_cli.errors import UsageError
+from chords_cli.events import Event, ProcessesStarted
+from chords_cli.hub import find_snapshot
+from chords_cli.media.files import new_folder
+from chords_cli.models.fit import check_model
+from chords_cli.presets.identity import model_identity
+from chords_cli.runs.compare.captions import captions, notes, shares_devices, title
+from chords_cli.runs.compare.comparison import (
+    FILM,
+    PAGE,
+    RECORD,
+    SHEET,
+    CompareRequest,
+    Comparison,
+    Contestant,
+    resolve_comparison,
+)
+from chords_cli.runs.compare.gallery import SHOWN, Gallery
+from chords_cli.runs.compare.measure import Shared, measure, shared_loads
+from chords_cli.runs.compare.results import Results
+from chords_cli.runs.generate.record import plan_document
+from chords_cli.runs.outputs.environment import environment
+from chords_cli.runs.outputs.recipe import SCHEMA, pixels, stop_document
+
+Document = dict[str, Any]
+Render = Callable[[Document, Mapping[str, bytes]], str]
+"""Makes the page from the record and what it shows (`Gallery.assets`)."""
+
+CLIP = "openai/clip-vit-large-patch14"
+_CLIP_FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
+
+
+def compare(comparison: Comparison, listener: Callable[[Event], None], render: Render) -> Document:
+    """Runs all arms and returns the record, which is also in the folder, beside sheet and page.
+
+    Raises:
+        UsageError: A model is not on this machine, or does not fit; nothing was written.
+        ChordsError: The run failed. Files that were complete stay.
+    """
+    began = time.monotonic()
+    clip = find_clip() if comparison.request.clip_score else None
+    loads = shared_loads(comparison)
+    for one in comparison.contestants:  # once more: a model may have been fetched since
+        check_model(one.settings.preset, one.settings.call)
+    with new_folder(comparison.output), tempfile.TemporaryDirectory(prefix="chords-") as spool:
+        gallery = Gallery(comparison, Path(spool))
+        results = Results(comparison, gallery)
+        starts: list[ProcessesStarted] = []
+        with closing(measure(comparison, loads, _noting(starts, listener), gallery.keep)) as runs:
+            for measured in runs:
+                results.add(measured)
+        if clip is not None:
+            results.judge(clip)
+        record = _document(comparison, loads, results)
+        record["start_methods"] = [{"method": one.method, "reason": one.reason} for one in starts]
+        record["seconds"] = round(time.monotonic() - began, 4)
+        _write(comparison, gallery, record, render)
+    return record
+
+
+def dry_run(request: CompareRequest) -> Document:
+    """The record that a comparison would begin with, and its files; nothing is loaded or written.
+
+    Raises:
+        UsageError: The request cannot be done.
+    """
+    comparison = resolve_comparison(request)
+    return {
+        **_head(comparison),
+        "dry_run": True,
+        "arms": [_arm(one) for one in comparison.contestants],
+        "files": [str(comparison.output / name) for name in comparison.files],
+    }
+
+
+def find_clip() -> Path:
+    """The folder of the CLIP model in the hub's cache.
+
+    Raises:
+        UsageError: It is not there.
+    """
+    folder = find_snapshot(CLIP, None).folder
+    if folder is None or not all((folder / name).is_file() for name in _CLIP_FILES):
+        raise UsageError(
+            f"--clip-score needs {CLIP}, which is not on this machine",
+            f"fetch it first: hf download {CLIP}; or leave out --clip-score",
+        )
+    return folder
+
+
+def _noting(
+    starts: list[ProcessesStarted], listener: Callable[[Event], None]
+) -> Callable[[Event], None]:
+    """`listener`, while how the processes of each load started goes to `starts`."""
+
+    def listen(event: Event) -> None:
+        if isinstance(event, ProcessesStarted):
+            starts.append(event)
+        listener(event)
+
+    return listen
+
+
+def _write(comparison: Comparison, gallery: Gallery, record: Document, render: Render) -> None:
+    """Sheet, film, page and, when all else is there, the record."""
+    shown = [captions(record, take) for take in record["takes"][:SHOWN]]
+    gallery.write(SHEET, gallery.sheet(shown, title(record)))
+    if comparison.kind == "video":
+        gallery.write(FILM, gallery.film(shown[0], title(record)))
+    gallery.write(PAGE, render(record, gallery.assets()).encode())
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+    gallery.write(RECORD, f"{text}\n".encode())
+
+
+def _document(comparison: Comparison, loads: list[Shared], results: Results) -> Document:
+    record = {
+        **_head(comparison),
+        "arms": [_arm(one) | results.arm(one) for one in comparison.contestants],
+        "takes": [results.take(take) for take in comparison.takes],
+        "loads": [[one.name for one in load.contestants] for load in loads],
+    }
+    shared = any(map(shares_devices, record["arms"]))
+    return record | {"shares_devices": shared, "notes": notes(record)}
+
+
+def _head(comparison: Comparison) -> Document:
+    preset = comparison.reference.settings.preset
+    return {
+        "schema": SCHEMA,
+        "command": "compare",
+        "version": chords_cli.__version__,
+        "kind": comparison.kind,
+        "preset": preset.name,
+        "title": preset.title,
+        "license": preset.license.name,
+        "output": str(comparison.output),
+        "again": comparison.again,
+        "reference": comparison.reference.name,
+        "repeat": comparison.request.repeat,
+        "fps": comparison.reference.settings.fps,
+        "environment": environment(),
+    }
+
+
+def _arm(one: Contestant) -> Document:
+    """What an arm is, before it runs."""
+    settings = one.settings
+    preset = settings.preset
+    return {
+        "name": one.name,
+        "number": one.number,
+        "preset": preset.name,
+        "repo": preset.repo,
+        "path": None if preset.path is None else str(preset.path),
+        "revision": preset.revision,
+        "model": model_identity(preset),
+        "algo": settings.plan.algo,
+        "cores": settings.plan.cores,
+        "devices": list(settings.devices),
+        "note": settings.note,
+        "dtype": settings.dtype,
+        "plan": plan_document(settings),
+        "stop": stop_document(settings),
+        "settings": _decided(pixels(settings)),
+    }
+
+
+def _decided(settings: Mapping[str, Any]) -> Document:
+    """Without what stands beside it in the arm's document."""
+    return {key: value for key, value in settings.items() if key in ("call", "loras", "device")}

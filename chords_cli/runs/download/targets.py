@@ -1,0 +1,78 @@
+"""What `chords download` is asked for: presets, preset files and repositories of the hub."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from os.path import isfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from chords_cli.errors import UsageError
+from chords_cli.hub import is_repository
+from chords_cli.presets.files import available_presets, find_preset, load_preset
+from chords_cli.presets.schema import Preset
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A model to have on this machine.
+
+    Attributes:
+        name: As it was asked for.
+        repo: Where it is on the hub; empty when it lies in `folder` anyway.
+        revision: None for the main branch.
+        folder: Of a model that is no repository of the hub.
+    """
+
+    name: str
+    repo: str
+    revision: str | None = None
+    folder: Path | None = None
+
+
+def find_targets(models: Iterable[str], revision: str | None = None) -> tuple[Target, ...]:
+    """The targets of these names, files and repositories, each once.
+
+    Raises:
+        UsageError: There is no such preset, or it is wrong, or takes no revision, or the hub has no
+            such names.
+    """
+    return tuple(dict.fromkeys(_find(model, revision) for model in models))
+
+
+def every_target(revision: str | None = None) -> tuple[Target, ...]:
+    """The targets of all presets that are repositories of the hub."""
+    presets = [load_preset(file.file) for file in available_presets()]
+    return tuple(target_of(preset, preset.name, revision) for preset in presets if preset.repo)
+
+
+def target_of(preset: Preset, name: str, revision: str | None = None) -> Target:
+    """The target of a preset.
+
+    Raises:
+        UsageError: A revision is wanted of a preset that is a folder.
+    """
+    if preset.repo:
+        return Target(name, preset.repo, revision or preset.revision)
+    if revision:
+        raise UsageError(
+            f"revision is {revision}, but {name} is a local folder", "leave out --revision"
+        )
+    return Target(name, "", None, preset.path)
+
+
+def _find(model: str, revision: str | None) -> Target:
+    is_file = isfile(model)  # noqa: PTH113 - that of Path raises where a name is too long
+    if is_file or "/" not in model or model.endswith((".yaml", ".yml")):
+        return target_of(find_preset(model), model, revision)
+    if is_repository(model):
+        return Target(model, model, revision)
+    raise UsageError(f"{model} is not the name of a repository", _hint(model))
+
+
+def _hint(model: str) -> str:
+    """What was meant, if it is an address of the hub or names a revision."""
+    address, _, revision = model.partition("@")
+    name = "/".join(urlsplit(address).path.strip("/").split("/")[:2])
+    if not is_repository(name):
+        return "write owner/name, as in black-forest-labs/FLUX.1-schnell"
+    return f"try `chords download {name}{f' --revision {revision}' if revision else ''}`"

@@ -1,0 +1,212 @@
+"""Prompts to pictures: resolves, starts the cores once, and writes every file as it is made."""
+
+import shlex
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chords_cli.errors import Interrupted
+from chords_cli.events import (
+    CoreStarted,
+    Event,
+    PromptDone,
+    PromptSkipped,
+    PromptStarted,
+    RunResolved,
+)
+from chords_cli.media.files import new_folder
+from chords_cli.models.fit import check_model
+from chords_cli.models.loras import lora_file
+from chords_cli.models.weights import model_folder
+from chords_cli.runs.generate.record import Entry, run_record, take_entry, write_record
+from chords_cli.runs.generate.resume import RECORD, Earlier, look_back
+from chords_cli.runs.outputs.saving import OutputSaver
+from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.resolve import Settings, resolve
+from chords_cli.runs.settings.samples import Take
+
+if TYPE_CHECKING:
+    from chords_cli.engine.pool import Pool, PoolSettings
+
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run of which everything is checked that can be before its model is there.
+
+    `began` is when its seconds begin to count, on the monotonic clock.
+    """
+
+    request: Request
+    settings: Settings
+    earlier: Earlier
+    began: float
+
+
+def prepare(request: Request, *, starts: bool = False) -> Prepared:
+    """Resolves and checks what the request asks for; `starts` as in `settings.resolve`.
+
+    Raises:
+        UsageError: The request cannot be done; nothing was started and nothing written.
+    """
+    began = time.monotonic()
+    settings = resolve(request, starts=starts)
+    return Prepared(request, settings, look_back(settings), began)
+
+
+def generate(prepared: Prepared, listener: Listener) -> dict[str, Any]:
+    """Makes what was asked for and returns the record, which is also in the folder.
+
+    A file's path is `record["settings"]["output"]` and, below it, `record["prompts"][n]["output"]`.
+
+    Raises:
+        UsageError: The model is not on this machine, or does not fit; nothing was written.
+        ChordsError: The run failed. Files that were complete stay.
+        Interrupted: So it was; tells what is kept and how to go on.
+    """
+    request, settings = prepared.request, prepared.settings
+    run = _Run(prepared, listener)
+    folder = model_folder(settings.preset)
+    check_model(settings.preset, settings.call)  # once more: it may have been fetched since
+    try:
+        with new_folder(settings.output):
+            return run.run(folder)
+    except Interrupted as end:
+        if run.done:
+            total, kind = len(settings.takes), settings.preset.kind
+            are = "is" if run.done == 1 else "are"
+            end.message += f": {run.done} of {total} {kind}s {are} kept in {settings.output}"
+            end.hint = _how_to_go_on(request, settings.output)
+        raise
+
+
+class _Run:
+    """A run on its way: what is done, how long it took, and who is told."""
+
+    def __init__(self, prepared: Prepared, listener: Listener) -> None:
+        self._settings, self._listener = prepared.settings, listener
+        self._earlier = earlier = prepared.earlier
+        self._takes = prepared.settings.takes
+        self._done: dict[int, Entry] = dict(earlier.done)
+        self._began = self._started = prepared.began
+        self._loaded: float | None = None
+        self._components: Any = earlier.record.get("components", ())
+        self._start_method: Any = earlier.record.get("start_method")
+
+    @property
+    def done(self) -> int:
+        """How many takes are done, those of earlier runs included."""
+        return len(self._done)
+
+    def run(self, folder: Path) -> dict[str, Any]:
+        """Makes every take that is not done; returns the record."""
+        settings, takes = self._settings, self._takes
+        self._tell(
+            RunResolved(
+                model=settings.preset.title,
+                plan=settings.plan,
+                stop=settings.stop,
+                devices=settings.devices,
+                output=str(settings.output),
+                note=settings.note,
+            )
+        )
+        for take in takes:
+            if take.number in self._done:
+                path = settings.output / self._done[take.number]["output"]
+                self._tell(PromptSkipped(number=take.number, path=str(path)))
+        left = [take for take in takes if take.number not in self._done]
+        if left:
+            self._make(left, folder)
+        return self._write_record()
+
+    def _make(self, left: list[Take], folder: Path) -> None:
+        from chords_cli.engine.pool import Pool
+
+        with Pool(pool_settings(self._settings, folder), self._tell) as pool:
+            self._loaded = time.monotonic()
+            self._components = pool.components
+            self._start_method = asdict(pool.start_method)
+            for take in left:
+                self._done[take.number] = self._take(take, pool)
+                self._write_record()
+
+    def _take(self, take: Take, pool: "Pool") -> Entry:
+        """Makes one take: its files, and its entry of the record."""
+        settings, total = self._settings, len(self._takes)
+        replace = settings.overwrite or settings.resume
+        saver = OutputSaver(settings, take, self._tell, replace=replace)
+        began = PromptStarted(number=take.number, total=total, prompt=take.prompt, seed=take.seed)
+        self._tell(began)
+        sampled = pool.sample(
+            settings.plan,
+            settings.call | {"prompt": take.prompt},
+            take.seed,
+            settings.stop,
+            keep=settings.all_cores,
+            on_output=saver.take,
+        )
+        seconds = time.monotonic() - began.at
+        path = settings.output / saver.files[sampled.chosen].path
+        self._tell(PromptDone(number=take.number, path=str(path), seconds=seconds))
+        return take_entry(take, sampled, saver.files, seconds)
+
+    def _write_record(self) -> dict[str, Any]:
+        entries = [self._done[number] for number in sorted(self._done)]
+        record = run_record(
+            self._settings,
+            [*self._earlier.others, *entries],
+            components=self._components,
+            start_method=self._start_method,
+            seconds=self._seconds(),
+        )
+        write_record(self._settings.output / RECORD, record)
+        return record
+
+    def _seconds(self) -> dict[str, float]:
+        loaded = self._started if self._loaded is None else self._loaded
+        return {
+            "start": round(self._started - self._began, 4),
+            "load": round(loaded - self._started, 4),
+            "total": round(time.monotonic() - self._began, 4),
+        }
+
+    def _tell(self, event: Event) -> None:
+        if isinstance(event, CoreStarted):
+            self._started = max(self._started, event.at)
+        self._listener(event)
+
+
+def _how_to_go_on(request: Request, output: Path) -> str:
+    if request.resume:
+        return "type the same again to go on"
+    where = "" if request.output else f" --output {shlex.quote(str(output))}"
+    return f"add --resume{where} to go on"
+
+
+def pool_settings(settings: Settings, folder: Path) -> "PoolSettings":
+    """What the pool is started with, for weights in `folder`."""
+    from chords_cli.engine.pool import PoolSettings
+    from chords_cli.pipelines.load.spec import ModelSpec
+
+    preset = settings.preset
+    scheduler = preset.scheduler.model_dump(by_alias=True) if preset.scheduler else None
+    model = ModelSpec(
+        folder=str(folder),
+        pipeline=preset.pipeline,
+        dtype=settings.dtype,
+        scheduler=scheduler,
+        components={name: part.model_dump() for name, part in preset.components.items()},
+        quantization=preset.quantization.model_dump() if preset.quantization else None,
+        compile=preset.compile,
+        loras=tuple((str(lora_file(source)), scale) for source, scale in settings.loras),
+    )
+    return PoolSettings(
+        model=model,
+        devices=settings.devices,
+        decoders=settings.decoders,
+        timeout=settings.timeout,
+    )

@@ -1,0 +1,52 @@
+"""Which files an output becomes, by their endings, and what their bytes are.
+
+The first ending is the result's own: the picture, or the video, beside which its first frame, its
+document and, if wanted, a GIF stand.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from chords_cli.media.images import png_bytes
+from chords_cli.media.latents import latent_bytes
+from chords_cli.media.metadata import KEY, file_texts, sidecar_bytes, video_tags
+from chords_cli.media.videos import gif_bytes, mp4_bytes
+from chords_cli.runs.settings.resolve import Settings
+
+if TYPE_CHECKING:
+    from chords_cli.engine.pool import SampledOutput
+
+LATENT = "safetensors"
+
+
+def endings(settings: Settings) -> tuple[str, ...]:
+    """The endings of the files that an output becomes, its own first."""
+    video = settings.preset.kind == "video"
+    wanted = {
+        "mp4": video,
+        "png": True,
+        "json": video and settings.metadata,
+        "gif": settings.gif,
+        LATENT: settings.save_latents,
+    }
+    return tuple(ending for ending, said in wanted.items() if said)
+
+
+def file_bytes(
+    ending: str, output: "SampledOutput", settings: Settings, made: dict[str, Any]
+) -> bytes:
+    """The file of a decoded output with that ending; `made` is the document that it carries."""
+    assert output.frames is not None, "only decoded outputs are saved"
+    texts = file_texts(made) if settings.metadata else {}
+    match ending:
+        case "mp4":
+            assert settings.fps is not None, "a video preset has fps"
+            return mp4_bytes(output.frames, settings.fps, video_tags(made) if texts else {})
+        case "gif":
+            assert settings.fps is not None, "a video preset has fps"
+            return gif_bytes(output.frames, settings.fps, texts.get(KEY, ""))
+        case "json":
+            return sidecar_bytes(made)
+        case "safetensors":
+            return latent_bytes(output.latent, {KEY: texts[KEY]} if texts else {})
+        case _:
+            return png_bytes(output.frames[0], texts)

@@ -1,0 +1,93 @@
+"""Writes the outputs of a take as files, as soon as they are decoded, in order of their index."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chords_cli.events import Event, OutputSaved
+from chords_cli.media.files import write_file
+from chords_cli.runs.outputs.files import LATENT, endings, file_bytes
+from chords_cli.runs.outputs.recipe import document
+from chords_cli.runs.settings.resolve import Settings
+from chords_cli.runs.settings.samples import Take
+
+if TYPE_CHECKING:
+    from chords_cli.engine.pool import SampledOutput
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The files of an output, by their names in the output folder.
+
+    Attributes:
+        path: The picture or video itself.
+        latent: None where it is not kept.
+        extra: What else stands beside it.
+    """
+
+    path: str
+    latent: str | None
+    extra: tuple[str, ...]
+
+
+class OutputSaver:
+    """Takes the decoded outputs of one take and gives every one its files.
+
+    The result, which the stop rule chooses, gets the take's own name, and the others, which
+    `--all-cores` keeps, stand beside it. Which one is the result is known only in the order of
+    the outputs, so one that is decoded early waits for those before it.
+    """
+
+    def __init__(
+        self, settings: Settings, take: Take, tell: Callable[[Event], None], *, replace: bool
+    ) -> None:
+        self._settings, self._take, self._tell, self._replace = settings, take, tell, replace
+        self._waiting: dict[int, SampledOutput] = {}
+        self._chosen: int | None = None
+        self.files: dict[int, Saved] = {}
+
+    def take(self, output: "SampledOutput") -> None:
+        """Writes `output`, and those that waited for it."""
+        self._waiting[output.index] = output
+        if not self._settings.all_cores:
+            self._chosen = output.index
+            self._save(self._waiting.pop(output.index))
+        while (index := len(self.files)) in self._waiting:
+            self._save(self._waiting.pop(index))
+
+    def _save(self, output: "SampledOutput") -> None:
+        settings, last = self._settings, self._settings.plan.hits[-1].index
+        if self._chosen is None and settings.stop.accepts(output.index, output.residual, last):
+            self._chosen = output.index
+        which = () if self._chosen == output.index else (output.index, output.core)
+        names = {ending: self._take.name(ending, *which) for ending in endings(settings)}
+        made = document(settings, self._take, output_document(output))
+        for ending, name in reversed(names.items()):  # the result is there when all is there
+            data = file_bytes(ending, output, settings, made)
+            write_file(settings.output / name, data, replace=self._replace)
+        latent = names.pop(LATENT, None)
+        path, *extra = names.values()
+        self.files[output.index] = Saved(path, latent, tuple(extra))
+        self._tell(OutputSaved(index=output.index, path=str(settings.output / path)))
+
+
+def output_document(output: "SampledOutput") -> dict[str, Any]:
+    """Which output of its run a file holds; the same in every run with the same settings."""
+    return {
+        "index": output.index,
+        "core": output.core,
+        "round": output.round,
+        "residual": output.residual,
+    }
+
+
+def planned_names(settings: Settings, take: Take) -> tuple[str, ...]:
+    """The names of all files that `take` may write, the result first.
+
+    Until the residuals are known any output may be the result, and then has the take's own name.
+    """
+    which: list[tuple[int, ...]] = [()]
+    if settings.all_cores:
+        hits = (hit for hit in settings.plan.hits if hit.index != settings.stop.fixed)
+        which += [(hit.index, hit.core) for hit in hits]
+    return tuple(take.name(ending, *output) for output in which for ending in endings(settings))

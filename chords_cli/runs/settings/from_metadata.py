@@ -1,0 +1,214 @@
+"""The way back from a picture to the request that makes it again (`--from-metadata`).
+
+Fills a request with the picture's document (`recipe`) wherever the user has said nothing, puts the
+picture's plan in the place of its preset's, and refuses when the preset of that name no longer is
+what it was.
+"""
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+import chords_cli
+from chords_cli.engine.devices import devices_of
+from chords_cli.errors import UsageError
+from chords_cli.media.metadata import read_metadata
+from chords_cli.presets.files import find_preset
+from chords_cli.presets.identity import model_identity
+from chords_cli.presets.schema import Preset, Sampling, Stop
+from chords_cli.runs.settings.request import Request
+
+_GUIDANCE = ("true_cfg_scale", "guidance_scale")
+_OPTIONS = {"num_inference_steps", "width", "height", "num_frames", "negative_prompt"}
+"""The arguments of a pipeline's call that have an option of their own, besides guidance."""
+
+_PICTURES = {".png", ".mp4", ".gif"}
+"""Endings of the files in a folder of results that hold a recipe and can be looked at."""
+
+
+class OutputIndex(BaseModel):
+    """Which output of its run a picture is."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    index: Annotated[int, Field(ge=0)]
+
+
+class Call(BaseModel):
+    """The arguments of a pipeline's call that an option sets, and all others as they are."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="allow")
+
+    num_inference_steps: int
+    width: int | None = None
+    height: int | None = None
+    num_frames: int | None = None
+    guidance_scale: float | None = None
+    true_cfg_scale: float | None = None
+    negative_prompt: str | None = None
+
+
+class Lora(BaseModel):
+    """A LoRA as it was named, and its scale."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    source: str
+    scale: float
+
+
+class Recipe(BaseModel):
+    """As much of a picture's document as the way back needs, checked for its types."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    schema_: Literal[1]
+    preset: str
+    model: dict[str, Any]
+    dtype: str
+    algo: Literal["sequential", "chords", "wavefront"]
+    cores: Annotated[int, Field(ge=1)]
+    steps: Annotated[int, Field(ge=1)]
+    init_t: list[int]
+    rounds: Annotated[int, Field(ge=1)] | None = None
+    device: str
+    call: Call
+    fps: int | None = None
+    loras: list[Lora] | None = None
+    prompt: str
+    seed: int
+    output: OutputIndex
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe in a picture.
+
+    Raises:
+        UsageError: There is none, or it is not one that this version understands.
+    """
+    if path.is_dir():
+        pictures = (inside for inside in sorted(path.glob("*")) if inside.suffix in _PICTURES)
+        raise UsageError(f"metadata file {path} is a folder", _name_one(next(pictures, None)))
+    found = read_metadata(path)
+    if "command" in found:
+        what = "comparison" if found["command"] == "compare" else "run"
+        raise UsageError(
+            f"{path} is the record of a {what}, not a picture of it",
+            _name_one(_first_picture(path.parent, found)),
+        )
+    try:
+        return Recipe.model_validate({**found, "schema_": found.get("schema")})
+    except ValidationError as error:
+        key = str(error.errors()[0]["loc"][0]).rstrip("_")
+        raise UsageError(
+            f"the chords metadata of {path} cannot be used: {key} is missing or wrong",
+            f"this is chords {chords_cli.__version__}; the file was made by another version",
+        ) from error
+
+
+def with_recipe(request: Request, recipe: Recipe) -> Request:
+    """`request` with the recipe's values where it says nothing.
+
+    Raises:
+        UsageError: The preset is gone or changed, or there is no device of the recipe's kind.
+    """
+    preset = _preset(request, recipe)
+    call = recipe.call.model_dump(exclude_unset=True)
+    values: dict[str, Any] = {
+        "model": recipe.preset,
+        "prompts": () if request.prompt_file else (recipe.prompt,),
+        "seed": recipe.seed,
+        "dtype": recipe.dtype,
+        "steps": recipe.steps,
+        "devices": None if request.devices else _devices(recipe.device),
+        "guidance": next((call[key] for key in _GUIDANCE if key in call), None),
+        "width": call.get("width"),
+        "height": call.get("height"),
+        "frames": call.get("num_frames"),
+        "fps": recipe.fps,
+        "loras": tuple((lora.source, lora.scale) for lora in recipe.loras or ()),
+        "negative_prompt": call.get("negative_prompt"),
+    }
+    if request.model is None:
+        _check_unchanged(preset, recipe)
+    missing = {key: value for key, value in values.items() if getattr(request, key) in (None, ())}
+    return replace(request, **missing)
+
+
+def with_sampling(preset: Preset, recipe: Recipe) -> Preset:
+    """`preset` with the picture's steps, plan and output as its own, for options to change.
+
+    One core is what the sequential sampler takes, not a wish: the preset's stay for other samplers.
+    """
+    alone = recipe.algo == "sequential"
+    sampling = Sampling(
+        algo=recipe.algo,
+        cores=preset.sampling.cores if alone else recipe.cores,
+        init_t=tuple(recipe.init_t) if recipe.algo == "chords" else "auto",
+        rounds=recipe.rounds or "auto",
+        stop=preset.sampling.stop if alone else Stop(index=recipe.output.index),
+    )
+    call = preset.call | {"num_inference_steps": recipe.steps}
+    return preset.model_copy(update={"call": call, "sampling": sampling})
+
+
+def _first_picture(folder: Path, record: dict[str, Any]) -> Path | None:
+    """The first picture that the record of a run or a comparison lists, beside the record."""
+    try:
+        entry = record["prompts"][0] if "prompts" in record else record["takes"][0]["results"][0]
+        return folder / Path(entry.get("output") or entry["picture"]).name
+    except (LookupError, TypeError, AttributeError):
+        return None
+
+
+def _name_one(picture: Path | None) -> str:
+    which = f", as in --from-metadata {shlex.quote(str(picture))}" if picture else ""
+    return f"name one of its pictures{which}"
+
+
+def _preset(request: Request, recipe: Recipe) -> Preset:
+    if request.model is not None:
+        return find_preset(request.model)
+    try:
+        return find_preset(recipe.preset)
+    except UsageError as error:
+        raise UsageError(
+            f"{request.from_metadata} was made with preset {recipe.preset!r}: {error.message}",
+            "name its preset, as in --model my-preset.yaml",
+        ) from error
+
+
+def _check_unchanged(preset: Preset, recipe: Recipe) -> None:
+    now, then = model_identity(preset), recipe.model
+    changed = [key for key in sorted({*now, *then}) if now.get(key) != then.get(key)]
+    changed += [f"call.{key}" for key in _changed_arguments(preset.call, recipe.call)]
+    if changed:
+        raise UsageError(
+            f"preset {preset.name} has changed since that picture was made: {', '.join(changed)}",
+            f"add --model {preset.name} to use it as it is now",
+        )
+
+
+def _changed_arguments(now: dict[str, Any], call: Call) -> list[str]:
+    """The arguments that the preset sets otherwise than then and that no option brings back."""
+    then = call.model_dump(exclude_unset=True)
+    guidance = next((key for key in _GUIDANCE if key in now), None)
+    by_option = {key for key in (*_OPTIONS, guidance) if key in then}
+    keys = sorted({*now, *(key for key in then if key not in _OPTIONS)} - by_option)
+    return [key for key in keys if key not in then or now.get(key) != then[key]]
+
+
+def _devices(kind: str) -> str:
+    """The devices of `kind` that are here."""
+    if kind == "cpu":
+        return kind
+    there = devices_of(kind)
+    if not there:
+        raise UsageError(
+            f"the picture was made on {kind}, which this machine does not have",
+            "add --devices cpu to make a picture that is nearly the same",
+        )
+    return ",".join(there)

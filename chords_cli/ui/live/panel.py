@@ -1,0 +1,182 @@
+"""How a run looks while it goes on: a header, a row per core, the outputs, the prompt, the time."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from chords_cli.events import OutputLanded
+from chords_cli.ui.format import clock, duration, headline, places, promise, size, small
+from chords_cli.ui.live.progress import CoreProgress, Progress
+
+WIDEST = 110
+_NARROW = 76
+_FEWEST_OUTPUTS = 3
+"""As many as there have to be room for beside the gaps."""
+
+_ROWS_BESIDE = 10
+"""Beside cores and outputs: frame 2, header 2, column names, gaps 3, prompt and cursor."""
+
+_BARS = "▁▂▃▄▅▆▇█"
+_STATE_STYLES = {
+    "starting": "dim",
+    "loading": "cyan",
+    "ready": "green",
+    "encoding": "magenta",
+    "waiting": "dim",
+    "sampling": "",
+    "decoding": "magenta",
+    "done": "green",
+}
+
+
+def draw(progress: Progress, width: int, height: int, now: float) -> RenderableType:
+    """The panel of a run at the moment `now` of the events' clock.
+
+    Args:
+        progress: What is known of the run.
+        width: Columns of the terminal; the panel is that wide or less.
+        height: Rows of the terminal; where they are few, gaps and older outputs are left out.
+        now: The same clock as that of the events.
+    """
+    width = min(width, WIDEST)
+    room = height - len(progress.cores) - _ROWS_BESIDE
+    tight = room < _FEWEST_OUTPUTS
+    gap: list[RenderableType] = [] if tight else [Text()]
+    shown = progress.outputs[-1:] if tight else progress.outputs[-room:]
+    parts: list[RenderableType] = [*_header(progress), *gap, _cores(progress, width)]
+    if shown:
+        parts += [*gap, _outputs(shown)]
+    if progress.prompt:
+        parts += [*gap, _prompt(progress)]
+    elif reading := _reading(progress):
+        parts += [*gap, Text(reading, style="dim", overflow="ellipsis", no_wrap=True)]
+    elapsed = clock(now - progress.began) if progress.began is not None else ""
+    title = progress.resolved.model if progress.resolved else "chords"
+    return Panel(
+        Group(*parts),
+        box=box.ROUNDED,
+        border_style="dim",
+        title=Text(title, style="not dim bold"),
+        title_align="left",
+        subtitle=Text(elapsed, style="not dim") if elapsed else None,
+        subtitle_align="right",
+        width=width,
+    )
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Bars from zero to the largest of `values`, oldest first."""
+    top = max(values, default=0.0)
+    if not top > 0:
+        return _BARS[0] * len(values)
+    return "".join(_BARS[min(7, max(0, round(value / top * 7)))] for value in values)
+
+
+def _header(progress: Progress) -> list[RenderableType]:
+    if progress.resolved is None:
+        return [Text("starting", style="dim")]
+    plan, where = progress.resolved.plan, places(progress.resolved.devices)
+    goal = promise(plan, progress.resolved.stop)
+    return [
+        Text(f"{headline(plan)} · {where}", overflow="ellipsis", no_wrap=True),
+        Text(goal, style="cyan", overflow="ellipsis", no_wrap=True),
+    ]
+
+
+def _cores(progress: Progress, width: int) -> Table:
+    """A row per core; what is alike in all rows or does not fit is left out."""
+    narrow = width < _NARROW
+    one_device = len({core.device for core in progress.cores.values()}) < 2
+    with_device = not (narrow and one_device)
+    with_history = not (narrow and with_device)
+    grid = Table(box=None, pad_edge=False, expand=True, padding=(0, 1 if narrow else 2, 0, 0))
+    grid.header_style = "dim"
+    grid.add_column("core", justify="right", no_wrap=True)
+    if with_device:
+        grid.add_column("device", no_wrap=True)
+    grid.add_column("state", no_wrap=True, min_width=8)
+    grid.add_column("own steps", ratio=1, no_wrap=True)
+    grid.add_column("", justify="right", no_wrap=True)
+    grid.add_column("grid", justify="right", no_wrap=True)
+    grid.add_column("corrected", justify="right", no_wrap=True, min_width=9)
+    if with_history:
+        grid.add_column("", no_wrap=True, min_width=8)
+    for rank, core in sorted(progress.cores.items()):
+        cells = [f"{rank}", core.device, *_row(core, progress), sparkline(core.corrections)]
+        kept = [True, with_device, *[True] * 5, with_history]
+        grid.add_row(*(cell for cell, keep in zip(cells, kept, strict=True) if keep))
+    return grid
+
+
+def _row(core: CoreProgress, progress: Progress) -> list[RenderableType]:
+    """State, bar, own steps, grid step and last correction."""
+    loading = core.state in ("starting", "loading", "ready")
+    done, total = (core.loaded, core.to_load) if loading else (core.done, core.evaluations)
+    if core.state == "ready":
+        done = total = 1
+    bar = ProgressBar(
+        total=max(total, 1),
+        completed=done,
+        complete_style="cyan",
+        finished_style="green",
+        style="dim",
+    )
+    steps = progress.plan.steps if progress.plan else None
+    return [
+        Text(core.state, style=_STATE_STYLES[core.state]),
+        bar,
+        Text(_loaded(core) if loading else f"{done}/{total}"),
+        Text("" if loading else f"{core.stop}/{steps}" if steps else f"{core.stop}", style="dim"),
+        Text(small(core.corrections[-1]) if core.corrections else "", style="magenta"),
+    ]
+
+
+def _loaded(core: CoreProgress) -> str:
+    """How much of the weights is there."""
+    if core.state != "loading" or not core.to_load:
+        return ""
+    return f"{size(core.loaded)}/{size(core.to_load)}"
+
+
+def _reading(progress: Progress) -> str:
+    """Which components the cores that still load are at; empty when none does."""
+    parts = [core.part for core in progress.cores.values() if core.state == "loading"]
+    return f"reading {', '.join(dict.fromkeys(parts))}" if parts else ""
+
+
+def _outputs(landed: Sequence[OutputLanded]) -> Table:
+    """The outputs that have landed, newest last."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for output in landed:
+        mark = Text("○", style="cyan") if output.index == 0 else Text("●", style="bold green")
+        residual = "" if output.residual is None else f"residual {small(output.residual)}"
+        name = "preview" if output.index == 0 else f"output {output.index}"
+        grid.add_row(
+            Text.assemble(mark, f" {name}"),
+            f"core {output.core}",
+            f"round {output.round}",
+            duration(output.seconds),
+            Text(residual, style="dim", no_wrap=True, overflow="ellipsis"),
+        )
+    return grid
+
+
+def _prompt(progress: Progress) -> Table:
+    """Which prompt it is, of how many; cut to the width."""
+    assert progress.prompt is not None
+    prompt = progress.prompt
+    grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    grid.add_column(no_wrap=True, style="dim")
+    grid.add_row(
+        Text(f"{prompt.number}/{prompt.total}", style="bold"),
+        Text(prompt.prompt),
+        f"seed {prompt.seed}",
+    )
+    return grid

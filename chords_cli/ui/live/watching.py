@@ -1,0 +1,77 @@
+"""The live panel: what every core is doing, drawn on stderr from events alone."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console as RichConsole
+from rich.console import ConsoleOptions, RenderResult
+from rich.live import Live
+
+from chords_cli import events
+from chords_cli.ui.console import Console
+from chords_cli.ui.live.lines import Details, describe, plain_lines
+from chords_cli.ui.live.panel import draw
+from chords_cli.ui.live.progress import Progress
+
+Listener = Callable[[events.Event], None]
+
+_ECHO = "^C"
+"""What a terminal writes behind the panel's last line; it must not begin another one."""
+
+
+@contextmanager
+def watching(console: Console) -> Iterator[Listener]:
+    """A listener for a run's events that fits `console`: the panel, plain lines, or nothing."""
+    if not console.talks:
+        yield lambda event: None
+    elif console.err.is_terminal and not console.err.is_dumb_terminal:
+        panel = LivePanel(verbose=console.verbose)
+        with Live(
+            panel,
+            console=console.err,
+            refresh_per_second=8,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        ) as live:
+            try:
+                yield lambda event: panel.listen(event, live)
+            finally:
+                live.transient = not panel.started
+    else:
+        yield plain_lines(console)
+
+
+class LivePanel:
+    """A renderable that can be drawn by one thread while events come in from others."""
+
+    def __init__(self, *, verbose: bool = False, now: Callable[[], float] = time.monotonic) -> None:
+        self._progress, self._lock = Progress(), threading.Lock()
+        self._verbose, self._now = verbose, now
+
+    @property
+    def started(self) -> bool:
+        """Whether any core has been heard of; else there is nothing worth keeping."""
+        return any(core.state != "starting" for core in self._progress.cores.values())
+
+    def listen(self, event: events.Event, live: Live) -> None:
+        """Takes note of `event`; what is over for good is said above the panel."""
+        with self._lock:
+            self._progress.apply(event)
+            line = describe(event, self._progress) if self._lasts(event) else ""
+        if isinstance(event, events.RunResolved) and event.note:
+            live.console.print(event.note)
+        if line:
+            live.console.print(line, style="dim", soft_wrap=True)
+
+    def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
+        with self._lock:
+            width = options.max_width - len(_ECHO)
+            yield draw(self._progress, width, options.size.height, self._now())
+
+    def _lasts(self, event: events.Event) -> bool:
+        if isinstance(event, events.PromptDone | events.PromptSkipped):
+            return self._verbose or self._progress.total > 1
+        known = isinstance(event, events.CoreStepped)
+        return self._verbose and isinstance(event, Details) and not known

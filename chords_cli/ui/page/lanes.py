@@ -1,0 +1,140 @@
+"""The timeline of a sample as shapes: one lane a core, x in percent of the longest sample."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chords_cli.ui.format import duration, small
+
+BAR, GAP, TOP = 18, 12, 8
+"""Pixels: a lane's bar, the space to the next one for the arrows, and above the first."""
+
+_MOST_TICKS = 6
+_NAMES = {"encode": "encoding", "compute": "computing", "wait": "waiting", "decode": "decoding"}
+
+Arm = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What a core did for a while."""
+
+    what: str
+    x: float
+    width: float
+    y: int
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """A latent on its way from one lane to the next."""
+
+    x1: float
+    y1: int
+    x2: float
+    y2: int
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """An output where it landed."""
+
+    x: float
+    y: int
+    chosen: bool
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swimlanes:
+    """All lanes of one arm, `height` pixels high."""
+
+    arm: Arm
+    height: int
+    bars: tuple[Bar, ...]
+    arrows: tuple[Arrow, ...]
+    dots: tuple[Dot, ...]
+
+
+def swimlanes(arm: Arm, arms: Sequence[Arm]) -> Swimlanes:
+    """The lanes of `arm` on the time scale that all `arms` share."""
+    told, longest = arm["timeline"], _longest(arms)
+    return Swimlanes(
+        arm=arm,
+        height=TOP + len(told["cores"]) * (BAR + GAP),
+        bars=tuple(_bars(told, longest)),
+        arrows=tuple(_arrows(told, longest)),
+        dots=tuple(_dots(told, longest)),
+    )
+
+
+def scale(arms: Sequence[Arm]) -> list[tuple[float, str]]:
+    """Where the time axis has its marks, in percent, and what they say."""
+    longest = _longest(arms)
+    step = _round_step(longest / _MOST_TICKS)
+    count = math.floor(longest / step)
+    digits = max(0, -math.floor(math.log10(step)))
+    return [(100 * n * step / longest, f"{n * step:.{digits}f} s") for n in range(count + 1)]
+
+
+def _longest(arms: Sequence[Arm]) -> float:
+    return max(arm["timeline"]["seconds"] for arm in arms)
+
+
+def _round_step(least: float) -> float:
+    """The next of 1, 2, 5, 10, 20 and so on that is not below `least`."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least)
+
+
+def _bars(told: Mapping[str, Any], longest: float) -> Iterator[Bar]:
+    for lane, core in enumerate(told["cores"]):
+        for span in core["spans"]:
+            spent = span["stop"] - span["start"]
+            yield Bar(
+                span["what"],
+                _percent(span["start"], longest),
+                _percent(spent, longest),
+                _top(lane),
+                f"core {core['core']} {_doing(span)}: {duration(spent)}",
+            )
+
+
+def _arrows(told: Mapping[str, Any], longest: float) -> Iterator[Arrow]:
+    for message in told["messages"]:
+        moved = message["correction"]
+        by = "" if moved is None else f" by {small(moved)}"
+        yield Arrow(
+            _percent(message["sent"], longest),
+            _top(message["from"]) + BAR,
+            _percent(message["received"], longest),
+            _top(message["to"]),
+            f"round {message['round'] + 1}: core {message['to']} is corrected{by}",
+        )
+
+
+def _dots(told: Mapping[str, Any], longest: float) -> Iterator[Dot]:
+    for output in told["outputs"]:
+        name = "preview" if output["index"] == 0 else f"output {output['index']}"
+        yield Dot(
+            _percent(output["at"], longest),
+            _top(output["core"]) + BAR // 2,
+            output["chosen"],
+            f"{name} after {output['round']} rounds, {duration(output['at'])}",
+        )
+
+
+def _doing(span: Mapping[str, Any]) -> str:
+    where = f", step {span['from']} to {span['to']}" if "from" in span else ""
+    return f"{_NAMES[span['what']]}{where}"
+
+
+def _top(lane: int) -> int:
+    return TOP + lane * (BAR + GAP)
+
+
+def _percent(seconds: float, longest: float) -> float:
+    return round(100 * seconds / longest, 3)

@@ -1,0 +1,147 @@
+"""A plan as a chart: rounds across, cores down, in each cell the grid step that is evaluated."""
+
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from chords_cli.sampler.plan import Plan
+from chords_cli.ui.format import headline, plural
+
+RECTIFIED, PREVIEW, OUTPUT, EVALUATED, SAME = "↓", "○", "●", "·", "="
+_STYLES = {RECTIFIED: "magenta", PREVIEW: "cyan", OUTPUT: "bold green", EVALUATED: "", SAME: ""}
+_LABEL = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one core does in one round: the step it evaluates, and the mark of that round."""
+
+    step: int
+    mark: str
+    wasted: bool
+
+    @property
+    def style(self) -> str:
+        """Wasted work is dim, whatever it was."""
+        return "dim" if self.wasted else _STYLES[self.mark]
+
+
+def plan_chart(plan: Plan, index: int, width: int) -> RenderableType:
+    """The chart of `plan` until output `index`, at most `width` columns wide.
+
+    Every cell has its grid step where they fit, else one character; rounds that still do not fit
+    continue below.
+    """
+    rows = [_cells(plan, core, index) for core in range(plan.cores)]
+    rounds = plan.rounds(index)
+    digits = len(str(max(plan.steps - 1, rounds)))
+    room = width - _LABEL
+    wide = next((size for size in (digits + 3, digits + 2, digits + 1) if rounds * size <= room), 0)
+    size = wide or 1
+    per_block = max(1, room // size)
+    blocks = []
+    for first in range(0, rounds, per_block):
+        shown = range(first, min(first + per_block, rounds))
+        blocks.append(_axis(shown, size))
+        blocks += [_row(core, cells, shown, size) for core, cells in enumerate(rows)]
+        blocks.append(Text())
+    return Group(
+        Text(headline(plan), style="bold"), Text(), *blocks, _legend(rows, width, compact=not wide)
+    )
+
+
+def _cells(plan: Plan, core: int, index: int) -> list[Cell]:
+    """The rounds of `core` until output `index`."""
+    needed = plan.until(index).evaluations[core]
+    rectified = plan.incoming(core)
+    hits = {
+        hit.round - 1: OUTPUT if hit.index else PREVIEW for hit in plan.hits if hit.core == core
+    }
+    cells = []
+    for round, step in enumerate(plan.walks[core][: plan.rounds(index)]):
+        mark = SAME if round < plan.repeated[core] else EVALUATED
+        mark = hits.get(round) or (RECTIFIED if round in rectified else mark)
+        cells.append(Cell(step, mark, wasted=round >= needed))
+    return cells
+
+
+def _axis(shown: range, size: int) -> Text:
+    """Round numbers from 1: over every cell, or at 1 and every tenth where cells are narrow."""
+    line = Text("round".ljust(_LABEL), style="dim")
+    if size > 1:
+        return line.append("".join(f"{round + 1:>{size - 1}} " for round in shown))
+    ticks = ""
+    for round in shown:
+        if round == shown[0] or (round + 1) % 10 == 0:
+            label = str(round + 1)
+            place = round - shown[0] - (len(label) - 1 if round != shown[0] else 0)
+            if place >= len(ticks) and (place > len(ticks) or not ticks):
+                ticks = ticks.ljust(place) + label
+    return line.append(ticks)
+
+
+def _row(core: int, cells: list[Cell], shown: range, size: int) -> Text:
+    line = Text(f"core {core}".ljust(_LABEL), style="")
+    for cell in cells[shown.start : shown.stop]:
+        if size == 1:
+            line.append(cell.mark, style=cell.style)
+        else:
+            mark = " " if cell.mark in (EVALUATED, SAME) else cell.mark
+            line.append(f"{cell.step:>{size - 1}}{mark}", style=cell.style)
+    return line
+
+
+def _legend(rows: list[list[Cell]], width: int, *, compact: bool) -> Text:
+    """Only the marks that the chart has, as many a line as fit."""
+    cells = [cell for row in rows for cell in row]
+    marks = {cell.mark for cell in cells}
+    names = {
+        EVALUATED: "evaluation" if compact else "",
+        SAME: "same as the core above" if compact else "",
+        RECTIFIED: "rectified by the core above",
+        PREVIEW: "preview",
+        OUTPUT: "output",
+    }
+    items = [Text.assemble((m, _STYLES[m]), f" {n}") for m, n in names.items() if n and m in marks]
+    if any(cell.wasted for cell in cells):
+        items.append(Text("dim: not needed, not run", style="dim"))
+    legend, column = Text(), 0
+    for item in items:
+        gap = "   " if column else ""
+        if column and column + len(gap) + len(item) > width:
+            gap, column = "\n", 0
+        legend.append(gap).append_text(item)
+        column += len(gap) + len(item)
+    return legend
+
+
+def plan_summary(plan: Plan, index: int, *, latest: bool = False) -> Text:
+    """Rounds, speed-up, cost and messages until output `index`.
+
+    Args:
+        plan: All of it.
+        index: Of the output.
+        latest: Whether an earlier one may be the result, as a residual decides.
+    """
+    sent = len(plan.until(index).messages)
+    most, least = ("at most ", "at least ") if latest else ("", "")
+    to = f"to output {index}" + (" at the latest" if latest else "")
+    facts = (
+        ("rounds", f"{most}{plan.rounds(index)} instead of {plan.steps} ({to})"),
+        ("speed-up", f"{least}{plan.speedup(index):.2f}x, if every core has a device of its own"),
+        ("NFE", most + _evaluations(plan, index)),
+        ("messages", f"{most}{plural(sent, 'latent')} sent between neighbours"),
+    )
+    return Text("\n").join(Text.assemble((f"{name:<10}", "cyan"), fact) for name, fact in facts)
+
+
+def _evaluations(plan: Plan, index: int) -> str:
+    """What the plan counts, and what is really run where that is another number."""
+    total, wasted, ran = plan.nfe_total(index), plan.nfe_wasted(index), plan.nfe_run(index)
+    again = ran - (total - wasted)
+    reasons = [f"{wasted} not needed"] if wasted else []
+    reasons += [f"{again} repeated"] if again else []
+    if not reasons:
+        return plural(total, "model evaluation")
+    return f"{total} distinct; {ran} run: {', '.join(reasons)}"

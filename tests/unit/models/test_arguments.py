@@ -1,0 +1,122 @@
+import pytest
+
+from chords_cli.errors import UsageError
+from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.resolve import resolve
+
+
+@pytest.fixture
+def with_call(preset_file):
+    """Adds to the preset's call, and may name another pipeline."""
+
+    def write(text, pipeline="FluxPipeline"):
+        changed = preset_file.read_text().replace("call: {", f"call: {{{text}, ")
+        preset_file.write_text(changed.replace("FluxPipeline", pipeline))
+
+    return write
+
+
+@pytest.fixture
+def elsewhere(preset_file, monkeypatch, tmp_path):
+    """Has the preset name a repository that is not on this machine."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+
+    def write():
+        text = preset_file.read_text()
+        preset_file.write_text(text.replace("path: weights", "repo: nobody/nothing"))
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("hieght: 128", "call.hieght is not an argument of FluxPipeline", "did you mean height?"),
+        (
+            "zoom: 3",
+            "call.zoom is not an argument of FluxPipeline",
+            "remove zoom from the preset's call",
+        ),
+        (
+            "max_sequence_length: x",
+            "call.max_sequence_length is 'x', but must be a number",
+            "correct it in the preset's call",
+        ),
+        (
+            "max_sequence_length: [1, 2]",
+            "call.max_sequence_length is [1, 2], but must be a number",
+            "correct it in the preset's call",
+        ),
+    ],
+)
+def test_an_argument_that_the_pipeline_does_not_take_is_refused(
+    refused, with_call, text, message, hint
+):
+    with_call(text)
+    assert refused() == (message, hint)
+
+
+@pytest.mark.parametrize("text", ["max_sequence_length: null", "sigmas: [1.0, 0.5]"])
+def test_an_argument_that_it_takes_is_accepted(resolved, with_call, text):
+    with_call(text)
+    resolved()
+
+
+def test_an_option_that_the_pipeline_does_not_take_is_refused(refused, preset_file, elsewhere):
+    elsewhere()
+    text = preset_file.read_text().replace("height: 64, width: 96, ", "")
+    preset_file.write_text(text.replace("FluxPipeline", "StableDiffusionXLImg2ImgPipeline"))
+    assert refused(width=96) == (
+        "StableDiffusionXLImg2ImgPipeline takes no width",
+        "leave out --width",
+    )
+
+
+def test_noise_in_every_step_is_refused(refused, with_call, elsewhere):
+    elsewhere()
+    with_call("eta: 0.3", "StableDiffusionPipeline")
+    assert refused() == (
+        "eta is 0.3, which draws fresh noise in every step",
+        "remove eta from the preset's call",
+    )
+
+
+def test_a_pipeline_that_needs_a_picture_is_refused(refused, with_call, elsewhere):
+    elsewhere()
+    with_call("guidance_scale_2: 1.0", "WanImageToVideoPipeline")
+    assert refused() == (
+        "WanImageToVideoPipeline needs image beside the prompt",
+        "name a pipeline that needs a prompt alone, or add it to the preset's call",
+    )
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "reason"),
+    [
+        ("LTX2Pipeline", "moves several latents a step, each by its own copy of the scheduler"),
+        ("FluxPriorReduxPipeline", "has no denoising loop of its own"),
+    ],
+)
+def test_a_pipeline_that_cores_cannot_share_is_refused(refused, with_call, pipeline, reason):
+    with_call("sigmas: null", pipeline)
+    assert refused()[0] == f"{pipeline} {reason}"
+
+
+def test_a_picture_from_a_pipeline_of_videos_is_one_frame(refused, resolved, with_call, elsewhere):
+    with_call("max_sequence_length: 64", "WanPipeline")
+    elsewhere()
+    assert refused() == (
+        "kind is image, but WanPipeline makes videos",
+        "write `kind: video` and fps in the preset, or `num_frames: 1` in its call",
+    )
+    with_call("num_frames: 1", "WanPipeline")
+    assert resolved().call["num_frames"] == 1
+
+
+def test_a_video_from_a_pipeline_of_pictures_is_refused(preset_file):
+    text = preset_file.read_text().replace("kind: image", "kind: video\nfps: 8")
+    preset_file.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        resolve(Request(kind="video", model=str(preset_file), devices="cpu"))
+    assert caught.value.message == "kind is video, but FluxPipeline makes pictures"
+    assert caught.value.hint == "write `kind: image`, without fps, in the preset"

@@ -1,0 +1,123 @@
+import pytest
+
+from chords_cli.cli.options import COMPARISON
+from chords_cli.errors import UsageError
+from chords_cli.runs.compare.arms import KNOWN, SHARED, parse_arm, parse_arms
+from chords_cli.runs.compare.arms import SETTINGS as SETTABLE
+from chords_cli.sampler.choice import ALGORITHMS
+
+SETTINGS = (
+    "an arm may set model, cores, steps, init_t, rounds, speedup, stop_index, stop_residual, "
+    "guidance, negative_prompt, dtype, devices"
+)
+
+REFUSED = {
+    "nothing": ("  ", "an arm is empty", 'name an algorithm, as in --arm "chords stop_index=2"'),
+    "an unknown algorithm": (
+        "chord stop_index=2",
+        "arm 'chord stop_index=2' begins with 'chord', which is no algorithm",
+        "begin with chords",
+    ),
+    "settings without an algorithm": (
+        "stop_index=2",
+        "arm 'stop_index=2' begins with 'stop_index=2', which is no algorithm",
+        "begin with sequential, few-steps, chords or wavefront",
+    ),
+    "a word that sets nothing": (
+        "chords fast",
+        "arm 'chords fast': 'fast' is not name=value",
+        'write settings as in --arm "chords cores=8 stop_index=2"',
+    ),
+    "a misspelt setting": (
+        "chords stopindex=2",
+        "arm 'chords stopindex=2': stopindex is not a setting of an arm",
+        f"did you mean stop_index? {SETTINGS}",
+    ),
+    "a setting of all arms": (
+        "chords seed=2",
+        "arm 'chords seed=2': seed is not a setting of an arm",
+        SETTINGS,
+    ),
+    "text for a number": (
+        "chords cores=many",
+        "arm 'chords cores=many': cores is 'many', but must be a whole number",
+        "write cores=4",
+    ),
+    "the same twice": (
+        "chords cores=2 --cores=4",
+        "arm 'chords cores=2 --cores=4' sets something twice",
+        "leave one of them out",
+    ),
+    "several cores' settings for few steps": (
+        "few-steps rounds=3",
+        "arm 'few-steps rounds=3': few-steps runs on 1 core and takes no rounds",
+        "write steps=20 to say how many steps it takes",
+    ),
+    "an open quote": (
+        'chords negative_prompt="a b',
+        "arm 'chords negative_prompt=\"a b' cannot be read: no closing quotation",
+        "close its quotes",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "message", "hint"), REFUSED.values(), ids=REFUSED)
+def test_an_arm_that_is_none_is_refused_in_words(text, message, hint):
+    with pytest.raises(UsageError) as caught:
+        parse_arm(text)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_an_arm_is_an_algorithm_with_settings_of_their_own_types():
+    arm = parse_arm("  chords  cores=8 stop-residual=0.5 model=my/own.yaml ")
+    assert arm.name == "chords cores=8 stop-residual=0.5 model=my/own.yaml"
+    assert arm.algo == "chords"
+    assert arm.said == {"cores": 8, "stop_residual": 0.5, "model": "my/own.yaml"}
+
+
+def test_a_setting_may_hold_spaces_in_quotes():
+    assert parse_arm("chords negative_prompt='a b'").said == {"negative_prompt": "a b"}
+
+
+def test_every_algorithm_and_few_steps_are_the_arms_when_none_is_named():
+    names = [arm.name for arm in parse_arms([])]
+    assert names[:2] == ["sequential", "few-steps"]
+    assert set(names) == {*ALGORITHMS, "few-steps"} == set(KNOWN)
+
+
+def test_the_same_arm_twice_is_refused_whatever_its_spaces():
+    with pytest.raises(UsageError, match="arm 'chords cores=2' is given twice"):
+        parse_arms(["chords cores=2", "sequential", " chords  cores=2"])
+
+
+def test_one_arm_is_no_comparison():
+    with pytest.raises(UsageError) as caught:
+        parse_arms(["chords"])
+    assert caught.value.message == "'chords' is the only arm, but a comparison needs two"
+    assert caught.value.hint == "add another, as in --arm 'chords' --arm sequential"
+
+
+@pytest.mark.parametrize(
+    ("arm", "text", "reworded"),
+    [
+        ("chords", "try --rounds 15", "try rounds=15"),
+        ("chords", "use --algo wavefront, or leave out --rounds",
+         "use wavefront, or leave out rounds"),
+        ("chords", "--init-t 0-8 and --speedup 4 exclude each other",
+         "init_t=0-8 and speedup=4 exclude each other"),
+        ("chords", "use --cores 2, or leave out --cores or --init-t",
+         "use --cores 2, or leave out --cores or init_t"),
+        ("chords cores=3", "use --cores 2, or leave out --cores or --init-t",
+         "use cores=2, or leave out cores or init_t"),
+        ("chords devices=x", "write --devices cpu or --devices cuda:0,cuda:1",
+         "write devices=cpu or devices=cuda:0,cuda:1"),
+        ("chords guidance=1", "raise --guidance above 1", "raise guidance above 1"),
+        ("chords", "try --width 48", "try --width 48"),
+    ],
+)  # fmt: skip
+def test_an_arm_rewords_options_as_it_writes_them(arm, text, reworded):
+    assert parse_arm(arm).reworded(text) == reworded
+
+
+def test_what_all_arms_share_are_options_of_the_command_too():
+    assert set(SETTABLE) & set(COMPARISON) == SHARED

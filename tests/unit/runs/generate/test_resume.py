@@ -1,0 +1,292 @@
+import json
+
+import numpy as np
+import pytest
+
+from chords_cli.engine.messages import Latent
+from chords_cli.engine.pool import Sampled, SampledOutput
+from chords_cli.errors import UsageError
+from chords_cli.events import OutputSaved
+from chords_cli.media.metadata import read_metadata
+from chords_cli.runs.generate.record import run_record, take_entry, write_record
+from chords_cli.runs.generate.resume import look_back
+from chords_cli.runs.outputs.saving import OutputSaver, planned_names
+from chords_cli.runs.settings.from_metadata import read_recipe
+
+
+def outputs(settings):
+    """The outputs of a take as the engine would hand them out, all decoded."""
+    return [
+        SampledOutput(
+            index=hit.index,
+            core=hit.core,
+            round=hit.round,
+            residual=None if hit.index == 0 else 1 / 2**hit.index,
+            seconds=hit.round / 10,
+            latent=Latent("float32", (1,), b"\0" * 4),
+            frames=np.full((1, 64, 96, 3), hit.index, np.uint8),
+            decode_seconds=0.1,
+        )
+        for hit in settings.plan.hits
+    ]
+
+
+def save(settings, take, order=None):
+    """Saves a take's outputs, in another order than theirs if so wanted; returns its entry."""
+    settings.output.mkdir(exist_ok=True)
+    events, made = [], outputs(settings)
+    saver = OutputSaver(settings, take, events.append, replace=False)
+    chosen = next(
+        o.index for o in made if settings.stop.accepts(o.index, o.residual, made[-1].index)
+    )
+    wanted = made if settings.all_cores else [made[chosen]]
+    for output in order(wanted) if order else wanted:
+        saver.take(output)
+    assert all(isinstance(event, OutputSaved) for event in events)
+    sampled = Sampled(
+        outputs=tuple(made),
+        chosen=chosen,
+        encode_seconds=0.1,
+        sample_seconds=0.2,
+        decode_seconds=0.3,
+        peak_memory=((None, 1),) * settings.plan.cores,
+    )
+    return take_entry(take, sampled, saver.files, 0.6)
+
+
+def finish(settings, number, record=True):
+    """Does the first `number` takes of a run."""
+    entries = [save(settings, take) for take in settings.takes[:number]]
+    if record:
+        write_record(settings.output / "run.json", run_record(settings, entries))
+
+
+def refusal(settings):
+    with pytest.raises(UsageError) as caught:
+        look_back(settings)
+    return caught.value.message, caught.value.hint
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_result_alone_is_written_under_the_takes_name(resolved):
+    settings = resolved()
+    entry = save(settings, settings.takes[0])
+    assert names(settings.output) == ["0001-a-cat-s42.png"]
+    assert entry["output"] == "0001-a-cat-s42.png"
+    assert [output["path"] for output in entry["outputs"]] == [None, "0001-a-cat-s42.png"]
+
+
+def test_every_output_is_kept_beside_the_result_with_its_latent(resolved):
+    settings = resolved(cores=2, all_cores=True, save_latents=True)
+    save(settings, settings.takes[0])
+    expected = ["0001-a-cat-s42", "0001-a-cat-s42-output0-core1", "0001-a-cat-s42-output2-core0"]
+    found = sorted(path.stem for path in settings.output.glob("*.png"))
+    assert found == expected
+    assert sorted(path.stem for path in settings.output.glob("*.safetensors")) == expected
+    assert sorted(planned_names(settings, settings.takes[0])) == names(settings.output)
+
+
+def test_a_residual_rule_names_the_result_whatever_order_decoding_ends_in(resolved):
+    settings = resolved(cores=3, all_cores=True, stop_residual=0.3)
+    entry = save(settings, settings.takes[0], order=reversed)
+    picture = settings.output / entry["output"]
+    assert entry["output"] == "0001-a-cat-s42.png"
+    assert read_metadata(picture)["output"] == {
+        "index": 2,
+        "core": 1,
+        "round": entry["rounds"],
+        "residual": 0.25,
+    }
+    assert set(names(settings.output)) < set(planned_names(settings, settings.takes[0]))
+
+
+def test_no_metadata_leaves_no_text_in_picture_and_latent(resolved):
+    settings = resolved(metadata=False, save_latents=True)
+    save(settings, settings.takes[0])
+    for path in settings.output.iterdir():
+        assert b"cat" not in path.read_bytes()
+
+
+def test_a_picture_carries_no_path_of_this_machine(resolved, tmp_path):
+    settings = resolved(save_latents=True)
+    save(settings, settings.takes[0])
+    for path in settings.output.iterdir():
+        assert str(tmp_path).encode() not in path.read_bytes()
+
+
+def test_nothing_is_done_in_a_folder_that_is_not_there(resolved):
+    earlier = look_back(resolved(resume=True))
+    assert (earlier.done, earlier.others) == ({}, [])
+
+
+def test_resume_finds_what_the_record_says_is_done(resolved):
+    finish(resolved(), 1)
+    earlier = look_back(resolved(resume=True))
+    assert {n: entry["output"] for n, entry in earlier.done.items()} == {1: "0001-a-cat-s42.png"}
+    assert earlier.done[1]["seconds"]["total"] == 0.6
+
+
+def test_resume_finds_a_picture_by_its_metadata_when_the_record_is_lost(resolved):
+    finish(resolved(), 1, record=False)
+    earlier = look_back(resolved(resume=True))
+    assert earlier.done[1]["output"] == "0001-a-cat-s42.png"
+    assert earlier.done[1]["outputs"][0]["index"] == 1
+
+
+def test_resume_keeps_the_entries_of_takes_that_are_not_asked_for_again(resolved):
+    finish(resolved(), 2)
+    earlier = look_back(resolved(resume=True, prompts=("a dog", "a bird")))
+    assert [entry["prompt"] for entry in earlier.others] == ["a cat"]
+    assert [entry["prompt"] for entry in earlier.done.values()] == ["a dog"]
+
+
+def test_resume_makes_a_take_again_whose_picture_is_gone(resolved):
+    finish(resolved(), 2)
+    (resolved().output / "0001-a-cat-s42.png").unlink()
+    assert list(look_back(resolved(resume=True)).done) == [2]
+
+
+def test_resume_makes_a_take_again_when_more_of_it_is_wanted(resolved):
+    finish(resolved(), 2)
+    assert look_back(resolved(resume=True, save_latents=True)).done == {}
+    assert look_back(resolved(resume=True, all_cores=True)).done == {}
+
+
+def test_resume_replaces_the_files_of_a_take_that_was_cut_short(resolved):
+    settings = resolved(all_cores=True)
+    finish(settings, 1, record=False)
+    (settings.output / "0001-a-cat-s42.png").unlink()
+    assert look_back(resolved(all_cores=True, resume=True)).done == {}
+
+
+def test_resume_refuses_other_settings_and_says_which(resolved):
+    finish(resolved(), 1)
+    folder = resolved().output
+    assert refusal(resolved(resume=True, guidance=4.0)) == (
+        f"{folder} was made with other settings: call.guidance_scale was 3.5, is 4.0",
+        "choose another --output, or add --overwrite to make all of it again",
+    )
+    assert refusal(resolved(resume=True, steps=20))[0] == (
+        f"{folder} was made with other settings: steps was 50, is 20, and 2 more"
+    )
+
+
+def test_resume_refuses_a_folder_whose_setting_is_gone_from_the_preset(resolved, preset_file):
+    text = preset_file.read_text()
+    preset_file.write_text(text + "components: {vae: {tiling: true}}\n")
+    finish(resolved(), 1)
+    preset_file.write_text(text)
+    assert refusal(resolved(resume=True))[0] == (
+        f"{resolved().output} was made with other settings: "
+        "model.components.vae.tiling was True, is None"
+    )
+
+
+@pytest.mark.parametrize("record", [True, False])
+def test_resume_refuses_what_was_made_with_a_lora_that_is_gone(resolved, lora, record):
+    settings = resolved(loras=((lora, 0.5),))
+    finish(settings, 1, record=record)
+    folder = settings.output
+    loras = f"[{{'source': '{lora}', 'scale': 0.5}}]"
+    assert refusal(resolved(resume=True))[0] == (
+        f"{folder} was made with other settings: loras was {loras}, is None"
+        if record
+        else f"{folder / '0001-a-cat-s42.png'} exists already, made with other settings or by "
+        "something else"
+    )
+
+
+def test_resume_with_overwrite_makes_other_settings_again(resolved):
+    finish(resolved(), 2)
+    earlier = look_back(resolved(resume=True, overwrite=True, steps=20))
+    assert (earlier.done, earlier.others) == ({}, [])
+
+
+def test_resume_leaves_a_file_alone_that_is_not_of_the_same_take(resolved):
+    folder = resolved().output
+    folder.mkdir()
+    (folder / "0001-a-cat-s42.png").write_text("mine")
+    assert refusal(resolved(resume=True)) == (
+        f"{folder / '0001-a-cat-s42.png'} exists already, made with other settings or by something "
+        "else",
+        "choose another --output, or --overwrite to replace it",
+    )
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "[]",
+        '{"schema": 1, "settings": {}, "prompts": null}',
+        '{"schema": 1, "settings": {}, "prompts": [{"prompt": "a cat"}]}',
+    ],
+)
+def test_resume_refuses_a_record_that_is_not_ours(record, resolved):
+    folder = resolved().output
+    folder.mkdir()
+    (folder / "run.json").write_text(record)
+    assert refusal(resolved(resume=True)) == (
+        f"{folder / 'run.json'} is not a record of chords",
+        "choose another --output, or remove that file",
+    )
+
+
+def test_a_second_run_into_the_same_folder_is_refused(resolved):
+    finish(resolved(), 2)
+    folder = resolved().output
+    assert refusal(resolved())[0] == f"{folder / 'run.json'} and 2 more exist already"
+    assert refusal(resolved(prompts=("a bird",)))[0] == f"{folder / 'run.json'} exists already"
+
+
+def test_a_second_run_with_overwrite_begins_anew(resolved):
+    finish(resolved(), 2)
+    assert look_back(resolved(overwrite=True)).done == {}
+
+
+def test_the_record_says_what_was_run_and_what_came_out(resolved):
+    settings = resolved(prompts=("a cat",))
+    entry = save(settings, settings.takes[0])
+    record = run_record(settings, [entry], components=[["vae"]], seconds={"total": 1.0})
+    assert json.loads(json.dumps(record)) == record
+    assert record["plan"] == {
+        "steps": 50,
+        "init_t": [],
+        "planned_rounds": 15,
+        "rounds": 15,
+        "speedup": 3.33,
+        "nfe_total": 57,
+        "nfe_run": 60,
+    }
+    head = ("schema", "command", "preset", "algo", "cores", "stop", "dtype", "repo", "revision")
+    assert [record[key] for key in head] == [
+        1,
+        "image",
+        "toy",
+        "wavefront",
+        4,
+        {"criterion": "core_index", "index": 1},
+        "float32",
+        None,
+        None,
+    ]
+    assert record["prompts"][0]["outputs"][1] == {
+        "index": 1,
+        "core": 3,
+        "round": 15,
+        "residual": 0.5,
+        "seconds": 1.5,
+        "path": "0001-a-cat-s42.png",
+        "latent": None,
+        "extra": [],
+    }
+    assert set(record["environment"]) >= {"torch", "diffusers", "transformers", "chords", "python"}
+
+
+def test_a_recipe_is_read_back_from_a_saved_picture(resolved):
+    settings = resolved()
+    entry = save(settings, settings.takes[0])
+    recipe = read_recipe(settings.output / entry["output"])
+    assert (recipe.prompt, recipe.seed, recipe.rounds) == ("a cat", 42, 15)

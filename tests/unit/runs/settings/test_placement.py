@@ -1,0 +1,42 @@
+"""Which core runs where, and what is said of it before anything loads."""
+
+import pytest
+
+from chords_cli.runs.settings.placement import place
+
+GPUS = ("cuda:0", "cuda:1", "cuda:2", "cuda:3")
+
+
+@pytest.mark.parametrize("cores", [1, 4])
+def test_as_many_cores_as_were_wished_for_and_a_device_for_each_is_nothing_to_talk_of(
+    cores: int,
+) -> None:
+    placement = place(cores, GPUS, wished=cores, preset="flux")
+    assert placement.devices == GPUS[:cores]
+    assert placement.note is None
+
+
+def test_fewer_cores_than_wished_for_are_told_with_the_way_to_have_more() -> None:
+    assert place(4, GPUS, wished=8, preset="flux").note == (
+        "4 cores, one on each device; flux takes up to 8: --cores 8 has them share devices"
+    )
+
+
+def test_one_device_has_one_core() -> None:
+    placement = place(1, ("cuda:0",), wished=8, preset="flux")
+    assert placement.devices == ("cuda:0",)
+    assert placement.note == (
+        "1 core, because cuda:0 is the only device; flux takes up to 8: --cores 8 has them share it"
+    )
+
+
+def test_more_cores_than_devices_share_them_in_turn_and_are_warned_of() -> None:
+    placement = place(6, GPUS, wished=6, preset="flux")
+    assert placement.devices == (*GPUS, "cuda:0", "cuda:1")
+    assert placement.note == (
+        "6 cores share 4 devices, up to 2 on one: the same results, but no sooner; each holds its "
+        "own weights"
+    )
+    assert place(4, ("cpu",), wished=4, preset="demo-image").note == (
+        "4 cores share cpu: the same results, but no sooner; each holds its own weights"
+    )

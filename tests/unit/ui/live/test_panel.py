@@ -1,0 +1,114 @@
+"""How the live panel looks, at widths and moments that matter."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from chords_cli import events
+from chords_cli.sampler import chords_plan, default_init_t
+from chords_cli.ui.live.panel import draw, sparkline
+from chords_cli.ui.live.progress import Progress
+from tests.replay import run_events
+
+PLAN = chords_plan(50, (0, 8, 16, 32))
+
+MIDWAY = """\
+╭─ FLUX.1-dev ─────────────────────────────────────────────────────────────────╮
+│ chords 0-8-16-32 · 4 cores · 50 steps · cuda:0, cuda:1, cuda:2, cuda:3       │
+│ output 1 after 21 rounds: ideally 2.38x sooner                               │
+│                                                                              │
+│ core  device  state     own steps                  grid  corrected           │
+│    0  cuda:0  sampling  ━━━━━━━━━━         10/17  10/50                      │
+│    1  cuda:1  sampling  ━━━━━━━━━          10/18  17/50     0.0111  █        │
+│    2  cuda:2  sampling  ━━━━━━━━            9/19  23/50                      │
+│    3  cuda:3  sampling  ━━━━━━━             9/21  38/50                      │
+│                                                                              │
+│ ○ preview  core 3  round 4  0.90 s                                           │
+│                                                                              │
+│ 1/1  a red circle left of a blue square on a yellow background       seed 42 │
+╰─────────────────────────────────────────────────────────────────────── 0:05 ─╯
+"""
+
+
+def lines(progress: Progress, width: int, height: int = 40) -> list[str]:
+    """The panel without colours."""
+    console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
+    console.print(draw(progress, width, height, now=5.5))
+    return console.file.getvalue().splitlines()
+
+
+def played(plan=PLAN, until=None, **options) -> Progress:
+    """What is known of a run, up to and with the first event that `until` accepts."""
+    progress = Progress()
+    for event in run_events(plan, **options):
+        progress.apply(event)
+        if until and until(event):
+            break
+    return progress
+
+
+def at_round_ten(event: events.Event) -> bool:
+    return isinstance(event, events.CoreStepped) and (event.round, event.core) == (9, 1)
+
+
+def test_panel_shows_every_core_in_the_midst_of_a_run():
+    assert "\n".join(lines(played(until=at_round_ten), 80)) + "\n" == MIDWAY
+
+
+def test_panel_shows_while_loading_which_part_is_read_and_how_many_bytes_are_there():
+    def later(event: events.Event) -> bool:
+        return isinstance(event, events.CoreLoading) and event.done > 0 and event.core == 2
+
+    shown = lines(played(until=later), 80)
+    assert shown[5].split()[1:7] == ["0", "cuda:0", "loading", "━━━╸", "9.6", "GB/24.0"]
+    assert shown[8].split()[1:6] == ["3", "cuda:3", "loading", "0", "B/24.0"]
+    assert shown[10].strip("│ ") == "reading transformer"
+
+
+@pytest.mark.parametrize("cores", [1, 2, 8, 16])
+@pytest.mark.parametrize("width", [60, 70, 80, 100, 200])
+@pytest.mark.parametrize("device", ["cpu", "cuda:{}"])
+def test_panel_keeps_its_frame_at_every_width_and_moment(cores, width, device):
+    plan, progress = chords_plan(50, default_init_t(50, cores)), Progress()
+    lengths = set()
+    for number, event in enumerate(run_events(plan, device=device, prompts=2)):
+        progress.apply(event)
+        if number % 20 == 0:
+            lengths |= set(map(len, lines(progress, width)))
+    assert lengths == {min(width, 110)}
+
+
+def test_panel_fits_a_small_terminal_with_sixteen_cores():
+    plan = chords_plan(50, default_init_t(50, 16))
+    assert len(lines(played(plan, index=3), 80, height=24)) == 23
+    assert len(lines(played(plan, index=3), 80, height=40)) == 29
+
+
+def test_panel_leaves_out_the_device_when_it_is_narrow_and_all_are_alike():
+    progress = played(device="cpu", until=at_round_ten)
+    assert "device" not in "\n".join(lines(progress, 70))
+    assert "device" in "\n".join(lines(progress, 80))
+
+
+def test_panel_shows_every_output_that_there_is_room_for():
+    shown = lines(played(index=4), 80, height=40)
+    assert [n for n in range(5) if any(f"output {n} " in line for line in shown)] == [1, 2, 3, 4]
+    assert any("preview" in line for line in shown)
+
+
+def test_panel_shows_the_last_outputs_with_their_residuals():
+    shown = lines(played(index=4), 80, height=17)
+    landed = [line.split()[1:-1] for line in shown if "residual" in line]
+    assert [words[:3] for words in landed] == [["●", "output", str(n)] for n in (2, 3, 4)]
+    assert " ".join(landed[-1]) == "● output 4 core 0 round 50 5.50 s residual 0.0525"
+
+
+def test_panel_is_there_before_anything_is_known():
+    assert lines(Progress(), 60)[1].split() == ["│", "starting", "│"]
+
+
+def test_sparkline_rises_from_zero_to_the_largest():
+    assert sparkline([0.0, 0.5, 1.0]) == "▁▅█"
+    assert sparkline([0.0, 0.0]) == "▁▁"
+    assert sparkline([]) == ""

@@ -1,0 +1,130 @@
+"""What events tell about a run."""
+
+import pytest
+
+from chords_cli import events
+from chords_cli.sampler import chords_plan
+from chords_cli.sampler.stop import StopRule
+from chords_cli.ui.live.progress import HISTORY, Progress
+from tests.replay import run_events
+
+PLAN = chords_plan(50, (0, 8, 16, 32))
+
+
+def after(kind: type[events.Event], prompts: int = 1) -> Progress:
+    """What is known right after the first event of that kind."""
+    progress = Progress()
+    for event in run_events(PLAN, prompts=prompts):
+        progress.apply(event)
+        if isinstance(event, kind):
+            break
+    return progress
+
+
+def states(progress: Progress) -> list[str]:
+    return [core.state for _, core in sorted(progress.cores.items())]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (events.RunResolved, ["starting"] * 4),
+        (events.CoreLoading, ["loading", "starting", "starting", "starting"]),
+        (events.CoreReady, ["ready", "loading", "loading", "loading"]),
+        (events.PromptStarted, ["encoding", "waiting", "waiting", "waiting"]),
+        (events.CoreEncoded, ["sampling", "waiting", "waiting", "waiting"]),
+        (events.CoreArrived, ["done", "sampling", "sampling", "sampling"]),
+        (events.CoreDecoding, ["done", "done", "done", "decoding"]),
+        (events.PromptDone, ["done"] * 4),
+    ],
+)
+def test_states_of_the_cores_follow_their_events(kind, expected):
+    assert states(after(kind)) == expected
+
+
+def test_cores_end_where_the_plan_ends_them():
+    progress = after(events.PromptDone)
+    done = {rank: (core.done, core.evaluations) for rank, core in progress.cores.items()}
+    needed = PLAN.until(1).evaluations
+    assert done == {rank: (count, count) for rank, count in enumerate(needed)}
+    assert progress.cores[3].stop == 50
+
+
+def test_outputs_and_steps_begin_anew_with_every_prompt():
+    progress = Progress()
+    for event in run_events(PLAN, prompts=2):
+        progress.apply(event)
+        if isinstance(event, events.PromptStarted) and event.number == 2:
+            break
+    assert progress.outputs == []
+    assert all(core.done == 0 and not core.corrections for core in progress.cores.values())
+    assert progress.total == 2
+
+
+def test_only_the_last_corrections_are_remembered():
+    progress = Progress()
+    for number in range(20):
+        progress.apply(
+            events.CoreStepped(
+                core=1, round=number, step=number, stop=number + 1, evaluations=20,
+                correction=float(number), waited=0.0,
+            )
+        )  # fmt: skip
+    assert list(progress.core(1).corrections) == [float(n) for n in range(20 - HISTORY, 20)]
+
+
+def test_core_that_saved_an_output_goes_on_sampling_when_it_has_steps_left():
+    progress = Progress()
+    progress.apply(
+        events.CoreStepped(
+            core=3, round=3, step=32, stop=33, evaluations=21, correction=None, waited=0.0
+        )
+    )
+    progress.apply(events.CoreDecoding(core=3, index=0))
+    assert progress.core(3).state == "decoding"
+    progress.apply(events.OutputSaved(index=0, path="x.png"))
+    assert progress.core(3).state == "sampling"
+
+
+def test_a_saved_output_ends_no_other_decoding():
+    progress = Progress()
+    for index, core in enumerate((3, 2)):
+        progress.apply(events.CoreDecoding(core=core, index=index))
+    progress.apply(events.OutputSaved(index=0, path="x.png"))
+    assert (progress.core(3).state, progress.core(2).state) == ("done", "decoding")
+
+
+def test_a_next_plan_leaves_nothing_of_the_one_before():
+    progress = after(events.PromptDone)
+    smaller = chords_plan(50, (0, 16))
+    progress.apply(
+        events.RunResolved(
+            model="Toy", plan=smaller, stop=StopRule(index=1), devices=("cpu",) * 2, output="out"
+        )
+    )
+    assert (sorted(progress.cores), progress.prompt, progress.outputs) == ([0, 1], None, [])
+
+
+def test_the_cores_of_a_next_model_are_counted_and_timed_by_themselves():
+    progress = after(events.PromptDone)
+    for core in (1, 0):
+        progress.apply(events.CoreStarted(core=core, device="cpu", pid=1, at=100.0 - core))
+    for core in (0, 1):
+        assert not progress.all_ready
+        progress.apply(events.CoreReady(core=core, components=(), seconds=1.0))
+    assert progress.all_ready
+    assert (len(progress.cores), progress.loading_since) == (2, 99.0)
+
+
+def test_a_core_that_is_ready_before_another_starts_is_counted():
+    progress = Progress()
+    for core in (0, 1):
+        progress.apply(events.CoreStarted(core=core, device="cpu", pid=1))
+        progress.apply(events.CoreReady(core=core, components=(), seconds=1.0))
+    assert (progress.all_ready, len(progress.cores)) == (True, 2)
+
+
+def test_unknown_events_change_nothing():
+    progress = Progress()
+    progress.apply(events.Event(at=3.0))
+    assert progress == Progress(began=3.0, loading_since=3.0)

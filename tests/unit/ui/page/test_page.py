@@ -1,0 +1,96 @@
+import base64
+import html
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from chords_cli.ui.page.page import render
+from tests.comparisons import ARMS, SCRIPT, made_up
+
+PROMPT = f'{SCRIPT} a "cat" & it\'s 100% {{{{ 7 * 7 }}}}'
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text between them."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.tags, self.text = [], ""
+        self.feed(source)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, tag, name):
+        return [attributes[name] for found, attributes in self.tags if found == tag]
+
+
+@pytest.fixture(scope="module")
+def page():
+    return render(*made_up("image", PROMPT, "a dog"))
+
+
+def test_a_prompt_is_text_whatever_it_holds(page):
+    assert html.escape(PROMPT).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page
+    assert SCRIPT not in page
+    assert PROMPT in Page(page).text
+    assert len([tag for tag, _ in Page(page).tags if tag == "script"]) == 1
+
+
+def test_every_picture_is_in_the_page_itself(page):
+    record, files = made_up("image", PROMPT, "a dog")
+    sources = Page(page).all("img", "src")
+    shown = {base64.b64decode(source.removeprefix("data:image/png;base64,")) for source in sources}
+    differences = {
+        files[f"difference {take} {arm}"] for take in (1, 2) for arm in ARMS if arm != "sequential"
+    }
+    pictures = {files[r["picture"]] for take in record["takes"] for r in take["results"]}
+    assert shown == pictures | differences
+
+
+def test_the_page_names_nothing_outside_of_itself(page):
+    named = [
+        value
+        for tag, attributes in Page(page).tags
+        for name, value in attributes.items()
+        if name in ("src", "href", "poster", "action", "data")
+    ]
+    assert all(value.startswith("data:") for value in named)
+    assert not re.search(r"https?://|@import", page)
+    (policy,) = (a["content"] for t, a in Page(page).tags if t == "meta" and "http-equiv" in a)
+    assert policy.startswith("default-src 'none'; img-src data:; media-src data:;")
+
+
+def test_videos_are_in_the_page_with_their_first_frames():
+    parsed = Page(render(*made_up("video", "a cat")))
+    assert all(source.startswith("data:video/mp4;base64,") for source in parsed.all("video", "src"))
+    assert len(parsed.all("video", "poster")) == len(ARMS)
+
+
+def test_timelines_share_one_scale_and_have_a_bar_for_everything(page):
+    tags = Page(page).tags
+    bars = [attributes for tag, attributes in tags if tag == "rect"]
+    assert len(bars) == (1 + 1 + 4) * 4
+    assert {bar["class"] for bar in bars} == {"compute", "wait", "encode", "decode"}
+    assert all(float(bar["x"][:-1]) + float(bar["width"][:-1]) <= 100.001 for bar in bars)
+    assert len([a for tag, a in tags if tag == "line" and a["class"] == "message"]) == 1
+
+
+def test_results_that_the_page_does_not_show_are_counted():
+    record, files = made_up("image", "a cat", "a dog", "a horse")
+    kept = {name: data for name, data in files.items() if "3" not in name}
+    assert "2 more in the folder" not in Page(render(record, kept)).text
+    assert "1 more in the folder" in Page(render(record, kept)).text
+
+
+def test_numbers_settings_and_the_command_are_told(page):
+    text = " ".join(Page(page).text.split())
+    for told in ("2.00\u00d7", "2.50\u00d7", "0.5000", "worst 0.6000", "1.0 GB", "0-8-16-32"):
+        assert told in text
+    assert "torch2.13.0" in text.replace(" ", "")
+    assert "not installed" in text
+    assert "Cores share cpu." in text
