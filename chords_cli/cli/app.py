@@ -14,6 +14,7 @@ from chords_cli.cli.compare import compare
 from chords_cli.cli.download import download
 from chords_cli.cli.image import image
 from chords_cli.cli.loras import with_scales
+from chords_cli.cli.options import as_option
 from chords_cli.cli.plan import plan
 from chords_cli.cli.presets import presets
 from chords_cli.cli.video import video
@@ -79,7 +80,7 @@ def _report(console: Console, error: Exception, arguments: Sequence[str]) -> int
     if isinstance(error, StdoutError):
         console = Console()
     if isinstance(error, ChordsError):
-        console.error(error.message, error.hint)
+        console.error(*error.spelled(as_option))
         return error.exit_code
     if isinstance(error, typer.TyperException):
         command = " ".join(["chords", *_command(arguments)])

@@ -5,6 +5,7 @@ None means not said, so that presets and metadata can fill it in.
 """
 
 import inspect
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -38,6 +39,16 @@ def accepts(*names: str) -> Callable[[Command], Command]:
         return command
 
     return decorate
+
+
+def as_option(name: str, value: Any = None) -> str:
+    """An option as it is typed: `--cores 4`, or `--cores` where there is no value to give."""
+    flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
+    return flag if value is None or value is True else f"{flag} {shlex.quote(str(value))}"
+
+
+_FLAGS = {"loras": "--lora", "metadata": "--no-metadata"}
+"""Options whose name is not their flag's."""
 
 
 def _parameter(name: str, annotation: Any) -> inspect.Parameter:

@@ -1,0 +1,48 @@
+import pickle
+
+import pytest
+
+from chords_cli.cli.options import as_option
+from chords_cli.errors import ChordsError, PlanError, UsageError, spelled
+
+
+def test_python_and_the_command_line_write_options_in_their_own_words():
+    error = UsageError(
+        "{cores} is too many", "use {cores:name} 4 or {algo}", {"cores": 9, "algo": "chords"}
+    )
+    assert str(error) == error.message == "cores=9 is too many"
+    assert error.hint == "use cores 4 or algo='chords'"
+    assert error.spelled(as_option) == ("--cores 9 is too many", "use --cores 4 or --algo chords")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "typed"),
+    [
+        ("stop_index", 2, "--stop-index 2"),
+        ("resume", True, "--resume"),
+        ("metadata", None, "--no-metadata"),
+        ("loras", "a b.safetensors", "--lora 'a b.safetensors'"),
+        ("devices", "cuda:0,cuda:1", "--devices cuda:0,cuda:1"),
+    ],
+)
+def test_an_option_is_written_as_it_is_typed(name, value, typed):
+    assert spelled(f"{{{name}}}", {name: value}, as_option) == typed
+
+
+def test_braces_that_name_no_suggested_option_are_text():
+    error = UsageError("preset {x} has {cores} and {", "", {"steps": 3})
+    assert error.message == "preset {x} has {cores} and {"
+
+
+def test_an_error_that_says_more_keeps_class_and_options():
+    error = PlanError("steps is 0", "try {steps}", {"steps": 50})
+    more = error.reworded("arm 'chords': {message}")
+    assert type(more) is PlanError
+    assert (more.message, more.hint) == ("arm 'chords': steps is 0", "try steps=50")
+    assert more.reworded("{message}", "or {cores}", {"cores": 2}).hint == "or cores=2"
+
+
+def test_an_error_survives_the_way_between_processes():
+    error = pickle.loads(pickle.dumps(UsageError("a {cores}", "b", {"cores": 2})))
+    assert isinstance(error, ChordsError)
+    assert (error.message, error.hint) == ("a cores=2", "b")
