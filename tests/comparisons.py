@@ -14,7 +14,7 @@ FRAMES, HEIGHT, WIDTH, FPS = 24, 96, 128, 12
 
 def made_up(kind: str, *prompts: str) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The record of a comparison of `prompts`, and its files by name."""
-    takes = [_take(kind, number, prompt) for number, prompt in enumerate(prompts, 1)]
+    samples = [_sample(kind, number, prompt) for number, prompt in enumerate(prompts, 1)]
     record = {
         "title": "A model",
         "kind": kind,
@@ -23,23 +23,23 @@ def made_up(kind: str, *prompts: str) -> tuple[dict[str, Any], dict[str, bytes]]
         "repeat": 2,
         "again": f"chords compare {prompts[0]!r}",
         "arms": [_arm(name, number) for number, name in enumerate(ARMS)],
-        "takes": takes,
+        "takes": samples,
         "shares_devices": False,
         "notes": ["Cores share cpu.", "A second note."],
         "environment": {"torch": "2.13.0", "diffusers": None},
     }
     files = {}
-    for take in takes:
-        for number, result in enumerate(take["results"]):
-            frames = _frames(10 * take["number"] + number)
+    for sample in samples:
+        for number, result in enumerate(sample["results"]):
+            frames = _frames(10 * sample["number"] + number)
             files[result["picture"]] = png_bytes(frames[0], {})
-            files[f"difference {take['number']} {result['arm']}"] = png_bytes(frames[-1], {})
+            files[f"difference {sample['number']} {result['arm']}"] = png_bytes(frames[-1], {})
             if kind == "video":
                 files[result["video"]] = mp4_bytes(frames, FPS, {})
     return record, files
 
 
-def _take(kind: str, number: int, prompt: str) -> dict[str, Any]:
+def _sample(kind: str, number: int, prompt: str) -> dict[str, Any]:
     results = [
         {
             "arm": name,

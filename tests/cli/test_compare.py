@@ -55,7 +55,7 @@ def by_arm(made):
 
 
 def quality(made):
-    return [result["quality"] for take in made["takes"] for result in take["results"]]
+    return [result["quality"] for sample in made["takes"] for result in sample["results"]]
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +92,10 @@ def told(command, place):
 
 def test_distances_are_those_of_the_saved_latents_and_pictures(either):
     made = record(either)
-    for take in made["takes"]:
-        files = {r["arm"]: (either / r["latent"], either / r["picture"]) for r in take["results"]}
+    for sample in made["takes"]:
+        files = {r["arm"]: (either / r["latent"], either / r["picture"]) for r in sample["results"]}
         exact, picture = latent(files["sequential"][0]), pixels(files["sequential"][1])
-        for result in take["results"]:
+        for result in sample["results"]:
             own, shown = latent(files[result["arm"]][0]), pixels(files[result["arm"]][1])
             gap = (own.double() - exact.double()).square().mean().sqrt().item()
             size = exact.double().square().mean().sqrt().item()
@@ -115,7 +115,7 @@ def test_distances_are_those_of_the_saved_latents_and_pictures(either):
 def test_means_and_worst_cases_are_those_over_the_prompts(full):
     made = record(full)
     for number, arm in enumerate(made["arms"]):
-        own = [take["results"][number]["quality"] for take in made["takes"]]
+        own = [sample["results"][number]["quality"] for sample in made["takes"]]
         for name, worst in (("latent_rmse", max), ("ssim", min)):
             values = [quality[name] for quality in own]
             assert arm["quality"][name] == {
@@ -127,7 +127,7 @@ def test_means_and_worst_cases_are_those_over_the_prompts(full):
 def test_seconds_are_medians_of_the_runs_and_speed_up_is_their_ratio(full):
     made = record(full)
     for number, arm in enumerate(made["arms"]):
-        runs = [run for take in made["takes"] for run in take["results"][number]["runs"]]
+        runs = [run for sample in made["takes"] for run in sample["results"][number]["runs"]]
         assert len(runs) == 2 * len(PROMPTS)
         for part in ("encode", "sample", "decode", "total"):
             values = [run[part] for run in runs]
@@ -162,10 +162,10 @@ def test_the_sequential_arm_ends_with_the_bits_of_stock_diffusers(either):
         encodes=True,
         decodes=True,
     )
-    take = made["takes"][0]
-    noise = torch.Generator("cpu").manual_seed(take["seed"])
-    stock = pipe(**call, prompt=take["prompt"], generator=noise, output_type="latent")[0]
-    assert torch.equal(latent(either / take["results"][0]["latent"]), stock)
+    sample = made["takes"][0]
+    noise = torch.Generator("cpu").manual_seed(sample["seed"])
+    stock = pipe(**call, prompt=sample["prompt"], generator=noise, output_type="latent")[0]
+    assert torch.equal(latent(either / sample["results"][0]["latent"]), stock)
 
 
 def test_the_last_output_is_the_sequential_one_bit_for_bit(full):
@@ -176,7 +176,7 @@ def test_the_last_output_is_the_sequential_one_bit_for_bit(full):
 
 def test_every_repetition_gave_the_same_bits_and_one_load_served_all_arms(full):
     made = record(full)
-    assert all(result["same_bits"] for take in made["takes"] for result in take["results"])
+    assert all(result["same_bits"] for sample in made["takes"] for result in sample["results"])
     assert made["loads"] == [list(ARMS)]
     assert made["start_methods"] == [{"method": "fork", "reason": None}]
 
@@ -204,7 +204,7 @@ def test_peak_memory_is_told_of_every_core(full):
 
 def test_the_folder_holds_what_the_record_names_and_nothing_half_written(full):
     made = record(full)
-    results = [result for take in made["takes"] for result in take["results"]]
+    results = [result for sample in made["takes"] for result in sample["results"]]
     expected = {result[kind] for result in results for kind in ("picture", "latent")}
     expected |= {"compare.json", "compare.png", "compare.html"}
     assert {path.name for path in full.iterdir()} == expected
@@ -255,7 +255,7 @@ def test_arms_may_differ_in_anything_even_in_the_model(command, place, environme
     made = record(place / "mixed")
     assert made["reference"] == arms[1]
     assert made["loads"] == [[arms[0], arms[1]], [arms[2]]]
-    assert [take["seed"] for take in made["takes"]] == [7, 8]
+    assert [sample["seed"] for sample in made["takes"]] == [7, 8]
     assert by_arm(made)[arms[0]]["speedup"]["ideal"] is None
     assert by_arm(made)[arms[1]]["speedup"] == {
         **dict.fromkeys(("measured", "ideal", "ratio", "total"), 1.0)

@@ -14,9 +14,9 @@ def title(record: Record) -> str:
     return f"{record['title']}: {len(record['arms'])} ways, compared with {record['reference']}"
 
 
-def captions(record: Record, take: Record) -> list[tuple[str, ...]]:
+def captions(record: Record, sample: Record) -> list[tuple[str, ...]]:
     """Per arm the lines below its picture."""
-    return [tuple(_caption(record, result)) for result in take["results"]]
+    return [tuple(_caption(record, result)) for result in sample["results"]]
 
 
 def notes(record: Record) -> list[str]:
@@ -63,7 +63,7 @@ def _notes(record: Record) -> Iterator[str]:
         yield "Arms with another model, dtype or device have other rounds: no ideal speed-up."
     if record["repeat"] == 1:
         yield "Every arm was measured once, after a warm-up; --repeat N gives median and spread."
-    if any(not result["same_bits"] for take in record["takes"] for result in take["results"]):
+    if any(not result["same_bits"] for sample in record["takes"] for result in sample["results"]):
         yield "Not every repetition gave the same bits: some kernels here are not deterministic."
     if record["kind"] == "video":
         yield "PSNR and SSIM are of the decoded frames, before the video file is compressed."

@@ -14,7 +14,7 @@ from chords_cli.runs.settings.output_folder import check_free, check_writable, d
 from chords_cli.runs.settings.prompts import resolve_prompts
 from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import Settings, resolve
-from chords_cli.runs.settings.samples import Take, slug
+from chords_cli.runs.settings.samples import PlannedSample, slug
 
 RECORD, SHEET, PAGE, FILM = "compare.json", "compare.png", "compare.html", "compare.mp4"
 
@@ -50,9 +50,9 @@ class Contestant:
         fixed = self.settings.stop.fixed
         return None if fixed is None else self.settings.plan.rounds(fixed)
 
-    def file(self, take: Take, ending: str) -> str:
+    def file(self, sample: PlannedSample, ending: str) -> str:
         """The name of a file of its result."""
-        return f"{take.stem}-{self.number}-{slug(self.name)}.{ending}"
+        return f"{sample.stem}-{self.number}-{slug(self.name)}.{ending}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +62,7 @@ class Comparison:
     request: CompareRequest
     contestants: tuple[Contestant, ...]
     reference: Contestant
-    takes: tuple[Take, ...]
+    samples: tuple[PlannedSample, ...]
     output: Path
 
     @property
@@ -74,8 +74,8 @@ class Comparison:
     def files(self) -> tuple[str, ...]:
         """The names of all files that it makes, the record last."""
         pictures = [
-            one.file(take, ending)
-            for take in self.takes
+            one.file(sample, ending)
+            for sample in self.samples
             for one in self.contestants
             for ending in endings(one.settings)
         ]
@@ -105,12 +105,12 @@ def resolve_comparison(request: CompareRequest, *, starts: bool = False) -> Comp
     for one in contestants:
         _check_size(one, reference)
     assert base.output is not None, "a base knows its folder"
-    takes = contestants[0].settings.takes
+    samples = contestants[0].settings.samples
     comparison = Comparison(
         request=request,
         contestants=contestants,
         reference=reference,
-        takes=takes,
+        samples=samples,
         output=base.output,
     )
     check_writable(base.output)
@@ -236,7 +236,7 @@ def _words(comparison: Comparison) -> list[str]:
     """The command's arguments, with prompts, seed and arms spelt out."""
     request, base = comparison.request, comparison.request.base
     words = [word for one in comparison.contestants for word in ("--arm", one.name)]
-    words += ["--reference", comparison.reference.name, "--seed", str(comparison.takes[0].seed)]
+    words += ["--reference", comparison.reference.name, "--seed", str(comparison.samples[0].seed)]
     words += ["--repeat", str(request.repeat)] if request.repeat > 1 else []
     words += ["--clip-score"] if request.clip_score else []
     words += _cores_here(comparison)

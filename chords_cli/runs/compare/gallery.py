@@ -15,18 +15,18 @@ from chords_cli.runs.compare.comparison import Comparison, Contestant
 from chords_cli.runs.outputs.files import endings, file_bytes
 from chords_cli.runs.outputs.recipe import document
 from chords_cli.runs.outputs.saving import output_document
-from chords_cli.runs.settings.samples import Take
+from chords_cli.runs.settings.samples import PlannedSample
 
 if TYPE_CHECKING:
     from chords_cli.engine.pool import SampledOutput
 
 SHOWN = 6
-"""How many takes sheet and page show; the record and the files have all."""
+"""How many samples sheet and page show; the record and the files have all."""
 
 
-def difference_name(arm: str, take: int) -> str:
+def difference_name(arm: str, sample: int) -> str:
     """By which the page asks for an arm's difference map."""
-    return f"difference {take} {arm}"
+    return f"difference {sample} {arm}"
 
 
 class Gallery:
@@ -37,49 +37,51 @@ class Gallery:
         self._replace = comparison.request.base.overwrite
         self._shape: tuple[int, ...] = ()
 
-    def keep(self, one: Contestant, take: Take, output: "SampledOutput") -> None:
+    def keep(self, one: Contestant, sample: PlannedSample, output: "SampledOutput") -> None:
         """Writes the files of a result."""
         assert output.frames is not None, "only decoded outputs are kept"
         self._check_shape(one, output.frames.shape)
         try:
-            np.save(self._path(one, take), output.frames)
+            np.save(self._path(one, sample), output.frames)
         except OSError as error:
             raise ChordsError(
                 f"cannot keep frames in {self._spool}: {error.strerror or error}",
                 "set TMPDIR to a folder on a larger disk",
             ) from error
-        made = document(one.settings, take, output_document(output))
+        made = document(one.settings, sample, output_document(output))
         for ending in reversed(endings(one.settings)):
-            self.write(one.file(take, ending), file_bytes(ending, output, one.settings, made))
+            self.write(one.file(sample, ending), file_bytes(ending, output, one.settings, made))
 
     def write(self, name: str, data: bytes) -> None:
         """Writes a file of the comparison, complete or not at all."""
         write_file(self._comparison.output / name, data, replace=self._replace)
 
-    def frames(self, one: Contestant, take: Take) -> np.ndarray:
+    def frames(self, one: Contestant, sample: PlannedSample) -> np.ndarray:
         """uint8, [frames, height, width, 3], read as it is needed."""
-        return np.load(self._path(one, take), mmap_mode="r")
+        return np.load(self._path(one, sample), mmap_mode="r")
 
     def sheet(self, captions: Sequence[Sequence[tuple[str, ...]]], title: str) -> bytes:
         """The PNG with all contestants side by side; of videos their middle frame.
 
         Args:
-            captions: Per shown take, per contestant, the lines below its picture.
+            captions: Per shown sample, per contestant, the lines below its picture.
             title: Above all.
         """
-        rows = [self._row(take, lines) for take, lines in zip(self._takes(), captions, strict=True)]
+        rows = [
+            self._row(sample, lines) for sample, lines in zip(self._shown(), captions, strict=True)
+        ]
         return png_bytes(sheet(title, rows), {})
 
     def film(self, captions: Sequence[tuple[str, ...]], title: str) -> bytes:
-        """The MP4 with all contestants of the first take side by side."""
-        row = self._row(self._comparison.takes[0], captions)
+        """The MP4 with all contestants of the first sample side by side."""
+        row = self._row(self._comparison.samples[0], captions)
         fps = self._comparison.reference.settings.fps
         assert fps is not None, "a video preset has fps"
         return mp4_bytes(film_frames(title, row), fps, {})
 
-    def differences(self, take: Take) -> tuple[int, dict[int, np.ndarray]]:
-        """The amplification of a take's difference maps, and the maps by their arms' numbers."""
-        frames = {one.number: self.frames(one, take) for one in self._comparison.contestants}
+    def differences(self, sample: PlannedSample) -> tuple[int, dict[int, np.ndarray]]:
+        """The amplification of a sample's difference maps, and the maps by their arms' numbers."""
+        frames = {one.number: self.frames(one, sample) for one in self._comparison.contestants}
         middle = {number: own[len(own) // 2] for number, own in frames.items()}
         reference = middle.pop(self._comparison.reference.number)
         gain = gain_for(list(middle.values()), reference)
@@ -88,14 +90,14 @@ class Gallery:
     def assets(self) -> dict[str, bytes]:
         """What the page shows: pictures and videos by their files' names, and difference maps."""
         shown: dict[str, bytes] = {}
-        for take in self._takes():
-            _, maps = self.differences(take)
+        for sample in self._shown():
+            _, maps = self.differences(sample)
             for one in self._comparison.contestants:
                 shown_endings = {"png", "mp4"} & set(endings(one.settings))
-                names = [one.file(take, ending) for ending in shown_endings]
+                names = [one.file(sample, ending) for ending in shown_endings]
                 shown |= {name: (self._comparison.output / name).read_bytes() for name in names}
                 if one.number in maps:
-                    name = difference_name(one.name, take.number)
+                    name = difference_name(one.name, sample.number)
                     shown[name] = png_bytes(maps[one.number], {})
         return shown
 
@@ -109,17 +111,17 @@ class Gallery:
                 "give all arms the same --width, --height and --frames",
             )
 
-    def _takes(self) -> tuple[Take, ...]:
-        return self._comparison.takes[:SHOWN]
+    def _shown(self) -> tuple[PlannedSample, ...]:
+        return self._comparison.samples[:SHOWN]
 
-    def _row(self, take: Take, captions: Sequence[tuple[str, ...]]) -> Row:
+    def _row(self, sample: PlannedSample, captions: Sequence[tuple[str, ...]]) -> Row:
         contestants = self._comparison.contestants
         cells = tuple(
-            Cell(self.frames(one, take), lines)
+            Cell(self.frames(one, sample), lines)
             for one, lines in zip(contestants, captions, strict=True)
         )
-        heading = f"{take.prompt}  ·  seed {take.seed}"
+        heading = f"{sample.prompt}  ·  seed {sample.seed}"
         return Row(heading, cells, contestants.index(self._comparison.reference))
 
-    def _path(self, one: Contestant, take: Take) -> Path:
-        return self._spool / f"{one.number}-{take.number}.npy"
+    def _path(self, one: Contestant, sample: PlannedSample) -> Path:
+        return self._spool / f"{one.number}-{sample.number}.npy"

@@ -15,15 +15,15 @@ from chords_cli.runs.compare.comparison import Comparison, Contestant
 from chords_cli.runs.compare.timeline import timeline
 from chords_cli.runs.generate.run import pool_settings
 from chords_cli.runs.outputs.files import endings
-from chords_cli.runs.settings.samples import Take
+from chords_cli.runs.settings.samples import PlannedSample
 from chords_cli.sampler.stop import StopRule
 
 if TYPE_CHECKING:
     from chords_cli.engine.pool import Pool, PoolSettings, Sampled, SampledOutput
 
 Tell = Callable[[Event], None]
-Keep = Callable[[Contestant, Take, "SampledOutput"], None]
-"""Gets the result of a contestant's first run of a take, decoded."""
+Keep = Callable[[Contestant, PlannedSample, "SampledOutput"], None]
+"""Gets the result of a contestant's first run of a sample, decoded."""
 
 PARTS = ("encode", "sample", "decode", "total")
 """What a run's seconds are split into; the total is the time until the picture was there."""
@@ -33,18 +33,18 @@ _DIGITS = 4
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
-    """One run of one take.
+    """One run of one sample.
 
     Attributes:
         seconds: By the names of `PARTS`.
         output: Which output of the run it is, with its latent.
         nfe_total: The distinct evaluations of all cores until then (`Plan.nfe_total`).
         peak_memory: Bytes per core: on its device (None where that is the host), on the host.
-        timeline: Told of the first take only.
+        timeline: Told of the first sample only.
     """
 
     contestant: Contestant
-    take: Take
+    sample: PlannedSample
     seconds: dict[str, float]
     output: "SampledOutput"
     nfe_total: int
@@ -85,16 +85,16 @@ def measure(
     """Runs everything and yields every measured run; what is shared is loaded once."""
     from chords_cli.engine.pool import Pool
 
-    total = len(comparison.contestants) * len(comparison.takes) * comparison.request.repeat
+    total = len(comparison.contestants) * len(comparison.samples) * comparison.request.repeat
     stand = _Stand(comparison, total, tell, keep)
     for load in loads:
         with Pool(load.settings, stand.hear) as pool:
             for one in load.contestants:
                 stand.warm_up(pool, one)
             for repetition in range(comparison.request.repeat):
-                for take in comparison.takes:
+                for sample in comparison.samples:
                     for one in load.contestants:
-                        yield stand.run(pool, one, take, first=repetition == 0)
+                        yield stand.run(pool, one, sample, first=repetition == 0)
 
 
 class _Stand:
@@ -112,19 +112,19 @@ class _Stand:
 
     def warm_up(self, pool: "Pool", one: Contestant) -> None:
         """An unmeasured run: to the preview and its picture, or in full where runs are repeated."""
-        settings, take = one.settings, self._comparison.takes[0]
+        settings, sample = one.settings, self._comparison.samples[0]
         plan, stop = settings.plan, settings.stop
         if self._comparison.request.repeat == 1 and plan.hits[0].core in settings.decoders:
             stop = StopRule(index=0)
         self._announce(one, "warm-up of ")
-        pool.sample(plan, settings.call | {"prompt": take.prompt}, take.seed, stop, anew=True)
+        pool.sample(plan, settings.call | {"prompt": sample.prompt}, sample.seed, stop, anew=True)
 
-    def run(self, pool: "Pool", one: Contestant, take: Take, *, first: bool) -> Measured:
+    def run(self, pool: "Pool", one: Contestant, sample: PlannedSample, *, first: bool) -> Measured:
         settings = one.settings
         self._announce(one)
         self._number += 1
         began = PromptStarted(
-            number=self._number, total=self._total, prompt=take.prompt, seed=take.seed
+            number=self._number, total=self._total, prompt=sample.prompt, seed=sample.seed
         )
         self._tell(began)
         self._heard.clear()
@@ -133,23 +133,24 @@ class _Stand:
         def take_output(output: "SampledOutput") -> None:
             decoded.append(time.monotonic())
             if first:
-                self._keep(one, take, output)
+                self._keep(one, sample, output)
 
-        call = settings.call | {"prompt": take.prompt}
+        call = settings.call | {"prompt": sample.prompt}
         start = time.monotonic()
         sampled = pool.sample(
-            settings.plan, call, take.seed, settings.stop, anew=True, on_output=take_output
+            settings.plan, call, sample.seed, settings.stop, anew=True, on_output=take_output
         )
-        path = self._comparison.output / one.file(take, endings(settings)[0])
+        timeline = self._timeline(one, sampled, start, decoded[0])
+        path = self._comparison.output / one.file(sample, endings(settings)[0])
         self._tell(PromptDone(number=self._number, path=str(path), seconds=decoded[0] - start))
         return Measured(
             contestant=one,
-            take=take,
+            sample=sample,
             seconds=_seconds(sampled, decoded[0] - start),
             output=sampled.outputs[sampled.chosen],
             nfe_total=settings.plan.nfe_total(sampled.chosen),
             peak_memory=sampled.peak_memory,
-            timeline=self._timeline(one, sampled, start, decoded[0]) if take.number == 1 else None,
+            timeline=timeline if sample.number == 1 else None,
         )
 
     def _timeline(

@@ -11,10 +11,10 @@ from chords_cli.presets.identity import model_identity
 from chords_cli.runs.compare.comparison import Comparison, Contestant
 from chords_cli.runs.compare.gallery import Gallery
 from chords_cli.runs.compare.measure import Measured
-from chords_cli.runs.compare.scores import distances, over_takes, peaks, speedup, spreads
+from chords_cli.runs.compare.scores import distances, over_samples, peaks, speedup, spreads
 from chords_cli.runs.outputs.files import endings
 from chords_cli.runs.outputs.saving import output_document
-from chords_cli.runs.settings.samples import Take
+from chords_cli.runs.settings.samples import PlannedSample
 
 _COST_NOTHING = {"num_inference_steps", "negative_prompt"}
 """Arguments of a call that change how many rounds there are, or nothing of what a round costs."""
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from chords_cli.engine.messages import Latent
 
 Key = tuple[int, int]
-"""An arm's number and a take's."""
+"""An arm's number and a sample's."""
 
 
 class Results:
@@ -39,7 +39,7 @@ class Results:
 
     def add(self, measured: Measured) -> None:
         """Takes one run; of its latent only whether it is the first run's."""
-        key = (measured.contestant.number, measured.take.number)
+        key = (measured.contestant.number, measured.sample.number)
         latent = measured.output.latent
         if self._latents.setdefault(key, latent) != latent:
             self._changing.add(key)
@@ -52,39 +52,39 @@ class Results:
 
         judge = ClipScore(clip)
         for one in self._comparison.contestants:
-            for take in self._comparison.takes:
-                frames = self._gallery.frames(one, take)
-                self._scores[one.number, take.number] = judge.score(take.prompt, frames)
+            for sample in self._comparison.samples:
+                frames = self._gallery.frames(one, sample)
+                self._scores[one.number, sample.number] = judge.score(sample.prompt, frames)
 
     def arm(self, one: Contestant) -> dict[str, Any]:
-        """What the arm came to, over all takes."""
-        runs, takes = self._of(one), self._comparison.takes
+        """What the arm came to, over all samples."""
+        runs, samples = self._of(one), self._comparison.samples
         seconds = spreads(runs)
         return {
             "rounds": _median_rounds(runs),
             "nfe_total": statistics.median(run.nfe_total for run in runs),
             "seconds": seconds,
             "speedup": self._speedup(one, seconds),
-            "quality": over_takes([self._quality(one, take) for take in takes]),
+            "quality": over_samples([self._quality(one, sample) for sample in samples]),
             "peak_memory": peaks(runs, one.settings.devices),
-            "timeline": _typical(self._runs[one.number, takes[0].number]).timeline,
+            "timeline": _typical(self._runs[one.number, samples[0].number]).timeline,
         }
 
-    def take(self, take: Take) -> dict[str, Any]:
-        """What all arms made of one take."""
+    def sample(self, sample: PlannedSample) -> dict[str, Any]:
+        """What all arms made of one sample."""
         contestants = self._comparison.contestants
         return {
-            "number": take.number,
-            "prompt": take.prompt,
-            "seed": take.seed,
-            "difference_gain": self._gallery.differences(take)[0],
-            "results": [self._result(one, take) for one in contestants],
+            "number": sample.number,
+            "prompt": sample.prompt,
+            "seed": sample.seed,
+            "difference_gain": self._gallery.differences(sample)[0],
+            "results": [self._result(one, sample) for one in contestants],
         }
 
-    def _result(self, one: Contestant, take: Take) -> dict[str, Any]:
-        key = (one.number, take.number)
+    def _result(self, one: Contestant, sample: PlannedSample) -> dict[str, Any]:
+        key = (one.number, sample.number)
         runs = self._runs[key]
-        files = {ending: one.file(take, ending) for ending in endings(one.settings)}
+        files = {ending: one.file(sample, ending) for ending in endings(one.settings)}
         return {
             "arm": one.name,
             "picture": files["png"],
@@ -96,18 +96,18 @@ class Results:
             "seconds": spreads(runs),
             "runs": [run.seconds for run in runs],
             "same_bits": key not in self._changing,
-            "quality": self._quality(one, take),
+            "quality": self._quality(one, sample),
         }
 
-    def _quality(self, one: Contestant, take: Take) -> dict[str, Any]:
-        key, reference = (one.number, take.number), self._comparison.reference
+    def _quality(self, one: Contestant, sample: PlannedSample) -> dict[str, Any]:
+        key, reference = (one.number, sample.number), self._comparison.reference
         if key not in self._qualities:
-            other = (reference.number, take.number)
+            other = (reference.number, sample.number)
             self._qualities[key] = distances(
                 self._latents[key],
-                self._gallery.frames(one, take),
+                self._gallery.frames(one, sample),
                 self._latents[other],
-                self._gallery.frames(reference, take),
+                self._gallery.frames(reference, sample),
             )
             if key in self._scores:
                 self._qualities[key]["clip_score"] = self._scores[key]
@@ -120,8 +120,8 @@ class Results:
         return speedup(seconds, spreads(others), rounds if _alike(one, reference) else None)
 
     def _of(self, one: Contestant) -> list[Measured]:
-        takes = self._comparison.takes
-        return [run for take in takes for run in self._runs[one.number, take.number]]
+        samples = self._comparison.samples
+        return [run for sample in samples for run in self._runs[one.number, sample.number]]
 
 
 def _alike(one: Contestant, other: Contestant) -> bool:

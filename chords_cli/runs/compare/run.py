@@ -114,7 +114,7 @@ def _noting(
 
 def _write(comparison: Comparison, gallery: Gallery, record: Document, render: Render) -> None:
     """Sheet, film, page and, when all else is there, the record."""
-    shown = [captions(record, take) for take in record["takes"][:SHOWN]]
+    shown = [captions(record, sample) for sample in record["takes"][:SHOWN]]
     gallery.write(SHEET, gallery.sheet(shown, title(record)))
     if comparison.kind == "video":
         gallery.write(FILM, gallery.film(shown[0], title(record)))
@@ -127,7 +127,7 @@ def _document(comparison: Comparison, loads: list[Shared], results: Results) -> 
     record = {
         **_head(comparison),
         "arms": [_arm(one) | results.arm(one) for one in comparison.contestants],
-        "takes": [results.take(take) for take in comparison.takes],
+        "takes": [results.sample(sample) for sample in comparison.samples],
         "loads": [[one.name for one in load.contestants] for load in loads],
     }
     shared = any(map(shares_devices, record["arms"]))

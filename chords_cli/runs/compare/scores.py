@@ -45,10 +45,10 @@ def distances(
     }
 
 
-def over_takes(qualities: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Mean and worst case of every measure over the takes.
+def over_samples(qualities: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Mean and worst case of every measure over the samples.
 
-    The mean of PSNR is over the takes whose pixels differ at all.
+    The mean of PSNR is over the samples whose pixels differ at all.
     """
     summary: dict[str, Any] = {}
     for name, higher in HIGHER_IS_CLOSER.items():

@@ -15,7 +15,7 @@ from chords_cli.runs.generate.run import prepare
 from chords_cli.runs.outputs.saving import planned_names
 from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import Settings
-from chords_cli.runs.settings.samples import Take
+from chords_cli.runs.settings.samples import PlannedSample
 
 
 def dry_run(request: Request) -> dict[str, Any]:
@@ -28,9 +28,9 @@ def dry_run(request: Request) -> dict[str, Any]:
     """
     prepared = prepare(request)
     settings, earlier = prepared.settings, prepared.earlier
-    left = [take for take in settings.takes if take.number not in earlier.done]
-    names = [name for take in left for name in planned_names(settings, take)]
-    entries = [_planned_entry(settings, take, earlier) for take in settings.takes]
+    left = [sample for sample in settings.samples if sample.number not in earlier.done]
+    names = [name for sample in left for name in planned_names(settings, sample)]
+    entries = [_planned_entry(settings, sample, earlier) for sample in settings.samples]
     return {
         **run_record(settings, entries),
         "dry_run": True,
@@ -39,12 +39,12 @@ def dry_run(request: Request) -> dict[str, Any]:
     }
 
 
-def _planned_entry(settings: Settings, take: Take, earlier: Earlier) -> Entry:
-    done = earlier.done.get(take.number)
+def _planned_entry(settings: Settings, sample: PlannedSample, earlier: Earlier) -> Entry:
+    done = earlier.done.get(sample.number)
     return {
-        "prompt": take.prompt,
-        "seed": take.seed,
-        "output": done["output"] if done else planned_names(settings, take)[0],
+        "prompt": sample.prompt,
+        "seed": sample.seed,
+        "output": done["output"] if done else planned_names(settings, sample)[0],
         "done": done is not None,
     }
 

@@ -11,7 +11,7 @@ from chords_cli.runs.outputs.environment import environment
 from chords_cli.runs.outputs.recipe import SCHEMA, pixels, stop_document
 from chords_cli.runs.outputs.saving import Saved
 from chords_cli.runs.settings.resolve import Settings
-from chords_cli.runs.settings.samples import Take
+from chords_cli.runs.settings.samples import PlannedSample
 
 if TYPE_CHECKING:
     from chords_cli.engine.pool import Sampled
@@ -31,7 +31,7 @@ def run_record(
 
     Args:
         settings: What was run.
-        entries: One a take (`take_entry`), in order.
+        entries: One for every sample (`sample_entry`), in order.
         components: Per core the names of the components that it loaded.
         start_method: How the processes started (`method`), and why they were not forked
             (`reason`).
@@ -77,11 +77,13 @@ def plan_document(settings: Settings) -> dict[str, Any]:
     }
 
 
-def take_entry(take: Take, sampled: "Sampled", files: dict[int, Saved], total: float) -> Entry:
-    """The record's entry of a finished take; `files` by the index of the output."""
+def sample_entry(
+    sample: PlannedSample, sampled: "Sampled", files: dict[int, Saved], total: float
+) -> Entry:
+    """The record's entry of a finished sample; `files` by the index of the output."""
     return {
-        "prompt": take.prompt,
-        "seed": take.seed,
+        "prompt": sample.prompt,
+        "seed": sample.seed,
         "output": files[sampled.chosen].path,
         "rounds": sampled.outputs[sampled.chosen].round,
         "outputs": [

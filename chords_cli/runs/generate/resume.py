@@ -1,7 +1,7 @@
 """What an output folder already holds, and so what is left to do and what must not be touched.
 
-A take is done when the folder's record, or the metadata of the picture that has the take's name,
-says that it was made with the same settings, and its files are there.
+A sample is done when the folder's record, or the metadata of the picture that has its name, says
+that it was made with the same settings, and its files are present.
 """
 
 import json
@@ -17,7 +17,7 @@ from chords_cli.runs.outputs.recipe import SCHEMA, pixels
 from chords_cli.runs.outputs.saving import planned_names
 from chords_cli.runs.settings.output_folder import check_free, check_writable
 from chords_cli.runs.settings.resolve import Settings
-from chords_cli.runs.settings.samples import Take
+from chords_cli.runs.settings.samples import PlannedSample
 
 RECORD = "run.json"
 
@@ -31,8 +31,8 @@ class Earlier:
     """What earlier runs left.
 
     Attributes:
-        done: By number, the record's entry of every take that need not be made again.
-        others: Entries of takes that this run does not have.
+        done: By number, the record's entry of every sample that need not be made again.
+        others: Entries of samples that this run does not have.
         record: All of the earlier record; empty when there is none.
     """
 
@@ -50,7 +50,7 @@ def look_back(settings: Settings) -> Earlier:
     check_writable(settings.output)
     earlier = _done_before(settings) if settings.resume else Earlier()
     if not settings.overwrite:
-        left = (take for take in settings.takes if take.number not in earlier.done)
+        left = (sample for sample in settings.samples if sample.number not in earlier.done)
         names = list(_in_the_way(settings, left))
         if settings.resume:
             check_free(settings.output, names, why=_OTHERS)
@@ -68,10 +68,10 @@ def _done_before(settings: Settings) -> Earlier:
             _way_on(settings, earlier.record),
         )
     earlier.others = [] if changed else list(earlier.record.get("prompts", []))
-    for take in settings.takes:
-        entry = _pop_entry(earlier.others, take) or _entry_of_picture(settings, take)
+    for sample in settings.samples:
+        entry = _pop_entry(earlier.others, sample) or _entry_of_picture(settings, sample)
         if entry and _is_complete(settings, entry):
-            earlier.done[take.number] = entry
+            earlier.done[sample.number] = entry
     return earlier
 
 
@@ -116,26 +116,26 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _pop_entry(entries: list[Entry], take: Take) -> Entry | None:
+def _pop_entry(entries: list[Entry], sample: PlannedSample) -> Entry | None:
     for entry in entries:
-        if (entry.get("prompt"), entry.get("seed")) == (take.prompt, take.seed):
+        if (entry.get("prompt"), entry.get("seed")) == (sample.prompt, sample.seed):
             entries.remove(entry)
             return entry
     return None
 
 
-def _entry_of_picture(settings: Settings, take: Take) -> Entry | None:
+def _entry_of_picture(settings: Settings, sample: PlannedSample) -> Entry | None:
     """An entry made from a picture's own metadata, for where the record was lost."""
-    name = planned_names(settings, take)[0]
+    name = planned_names(settings, sample)[0]
     found = find_metadata(settings.output / name)
-    if not found or not _agrees(found, settings, take) or not isinstance(found["output"], dict):
+    if not found or not _agrees(found, settings, sample) or not isinstance(found["output"], dict):
         return None
-    extra = [n for n in planned_names(settings, take)[1:] if (settings.output / n).is_file()]
+    extra = [n for n in planned_names(settings, sample)[1:] if (settings.output / n).is_file()]
     files = {"path": name, "latent": None, "extra": extra}
     output = {**found["output"], "seconds": None, **files}
     return {
-        "prompt": take.prompt,
-        "seed": take.seed,
+        "prompt": sample.prompt,
+        "seed": sample.seed,
         "output": name,
         "rounds": output.get("round"),
         "outputs": [output],
@@ -143,8 +143,8 @@ def _entry_of_picture(settings: Settings, take: Take) -> Entry | None:
     }
 
 
-def _agrees(found: dict[str, Any], settings: Settings, take: Take) -> bool:
-    wanted = {**pixels(settings), "prompt": take.prompt, "seed": take.seed}
+def _agrees(found: dict[str, Any], settings: Settings, sample: PlannedSample) -> bool:
+    wanted = {**pixels(settings), "prompt": sample.prompt, "seed": sample.seed}
     return "output" in found and all(found.get(key) == wanted[key] for key in wanted)
 
 
@@ -163,10 +163,10 @@ def _has_all_files(settings: Settings, output: dict[str, Any]) -> bool:
     return there >= set(endings(settings))
 
 
-def _in_the_way(settings: Settings, left: Iterator[Take]) -> Iterator[str]:
-    """The files of unfinished takes that do not say of themselves that they are the same."""
-    for take in left:
-        for name in planned_names(settings, take):
+def _in_the_way(settings: Settings, left: Iterator[PlannedSample]) -> Iterator[str]:
+    """The files of unfinished samples that do not say of themselves that they are the same."""
+    for sample in left:
+        for name in planned_names(settings, sample):
             found = find_metadata(settings.output / name) if settings.resume else None
-            if not found or not _agrees(found, settings, take):
+            if not found or not _agrees(found, settings, sample):
                 yield name

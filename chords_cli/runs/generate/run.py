@@ -20,12 +20,12 @@ from chords_cli.media.files import new_folder
 from chords_cli.models.fit import check_model
 from chords_cli.models.loras import lora_file
 from chords_cli.models.weights import model_folder
-from chords_cli.runs.generate.record import Entry, run_record, take_entry, write_record
+from chords_cli.runs.generate.record import Entry, run_record, sample_entry, write_record
 from chords_cli.runs.generate.resume import RECORD, Earlier, look_back
 from chords_cli.runs.outputs.saving import OutputSaver
 from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import Settings, resolve
-from chords_cli.runs.settings.samples import Take
+from chords_cli.runs.settings.samples import PlannedSample
 
 if TYPE_CHECKING:
     from chords_cli.engine.pool import Pool, PoolSettings
@@ -76,7 +76,7 @@ def generate(prepared: Prepared, listener: Listener) -> dict[str, Any]:
             return run.run(folder)
     except Interrupted as end:
         if run.done:
-            total, kind = len(settings.takes), settings.preset.kind
+            total, kind = len(settings.samples), settings.preset.kind
             are = "is" if run.done == 1 else "are"
             end.message += f": {run.done} of {total} {kind}s {are} kept in {settings.output}"
             end.hint = _how_to_go_on(request, settings.output)
@@ -89,7 +89,7 @@ class _Run:
     def __init__(self, prepared: Prepared, listener: Listener) -> None:
         self._settings, self._listener = prepared.settings, listener
         self._earlier = earlier = prepared.earlier
-        self._takes = prepared.settings.takes
+        self._samples = prepared.settings.samples
         self._done: dict[int, Entry] = dict(earlier.done)
         self._began = self._started = prepared.began
         self._loaded: float | None = None
@@ -98,12 +98,12 @@ class _Run:
 
     @property
     def done(self) -> int:
-        """How many takes are done, those of earlier runs included."""
+        """How many samples are done, those of earlier runs included."""
         return len(self._done)
 
     def run(self, folder: Path) -> dict[str, Any]:
-        """Makes every take that is not done; returns the record."""
-        settings, takes = self._settings, self._takes
+        """Makes every sample that is not done; returns the record."""
+        settings, samples = self._settings, self._samples
         self._tell(
             RunResolved(
                 model=settings.preset.title,
@@ -114,45 +114,47 @@ class _Run:
                 note=settings.note,
             )
         )
-        for take in takes:
-            if take.number in self._done:
-                path = settings.output / self._done[take.number]["output"]
-                self._tell(PromptSkipped(number=take.number, path=str(path)))
-        left = [take for take in takes if take.number not in self._done]
+        for sample in samples:
+            if sample.number in self._done:
+                path = settings.output / self._done[sample.number]["output"]
+                self._tell(PromptSkipped(number=sample.number, path=str(path)))
+        left = [sample for sample in samples if sample.number not in self._done]
         if left:
             self._make(left, folder)
         return self._write_record()
 
-    def _make(self, left: list[Take], folder: Path) -> None:
+    def _make(self, left: list[PlannedSample], folder: Path) -> None:
         from chords_cli.engine.pool import Pool
 
         with Pool(pool_settings(self._settings, folder), self._tell) as pool:
             self._loaded = time.monotonic()
             self._components = pool.components
             self._start_method = asdict(pool.start_method)
-            for take in left:
-                self._done[take.number] = self._take(take, pool)
+            for sample in left:
+                self._done[sample.number] = self._sample(sample, pool)
                 self._write_record()
 
-    def _take(self, take: Take, pool: "Pool") -> Entry:
-        """Makes one take: its files, and its entry of the record."""
-        settings, total = self._settings, len(self._takes)
+    def _sample(self, sample: PlannedSample, pool: "Pool") -> Entry:
+        """Makes one sample: its files, and its entry of the record."""
+        settings, total = self._settings, len(self._samples)
         replace = settings.overwrite or settings.resume
-        saver = OutputSaver(settings, take, self._tell, replace=replace)
-        began = PromptStarted(number=take.number, total=total, prompt=take.prompt, seed=take.seed)
+        saver = OutputSaver(settings, sample, self._tell, replace=replace)
+        began = PromptStarted(
+            number=sample.number, total=total, prompt=sample.prompt, seed=sample.seed
+        )
         self._tell(began)
         sampled = pool.sample(
             settings.plan,
-            settings.call | {"prompt": take.prompt},
-            take.seed,
+            settings.call | {"prompt": sample.prompt},
+            sample.seed,
             settings.stop,
             keep=settings.all_cores,
-            on_output=saver.take,
+            on_output=saver.save,
         )
         seconds = time.monotonic() - began.at
         path = settings.output / saver.files[sampled.chosen].path
-        self._tell(PromptDone(number=take.number, path=str(path), seconds=seconds))
-        return take_entry(take, sampled, saver.files, seconds)
+        self._tell(PromptDone(number=sample.number, path=str(path), seconds=seconds))
+        return sample_entry(sample, sampled, saver.files, seconds)
 
     def _write_record(self) -> dict[str, Any]:
         entries = [self._done[number] for number in sorted(self._done)]

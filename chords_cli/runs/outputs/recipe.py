@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import chords_cli
 from chords_cli.presets.identity import model_identity
 from chords_cli.runs.outputs.environment import environment
-from chords_cli.runs.settings.samples import Take
+from chords_cli.runs.settings.samples import PlannedSample
 
 if TYPE_CHECKING:
     from chords_cli.runs.settings.resolve import Settings
@@ -54,15 +54,15 @@ def stop_document(settings: "Settings") -> dict[str, Any]:
     return {"criterion": stop.criterion, **value}
 
 
-def document(settings: "Settings", take: Take, output: dict[str, Any]) -> dict[str, Any]:
-    """What a file of `take` carries; `output` says which output it is."""
+def document(settings: "Settings", sample: PlannedSample, output: dict[str, Any]) -> dict[str, Any]:
+    """What a file of `sample` carries; `output` says which output it is."""
     return {
         "schema": SCHEMA,
         "version": chords_cli.__version__,
         "preset": settings.preset.name,
         **pixels(settings),
-        "prompt": take.prompt,
-        "seed": take.seed,
+        "prompt": sample.prompt,
+        "seed": sample.seed,
         "output": output,
         "environment": environment(),
     }

@@ -1,4 +1,4 @@
-"""Writes the outputs of a take as files, as soon as they are decoded, in order of their index."""
+"""Writes the outputs of a sample as files, as soon as they are decoded, in order of their index."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from chords_cli.media.files import write_file
 from chords_cli.runs.outputs.files import LATENT, endings, file_bytes
 from chords_cli.runs.outputs.recipe import document
 from chords_cli.runs.settings.resolve import Settings
-from chords_cli.runs.settings.samples import Take
+from chords_cli.runs.settings.samples import PlannedSample
 
 if TYPE_CHECKING:
     from chords_cli.engine.pool import SampledOutput
@@ -31,22 +31,22 @@ class Saved:
 
 
 class OutputSaver:
-    """Takes the decoded outputs of one take and gives every one its files.
+    """Takes the decoded outputs of one sample and gives every one its files.
 
-    The result, which the stop rule chooses, gets the take's own name, and the others, which
+    The result, which the stop rule chooses, gets the sample's own name, and the others, which
     `--all-cores` keeps, stand beside it. Which one is the result is known only in the order of
     the outputs, so one that is decoded early waits for those before it.
     """
 
     def __init__(
-        self, settings: Settings, take: Take, tell: Callable[[Event], None], *, replace: bool
+        self, settings: Settings, sample: PlannedSample, tell: Callable[[Event], None], *, replace: bool
     ) -> None:
-        self._settings, self._take, self._tell, self._replace = settings, take, tell, replace
+        self._settings, self._sample, self._tell, self._replace = settings, sample, tell, replace
         self._waiting: dict[int, SampledOutput] = {}
         self._chosen: int | None = None
         self.files: dict[int, Saved] = {}
 
-    def take(self, output: "SampledOutput") -> None:
+    def save(self, output: "SampledOutput") -> None:
         """Writes `output`, and those that waited for it."""
         self._waiting[output.index] = output
         if not self._settings.all_cores:
@@ -60,8 +60,8 @@ class OutputSaver:
         if self._chosen is None and settings.stop.accepts(output.index, output.residual, last):
             self._chosen = output.index
         which = () if self._chosen == output.index else (output.index, output.core)
-        names = {ending: self._take.name(ending, *which) for ending in endings(settings)}
-        made = document(settings, self._take, output_document(output))
+        names = {ending: self._sample.name(ending, *which) for ending in endings(settings)}
+        made = document(settings, self._sample, output_document(output))
         for ending, name in reversed(names.items()):  # the result is there when all is there
             data = file_bytes(ending, output, settings, made)
             write_file(settings.output / name, data, replace=self._replace)
@@ -81,13 +81,13 @@ def output_document(output: "SampledOutput") -> dict[str, Any]:
     }
 
 
-def planned_names(settings: Settings, take: Take) -> tuple[str, ...]:
-    """The names of all files that `take` may write, the result first.
+def planned_names(settings: Settings, sample: PlannedSample) -> tuple[str, ...]:
+    """The names of all files that `sample` may write, the result first.
 
-    Until the residuals are known any output may be the result, and then has the take's own name.
+    Until the residuals are known any output may be the result, and then has the sample's own name.
     """
     which: list[tuple[int, ...]] = [()]
     if settings.all_cores:
         hits = (hit for hit in settings.plan.hits if hit.index != settings.stop.fixed)
         which += [(hit.index, hit.core) for hit in hits]
-    return tuple(take.name(ending, *output) for output in which for ending in endings(settings))
+    return tuple(sample.name(ending, *output) for output in which for ending in endings(settings))

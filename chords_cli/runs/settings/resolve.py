@@ -22,7 +22,7 @@ from chords_cli.runs.settings.output_folder import default_output
 from chords_cli.runs.settings.placement import place
 from chords_cli.runs.settings.prompts import resolve_prompts
 from chords_cli.runs.settings.request import Request
-from chords_cli.runs.settings.samples import Take, takes
+from chords_cli.runs.settings.samples import PlannedSample, planned_samples
 from chords_cli.sampler.choice import resolve_plan, resolve_stop
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
@@ -70,9 +70,9 @@ class Settings:
     timeout: float
 
     @property
-    def takes(self) -> tuple[Take, ...]:
+    def samples(self) -> tuple[PlannedSample, ...]:
         """What the run makes, in order."""
-        return takes(self.prompts, self.num, self.seed)
+        return planned_samples(self.prompts, self.num, self.seed)
 
     @property
     def decoders(self) -> frozenset[int]:
@@ -270,7 +270,7 @@ def _dtype(name: str) -> str:
 
 
 def _num(num: int | None, prompts: int) -> int:
-    """How many takes of each prompt."""
+    """How many samples of each prompt."""
     num = 1 if num is None else _at_least_one("num", num)
     if num > 1 and num * prompts > MOST_TAKES:
         each = f" for each of {prompts} prompts" if prompts > 1 else ""

@@ -1,6 +1,6 @@
-"""Takes: one prompt with one seed is one take, and every take has file names of its own.
+"""Samples: one prompt with one seed is one sample, and each has file names of its own.
 
-Take n of a prompt uses the run's seed + n, counted from 0, and every prompt begins at the run's
+Sample n of a prompt uses the run's seed + n, counted from 0, and every prompt begins at the run's
 seed again: the same prompt gives the same pictures wherever it stands in a list.
 """
 
@@ -13,7 +13,7 @@ _LONGEST_SLUG = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
+class PlannedSample:
     """One picture or video to make; `number` counts from 1 through the whole run."""
 
     number: int
@@ -31,10 +31,10 @@ class Take:
         return f"{self.stem}{output}.{ending}"
 
 
-def takes(prompts: Sequence[str], num: int, seed: int) -> tuple[Take, ...]:
-    """`num` takes of each prompt, prompt after prompt."""
+def planned_samples(prompts: Sequence[str], num: int, seed: int) -> tuple[PlannedSample, ...]:
+    """`num` samples of each prompt, prompt after prompt."""
     seeded = ((prompt, seed + n) for prompt in prompts for n in range(num))
-    return tuple(Take(number, *pair) for number, pair in enumerate(seeded, 1))
+    return tuple(PlannedSample(number, *pair) for number, pair in enumerate(seeded, 1))
 
 
 def slug(prompt: str) -> str:

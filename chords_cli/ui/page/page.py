@@ -22,7 +22,7 @@ def render(record: Mapping[str, Any], assets: Mapping[str, bytes]) -> str:
 
     Args:
         record: The document of `compare.json`.
-        assets: What it shows, by file name; `difference <take> <arm>` for difference maps.
+        assets: What it shows, by file name; `difference <sample> <arm>` for difference maps.
     """
     environment = Environment(
         loader=PackageLoader("chords_cli.ui.page"),
@@ -40,11 +40,11 @@ def render(record: Mapping[str, Any], assets: Mapping[str, bytes]) -> str:
         "percent": _percent,
         "peak": _peak,
     }
-    shown = {result["picture"] for take in record["takes"] for result in take["results"]}
+    shown = {result["picture"] for sample in record["takes"] for result in sample["results"]}
     arms = record["arms"]
     return environment.get_template("compare.html").render(
         record=record,
-        takes=[take for take in record["takes"] if take["results"][0]["picture"] in assets],
+        samples=[sample for sample in record["takes"] if sample["results"][0]["picture"] in assets],
         left_out=len([name for name in shown if name not in assets]) // len(arms),
         asset=lambda name: _data_uri(name, assets[name]),
         lanes=[swimlanes(arm, arms) for arm in arms],

@@ -28,8 +28,8 @@ def results_table(record: Record) -> Table:
 
 def explanations(record: Record) -> RenderableType:
     """How to read the table."""
-    takes = len(record["takes"])
-    several = f"means over {takes} results with the worst below, " if takes > 1 else ""
+    samples = len(record["takes"])
+    several = f"means over {samples} results with the worst below, " if samples > 1 else ""
     spread = f"medians of {record['repeat']} runs, " if record["repeat"] > 1 else ""
     first = (
         f"{several}{spread}compared with {record['reference']}; speed-up is of sampling, "

@@ -8,14 +8,14 @@ from chords_cli.engine.pool import Sampled, SampledOutput
 from chords_cli.errors import UsageError
 from chords_cli.events import OutputSaved
 from chords_cli.media.metadata import read_metadata
-from chords_cli.runs.generate.record import run_record, take_entry, write_record
+from chords_cli.runs.generate.record import run_record, sample_entry, write_record
 from chords_cli.runs.generate.resume import look_back
 from chords_cli.runs.outputs.saving import OutputSaver, planned_names
 from chords_cli.runs.settings.from_metadata import read_recipe
 
 
 def outputs(settings):
-    """The outputs of a take as the engine would hand them out, all decoded."""
+    """The outputs of a sample as the engine would hand them out, all decoded."""
     return [
         SampledOutput(
             index=hit.index,
@@ -31,17 +31,17 @@ def outputs(settings):
     ]
 
 
-def save(settings, take, order=None):
-    """Saves a take's outputs, in another order than theirs if so wanted; returns its entry."""
+def save(settings, sample, order=None):
+    """Saves a sample's outputs, in another order than theirs if so wanted; returns its entry."""
     settings.output.mkdir(exist_ok=True)
     events, made = [], outputs(settings)
-    saver = OutputSaver(settings, take, events.append, replace=False)
+    saver = OutputSaver(settings, sample, events.append, replace=False)
     chosen = next(
         o.index for o in made if settings.stop.accepts(o.index, o.residual, made[-1].index)
     )
     wanted = made if settings.all_cores else [made[chosen]]
     for output in order(wanted) if order else wanted:
-        saver.take(output)
+        saver.save(output)
     assert all(isinstance(event, OutputSaved) for event in events)
     sampled = Sampled(
         outputs=tuple(made),
@@ -51,12 +51,12 @@ def save(settings, take, order=None):
         decode_seconds=0.3,
         peak_memory=((None, 1),) * settings.plan.cores,
     )
-    return take_entry(take, sampled, saver.files, 0.6)
+    return sample_entry(sample, sampled, saver.files, 0.6)
 
 
 def finish(settings, number, record=True):
-    """Does the first `number` takes of a run."""
-    entries = [save(settings, take) for take in settings.takes[:number]]
+    """Does the first `number` samples of a run."""
+    entries = [save(settings, sample) for sample in settings.samples[:number]]
     if record:
         write_record(settings.output / "run.json", run_record(settings, entries))
 
@@ -73,7 +73,7 @@ def names(folder):
 
 def test_the_result_alone_is_written_under_the_takes_name(resolved):
     settings = resolved()
-    entry = save(settings, settings.takes[0])
+    entry = save(settings, settings.samples[0])
     assert names(settings.output) == ["0001-a-cat-s42.png"]
     assert entry["output"] == "0001-a-cat-s42.png"
     assert [output["path"] for output in entry["outputs"]] == [None, "0001-a-cat-s42.png"]
@@ -81,17 +81,17 @@ def test_the_result_alone_is_written_under_the_takes_name(resolved):
 
 def test_every_output_is_kept_beside_the_result_with_its_latent(resolved):
     settings = resolved(cores=2, all_cores=True, save_latents=True)
-    save(settings, settings.takes[0])
+    save(settings, settings.samples[0])
     expected = ["0001-a-cat-s42", "0001-a-cat-s42-output0-core1", "0001-a-cat-s42-output2-core0"]
     found = sorted(path.stem for path in settings.output.glob("*.png"))
     assert found == expected
     assert sorted(path.stem for path in settings.output.glob("*.safetensors")) == expected
-    assert sorted(planned_names(settings, settings.takes[0])) == names(settings.output)
+    assert sorted(planned_names(settings, settings.samples[0])) == names(settings.output)
 
 
 def test_a_residual_rule_names_the_result_whatever_order_decoding_ends_in(resolved):
     settings = resolved(cores=3, all_cores=True, stop_residual=0.3)
-    entry = save(settings, settings.takes[0], order=reversed)
+    entry = save(settings, settings.samples[0], order=reversed)
     picture = settings.output / entry["output"]
     assert entry["output"] == "0001-a-cat-s42.png"
     assert read_metadata(picture)["output"] == {
@@ -100,19 +100,19 @@ def test_a_residual_rule_names_the_result_whatever_order_decoding_ends_in(resolv
         "round": entry["rounds"],
         "residual": 0.25,
     }
-    assert set(names(settings.output)) < set(planned_names(settings, settings.takes[0]))
+    assert set(names(settings.output)) < set(planned_names(settings, settings.samples[0]))
 
 
 def test_no_metadata_leaves_no_text_in_picture_and_latent(resolved):
     settings = resolved(metadata=False, save_latents=True)
-    save(settings, settings.takes[0])
+    save(settings, settings.samples[0])
     for path in settings.output.iterdir():
         assert b"cat" not in path.read_bytes()
 
 
 def test_a_picture_carries_no_path_of_this_machine(resolved, tmp_path):
     settings = resolved(save_latents=True)
-    save(settings, settings.takes[0])
+    save(settings, settings.samples[0])
     for path in settings.output.iterdir():
         assert str(tmp_path).encode() not in path.read_bytes()
 
@@ -248,7 +248,7 @@ def test_a_second_run_with_overwrite_begins_anew(resolved):
 
 def test_the_record_says_what_was_run_and_what_came_out(resolved):
     settings = resolved(prompts=("a cat",))
-    entry = save(settings, settings.takes[0])
+    entry = save(settings, settings.samples[0])
     record = run_record(settings, [entry], components=[["vae"]], seconds={"total": 1.0})
     assert json.loads(json.dumps(record)) == record
     assert record["plan"] == {
@@ -287,6 +287,6 @@ def test_the_record_says_what_was_run_and_what_came_out(resolved):
 
 def test_a_recipe_is_read_back_from_a_saved_picture(resolved):
     settings = resolved()
-    entry = save(settings, settings.takes[0])
+    entry = save(settings, settings.samples[0])
     recipe = read_recipe(settings.output / entry["output"])
     assert (recipe.prompt, recipe.seed, recipe.rounds) == ("a cat", 42, 15)

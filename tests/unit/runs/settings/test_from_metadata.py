@@ -26,7 +26,7 @@ def picture(resolved, preset_file, model, tmp_path, monkeypatch):
 
     def write(index=1, change=None, **options):
         settings = resolved(**options)
-        made = document(settings, settings.takes[0], {"index": index, "core": 3})
+        made = document(settings, settings.samples[0], {"index": index, "core": 3})
         (change or (lambda _: None))(made)
         path = tmp_path / "picture.png"
         path.write_bytes(png_bytes(FRAME, file_texts(made)))
@@ -59,7 +59,7 @@ def refusal(path, **options):
 def test_a_picture_is_made_again_with_the_same_settings(picture, resolved, options):
     before, after = resolved(**options), again(picture(**options))
     assert pixels(after) == pixels(before)
-    assert (after.takes[0].prompt, after.seed, after.num) == (before.prompts[0], before.seed, 1)
+    assert (after.samples[0].prompt, after.seed, after.num) == (before.prompts[0], before.seed, 1)
 
 
 def test_the_output_that_the_picture_shows_is_the_one_made_again(picture):
@@ -213,7 +213,7 @@ def test_a_folder_is_met_with_the_first_picture_in_it(tmp_path):
 
 def test_a_document_is_plain_json(resolved):
     settings = resolved(cores=2)
-    made = document(settings, settings.takes[0], {"index": 1})
+    made = document(settings, settings.samples[0], {"index": 1})
     assert json.loads(json.dumps(made)) == made
 
 

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chords_cli.runs.settings.samples import Take, slug, takes
+from chords_cli.runs.settings.samples import PlannedSample, planned_samples, slug
 
 
 def test_take_n_of_every_prompt_uses_the_runs_seed_plus_n():
-    made = takes(["cat", "dog"], num=2, seed=42)
+    made = planned_samples(["cat", "dog"], num=2, seed=42)
     assert [(t.number, t.prompt, t.seed) for t in made] == [
         (1, "cat", 42),
         (2, "cat", 43),
@@ -44,6 +44,6 @@ def test_slug_of_any_text_is_safe_in_a_file_name(prompt):
 
 
 def test_names_carry_number_prompt_and_seed_and_for_others_output_and_core():
-    take = Take(7, "a cat", 42)
-    assert take.name("png") == "0007-a-cat-s42.png"
-    assert take.name("png", 2, 1) == "0007-a-cat-s42-output2-core1.png"
+    sample = PlannedSample(7, "a cat", 42)
+    assert sample.name("png") == "0007-a-cat-s42.png"
+    assert sample.name("png", 2, 1) == "0007-a-cat-s42-output2-core1.png"
