@@ -6,7 +6,7 @@ clock, comparable between the processes of one host.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from chords_cli.sampler.plan import Plan
@@ -18,6 +18,10 @@ class Event:
     """Anything that happens; `at` says when."""
 
     at: float = field(default_factory=time.monotonic)
+
+
+Listener = Callable[[Event], None]
+"""Whoever wants to know what happens; called once per event, in order."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

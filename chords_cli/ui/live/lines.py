@@ -1,6 +1,5 @@
 """Events as plain lines, for logs, pipes and whoever has no terminal."""
 
-from collections.abc import Callable
 from functools import singledispatch
 
 from chords_cli import events
@@ -18,7 +17,7 @@ Details = (
 """Events that are worth a line to those who asked for more."""
 
 
-def plain_lines(console: Console) -> Callable[[events.Event], None]:
+def plain_lines(console: Console) -> events.Listener:
     """A listener that says each event that matters in one line on stderr."""
     progress = Progress()
 

@@ -15,14 +15,12 @@ from chords_cli.ui.live.lines import Details, describe, plain_lines
 from chords_cli.ui.live.panel import draw
 from chords_cli.ui.live.progress import Progress
 
-Listener = Callable[[events.Event], None]
-
 _ECHO = "^C"
 """What a terminal writes behind the panel's last line; it must not begin another one."""
 
 
 @contextmanager
-def watching(console: Console) -> Iterator[Listener]:
+def watching(console: Console) -> Iterator[events.Listener]:
     """A listener for a run's events that fits `console`: the panel, plain lines, or nothing."""
     if not console.talks:
         yield lambda event: None
