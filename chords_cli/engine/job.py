@@ -14,13 +14,26 @@ from chords_cli.sampler.stop import StopRule
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SampledOutput:
-    """One output of a job. `seconds` count from the job's start; `frames` is None undecoded."""
+    """One output of a job.
+
+    Attributes:
+        index: 0 for the preview, then 1, 2, ... in order of arrival.
+        core: The core that made it.
+        round: How many rounds were over.
+        residual: The distance to the output before it; None without one of an earlier round.
+        seconds: Counted from the job's start.
+        chosen: Whether it is the result: the stop rule chose it.
+        latent: Its latent.
+        frames: Its picture or video; None before it is decoded, and afterwards not kept.
+        decode_seconds: None before it is decoded.
+    """
 
     index: int
     core: int
     round: int
     residual: float | None
     seconds: float
+    chosen: bool
     latent: Latent
     frames: np.ndarray | None = None
     decode_seconds: float | None = None
@@ -42,8 +55,8 @@ class Sampled:
     peak_memory: tuple[tuple[int | None, int], ...]
 
 
-class Run:
-    """What has come of a job so far; says to the workers what follows from it."""
+class Session:
+    """Collects a job's outputs and tells the workers when to decode, stop and finish."""
 
     def __init__(
         self,
@@ -105,14 +118,18 @@ class Run:
 
     def _land(self, landed: Landed) -> None:
         """Takes the next output in order."""
+        distance, last = self._residual(landed), self._job.plan.hits[-1].index
         output = SampledOutput(
             index=landed.index,
             core=landed.core,
             round=landed.round,
-            residual=self._residual(landed),
+            residual=distance,
             seconds=landed.at - self._began,
+            chosen=self._chosen is None and self._stop.accepts(landed.index, distance, last),
             latent=landed.latent,
         )
+        if output.chosen:
+            self._chosen = output.index
         self._outputs.append(output)
         self._tell(
             OutputLanded(
@@ -123,24 +140,17 @@ class Run:
                 seconds=output.seconds,
             )
         )
-        self._decide(output)
+        if self._keep or output.chosen:
+            self._decoding.add(output.index)
+            self._send(output.core, Decode(self._job.number, output.index))
+        if not self._wants_more:
+            self._say_to_all(Stop(self._job.number))
 
     def _residual(self, landed: Landed) -> float | None:
         """The distance to the output before; none to one of the same round, which tells nothing."""
         if not self._outputs or self._outputs[-1].round == landed.round:
             return None
         return residual(self._outputs[-1].latent, landed.latent)
-
-    def _decide(self, output: SampledOutput) -> None:
-        last = self._job.plan.hits[-1].index
-        accepted = self._stop.accepts(output.index, output.residual, last)
-        if self._chosen is None and accepted:
-            self._chosen = output.index
-        if self._keep or self._chosen == output.index:
-            self._decoding.add(output.index)
-            self._send(output.core, Decode(self._job.number, output.index))
-        if not self._wants_more:
-            self._say_to_all(Stop(self._job.number))
 
     def _take_frames(self, decoded: Decoded) -> None:
         output = replace(

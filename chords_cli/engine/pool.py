@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from chords_cli.engine.job import Run, Sampled, SampledOutput
+from chords_cli.engine.job import Sampled, SampledOutput, Session
 from chords_cli.engine.messages import Job
 from chords_cli.engine.processes import Workers, threads_each
 from chords_cli.engine.start import StartMethod
@@ -124,7 +124,7 @@ class Pool:
         if stop.fixed is not None and not keep:
             plan = plan.until(stop.fixed)
         job = self._job(plan, call, seed, anew=anew)
-        run = Run(
+        session = Session(
             job,
             stop,
             keep=keep,
@@ -135,10 +135,10 @@ class Pool:
         for core in range(plan.cores):
             self._workers.send(core, job)
         for message in self._messages():
-            run.hear(message)
-            if run.over:
+            session.hear(message)
+            if session.over:
                 break
-        return run.result()
+        return session.result()
 
     def _job(self, plan: Plan, call: dict[str, Any], seed: int, *, anew: bool) -> Job:
         assert plan.cores <= len(self._workers), "a plan has a process for every core"

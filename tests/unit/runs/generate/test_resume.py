@@ -16,13 +16,17 @@ from chords_cli.runs.settings.from_metadata import read_recipe
 
 def outputs(settings):
     """The outputs of a sample as the engine would hand them out, all decoded."""
+    residuals = [None if hit.index == 0 else 1 / 2**hit.index for hit in settings.plan.hits]
+    last = len(residuals) - 1
+    chosen = next(i for i, r in enumerate(residuals) if settings.stop.accepts(i, r, last))
     return [
         SampledOutput(
             index=hit.index,
             core=hit.core,
             round=hit.round,
-            residual=None if hit.index == 0 else 1 / 2**hit.index,
+            residual=residuals[hit.index],
             seconds=hit.round / 10,
+            chosen=hit.index == chosen,
             latent=Latent("float32", (1,), b"\0" * 4),
             frames=np.full((1, 64, 96, 3), hit.index, np.uint8),
             decode_seconds=0.1,
@@ -36,9 +40,7 @@ def save(settings, sample, order=None):
     settings.output.mkdir(exist_ok=True)
     events, made = [], outputs(settings)
     saver = OutputSaver(settings, sample, events.append, replace=False)
-    chosen = next(
-        o.index for o in made if settings.stop.accepts(o.index, o.residual, made[-1].index)
-    )
+    chosen = next(output.index for output in made if output.chosen)
     wanted = made if settings.all_cores else [made[chosen]]
     for output in order(wanted) if order else wanted:
         saver.save(output)
