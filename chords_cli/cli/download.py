@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chords_cli.cli.options import accepts
-from chords_cli.cli.secrets import hide_argument
 from chords_cli.errors import UsageError
 from chords_cli.ui.console import Console
 
@@ -15,12 +14,10 @@ if TYPE_CHECKING:
 
 
 @accepts(
-    *("models", "all", "revision", "token", "cache_dir", "force", "max_workers"),
+    *("models", "all", "revision", "cache_dir", "force", "max_workers"),
     *("dry_run", "json", "quiet"),
 )
-def download(
-    models: list[str] | None, token: str | None, json: bool, quiet: bool, **options: Any
-) -> None:
+def download(models: list[str] | None, json: bool, quiet: bool, **options: Any) -> None:
     """Fetch what a model needs, no more, into the Hugging Face cache; resumes where it was cut.
 
     [bold]Examples[/bold]
@@ -31,13 +28,11 @@ def download(
 
     chords download wan2-1 black-forest-labs/FLUX.1-schnell
     """
-    if token:
-        hide_argument(token)
     console = Console("json" if json else "quiet" if quiet else "human")
     if not models and not options["all"]:
-        _list(console, token, options["cache_dir"])
+        _list(console, options["cache_dir"])
     else:
-        request = _request(models or [], token, options)
+        request = _request(models or [], options)
         if options["dry_run"]:
             _show_dry_run(console, request)
         else:
@@ -66,7 +61,7 @@ def fetch_missing(console: Console, presets: Iterable["Preset"]) -> None:
             fetch(DownloadRequest(targets=tuple(missing.values())), listener)
 
 
-def _request(models: list[str], token: str | None, options: dict[str, Any]) -> "DownloadRequest":
+def _request(models: list[str], options: dict[str, Any]) -> "DownloadRequest":
     from chords_cli.runs.download.run import DownloadRequest
     from chords_cli.runs.download.targets import every_target, find_targets
 
@@ -78,18 +73,17 @@ def _request(models: list[str], token: str | None, options: dict[str, Any]) -> "
     revision = options["revision"]
     return DownloadRequest(
         targets=every_target(revision) if options["all"] else find_targets(models, revision),
-        token=token,
         cache=options["cache_dir"],
         force=options["force"],
         max_workers=workers,
     )
 
 
-def _list(console: Console, token: str | None, cache: Path | None) -> None:
+def _list(console: Console, cache: Path | None) -> None:
     from chords_cli.runs.download.catalogue import catalogue
     from chords_cli.ui.views.download import models_table
 
-    rows = catalogue(token, cache)
+    rows = catalogue(cache)
     if console.mode == "json":
         console.document(rows)
     elif console.mode == "quiet":

@@ -231,9 +231,6 @@ OPTIONS: Mapping[str, Any] = {
     ),
     "all": _option(bool, "--all", SOURCE, "Every preset that is a repository of the hub."),
     "revision": _option(str, "--revision", SOURCE, "A branch, tag or commit."),
-    "token": _option(
-        str, "--token", SOURCE, "For gated models; better: `hf auth login` or HF_TOKEN."
-    ),
     "cache_dir": _option(
         Path, "--cache-dir", SOURCE, "Another cache than that of HF_HUB_CACHE or HF_HOME."
     ),

@@ -61,23 +61,22 @@ class Listing:
 
 
 class Hub:
-    """A conversation with the hub.
+    """A conversation with the hub; sends the token of HF_TOKEN or `hf auth login`, if any.
 
     Args:
-        token: To be sent; None takes HF_TOKEN or what `hf auth login` left.
         cache: Where files go; None for the ordinary cache.
 
     Raises:
         UsageError: The token or HF_ENDPOINT is unusable.
     """
 
-    def __init__(self, token: str | None = None, cache: Path | None = None) -> None:
+    def __init__(self, cache: Path | None = None) -> None:
         logging.set_verbosity(logging.CRITICAL)
         disable_progress_bars()
         self.cache = cache_folder(cache)
         self.offline = constants.HF_HUB_OFFLINE
         self.endpoint = _endpoint(constants.ENDPOINT)
-        self._token = _checked(token or get_token_to_send(None))
+        self._token = _checked(get_token_to_send(None))
 
     def listing(self, repo: str, revision: str | None) -> Listing:
         """All files of a repository with sizes and hashes.

@@ -1,13 +1,11 @@
 """`chords download` as far as no hub is needed: what can be typed, and what is refused."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 OPTIONS = {
-    *("--all", "--revision", "--token", "--cache-dir", "--force", "--max-workers"),
+    *("--all", "--revision", "--cache-dir", "--force", "--max-workers"),
     *("--dry-run", "--json", "--quiet", "-q", "--help", "-h"),
 }
 
@@ -27,6 +25,13 @@ def test_help_has_every_option_and_no_other(chords, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     lines = [line for line in chords("download", "--help").out.splitlines() if line[:3] == "│ -"]
     assert {word for line in lines for word in line.split() if word[0] == "-"} == OPTIONS
+
+
+def test_a_token_is_no_argument_for_the_whole_machine_to_see(chords):
+    answer = chords("download", "flux", "--token", "hf_secret")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("error: No such option: --token")
+    assert "hf_secret" not in answer.err
 
 
 @pytest.mark.parametrize(
@@ -77,19 +82,3 @@ def test_verify_needs_a_name(chords):
         2,
         "error: --verify needs the name of a preset\nhint: try chords presets flux --verify\n",
     )
-
-
-def test_a_secret_argument_disappears_from_the_process_list():
-    program = (
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from chords_cli.cli.secrets import hide_argument\n"
-        "hide_argument('hf_secret')\n"
-        "print(Path('/proc/self/cmdline').read_text(), sys.argv[1:])"
-    )
-    line = [sys.executable, "-c", program, "--token=hf_secret", "hf_secret", "after"]
-    out = subprocess.run(line, capture_output=True, text=True, check=True).stdout
-    seen, kept = out.rsplit(" [", 1)
-    assert "hf_secret" not in seen.split("\n", 5)[-1]
-    assert "--token=*********\0*********\0after" in seen
-    assert kept == "'--token=hf_secret', 'hf_secret', 'after']\n"

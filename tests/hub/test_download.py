@@ -39,7 +39,7 @@ def test_a_second_download_fetches_nothing(place):
 
 
 def test_a_repository_needs_no_preset_and_quiet_prints_the_paths_alone(place):
-    done = place.chords("download", WAN, FLUX, "--quiet", "--token", TOKEN)
+    done = place.chords("download", WAN, FLUX, "--quiet", HF_TOKEN=TOKEN)
     assert done.stdout == f"{place.snapshot(WAN)}\n{place.snapshot(FLUX)}\n"
     assert done.stderr == ""
     assert place.same(WAN, WAN_NEEDS)

@@ -15,7 +15,7 @@ from chords_cli.runs.download.parallel import run_in_parallel
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
-def catalogue(token: str | None = None, cache: Path | None = None) -> list[dict[str, Any]]:
+def catalogue(cache: Path | None = None) -> list[dict[str, Any]]:
     """A row per preset that is a repository of the hub.
 
     Sizes come from the disk or else from the hub; where that does not answer they are estimated
@@ -23,7 +23,7 @@ def catalogue(token: str | None = None, cache: Path | None = None) -> list[dict[
     a row with its `error` and nothing else.
     """
     rows = [row for file in available_presets() if (row := _row(file, cache))]
-    hub = Hub(token, cache)
+    hub = Hub(cache)
     open_questions = [row for row in rows if not row.get("exact", True)]
     if not hub.offline and open_questions:
         tasks = [partial(_ask_size, hub, row) for row in open_questions]

@@ -32,14 +32,12 @@ class DownloadRequest:
 
     Attributes:
         targets: The models.
-        token: For gated and private ones; None takes the one that is logged in.
         cache: Where to; None for the ordinary cache.
         force: Whether files that are there are fetched again.
         max_workers: How many files at once.
     """
 
     targets: Sequence[Target]
-    token: str | None = None
     cache: Path | None = None
     force: bool = False
     max_workers: int = 8
@@ -82,7 +80,7 @@ def plan_download(request: DownloadRequest) -> dict[str, Any]:
     Raises:
         ChordsError: The hub cannot be reached, or refuses.
     """
-    hub = Hub(request.token, request.cache)
+    hub = Hub(request.cache)
     orders = [_order(hub, target, request.force) for target in request.targets]
     return _document(hub, orders, seconds=None)
 
@@ -95,7 +93,7 @@ def download(request: DownloadRequest, listener: Listener) -> dict[str, Any]:
             not come. What has arrived stays, and the next call goes on from there.
     """
     began = time.monotonic()
-    hub = Hub(request.token, request.cache)
+    hub = Hub(request.cache)
     orders = [_order(hub, target, request.force) for target in request.targets]
     _check_disk(hub, orders)
     for order in orders:

@@ -54,7 +54,7 @@ class SlowHub:
 
 def test_files_on_their_way_are_not_heard_of_after_another_failed(tmp_path, monkeypatch):
     hub, heard = SlowHub(tmp_path), []
-    monkeypatch.setattr(downloads, "Hub", lambda token, cache: hub)
+    monkeypatch.setattr(downloads, "Hub", lambda cache: hub)
     with pytest.raises(ChordsError, match="came wrong"):
         downloads.download(DownloadRequest(targets=[Target("m", "a/m")]), heard.append)
     told = list(heard)
