@@ -16,6 +16,7 @@ from diffusers import DiffusionPipeline
 
 from chords_cli.pipelines.load.loading import load_pipeline
 from chords_cli.pipelines.load.spec import ModelSpec
+from chords_cli.presets.call import with_guidance
 from chords_cli.presets.files import find_preset
 from chords_cli.presets.schema import Preset
 
@@ -84,9 +85,9 @@ def asked(name: str, count: int, seed: int) -> list[Asked]:
 
 def call(preset: Preset, prompts: list[str], guidance: float) -> dict[str, Any]:
     """The pipeline's arguments for several prompts at a guidance."""
-    key = "true_cfg_scale" if "true_cfg_scale" in preset.call else "guidance_scale"
     negative = [str(preset.call.get("negative_prompt") or "")] * len(prompts)
-    return preset.call | {key: guidance, "prompt": prompts, "negative_prompt": negative}
+    guided = with_guidance(preset.call, guidance)
+    return guided | {"prompt": prompts, "negative_prompt": negative}
 
 
 def _pictures(count: int) -> list[tuple[str, Any]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chords_cli.errors import UsageError
+from chords_cli.presets.call import guidance_of
 
 KEY = "chords"
 
@@ -125,7 +126,7 @@ def _parameters(document: Mapping[str, Any]) -> str:
     settings = {
         "Steps": document["steps"],
         "Sampler": document["algo"],
-        "CFG scale": call.get("true_cfg_scale", call.get("guidance_scale")),
+        "CFG scale": guidance_of(call),
         "Seed": document["seed"],
         "Size": f"{call['width']}x{call['height']}" if {"width", "height"} <= set(call) else None,
         "Frames": call.get("num_frames"),

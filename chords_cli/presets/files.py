@@ -12,8 +12,9 @@ import yaml
 from pydantic import ValidationError
 
 from chords_cli.errors import UsageError
+from chords_cli.presets.call import RESERVED
 from chords_cli.presets.explain import explain, shown
-from chords_cli.presets.schema import RESERVED, Preset
+from chords_cli.presets.schema import Preset
 from chords_cli.sampler.choice import PlanChoice, resolve_plan
 
 DEFAULT = {"image": "demo-image", "video": "demo-video"}

@@ -4,7 +4,6 @@ Strict and closed: nothing is coerced, and a key that is not listed here is an e
 example is what the hint of an error shows. How files are found and read is not known here.
 """
 
-import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,40 +13,17 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    GetCoreSchemaHandler,
     PlainValidator,
     Strict,
     model_validator,
 )
-from pydantic_core import core_schema
 
 from chords_cli.errors import PlanError, UsageError
+from chords_cli.presets.call import Call, scalar
 from chords_cli.sampler.choice import DefaultPlan, Starts, parse_init_t
 from chords_cli.sampler.stop import StopRule
 
 Dtype = Literal["float32", "bfloat16", "float16"]
-
-RESERVED = {"prompt", "generator", "latents", "output_type", "return_dict", "num_images_per_prompt"}
-"""Arguments of a pipeline's call that every run sets by itself."""
-
-
-def _scalar(value: Any) -> Any:
-    parts = value if isinstance(value, list) else [value]
-    if not all(isinstance(part, str | int | float | bool | None) for part in parts):
-        raise ValueError("text, a number, true, false, null or a list of these")
-    return value
-
-
-def _whole(value: Any) -> Any:
-    if value is not None and type(value) is not int:
-        raise ValueError("a whole number")
-    return value
-
-
-def _finite(value: Any) -> Any:
-    if value is not None and not (type(value) in (int, float) and math.isfinite(value)):
-        raise ValueError("a finite number")
-    return value
 
 
 def _init_t(value: Any) -> Starts:
@@ -68,33 +44,7 @@ def _text(value: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_text)]
-Scalar = Annotated[Any, PlainValidator(_scalar)]
-
-_WHOLE, _FINITE = ("width", "height", "num_frames"), ("guidance_scale", "true_cfg_scale")
-
-
-class _Arguments:
-    """Checks the arguments of a call: as numbers those that are reckoned with, others as scalars.
-
-    Each is checked by its own key, so that an error names it.
-    """
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
-        checks = dict.fromkeys(_WHOLE, _whole) | dict.fromkeys(_FINITE, _finite)
-        return core_schema.typed_dict_schema(
-            {
-                key: core_schema.typed_dict_field(
-                    core_schema.no_info_plain_validator_function(check), required=False
-                )
-                for key, check in checks.items()
-            },
-            extras_schema=core_schema.no_info_plain_validator_function(_scalar),
-            extra_behavior="allow",
-        )
-
-
+Scalar = Annotated[Any, PlainValidator(scalar)]
 Items = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 
 
@@ -249,9 +199,7 @@ class Preset(Part):
     )
     dtype: Dtype = Field(default="bfloat16", examples=["bfloat16"])
     license: License = Field(examples=["{name: MIT, gated: false}"])
-    call: Annotated[dict[str, Any], _Arguments()] = Field(
-        examples=["{num_inference_steps: 50, guidance_scale: 3.5}"]
-    )
+    call: Call = Field(examples=["{num_inference_steps: 50, guidance_scale: 3.5}"])
     scheduler: Scheduler | None = Field(default=None, examples=["{class: EulerDiscreteScheduler}"])
     components: dict[str, Component] = Field(default={}, examples=["{vae: {tiling: true}}"])
     limits: Limits = Field(default=Limits(), examples=["{size_multiple: 16}"])

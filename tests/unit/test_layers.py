@@ -32,7 +32,7 @@ FORBIDDEN = {
     "sampler/": "cli engine events hub media models pipelines presets records runs ui",
     "presets/": "torch cli engine events hub media models pipelines records runs ui",
     "hub/": "torch cli engine media models pipelines presets records runs ui",
-    "media/": "cli engine hub models pipelines presets records runs ui",
+    "media/": "cli engine hub models pipelines presets.schema presets.files records runs ui",
     "pipelines/": "cli engine hub media models presets records runs ui",
     "engine/": "cli hub media models presets records runs ui",
     "models/": "torch cli engine events records runs ui pipelines.chain pipelines.solver",

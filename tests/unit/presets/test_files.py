@@ -222,6 +222,9 @@ def test_wrong_type_is_named_with_the_value_and_what_is_allowed(refusal, old, ne
         ("guidance_scale: high", "call.guidance_scale is 'high', but must be a finite number"),
         ("guidance_scale: .inf", "call.guidance_scale is inf, but must be a finite number"),
         ("true_cfg_scale: true", "call.true_cfg_scale is true, but must be a finite number"),
+        ("guidance_scale: -1", "call.guidance_scale is -1, but must be at least 0"),
+        ("true_cfg_scale: -0.5", "call.true_cfg_scale is -0.5, but must be at least 0"),
+        ("true_cfg_scale: -.inf", "call.true_cfg_scale is -inf, but must be a finite number"),
         ("true_cfg_scale: [4]", "call.true_cfg_scale is [4], but must be a finite number"),
     ],
 )

@@ -1,0 +1,90 @@
+"""What a preset's `call` may hold, and the argument of it that is the guidance.
+
+Pipelines have two arguments for guidance. Where a call holds both, the first of `GUIDANCE` guides
+it: a model that was trained on a guidance of its own (`guidance_scale`) is guided by true
+classifier-free guidance on top of that.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import core_schema
+
+GUIDANCE = ("true_cfg_scale", "guidance_scale")
+"""The arguments that guidance can be, the one that wins first."""
+
+RESERVED = {"prompt", "generator", "latents", "output_type", "return_dict", "num_images_per_prompt"}
+"""Arguments of a pipeline's call that every run sets by itself."""
+
+SIZES = ("width", "height", "num_frames")
+
+
+def guidance_key(call: Mapping[str, Any]) -> str | None:
+    """Returns the argument of `call` that is its guidance; None without one."""
+    return next((key for key in GUIDANCE if key in call), None)
+
+
+def guidance_of(call: Mapping[str, Any]) -> float | None:
+    """Returns the guidance of `call`; None where it has none."""
+    key = guidance_key(call)
+    return None if key is None else call[key]
+
+
+def with_guidance(call: Mapping[str, Any], guidance: float) -> dict[str, Any]:
+    """Returns `call` with this guidance; as `guidance_scale` where it had none."""
+    return {**call, guidance_key(call) or GUIDANCE[-1]: guidance}
+
+
+def guides(guidance: float) -> bool:
+    """Tells whether a number can be a guidance: it is finite and 0 or more."""
+    return math.isfinite(guidance) and guidance >= 0
+
+
+def scalar(value: Any) -> Any:
+    """Accepts what a single argument may be."""
+    parts = value if isinstance(value, list) else [value]
+    if not all(isinstance(part, str | int | float | bool | None) for part in parts):
+        raise ValueError("text, a number, true, false, null or a list of these")
+    return value
+
+
+def _size(value: Any) -> Any:
+    if value is not None and type(value) is not int:
+        raise ValueError("a whole number")
+    return value
+
+
+def _guidance(value: Any) -> Any:
+    if value is None or (type(value) in (int, float) and guides(value)):
+        return value
+    negative = type(value) in (int, float) and math.isfinite(value)
+    raise ValueError("at least 0" if negative else "a finite number")
+
+
+class _Arguments:
+    """Checks sizes and guidance as numbers and all other arguments as scalars.
+
+    Each is checked by its own key, so that an error names it.
+    """
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        def checked(check: Callable[[Any], Any]) -> core_schema.CoreSchema:
+            return core_schema.no_info_plain_validator_function(check)
+
+        checks = dict.fromkeys(SIZES, _size) | dict.fromkeys(GUIDANCE, _guidance)
+        return core_schema.typed_dict_schema(
+            {
+                key: core_schema.typed_dict_field(checked(check), required=False)
+                for key, check in checks.items()
+            },
+            extras_schema=checked(scalar),
+            extra_behavior="allow",
+        )
+
+
+Call = Annotated[dict[str, Any], _Arguments()]
+"""The arguments of a pipeline's call that a preset gives."""
