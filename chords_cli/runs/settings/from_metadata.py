@@ -16,12 +16,12 @@ import chords_cli
 from chords_cli.engine.devices import devices_of
 from chords_cli.errors import UsageError
 from chords_cli.media.metadata import read_metadata
+from chords_cli.presets.call import guidance_key, guidance_of
 from chords_cli.presets.files import find_preset
 from chords_cli.presets.identity import model_identity
 from chords_cli.presets.schema import Preset, Sampling, Stop
 from chords_cli.runs.settings.request import Request
 
-_GUIDANCE = ("true_cfg_scale", "guidance_scale")
 _OPTIONS = {"num_inference_steps", "width", "height", "num_frames", "negative_prompt"}
 """The arguments of a pipeline's call that have an option of their own, besides guidance."""
 
@@ -124,7 +124,7 @@ def with_recipe(request: Request, recipe: Recipe) -> Request:
         "dtype": recipe.dtype,
         "steps": recipe.steps,
         "devices": None if request.devices else _devices(recipe.device),
-        "guidance": next((call[key] for key in _GUIDANCE if key in call), None),
+        "guidance": guidance_of(call),
         "width": call.get("width"),
         "height": call.get("height"),
         "frames": call.get("num_frames"),
@@ -195,8 +195,7 @@ def _check_unchanged(preset: Preset, recipe: Recipe) -> None:
 def _changed_arguments(now: dict[str, Any], call: Call) -> list[str]:
     """The arguments that the preset sets otherwise than then and that no option brings back."""
     then = call.model_dump(exclude_unset=True)
-    guidance = next((key for key in _GUIDANCE if key in now), None)
-    by_option = {key for key in (*_OPTIONS, guidance) if key in then}
+    by_option = {key for key in (*_OPTIONS, guidance_key(now)) if key in then}
     keys = sorted({*now, *(key for key in then if key not in _OPTIONS)} - by_option)
     return [key for key in keys if key not in then or now.get(key) != then[key]]
 

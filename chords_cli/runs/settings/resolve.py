@@ -15,6 +15,7 @@ from chords_cli.engine.start import preload, requested_method
 from chords_cli.errors import UsageError
 from chords_cli.models.fit import check_model
 from chords_cli.models.loras import check_loras
+from chords_cli.presets.call import guidance_key, guidance_of, guides, with_guidance
 from chords_cli.presets.files import DEFAULT, available_presets, find_preset, load_preset
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.settings.from_metadata import read_recipe, with_recipe, with_sampling
@@ -212,10 +213,16 @@ def _call(request: Request, preset: Preset) -> dict[str, Any]:
         "width": request.width,
         "height": request.height,
         "num_frames": request.frames,
-        _guidance_key(request, preset): request.guidance,
         "negative_prompt": request.negative_prompt,
     }
     call = preset.call | {key: value for key, value in said.items() if value is not None}
+    if request.guidance is not None:
+        if guidance_key(preset.call) is None:
+            raise UsageError(
+                f"guidance is {request.guidance:g}, but {preset.name} takes none",
+                "leave out --guidance",
+            )
+        call = with_guidance(call, request.guidance)
     if preset.kind == "video":
         _check_even(call)
     _check_negative_prompt(request, preset, call)
@@ -232,23 +239,10 @@ def _check_even(call: dict[str, Any]) -> None:
             )
 
 
-def _guidance_key(request: Request, preset: Preset) -> str:
-    """The argument that `--guidance` sets: true guidance where the preset uses it."""
-    for key in ("true_cfg_scale", "guidance_scale"):
-        if key in preset.call:
-            return key
-    if request.guidance is not None:
-        raise UsageError(
-            f"guidance is {request.guidance:g}, but {preset.name} takes none",
-            "leave out --guidance",
-        )
-    return "guidance_scale"
-
-
 def _check_negative_prompt(request: Request, preset: Preset, call: dict[str, Any]) -> None:
     """Refuses a guidance that is no number and a negative prompt that would do nothing."""
-    guidance = call.get(_guidance_key(request, preset))
-    if guidance is not None and (not math.isfinite(guidance) or guidance < 0):
+    guidance = guidance_of(call)
+    if guidance is not None and not guides(guidance):
         raise UsageError(
             f"guidance is {guidance:g}, but must be finite and 0 or more", "try --guidance 3.5"
         )
