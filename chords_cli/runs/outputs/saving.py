@@ -1,10 +1,9 @@
-"""Writes the outputs of a sample as files, as soon as they are decoded, in order of their index."""
+"""Writes the outputs of a sample as files, as soon as they are decoded."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chords_cli.events import Event, OutputSaved
+from chords_cli.events import Listener, OutputSaved
 from chords_cli.media.files import write_file
 from chords_cli.runs.outputs.files import LATENT, endings, file_bytes
 from chords_cli.runs.outputs.recipe import document
@@ -31,35 +30,24 @@ class Saved:
 
 
 class OutputSaver:
-    """Takes the decoded outputs of one sample and gives every one its files.
+    """Gives every decoded output of one sample its files.
 
-    The result, which the stop rule chooses, gets the sample's own name, and the others, which
-    `--all-cores` keeps, stand beside it. Which one is the result is known only in the order of
-    the outputs, so one that is decoded early waits for those before it.
+    The result gets the sample's own name; the others, which `--all-cores` keeps, stand beside it.
+
+    Attributes:
+        files: What was written, by the index of the output.
     """
 
     def __init__(
-        self, settings: Settings, sample: PlannedSample, tell: Callable[[Event], None], *, replace: bool
+        self, settings: Settings, sample: PlannedSample, tell: Listener, *, replace: bool
     ) -> None:
         self._settings, self._sample, self._tell, self._replace = settings, sample, tell, replace
-        self._waiting: dict[int, SampledOutput] = {}
-        self._chosen: int | None = None
         self.files: dict[int, Saved] = {}
 
     def save(self, output: "SampledOutput") -> None:
-        """Writes `output`, and those that waited for it."""
-        self._waiting[output.index] = output
-        if not self._settings.all_cores:
-            self._chosen = output.index
-            self._save(self._waiting.pop(output.index))
-        while (index := len(self.files)) in self._waiting:
-            self._save(self._waiting.pop(index))
-
-    def _save(self, output: "SampledOutput") -> None:
-        settings, last = self._settings, self._settings.plan.hits[-1].index
-        if self._chosen is None and settings.stop.accepts(output.index, output.residual, last):
-            self._chosen = output.index
-        which = () if self._chosen == output.index else (output.index, output.core)
+        """Writes the files of `output`."""
+        settings = self._settings
+        which = () if output.chosen else (output.index, output.core)
         names = {ending: self._sample.name(ending, *which) for ending in endings(settings)}
         made = document(settings, self._sample, output_document(output))
         for ending, name in reversed(names.items()):  # the result is there when all is there
