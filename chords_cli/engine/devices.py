@@ -13,9 +13,7 @@ from pathlib import Path
 
 from chords_cli.engine.start import ask
 from chords_cli.errors import UsageError
-
-KINDS = ("cuda", "xpu", "mps")
-"""Accelerators that a core can run on: NVIDIA's and AMD's, Intel's, Apple's."""
+from chords_cli.pipelines.load.spec import ACCELERATORS, STREAMING
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +68,7 @@ def find_devices() -> list[str]:
         return []
     current = torch.accelerator.current_accelerator()
     kind = current.type if current else ""
-    if kind not in KINDS:
+    if kind not in ACCELERATORS:
         return []
     if kind == "mps":
         return ["mps"]
@@ -105,12 +103,12 @@ def _host_memory() -> Memory:
 
 
 def _checked(device: str) -> str:
-    name = f"{device}:0" if device in ("cuda", "xpu") else device
+    name = f"{device}:0" if device in STREAMING else device
     name = "mps" if name == "mps:0" else name
     if name == "cpu":
         return name
     kind = name.partition(":")[0]
-    if kind not in KINDS or not re.fullmatch(r"(cuda|xpu):\d+|mps(:\d+)?", name):
+    if kind not in ACCELERATORS or not re.fullmatch(r"(cuda|xpu):\d+|mps(:\d+)?", name):
         raise UsageError(
             f"device {device!r} is not known",
             "write --devices cpu or --devices cuda:0,cuda:1; xpu:0 and mps are known too",

@@ -12,7 +12,7 @@ from typing import Any
 from chords_cli.engine.job import Sampled, SampledOutput, Session
 from chords_cli.engine.messages import Job
 from chords_cli.engine.processes import Workers, threads_each
-from chords_cli.engine.start import StartMethod
+from chords_cli.engine.start import DEFAULT_TIMEOUT, StartMethod
 from chords_cli.events import CoreReady, Event, ProcessesStarted
 from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler.plan import Plan
@@ -43,7 +43,7 @@ class PoolSettings:
     model: ModelSpec
     devices: tuple[str, ...]
     decoders: frozenset[int]
-    timeout: float = 600.0
+    timeout: float = DEFAULT_TIMEOUT
 
 
 class Pool:

@@ -41,8 +41,11 @@ Context = ForkServerContext | SpawnContext
 
 _METHODS = ("fork", "spawn")
 
-_ANSWER_SECONDS = 600.0
-"""After which a process that was asked something counts as hung; imports take a few seconds."""
+DEFAULT_TIMEOUT = 600.0
+"""Seconds that a process waits for another one's answer before it gives up, if nobody says more.
+
+Loading a large model takes minutes on some devices.
+"""
 
 _JOIN_SECONDS = 5.0
 
@@ -144,7 +147,7 @@ def ask(question: Callable[[], Any]) -> Any:
         with starting(interruptible=bool(_server)):
             process.start()
         writer.close()
-        if not reader.poll(_ANSWER_SECONDS):
+        if not reader.poll(DEFAULT_TIMEOUT):
             raise EOFError
         answer = reader.recv()
     except (EOFError, OSError) as error:

@@ -22,13 +22,12 @@ from chords_cli.models.diffusers_source import (
     read_scheduler,
 )
 from chords_cli.models.weights import SAVED, download_command, model_folder
+from chords_cli.pipelines.load.spec import DENOISERS, TEXT_ENCODER
 from chords_cli.pipelines.rules import check_loop, check_shareable
 from chords_cli.presets.schema import Preset, Scheduler
 
 Index = dict[str, Any]
 """What model_index.json holds."""
-
-_DENOISERS = ("transformer", "transformer_2", "unet")
 
 
 def check_model(preset: Preset, call: Mapping[str, Any]) -> None:
@@ -103,7 +102,7 @@ def _check_parts(preset: Preset, pipeline: PipelineClass, index: Index) -> None:
         made_for = read_pipeline(own) or pipeline
     except UsageError:  # a pipeline of another version of diffusers
         return
-    for name in _DENOISERS:
+    for name in DENOISERS:
         wanted, given = pipeline.types.get(name), made_for.types.get(name)
         if wanted and given and not wanted & given:
             raise UsageError(
@@ -152,7 +151,7 @@ def _check_components(preset: Preset, known: Collection[str]) -> None:
                 f"{_near(name, known)}choose from {', '.join(known)}",
             )
     for name, options in preset.components.items():
-        if options.offload == "always" and not name.startswith("text_encoder"):
+        if options.offload == "always" and not name.startswith(TEXT_ENCODER):
             raise UsageError(
                 f"components.{name}.offload is always, but only text encoders leave their device",
                 f"remove offload from the preset's components.{name}",

@@ -12,14 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from chords_cli.media.latents import read_header
+from chords_cli.pipelines.load.spec import BYTES, ENCODERS
 from chords_cli.pipelines.load.weights import weight_files
 from chords_cli.presets.schema import Preset
 from chords_cli.sampler.choice import resolve_plan, resolve_stop
 
-_ENCODERS = ("text_encoder", "tokenizer", "text_processor")
-"""What core 0 alone loads, by the first letters of the component's name."""
-
-_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 _FLOATS = {"F64", "F32", "F16", "BF16"}
 _SIZES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2}
 
@@ -40,11 +37,11 @@ def estimate_memory(
         Nothing where nothing is known.
     """
     dtypes = {name: part.dtype for name, part in preset.components.items() if part.dtype}
-    sizes = {name: _BYTES[chosen] for name, chosen in dtypes.items()}
+    sizes = {name: BYTES[chosen] for name, chosen in dtypes.items()}
     weights = dict(
-        _file_weights(folder, sizes, _BYTES[dtype])
+        _file_weights(folder, sizes, BYTES[dtype])
         if folder
-        else _told_weights(preset, sizes, _BYTES[dtype])
+        else _told_weights(preset, sizes, BYTES[dtype])
     )
     estimate = []
     for core in range(cores if weights else 0):
@@ -66,7 +63,7 @@ def preset_memory(preset: Preset, folder: Path | None) -> list[dict[str, Any]]:
 def _holds(core: int, name: str, decoders: Collection[int]) -> bool:
     if name == "vae":
         return core in decoders
-    return core == 0 or not name.startswith(_ENCODERS)
+    return core == 0 or not name.startswith(ENCODERS)
 
 
 def _told_weights(preset: Preset, sizes: dict[str, int], default: int) -> Iterator[tuple[str, int]]:

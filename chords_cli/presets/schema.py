@@ -19,11 +19,10 @@ from pydantic import (
 )
 
 from chords_cli.errors import PlanError, UsageError
+from chords_cli.pipelines.load.spec import Dtype
 from chords_cli.presets.call import Call, scalar
 from chords_cli.sampler.choice import DefaultPlan, Starts, parse_init_t
 from chords_cli.sampler.stop import StopRule
-
-Dtype = Literal["float32", "bfloat16", "float16"]
 
 
 def _init_t(value: Any) -> Starts:

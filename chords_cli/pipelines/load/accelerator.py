@@ -8,15 +8,14 @@ from typing import Any
 
 import torch
 
-HOST = torch.device("cpu")
+from chords_cli.pipelines.load.spec import STREAMING
 
-_QUEUED = ("cuda", "xpu")
-"""Kinds whose work can be spread over several streams."""
+HOST = torch.device("cpu")
 
 
 def has_streams(device: torch.device) -> bool:
     """Whether copies can run beside the work of a device."""
-    return device.type in _QUEUED
+    return device.type in STREAMING
 
 
 def module_of(device: torch.device) -> Any:
@@ -26,23 +25,23 @@ def module_of(device: torch.device) -> Any:
 
 def make_current(device: torch.device) -> None:
     """Has everything that names no index go to `device` in this thread."""
-    if device.type in _QUEUED:
+    if device.type in STREAMING:
         module_of(device).set_device(device)
 
 
 def free_memory(device: torch.device) -> int | None:
     """Bytes that are free on a device; None where it shares the host's memory."""
-    return int(module_of(device).mem_get_info(device)[0]) if device.type in _QUEUED else None
+    return int(module_of(device).mem_get_info(device)[0]) if device.type in STREAMING else None
 
 
 def peak_memory(device: torch.device) -> int | None:
     """The most bytes that tensors took on a device since `reset_peak_memory`; None on the host."""
-    return int(module_of(device).max_memory_allocated(device)) if device.type in _QUEUED else None
+    return int(module_of(device).max_memory_allocated(device)) if device.type in STREAMING else None
 
 
 def reset_peak_memory(device: torch.device) -> None:
     """Resets the peak that `peak_memory` returns."""
-    if device.type in _QUEUED:
+    if device.type in STREAMING:
         module_of(device).reset_peak_memory_stats(device)
 
 

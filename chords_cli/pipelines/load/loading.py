@@ -20,13 +20,11 @@ from chords_cli.pipelines.chain import check_pipeline
 from chords_cli.pipelines.conditioning import encodes_apart
 from chords_cli.pipelines.load.options import tune
 from chords_cli.pipelines.load.quantization import quantization_config, refused
-from chords_cli.pipelines.load.spec import ModelSpec
+from chords_cli.pipelines.load.spec import ENCODERS, TEXT_ENCODER, ModelSpec
 from chords_cli.pipelines.load.weights import Reading, file_sizes
 from chords_cli.pipelines.solver import check_scheduler
 
 _META = torch.device("meta")
-
-_ENCODERS = ("text_encoder", "tokenizer", "text_processor")
 
 
 def load_pipeline(
@@ -53,7 +51,7 @@ def load_pipeline(
     check_scheduler(scheduler)
     given: dict[str, Any] = {"scheduler": scheduler}
     if not encodes and encodes_apart(cls):
-        given |= {name: None for name in index if name.startswith(_ENCODERS)}
+        given |= {name: None for name in index if name.startswith(ENCODERS)}
     if not decodes and "vae" in index:
         given["vae"] = _config_only(Path(spec.folder), "vae", index["vae"])
     quantization = quantization_config(spec, index)
@@ -203,7 +201,7 @@ def _device_map(cls: type[DiffusionPipeline], spec: ModelSpec, device: torch.dev
 def _place(pipe: DiffusionPipeline, device: torch.device) -> None:
     """Everything but the text encoders, which `offload.Encoders` places, goes to the device."""
     for name, part in pipe.components.items():
-        if name.startswith("text_encoder") or not isinstance(part, torch.nn.Module):
+        if name.startswith(TEXT_ENCODER) or not isinstance(part, torch.nn.Module):
             continue
         if any(weight.device not in (device, _META) for weight in part.parameters()):
             part.to(device)

@@ -13,7 +13,7 @@ from diffusers import DiffusionPipeline
 from torch import nn
 
 from chords_cli.pipelines.load.accelerator import HOST, free_memory
-from chords_cli.pipelines.load.spec import ModelSpec
+from chords_cli.pipelines.load.spec import TEXT_ENCODER, ModelSpec
 
 
 class Encoders:
@@ -24,7 +24,7 @@ class Encoders:
         self._parts: list[tuple[nn.Module, str]] = [
             (part, spec.components.get(name, {}).get("offload") or "auto")
             for name, part in pipe.components.items()
-            if name.startswith("text_encoder") and isinstance(part, nn.Module)
+            if name.startswith(TEXT_ENCODER) and isinstance(part, nn.Module)
         ]
         for part, policy in self._parts:
             part.to(HOST if policy == "always" else device)

@@ -9,7 +9,7 @@ from typing import Any
 from diffusers import DiffusionPipeline
 
 from chords_cli.errors import ChordsError, UsageError
-from chords_cli.pipelines.load.spec import ModelSpec
+from chords_cli.pipelines.load.spec import DENOISERS, TEXT_ENCODER, ModelSpec
 
 
 def tune(pipe: DiffusionPipeline, spec: ModelSpec) -> None:
@@ -45,7 +45,7 @@ def _add_loras(pipe: DiffusionPipeline, spec: ModelSpec) -> None:
         return
     if not hasattr(pipe, "load_lora_weights"):
         raise UsageError(f"{spec.pipeline} takes no LoRA", "leave out --lora")
-    encodes = getattr(pipe, "text_encoder", None) is not None
+    encodes = getattr(pipe, TEXT_ENCODER, None) is not None
     if not encodes:  # what belongs to text encoders has nowhere to go on this core
         pipe.load_lora_into_text_encoder = lambda *args, **kwargs: None
     scales = {}
@@ -78,7 +78,7 @@ def _add_lora(pipe: DiffusionPipeline, source: str, name: str) -> None:
 
 
 def _compile(pipe: DiffusionPipeline, arguments: dict[str, Any]) -> None:
-    for name in ("transformer", "transformer_2", "unet"):
+    for name in DENOISERS:
         part = getattr(pipe, name, None)
         if part is None:
             continue

@@ -12,10 +12,7 @@ import transformers.quantizers.auto as transformers_quantizers
 from diffusers import PipelineQuantizationConfig
 
 from chords_cli.errors import UsageError
-from chords_cli.pipelines.load.spec import ModelSpec
-
-_DENOISERS = ("transformer", "transformer_2", "unet")
-"""What is quantized when the preset names no components."""
+from chords_cli.pipelines.load.spec import DENOISERS, ModelSpec
 
 
 def quantization_config(
@@ -28,7 +25,7 @@ def quantization_config(
     """
     if spec.quantization is None:
         return None
-    names = spec.quantization.get("components") or [name for name in _DENOISERS if name in index]
+    names = spec.quantization.get("components") or [name for name in DENOISERS if name in index]
     absent = [name for name in names if not _library(index, name)]
     if absent:
         raise UsageError(

@@ -1,7 +1,35 @@
-"""Which model to load and how, as plain data that crosses process boundaries."""
+"""Which model to load and how, as plain data that crosses process boundaries.
+
+With it the names that torch and diffusers give to what is loaded. No library is needed to know
+them, so every layer above may.
+"""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
+
+Dtype = Literal["float32", "bfloat16", "float16"]
+"""What a model can run in, by torch's names."""
+
+DTYPES: tuple[str, ...] = get_args(Dtype)
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+"""How much memory one number takes, by dtype."""
+
+STREAMING = ("cuda", "xpu")
+"""Kinds of accelerators, numbered from 0, whose work can be spread over several streams: NVIDIA's
+and AMD's, Intel's."""
+
+ACCELERATORS = (*STREAMING, "mps")
+"""Kinds of accelerators that a core can run on, Apple's too."""
+
+TEXT_ENCODER = "text_encoder"
+"""How the names of text encoders begin."""
+
+ENCODERS = (TEXT_ENCODER, "tokenizer", "text_processor")
+"""How the names of those components begin that only encode prompts: core 0 alone loads them."""
+
+DENOISERS = ("transformer", "transformer_2", "unet")
+"""The names of the components that predict the drift, as far as a model has them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -12,7 +40,7 @@ class ModelSpec:
         folder: A local folder that holds a diffusers pipeline: a preset's own, or a snapshot in
             the Hugging Face cache.
         pipeline: The name of a diffusers pipeline class.
-        dtype: `float32`, `bfloat16` or `float16`: what the components are loaded in.
+        dtype: One of `DTYPES`: what the components are loaded in.
         scheduler: None for the folder's own, else `{class, from_config, args, first_order}`.
         components: Per component name `{dtype, tiling, slicing, offload}`, each optional.
         quantization: None, else `{backend, kwargs, components}` for diffusers' own

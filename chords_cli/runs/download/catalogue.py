@@ -9,10 +9,9 @@ from chords_cli.errors import ChordsError, UsageError
 from chords_cli.hub.client import Hub
 from chords_cli.hub.repository import UnloadableError, likely_json, needed_files
 from chords_cli.models.weights import find_weights
+from chords_cli.pipelines.load.spec import BYTES
 from chords_cli.presets.files import PresetFile, available_presets, load_preset
 from chords_cli.runs.download.parallel import run_in_parallel
-
-_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 def catalogue(cache: Path | None = None) -> list[dict[str, Any]]:
@@ -41,7 +40,7 @@ def _row(file: PresetFile, cache: Path | None) -> dict[str, Any] | None:
         return None
     weights = find_weights(preset, cache)
     complete = weights.state == "complete"
-    estimate = sum(preset.parameters.values()) * 1e9 * _BYTES[preset.dtype]
+    estimate = sum(preset.parameters.values()) * 1e9 * BYTES[preset.dtype]
     return {
         "name": preset.name,
         "title": preset.title,

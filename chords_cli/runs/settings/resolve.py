@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from chords_cli.engine.devices import checked_devices
-from chords_cli.engine.start import preload, requested_method
+from chords_cli.engine.start import DEFAULT_TIMEOUT, preload, requested_method
 from chords_cli.errors import UsageError
 from chords_cli.models.fit import check_model
 from chords_cli.models.loras import check_loras
+from chords_cli.pipelines.load.spec import DTYPES
 from chords_cli.presets.call import guidance_key, guidance_of, guides, with_guidance
 from chords_cli.presets.files import DEFAULT, available_presets, find_preset, load_preset
 from chords_cli.presets.schema import Preset
@@ -27,9 +28,6 @@ from chords_cli.runs.settings.samples import PlannedSample, planned_samples
 from chords_cli.sampler.choice import resolve_plan, resolve_stop
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
-
-DTYPES = ("float32", "bfloat16", "float16")
-DEFAULT_TIMEOUT = 600.0
 
 MOST_TAKES = 100_000
 """Of one run; their names are made before it starts."""
