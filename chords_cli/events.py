@@ -26,11 +26,11 @@ Listener = Callable[[Event], None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunResolved(Event):
-    """Everything is decided and nothing has started: the first event of a run.
+    """The settings are resolved and nothing has started: the first event of a run.
 
-    `model` is the preset's title, `devices` has one entry a core, `plan` is cut to what `stop`
-    needs where that is known, `output` is the folder of the results, `note` what to say of cores
-    and devices before anything loads.
+    `model` is the preset's title, `devices` has one entry per core, `plan` is cut to what `stop`
+    needs where that is known, `output` is the folder of the results, `note` tells what to know
+    about cores and devices before anything loads.
     """
 
     model: str
@@ -43,7 +43,7 @@ class RunResolved(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProcessesStarted(Event):
-    """The cores' processes run: `fork` or `spawn`, and why they were not forked."""
+    """The cores' processes run: by `fork` or `spawn`, and why they were not forked."""
 
     method: str
     reason: str | None
@@ -93,7 +93,7 @@ class PromptStarted(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CoreEncoded(CoreEvent):
-    """The core has its conditioning: encoded by itself (core 0) or received."""
+    """The core has its conditioning: it encoded the prompt (core 0) or received the result."""
 
     seconds: float
 
@@ -139,7 +139,7 @@ class CoreDecoding(CoreEvent):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutputSaved(Event):
-    """Output `index` lies at `path`, complete."""
+    """Output `index` is complete at `path`."""
 
     index: int
     path: str
@@ -147,7 +147,7 @@ class OutputSaved(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PromptDone(Event):
-    """Image or video `number` lies at `path`; `seconds` from PromptStarted."""
+    """Image or video `number` is complete at `path`, `seconds` after PromptStarted."""
 
     number: int
     path: str
@@ -156,7 +156,7 @@ class PromptDone(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PromptSkipped(Event):
-    """Image or video `number` was made before with the same settings and lies at `path`."""
+    """Image or video `number` was made before with the same settings and is at `path`."""
 
     number: int
     path: str
@@ -164,7 +164,7 @@ class PromptSkipped(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DownloadStarted(Event):
-    """The files of `model` are brought: `sizes` and, as far as they are there, `held`, by path."""
+    """The files of `model` are fetched: `sizes`, and the bytes already `held`, by path."""
 
     model: str
     sizes: Mapping[str, int]
@@ -173,7 +173,7 @@ class DownloadStarted(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileArriving(Event):
-    """`done` of `total` bytes of a file of `model` are there."""
+    """`done` of `total` bytes of a file of `model` have arrived."""
 
     model: str
     path: str
@@ -183,7 +183,7 @@ class FileArriving(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileRetried(Event):
-    """A file did not come because of `reason`, and is asked for again after `seconds`."""
+    """A file could not be fetched because of `reason`; the next try is in `seconds`."""
 
     model: str
     path: str
@@ -193,7 +193,7 @@ class FileRetried(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileFetched(Event):
-    """A file of `model` is there, complete and checked."""
+    """A file of `model` is complete and checked."""
 
     model: str
     path: str

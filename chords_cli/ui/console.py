@@ -1,4 +1,4 @@
-"""The one sink: data goes to stdout, talk goes to stderr, and how much is chosen once.
+"""The one printer: data goes to stdout, talk goes to stderr, and how much is chosen once.
 
 Nothing else in the package prints. In `json` mode stdout is one document; in `quiet` mode stdout
 is bare data and stderr is silent.
@@ -38,7 +38,7 @@ class Console:
 
     @property
     def talks(self) -> bool:
-        """Whether anybody wants to read along."""
+        """Whether a person reads along."""
         return self.mode == "human"
 
     def show(self, renderable: RenderableType) -> None:
@@ -50,16 +50,16 @@ class Console:
         self._print(Text(text), soft_wrap=True)
 
     def document(self, document: Any) -> None:
-        """Prints the JSON document on stdout."""
+        """Prints a JSON document on stdout."""
         self.line(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
 
     def say(self, renderable: RenderableType) -> None:
-        """Prints talk on stderr, where somebody wants to read along."""
+        """Prints talk on stderr, where a person reads along."""
         if self.talks:
             self.err.print(renderable, soft_wrap=isinstance(renderable, str | Text))
 
     def error(self, message: str, hint: str = "") -> None:
-        """Prints an error: two lines on stderr, or the document in `json` mode if it can be."""
+        """Prints an error: two lines on stderr; in `json` mode a document on stdout if possible."""
         if self.mode == "json":
             with suppress(StdoutError):
                 self.document({"error": {"message": message, "hint": hint}})
@@ -76,12 +76,12 @@ class Console:
         """Prints on stdout.
 
         Raises:
-            StdoutError: It takes no more, as a file on a full disk.
+            StdoutError: It cannot be written, for example a file on a full disk.
         """
         try:
             self.out.print(renderable, soft_wrap=soft_wrap)
         except OSError as error:
-            _send_to_nowhere(sys.stdout.fileno())  # what is left in its buffer fails no more
+            _send_to_nowhere(sys.stdout.fileno())  # or flushing its buffer at exit would fail again
             raise StdoutError(
                 f"standard output cannot be written: {error.strerror}",
                 "make room, or write it elsewhere",
@@ -89,7 +89,7 @@ class Console:
 
 
 def never_fail_on_encoding() -> None:
-    """Lets a terminal that cannot show a character show `?` instead of ending the program."""
+    """Makes a stream that cannot encode a character write `?` instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure:
@@ -97,7 +97,7 @@ def never_fail_on_encoding() -> None:
 
 
 def let_go_of_dead_terminals() -> None:
-    """Sends to nowhere what would be written to a terminal that is gone."""
+    """Redirects stdout and stderr to nowhere where their terminal is gone."""
     for stream in (sys.stdout.fileno(), sys.stderr.fileno()):
         try:
             os.write(stream, b"")

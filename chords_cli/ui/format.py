@@ -1,4 +1,4 @@
-"""How numbers are said, the same way everywhere."""
+"""How numbers, plans and devices are written, the same way everywhere."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,12 @@ from chords_cli.sampler.stop import StopRule
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 core`, `4 cores`."""
+    """Returns `1 core`, `4 cores`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def duration(seconds: float) -> str:
-    """`0.84 s`, `12.3 s`, `4:05`, `1:02:03`."""
+    """Returns `0.84 s`, `12.3 s`, `4:05`, `1:02:03`."""
     if seconds < 10:
         return f"{seconds:.2f} s"
     if seconds < 60:
@@ -23,14 +23,14 @@ def duration(seconds: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """`0:07`, `12:30`, `1:02:03`: a time that is still running."""
+    """Returns `0:07`, `12:30`, `1:02:03`: a time that is still running."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def size(count: int) -> str:
-    """`512 B`, `16.2 MB`, `23.8 GB`: powers of ten, as shops and hubs count."""
+    """Returns `512 B`, `16.2 MB`, `23.8 GB`: powers of ten, as shops and hubs count."""
     amount, units = float(count), ["B", "kB", "MB", "GB", "TB"]
     while amount >= 1000 and len(units) > 1:
         amount, units = amount / 1000, units[1:]
@@ -38,17 +38,17 @@ def size(count: int) -> str:
 
 
 def small(value: float) -> str:
-    """A correction or residual in about six characters: `0.0123`, `1.4e-05`."""
+    """Returns a correction or residual in about six characters: `0.0123`, `1.4e-05`."""
     return f"{value:.4f}" if value >= 0.001 or value == 0 else f"{value:.1e}"
 
 
 def starts(plan: Plan) -> str:
-    """`0-8-16-32`; empty where the algorithm has no starts."""
+    """Returns `0-8-16-32`; empty where the algorithm has no starts."""
     return "-".join(map(str, plan.init_t)) if plan.init_t and plan.cores > 1 else ""
 
 
 def headline(plan: Plan) -> str:
-    """`chords 0-8-16-32 · 4 cores · 50 steps`."""
+    """Returns `chords 0-8-16-32 · 4 cores · 50 steps`."""
     rounds = plan.planned_rounds
     how = starts(plan) if rounds is None else f"in {plural(rounds, 'round')}"
     name = f"{plan.algo} {how}".strip()
@@ -56,17 +56,17 @@ def headline(plan: Plan) -> str:
 
 
 def promise(plan: Plan, stop: StopRule) -> str:
-    """What the plan is expected to bring, in one line."""
+    """Returns in one line which output to expect when."""
     if stop.fixed is None:
         return f"the first output whose residual is below {stop.residual:g}"
     rounds = plan.rounds(stop.fixed)
-    said = f"output {stop.fixed} after {plural(rounds, 'round')}"
+    goal = f"output {stop.fixed} after {plural(rounds, 'round')}"
     if rounds < plan.steps:
-        return f"{said}: ideally {plan.speedup(stop.fixed):.2f}x sooner"
-    return f"{said}, one for each step" + (": no sooner than one core" if plan.cores > 1 else "")
+        return f"{goal}: ideally {plan.speedup(stop.fixed):.2f}x sooner"
+    return f"{goal}, one for each step" + (": no sooner than one core" if plan.cores > 1 else "")
 
 
 def places(devices: Sequence[str]) -> str:
-    """`cpu`, `cuda:0, cuda:1`, or `8 devices`: every device once, counted when there are many."""
+    """Returns `cpu`, `cuda:0, cuda:1` or `8 devices`: each device once, many are counted."""
     once = list(dict.fromkeys(devices))
     return ", ".join(once) if len(once) <= 4 else plural(len(once), "device")

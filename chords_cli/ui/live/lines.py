@@ -1,7 +1,5 @@
 """Events as plain lines, for logs, pipes and whoever has no terminal."""
 
-from functools import singledispatch
-
 from chords_cli import events
 from chords_cli.ui.console import Console
 from chords_cli.ui.format import duration, headline, places, plural, promise, small
@@ -18,7 +16,7 @@ Details = (
 
 
 def plain_lines(console: Console) -> events.Listener:
-    """A listener that says each event that matters in one line on stderr."""
+    """Returns a listener that prints one line on stderr for each event that matters."""
     progress = Progress()
 
     def listen(event: events.Event) -> None:
@@ -34,76 +32,49 @@ def plain_lines(console: Console) -> events.Listener:
     return listen
 
 
-@singledispatch
 def describe(event: events.Event, progress: Progress) -> str:
-    """One line about `event`, which `progress` knows already; empty when there is none."""
+    """Describes `event`, which `progress` has noted already, in one line; empty for most events."""
+    match event:
+        case events.RunResolved():
+            line = f"{event.model}: {headline(event.plan)} on {places(event.devices)}"
+            line += f"; {promise(event.plan, event.stop)}"
+            return f"{line}\n{event.note}" if event.note else line
+        case events.ProcessesStarted(method="fork"):
+            return "the cores were forked from one process"
+        case events.ProcessesStarted():
+            return f"the cores were started one by one: {event.reason}"
+        case events.CoreReady():
+            loaded = ", ".join(event.components)
+            return f"core {event.core} loaded {loaded} in {duration(event.seconds)}"
+        case events.PromptStarted():
+            return f"{event.number}/{event.total}: {event.prompt!r}, seed {event.seed}"
+        case events.CoreEncoded():
+            what = "received" if event.core else "encoded"
+            return f"core {event.core} {what} the prompt in {duration(event.seconds)}"
+        case events.CoreStepped():
+            return _describe_step(event)
+        case events.OutputLanded():
+            when = f"after {plural(event.round, 'round')}, {duration(event.seconds)}"
+            line = f"output {event.index} from core {event.core} {when}"
+            return line if event.residual is None else f"{line}, residual {small(event.residual)}"
+        case events.OutputSaved():
+            return f"output {event.index} saved: {event.path}"
+        case events.PromptDone():
+            which = _which(event.number, progress)
+            return f"{which} done in {duration(event.seconds)}: {event.path}"
+        case events.PromptSkipped():
+            return f"{_which(event.number, progress)} was made before: {event.path}"
     return ""
 
 
-@describe.register
-def _(event: events.RunResolved, progress: Progress) -> str:
-    where = places(event.devices)
-    goal = promise(event.plan, event.stop)
-    line = f"{event.model}: {headline(event.plan)} on {where}; {goal}"
-    return f"{line}\n{event.note}" if event.note else line
-
-
-@describe.register
-def _(event: events.ProcessesStarted, progress: Progress) -> str:
-    if event.method == "fork":
-        return "the cores were forked from one process"
-    return f"the cores were started one by one: {event.reason}"
-
-
-@describe.register
-def _(event: events.CoreReady, progress: Progress) -> str:
-    loaded = ", ".join(event.components)
-    return f"core {event.core} loaded {loaded} in {duration(event.seconds)}"
-
-
-@describe.register
-def _(event: events.PromptStarted, progress: Progress) -> str:
-    return f"{event.number}/{event.total}: {event.prompt!r}, seed {event.seed}"
-
-
-@describe.register
-def _(event: events.CoreEncoded, progress: Progress) -> str:
-    what = "received" if event.core else "encoded"
-    return f"core {event.core} {what} the prompt in {duration(event.seconds)}"
-
-
-@describe.register
-def _(event: events.CoreStepped, progress: Progress) -> str:
-    moved = f"core {event.core}, round {event.round + 1}: step {event.step} to {event.stop}"
+def _describe_step(event: events.CoreStepped) -> str:
+    line = f"core {event.core}, round {event.round + 1}: step {event.step} to {event.stop}"
     if event.correction is None:
-        return moved
+        return line
     waited = f" after {duration(event.waited)} of waiting" if event.waited >= 0.005 else ""
-    return f"{moved}, corrected by {small(event.correction)}{waited}"
+    return f"{line}, corrected by {small(event.correction)}{waited}"
 
 
-@describe.register
-def _(event: events.OutputLanded, progress: Progress) -> str:
-    rounds = plural(event.round, "round")
-    landed = (
-        f"output {event.index} from core {event.core} after {rounds}, {duration(event.seconds)}"
-    )
-    return landed if event.residual is None else f"{landed}, residual {small(event.residual)}"
-
-
-@describe.register
-def _(event: events.OutputSaved, progress: Progress) -> str:
-    return f"output {event.index} saved: {event.path}"
-
-
-@describe.register
-def _(event: events.PromptDone, progress: Progress) -> str:
-    return f"{_place(event.number, progress)}done in {duration(event.seconds)}: {event.path}"
-
-
-@describe.register
-def _(event: events.PromptSkipped, progress: Progress) -> str:
-    return f"{_place(event.number, progress)}was made before: {event.path}"
-
-
-def _place(number: int, progress: Progress) -> str:
-    return f"{number}/{progress.prompt.total} " if progress.prompt else f"number {number} "
+def _which(number: int, progress: Progress) -> str:
+    """Names one of the images or videos: `2/4`, or `number 2` while nothing is being made."""
+    return f"{number}/{progress.prompt.total}" if progress.prompt else f"number {number}"

@@ -1,4 +1,7 @@
-"""How a run looks while it goes on: a header, a row per core, the outputs, the prompt, the time."""
+"""How a run looks while it goes on: a header, a row per core, the outputs, the prompt, the time.
+
+Draws what `Progress` knows; no event is read here.
+"""
 
 from collections.abc import Sequence
 
@@ -9,20 +12,21 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from chords_cli.events import OutputLanded
+from chords_cli.events import OutputLanded, PromptStarted
+from chords_cli.sampler.plan import Plan
 from chords_cli.ui.format import clock, duration, headline, places, promise, size, small
-from chords_cli.ui.live.progress import CoreProgress, Progress
+from chords_cli.ui.live.progress import CoreProgress, Progress, State
 
 WIDEST = 110
 _NARROW = 76
 _FEWEST_OUTPUTS = 3
-"""As many as there have to be room for beside the gaps."""
+"""Where fewer outputs than this would fit beside the gaps, the gaps go."""
 
 _ROWS_BESIDE = 10
-"""Beside cores and outputs: frame 2, header 2, column names, gaps 3, prompt and cursor."""
+"""Rows beside cores and outputs: frame 2, header 2, column names, gaps 3, prompt and cursor."""
 
 _BARS = "▁▂▃▄▅▆▇█"
-_STATE_STYLES = {
+_STATE_STYLES: dict[State, str] = {
     "starting": "dim",
     "loading": "cyan",
     "ready": "green",
@@ -35,7 +39,7 @@ _STATE_STYLES = {
 
 
 def draw(progress: Progress, width: int, height: int, now: float) -> RenderableType:
-    """The panel of a run at the moment `now` of the events' clock.
+    """Draws the panel of a run at the moment `now` of the events' clock.
 
     Args:
         progress: What is known of the run.
@@ -48,13 +52,14 @@ def draw(progress: Progress, width: int, height: int, now: float) -> RenderableT
     tight = room < _FEWEST_OUTPUTS
     gap: list[RenderableType] = [] if tight else [Text()]
     shown = progress.outputs[-1:] if tight else progress.outputs[-room:]
-    parts: list[RenderableType] = [*_header(progress), *gap, _cores(progress, width)]
+    parts: list[RenderableType] = [*_header(progress), *gap, _cores_table(progress, width)]
     if shown:
-        parts += [*gap, _outputs(shown)]
+        parts += [*gap, _outputs_table(shown)]
     if progress.prompt:
-        parts += [*gap, _prompt(progress)]
-    elif reading := _reading(progress):
-        parts += [*gap, Text(reading, style="dim", overflow="ellipsis", no_wrap=True)]
+        parts += [*gap, _prompt_line(progress.prompt)]
+    elif reading := [core.part for core in progress.cores.values() if core.state == "loading"]:
+        line = f"reading {', '.join(dict.fromkeys(reading))}"
+        parts += [*gap, Text(line, style="dim", overflow="ellipsis", no_wrap=True)]
     elapsed = clock(now - progress.began) if progress.began is not None else ""
     title = progress.resolved.model if progress.resolved else "chords"
     return Panel(
@@ -70,7 +75,7 @@ def draw(progress: Progress, width: int, height: int, now: float) -> RenderableT
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Bars from zero to the largest of `values`, oldest first."""
+    """Draws a bar per value, from zero to the largest, oldest first."""
     top = max(values, default=0.0)
     if not top > 0:
         return _BARS[0] * len(values)
@@ -88,8 +93,8 @@ def _header(progress: Progress) -> list[RenderableType]:
     ]
 
 
-def _cores(progress: Progress, width: int) -> Table:
-    """A row per core; what is alike in all rows or does not fit is left out."""
+def _cores_table(progress: Progress, width: int) -> Table:
+    """Draws a row per core; leaves out columns that are alike in all rows or do not fit."""
     narrow = width < _NARROW
     one_device = len({core.device for core in progress.cores.values()}) < 2
     with_device = not (narrow and one_device)
@@ -107,14 +112,14 @@ def _cores(progress: Progress, width: int) -> Table:
     if with_history:
         grid.add_column("", no_wrap=True, min_width=8)
     for rank, core in sorted(progress.cores.items()):
-        cells = [f"{rank}", core.device, *_row(core, progress), sparkline(core.corrections)]
-        kept = [True, with_device, *[True] * 5, with_history]
-        grid.add_row(*(cell for cell, keep in zip(cells, kept, strict=True) if keep))
+        device = [core.device] if with_device else []
+        history = [sparkline(core.corrections)] if with_history else []
+        grid.add_row(str(rank), *device, *_core_cells(core, progress.plan), *history)
     return grid
 
 
-def _row(core: CoreProgress, progress: Progress) -> list[RenderableType]:
-    """State, bar, own steps, grid step and last correction."""
+def _core_cells(core: CoreProgress, plan: Plan | None) -> list[RenderableType]:
+    """Returns a core's state, bar, own steps, grid step and last correction."""
     loading = core.state in ("starting", "loading", "ready")
     done, total = (core.loaded, core.to_load) if loading else (core.done, core.evaluations)
     if core.state == "ready":
@@ -126,31 +131,23 @@ def _row(core: CoreProgress, progress: Progress) -> list[RenderableType]:
         finished_style="green",
         style="dim",
     )
-    steps = progress.plan.steps if progress.plan else None
+    if loading:
+        steps = f"{size(done)}/{size(total)}" if core.state == "loading" and total else ""
+        stands = ""
+    else:
+        steps = f"{done}/{total}"
+        stands = f"{core.stop}/{plan.steps}" if plan else f"{core.stop}"
     return [
         Text(core.state, style=_STATE_STYLES[core.state]),
         bar,
-        Text(_loaded(core) if loading else f"{done}/{total}"),
-        Text("" if loading else f"{core.stop}/{steps}" if steps else f"{core.stop}", style="dim"),
+        Text(steps),
+        Text(stands, style="dim"),
         Text(small(core.corrections[-1]) if core.corrections else "", style="magenta"),
     ]
 
 
-def _loaded(core: CoreProgress) -> str:
-    """How much of the weights is there."""
-    if core.state != "loading" or not core.to_load:
-        return ""
-    return f"{size(core.loaded)}/{size(core.to_load)}"
-
-
-def _reading(progress: Progress) -> str:
-    """Which components the cores that still load are at; empty when none does."""
-    parts = [core.part for core in progress.cores.values() if core.state == "loading"]
-    return f"reading {', '.join(dict.fromkeys(parts))}" if parts else ""
-
-
-def _outputs(landed: Sequence[OutputLanded]) -> Table:
-    """The outputs that have landed, newest last."""
+def _outputs_table(landed: Sequence[OutputLanded]) -> Table:
+    """Draws a row per output that has landed, newest last."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     for output in landed:
         mark = Text("○", style="cyan") if output.index == 0 else Text("●", style="bold green")
@@ -166,10 +163,8 @@ def _outputs(landed: Sequence[OutputLanded]) -> Table:
     return grid
 
 
-def _prompt(progress: Progress) -> Table:
-    """Which prompt it is, of how many; cut to the width."""
-    assert progress.prompt is not None
-    prompt = progress.prompt
+def _prompt_line(prompt: PromptStarted) -> Table:
+    """Draws which prompt it is, of how many; cut to the width."""
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
     grid.add_column(no_wrap=True)
     grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")

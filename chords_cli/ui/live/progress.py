@@ -5,10 +5,15 @@ No terminal, no clock and no engine here: events in, facts out.
 
 from collections import deque
 from dataclasses import dataclass, field
-from functools import singledispatchmethod
+from typing import Literal
 
 from chords_cli import events
 from chords_cli.sampler.plan import Plan
+
+State = Literal[
+    "starting", "loading", "ready", "encoding", "waiting", "sampling", "decoding", "done"
+]
+"""What a core is doing."""
 
 HISTORY = 8
 """How many corrections of a core are remembered."""
@@ -19,16 +24,17 @@ class CoreProgress:
     """One core, as far as its events tell.
 
     Attributes:
-        state: starting, loading, ready, encoding, waiting, sampling, decoding or done.
-        done: How many steps of its own walk it has taken, of `evaluations`.
+        device: Where it runs, as torch writes it.
+        state: What it is doing.
         part: The component that it loads; `loaded` of `to_load` bytes of all components.
+        done: How many steps of its own walk it has taken, of `evaluations`.
         stop: The grid step at which it stands.
         decodes: The index of the output that it decodes; None when it decodes none.
         corrections: Its last corrections, oldest first.
     """
 
     device: str = ""
-    state: str = "starting"
+    state: State = "starting"
     part: str = ""
     loaded: int = 0
     to_load: int = 0
@@ -38,6 +44,28 @@ class CoreProgress:
     decodes: int | None = None
     corrections: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
 
+    def apply(self, event: events.CoreEvent) -> None:
+        """Notes something that this core does; unknown events change nothing."""
+        match event:
+            case events.CoreStarted():
+                self.device = event.device
+            case events.CoreLoading():
+                self.state, self.part = "loading", event.what
+                self.loaded, self.to_load = event.done, event.total
+            case events.CoreReady():
+                self.state = "ready"
+            case events.CoreEncoded():
+                self.state = "sampling"
+            case events.CoreStepped():
+                self.state, self.evaluations = "sampling", event.evaluations
+                self.done, self.stop = event.round + 1, event.stop
+                if event.correction is not None:
+                    self.corrections.append(event.correction)
+            case events.CoreArrived():
+                self.state = "decoding" if self.state == "decoding" else "done"
+            case events.CoreDecoding():
+                self.state, self.decodes = "decoding", event.index
+
 
 @dataclass(slots=True)
 class Progress:
@@ -46,9 +74,10 @@ class Progress:
     Attributes:
         resolved: What the run resolved to; None before it did.
         cores: By rank.
+        prompt: The current prompt; None before the first.
         outputs: The outputs of the current prompt that have landed, in order.
         began: When the first event happened, on the events' clock.
-        loading_since: When the cores that are there now were first heard of.
+        loading_since: When the first of the present cores started.
     """
 
     resolved: events.RunResolved | None = None
@@ -70,25 +99,39 @@ class Progress:
 
     @property
     def all_ready(self) -> bool:
-        """Whether every core that was heard of has loaded its part."""
+        """Whether every core that has started has loaded its part."""
         return all(core.state == "ready" for core in self.cores.values())
 
-    def apply(self, event: events.Event) -> None:
-        """Takes note of `event`; unknown events change nothing."""
-        if self.began is None:
-            self.began = self.loading_since = event.at
-        self._note(event)
-
     def core(self, rank: int) -> CoreProgress:
-        """The core of that rank, made when first heard of."""
+        """Returns the core of that rank; its first event makes it."""
         return self.cores.setdefault(rank, CoreProgress())
 
-    @singledispatchmethod
-    def _note(self, event: events.Event) -> None:
-        """Nothing to learn."""
+    def apply(self, event: events.Event) -> None:
+        """Notes `event`; unknown events change nothing."""
+        if self.began is None:
+            self.began = self.loading_since = event.at
+        match event:
+            case events.RunResolved():
+                self._apply_resolved(event)
+            case events.PromptStarted():
+                self._apply_prompt(event)
+            case events.OutputLanded():
+                self.outputs.append(event)
+            case events.CoreEvent():
+                states = {core.state for core in self.cores.values()}
+                if isinstance(event, events.CoreStarted) and states == {"done"}:
+                    self.cores, self.loading_since = {}, event.at  # a comparison's next model
+                self.core(event.core).apply(event)
+            case events.OutputSaved():
+                for core in self.cores.values():
+                    if core.decodes == event.index:
+                        core.decodes = None
+                        core.state = "done" if core.done >= core.evaluations else "sampling"
+            case events.PromptDone():
+                for core in self.cores.values():
+                    core.state = "done"
 
-    @_note.register
-    def _(self, event: events.RunResolved) -> None:
+    def _apply_resolved(self, event: events.RunResolved) -> None:
         self.resolved, self.prompt, self.outputs = event, None, []
         ranks = range(len(event.devices))
         self.cores = {rank: core for rank, core in self.cores.items() if rank in ranks}
@@ -96,64 +139,9 @@ class Progress:
             self.core(rank).device = device
             self.core(rank).evaluations = event.plan.evaluations[rank]
 
-    @_note.register
-    def _(self, event: events.CoreStarted) -> None:
-        if self.cores and all(core.state == "done" for core in self.cores.values()):
-            self.cores, self.loading_since = {}, event.at  # a comparison's next model
-        self.core(event.core).device = event.device
-
-    @_note.register
-    def _(self, event: events.CoreLoading) -> None:
-        core = self.core(event.core)
-        core.state, core.part = "loading", event.what
-        core.loaded, core.to_load = event.done, event.total
-
-    @_note.register
-    def _(self, event: events.CoreReady) -> None:
-        self.core(event.core).state = "ready"
-
-    @_note.register
-    def _(self, event: events.PromptStarted) -> None:
+    def _apply_prompt(self, event: events.PromptStarted) -> None:
         self.prompt, self.outputs = event, []
         for rank, core in self.cores.items():
             core.state = "waiting" if rank else "encoding"
             core.done = core.stop = 0
             core.corrections.clear()
-
-    @_note.register
-    def _(self, event: events.CoreEncoded) -> None:
-        self.core(event.core).state = "sampling"
-
-    @_note.register
-    def _(self, event: events.CoreStepped) -> None:
-        core = self.core(event.core)
-        core.state, core.evaluations = "sampling", event.evaluations
-        core.done, core.stop = event.round + 1, event.stop
-        if event.correction is not None:
-            core.corrections.append(event.correction)
-
-    @_note.register
-    def _(self, event: events.CoreArrived) -> None:
-        core = self.core(event.core)
-        core.state = "decoding" if core.state == "decoding" else "done"
-
-    @_note.register
-    def _(self, event: events.OutputLanded) -> None:
-        self.outputs.append(event)
-
-    @_note.register
-    def _(self, event: events.CoreDecoding) -> None:
-        core = self.core(event.core)
-        core.state, core.decodes = "decoding", event.index
-
-    @_note.register
-    def _(self, event: events.OutputSaved) -> None:
-        for core in self.cores.values():
-            if core.decodes == event.index:
-                core.decodes = None
-                core.state = "done" if core.done >= core.evaluations else "sampling"
-
-    @_note.register
-    def _(self, event: events.PromptDone) -> None:
-        for core in self.cores.values():
-            core.state = "done"

@@ -16,12 +16,12 @@ from chords_cli.ui.live.panel import draw
 from chords_cli.ui.live.progress import Progress
 
 _ECHO = "^C"
-"""What a terminal writes behind the panel's last line; it must not begin another one."""
+"""What a terminal adds to the panel's last line on Ctrl-C; it must not begin another line."""
 
 
 @contextmanager
 def watching(console: Console) -> Iterator[events.Listener]:
-    """A listener for a run's events that fits `console`: the panel, plain lines, or nothing."""
+    """Yields a listener for a run's events that fits `console`: the panel, lines, or nothing."""
     if not console.talks:
         yield lambda event: None
     elif console.err.is_terminal and not console.err.is_dumb_terminal:
@@ -42,7 +42,7 @@ def watching(console: Console) -> Iterator[events.Listener]:
 
 
 class LivePanel:
-    """A renderable that can be drawn by one thread while events come in from others."""
+    """A renderable that one thread draws while events come in on others."""
 
     def __init__(self, *, verbose: bool = False, now: Callable[[], float] = time.monotonic) -> None:
         self._progress, self._lock = Progress(), threading.Lock()
@@ -50,11 +50,11 @@ class LivePanel:
 
     @property
     def started(self) -> bool:
-        """Whether any core has been heard of; else there is nothing worth keeping."""
+        """Whether any core has done something; else no panel is worth keeping."""
         return any(core.state != "starting" for core in self._progress.cores.values())
 
     def listen(self, event: events.Event, live: Live) -> None:
-        """Takes note of `event`; what is over for good is said above the panel."""
+        """Notes `event`; prints above the panel what should outlast it."""
         with self._lock:
             self._progress.apply(event)
             line = describe(event, self._progress) if self._lasts(event) else ""
@@ -69,7 +69,8 @@ class LivePanel:
             yield draw(self._progress, width, options.size.height, self._now())
 
     def _lasts(self, event: events.Event) -> bool:
+        """Tells whether a line about `event` should stay above the panel."""
         if isinstance(event, events.PromptDone | events.PromptSkipped):
             return self._verbose or self._progress.total > 1
-        known = isinstance(event, events.CoreStepped)
-        return self._verbose and isinstance(event, Details) and not known
+        drawn = isinstance(event, events.CoreStepped)
+        return self._verbose and isinstance(event, Details) and not drawn

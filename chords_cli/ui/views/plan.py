@@ -15,7 +15,10 @@ _LABEL = 8
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What one core does in one round: the step it evaluates, and the mark of that round."""
+    """What one core does in one round: the step that it evaluates, and the round's mark.
+
+    Rounds that are `wasted` are planned, but not needed for the output and therefore not run.
+    """
 
     step: int
     mark: str
@@ -23,14 +26,14 @@ class Cell:
 
     @property
     def style(self) -> str:
-        """Wasted work is dim, whatever it was."""
+        """How the cell looks: wasted work is dim, whatever its mark."""
         return "dim" if self.wasted else _STYLES[self.mark]
 
 
 def plan_chart(plan: Plan, index: int, width: int) -> RenderableType:
-    """The chart of `plan` until output `index`, at most `width` columns wide.
+    """Draws `plan` until output `index`, at most `width` columns wide.
 
-    Every cell has its grid step where they fit, else one character; rounds that still do not fit
+    Every cell shows its grid step where they fit, else only its mark; rounds that still do not fit
     continue below.
     """
     rows = [_cells(plan, core, index) for core in range(plan.cores)]
@@ -44,7 +47,7 @@ def plan_chart(plan: Plan, index: int, width: int) -> RenderableType:
     for first in range(0, rounds, per_block):
         shown = range(first, min(first + per_block, rounds))
         blocks.append(_axis(shown, size))
-        blocks += [_row(core, cells, shown, size) for core, cells in enumerate(rows)]
+        blocks += [_core_line(core, cells, shown, size) for core, cells in enumerate(rows)]
         blocks.append(Text())
     return Group(
         Text(headline(plan), style="bold"), Text(), *blocks, _legend(rows, width, compact=not wide)
@@ -52,22 +55,22 @@ def plan_chart(plan: Plan, index: int, width: int) -> RenderableType:
 
 
 def _cells(plan: Plan, core: int, index: int) -> list[Cell]:
-    """The rounds of `core` until output `index`."""
+    """Returns what `core` does in every round until output `index`."""
     needed = plan.until(index).evaluations[core]
     rectified = plan.incoming(core)
-    hits = {
+    outputs = {
         hit.round - 1: OUTPUT if hit.index else PREVIEW for hit in plan.hits if hit.core == core
     }
     cells = []
     for round, step in enumerate(plan.walks[core][: plan.rounds(index)]):
         mark = SAME if round < plan.repeated[core] else EVALUATED
-        mark = hits.get(round) or (RECTIFIED if round in rectified else mark)
+        mark = outputs.get(round) or (RECTIFIED if round in rectified else mark)
         cells.append(Cell(step, mark, wasted=round >= needed))
     return cells
 
 
 def _axis(shown: range, size: int) -> Text:
-    """Round numbers from 1: over every cell, or at 1 and every tenth where cells are narrow."""
+    """Writes round numbers from 1: over every cell, or over every tenth where cells are narrow."""
     line = Text("round".ljust(_LABEL), style="dim")
     if size > 1:
         return line.append("".join(f"{round + 1:>{size - 1}} " for round in shown))
@@ -81,8 +84,8 @@ def _axis(shown: range, size: int) -> Text:
     return line.append(ticks)
 
 
-def _row(core: int, cells: list[Cell], shown: range, size: int) -> Text:
-    line = Text(f"core {core}".ljust(_LABEL), style="")
+def _core_line(core: int, cells: list[Cell], shown: range, size: int) -> Text:
+    line = Text(f"core {core}".ljust(_LABEL))
     for cell in cells[shown.start : shown.stop]:
         if size == 1:
             line.append(cell.mark, style=cell.style)
@@ -93,7 +96,7 @@ def _row(core: int, cells: list[Cell], shown: range, size: int) -> Text:
 
 
 def _legend(rows: list[list[Cell]], width: int, *, compact: bool) -> Text:
-    """Only the marks that the chart has, as many a line as fit."""
+    """Explains the marks that the chart has, as many per line as fit."""
     cells = [cell for row in rows for cell in row]
     marks = {cell.mark for cell in cells}
     names = {
@@ -117,12 +120,12 @@ def _legend(rows: list[list[Cell]], width: int, *, compact: bool) -> Text:
 
 
 def plan_summary(plan: Plan, index: int, *, latest: bool = False) -> Text:
-    """Rounds, speed-up, cost and messages until output `index`.
+    """Returns rounds, speed-up, cost and messages until output `index`, a line each.
 
     Args:
-        plan: All of it.
-        index: Of the output.
-        latest: Whether an earlier one may be the result, as a residual decides.
+        plan: The complete plan, not cut to the output.
+        index: Which output.
+        latest: Whether a residual may choose an earlier output.
     """
     sent = len(plan.until(index).messages)
     most, least = ("at most ", "at least ") if latest else ("", "")
@@ -130,14 +133,14 @@ def plan_summary(plan: Plan, index: int, *, latest: bool = False) -> Text:
     facts = (
         ("rounds", f"{most}{plan.rounds(index)} instead of {plan.steps} ({to})"),
         ("speed-up", f"{least}{plan.speedup(index):.2f}x, if every core has a device of its own"),
-        ("NFE", most + _evaluations(plan, index)),
+        ("NFE", f"{most}{_evaluations(plan, index)}"),
         ("messages", f"{most}{plural(sent, 'latent')} sent between neighbours"),
     )
     return Text("\n").join(Text.assemble((f"{name:<10}", "cyan"), fact) for name, fact in facts)
 
 
 def _evaluations(plan: Plan, index: int) -> str:
-    """What the plan counts, and what is really run where that is another number."""
+    """Counts the plan's model evaluations, and those that run where that is another number."""
     total, wasted, ran = plan.nfe_total(index), plan.nfe_wasted(index), plan.nfe_run(index)
     again = ran - (total - wasted)
     reasons = [f"{wasted} not needed"] if wasted else []

@@ -1,4 +1,4 @@
-"""Tables for people."""
+"""Plain tables, and the one of a plan's outputs."""
 
 from collections.abc import Iterable
 
@@ -6,13 +6,13 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from chords_cli.sampler.plan import Hit, Plan
+from chords_cli.sampler.plan import Plan
 
 Row = tuple[str | Text, ...]
 
 
 def table(columns: Iterable[str], rows: Iterable[Row], *, right: Iterable[str] = ()) -> Table:
-    """A plain table; the columns in `right` are numbers."""
+    """Returns a plain table; the columns in `right` are numbers."""
     grid = Table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -29,12 +29,15 @@ def table(columns: Iterable[str], rows: Iterable[Row], *, right: Iterable[str] =
 
 
 def outputs_table(plan: Plan, chosen: int) -> Table:
-    """Every output of a plan: who makes it, when, and at which cost."""
+    """Returns a row per output of a plan: which core makes it, when, and at which cost."""
     columns = ("output", "core", "round", "speed-up", "NFE", "")
     rows = []
     for hit in plan.hits:
-        note = _note(hit, plan.visits_all(hit.core), chosen)
-        style = "bold" if hit.index == chosen else ""
+        style, notes = ("bold", ["the result"]) if hit.index == chosen else ("", [])
+        if hit.index == 0:
+            notes.append("preview")
+        elif plan.visits_all(hit.core):
+            notes.append("exact, as sequential")
         numbers = (
             str(hit.index),
             str(hit.core),
@@ -42,12 +45,6 @@ def outputs_table(plan: Plan, chosen: int) -> Table:
             f"{plan.speedup(hit.index):.2f}x",
             str(plan.nfe_total(hit.index)),
         )
-        rows.append((*(Text(number, style) for number in numbers), Text(note, style or "dim")))
+        note = Text("; ".join(notes), style or "dim")
+        rows.append((*(Text(number, style) for number in numbers), note))
     return table(columns, rows, right=columns[:-1])
-
-
-def _note(hit: Hit, exact: bool, chosen: int) -> str:
-    meaning = "preview" if hit.index == 0 else "exact, as sequential" if exact else ""
-    if hit.index != chosen:
-        return meaning
-    return f"the result; {meaning}" if meaning else "the result"

@@ -50,7 +50,7 @@ def test_cores_end_where_the_plan_ends_them():
     assert progress.cores[3].stop == 50
 
 
-def test_outputs_and_steps_begin_anew_with_every_prompt():
+def test_outputs_and_steps_begin_again_with_every_prompt():
     progress = Progress()
     for event in run_events(PLAN, prompts=2):
         progress.apply(event)

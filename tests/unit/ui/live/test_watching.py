@@ -1,11 +1,11 @@
-"""Who hears of events, and how: a terminal, a log, nobody."""
+"""Where events are shown, and how: on a terminal, in a log, nowhere."""
 
 import io
 
 import pytest
 from rich.console import Console as RichConsole
 
-from chords_cli.events import PromptSkipped
+from chords_cli.events import ProcessesStarted, PromptSkipped
 from chords_cli.sampler import chords_plan
 from chords_cli.ui.console import Console
 from chords_cli.ui.live.watching import watching
@@ -14,8 +14,8 @@ from tests.replay import PROMPT, run_events
 PLAN = chords_plan(8, (0, 2, 4))
 
 
-def spoken(mode="human", *, terminal=False, verbose=False, played=(), **options) -> str:
-    """What a run says on standard error."""
+def printed(mode="human", *, terminal=False, verbose=False, played=(), **options) -> str:
+    """What a run prints on standard error."""
     console = Console(mode, verbose=verbose)
     console.err = RichConsole(
         file=io.StringIO(), force_terminal=terminal, width=100, color_system=None
@@ -27,7 +27,7 @@ def spoken(mode="human", *, terminal=False, verbose=False, played=(), **options)
 
 
 def test_log_has_a_line_per_event_that_matters():
-    assert spoken().splitlines() == [
+    assert printed().splitlines() == [
         "FLUX.1-dev: chords 0-2-4 · 3 cores · 8 steps on cuda:0, cuda:1, cuda:2; "
         "output 1 after 6 rounds: ideally 1.33x sooner",
         "3 cores ready after 4.00 s",
@@ -39,37 +39,52 @@ def test_log_has_a_line_per_event_that_matters():
 
 
 def test_log_has_the_details_when_asked_for():
-    said = spoken(verbose=True).splitlines()
-    assert "core 0 loaded text_encoder, transformer, vae in 3.80 s" in said
-    assert "core 0 encoded the prompt in 0.50 s" in said
-    assert "core 1 received the prompt in 0.01 s" in said
-    assert "core 1, round 2: step 2 to 3" in said
-    assert any("corrected by" in line for line in said)
-    assert "output 1 saved: outputs/x/0001-a-red-circle.png" in said
+    log = printed(verbose=True).splitlines()
+    assert "core 0 loaded text_encoder, transformer, vae in 3.80 s" in log
+    assert "core 0 encoded the prompt in 0.50 s" in log
+    assert "core 1 received the prompt in 0.01 s" in log
+    assert "core 1, round 2: step 2 to 3" in log
+    assert any("corrected by" in line for line in log)
+    assert "output 1 saved: outputs/x/0001-a-red-circle.png" in log
 
 
 @pytest.mark.parametrize("mode", ["json", "quiet"])
 @pytest.mark.parametrize("terminal", [True, False])
 def test_nobody_is_told_in_json_and_quiet_mode(mode, terminal):
-    assert spoken(mode, terminal=terminal) == ""
+    assert printed(mode, terminal=terminal) == ""
 
 
 def test_terminal_keeps_the_last_panel():
-    frame = spoken(terminal=True).split("╭")[-1]
+    frame = printed(terminal=True).split("╭")[-1]
     assert "● output 1" in frame
     assert frame.count(" done ") == 3
 
 
-def test_terminal_says_above_the_panel_what_is_over_when_there_are_several():
-    said = spoken(terminal=True, prompts=2)
-    assert "1/2 done in 2.10 s: outputs/x/0001-a-red-circle.png" in said
-    assert "done in" not in spoken(terminal=True)
+def test_terminal_prints_above_the_panel_what_is_over_when_there_are_several():
+    log = printed(terminal=True, prompts=2)
+    assert "1/2 done in 2.10 s: outputs/x/0001-a-red-circle.png" in log
+    assert "done in" not in printed(terminal=True)
 
 
-def test_results_of_an_earlier_run_are_said_and_leave_no_panel():
+def test_results_of_an_earlier_run_are_printed_and_leave_no_panel():
     resolved = next(run_events(PLAN))
     skipped = PromptSkipped(number=2, path="outputs/x/2.png")
-    assert spoken(played=[skipped]) == "number 2 was made before: outputs/x/2.png\n"
-    said = spoken(terminal=True, verbose=True, played=[resolved, skipped])
-    assert "number 2 was made before: outputs/x/2.png" in said
-    assert said.endswith("\x1b[2K")
+    assert printed(played=[skipped]) == "number 2 was made before: outputs/x/2.png\n"
+    log = printed(terminal=True, verbose=True, played=[resolved, skipped])
+    assert "number 2 was made before: outputs/x/2.png" in log
+    assert log.endswith("\x1b[2K")
+
+
+@pytest.mark.parametrize(
+    ("started", "line"),
+    [
+        (ProcessesStarted(method="fork", reason=None), "the cores were forked from one process"),
+        (
+            ProcessesStarted(method="spawn", reason="no memory"),
+            "the cores were started one by one: no memory",
+        ),
+    ],
+)
+def test_log_tells_how_the_processes_started_when_asked_for_details(started, line):
+    assert printed(verbose=True, played=[started]) == f"{line}\n"
+    assert printed(played=[started]) == ""
