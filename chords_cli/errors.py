@@ -30,7 +30,8 @@ def spelled(text: str, suggests: Mapping[str, Any], spell: Spell) -> str:
 
     Args:
         text: Names an option as `{cores}`, with its value, or as `{cores:name}`, without it.
-        suggests: The options by name, each with the value to write or None. Other braces are text.
+        suggests: The options by name, each with the value to write, a list of values to choose
+            from, or None. Other braces are text.
         spell: How to write an option.
     """
 
@@ -38,7 +39,8 @@ def spelled(text: str, suggests: Mapping[str, Any], spell: Spell) -> str:
         name, bare = option["name"], option["bare"]
         if name not in suggests:
             return option[0]
-        return spell(name, None if bare else suggests[name])
+        value = None if bare else suggests[name]
+        return " or ".join(spell(name, one) for one in (value if type(value) is list else [value]))
 
     return re.sub(r"\{(?P<name>[a-z_]+)(?P<bare>:name)?\}", write, text)
 

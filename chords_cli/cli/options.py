@@ -44,7 +44,7 @@ def accepts(*names: str) -> Callable[[Command], Command]:
 def as_option(name: str, value: Any = None) -> str:
     """An option as it is typed: `--cores 4`, or `--cores` where there is no value to give."""
     flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
-    return flag if value is None or value is True else f"{flag} {shlex.quote(str(value))}"
+    return flag if value is None or isinstance(value, bool) else f"{flag} {shlex.quote(str(value))}"
 
 
 _FLAGS = {"loras": "--lora", "metadata": "--no-metadata"}

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from chords_cli.errors import ChordsError, UsageError
 
+_ELSEWHERE = ("choose another {output}", {"output": None})
+"""The hint where a folder cannot hold the results."""
+
 
 def write_file(path: Path, data: bytes, *, replace: bool = False) -> None:
     """Writes `data` to `path`, complete or not at all.
@@ -28,10 +31,12 @@ def write_file(path: Path, data: bytes, *, replace: bool = False) -> None:
         _write_through(beside, data)
         beside.replace(path) if replace else _take_name(beside, path)
     except FileExistsError as error:
-        raise ChordsError(f"{path} exists already", "add --overwrite to replace it") from error
+        raise ChordsError(
+            f"{path} exists already", "add {overwrite} to replace it", {"overwrite": True}
+        ) from error
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ChordsError(f"cannot write {path}: {reason}", "choose another --output") from error
+        raise ChordsError(f"cannot write {path}: {reason}", *_ELSEWHERE) from error
     finally:
         beside.unlink(missing_ok=True)
 
@@ -62,7 +67,7 @@ def _make(folder: Path, made: list[Path]) -> None:
             part.mkdir()
         except OSError as error:
             raise UsageError(
-                f"output {part} cannot be made: {error.strerror}", "choose another --output"
+                f"output {part} cannot be made: {error.strerror}", *_ELSEWHERE
             ) from error
         made.append(part)
 

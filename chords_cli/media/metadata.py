@@ -60,7 +60,8 @@ def read_metadata(path: Path) -> dict[str, Any]:
     if document is None:
         raise UsageError(
             f"{path} holds no chords metadata",
-            f"name a {_KINDS} that chords made without --no-metadata",
+            f"name a {_KINDS} that chords made without {{metadata}}",
+            {"metadata": False},
         )
     return document
 

@@ -1,34 +1,26 @@
-"""Whether a pipeline takes the call that a preset and the options make up."""
+"""Checks the call that preset and options make up against what the pipeline takes."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 from chords_cli.errors import UsageError
 from chords_cli.models.diffusers_source import PipelineClass
-from chords_cli.pipelines.rules import check_step_arguments
+from chords_cli.pipelines.rules import check_step_arguments, did_you_mean
+from chords_cli.presets.call import OPTIONS
 from chords_cli.presets.schema import Preset
 
-_OPTIONS = {
-    "width": "--width",
-    "height": "--height",
-    "num_frames": "--frames",
-    "negative_prompt": "--negative-prompt",
-}
-"""Arguments that an option sets where the preset does not."""
-
 _FRAMES = {"num_frames", "video_length", "frames"}
-"""What pipelines that make videos call the number of their frames."""
+"""The names that pipelines give to the number of frames of their videos."""
 
 _NUMBERS = {"int", "float", "bool"}
 
 
 def check_call(preset: Preset, call: Mapping[str, Any], pipeline: PipelineClass) -> None:
-    """Refuses a call that the pipeline would refuse, once it was loaded.
+    """Refuses a call that the pipeline would refuse once it is loaded.
 
     Raises:
-        UsageError: An argument is unknown, missing, of another kind, or makes steps draw noise, or
-            the pipeline does not make what the preset says.
+        UsageError: An argument is unknown, missing, of another type, or makes steps draw noise, or
+            the pipeline makes pictures where the preset says videos, or the other way round.
     """
     for name, value in call.items():
         if name not in pipeline.arguments:
@@ -49,7 +41,7 @@ def check_call(preset: Preset, call: Mapping[str, Any], pipeline: PipelineClass)
 
 
 def _check_kind(preset: Preset, call: Mapping[str, Any], pipeline: PipelineClass) -> None:
-    """Refuses a video for one picture, and a whole video of which only a picture would be kept."""
+    """Refuses a pipeline of pictures for videos, and one of videos for more than one frame."""
     frames = next(iter(sorted(_FRAMES & pipeline.arguments.keys())), None)
     if preset.kind == "video" and frames is None:
         raise UsageError(
@@ -64,17 +56,21 @@ def _check_kind(preset: Preset, call: Mapping[str, Any], pipeline: PipelineClass
 
 
 def _unknown(preset: Preset, name: str, pipeline: PipelineClass) -> UsageError:
+    """Returns the error for an argument, from the preset or from an option, that does not exist."""
     if name not in preset.call:
-        return UsageError(f"{pipeline.name} takes no {name}", f"leave out {_OPTIONS[name]}")
-    near = difflib.get_close_matches(name, pipeline.arguments, n=1)
+        option = OPTIONS[name]
+        return UsageError(
+            f"{pipeline.name} takes no {name}", f"leave out {{{option}}}", {option: None}
+        )
+    near = did_you_mean(name, pipeline.arguments).strip()
     return UsageError(
         f"call.{name} is not an argument of {pipeline.name}",
-        f"did you mean {near[0]}?" if near else f"remove {name} from the preset's call",
+        near or f"remove {name} from the preset's call",
     )
 
 
 def _check_number(name: str, value: Any, types: frozenset[str]) -> None:
-    """Refuses text and lists where the pipeline says that it takes nothing but numbers."""
+    """Refuses text and lists for an argument that the pipeline annotates as a number."""
     wanted = types - {"None", "Optional", "Union"}
     if not wanted or wanted - _NUMBERS or not isinstance(value, str | list):
         return

@@ -1,12 +1,11 @@
-"""What the classes of the installed diffusers say of themselves, read without importing it.
+"""Reads what the classes of the installed diffusers take, without importing diffusers.
 
-The import takes seconds, and a misspelt argument shall not cost them. What a pipeline's call takes
-and what it is made of stands in its source, which is found and parsed in a tenth of a second.
-Where there is no source to read, nothing is told and the cores find out by themselves.
+Importing it takes seconds; a misspelled argument should be caught without that. The source of a
+pipeline says what its call takes and which components it has, and is found and parsed in a tenth of
+a second. Where there is no source, nothing is checked here, and the cores check it when they load.
 """
 
 import ast
-import difflib
 import functools
 import importlib.metadata
 import importlib.util
@@ -14,13 +13,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from chords_cli.errors import UsageError
+from chords_cli.pipelines.rules import unknown_class
 
 _KINDS = {"pipelines": "Pipeline", "schedulers": "Scheduler"}
-"""What the classes of a part of diffusers end with."""
+"""How the names of classes end, by the part of diffusers that they are in."""
 
 _ROOT = "DiffusionPipeline"
-"""What every pipeline inherits; it adds no component and no argument."""
+"""The base of every pipeline; it adds no component and no argument."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,9 +27,9 @@ class PipelineClass:
     """A pipeline class.
 
     Attributes:
-        arguments: What its call takes; true for what has to be given.
-        components: What it is made of; true for what it cannot do without.
-        types: Per argument and component the classes that its annotation names.
+        arguments: The arguments of its call; true for those without a default.
+        components: Its components; true for those that it cannot do without.
+        types: For every argument and component, the classes that its annotation names.
         named: Every name and attribute in the body of its call.
     """
 
@@ -43,7 +42,7 @@ class PipelineClass:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SchedulerClass:
-    """A scheduler class: the settings that it takes, and how often it calls the model a step."""
+    """A scheduler class: its settings, and how many times it calls the model per step."""
 
     name: str
     settings: tuple[str, ...]
@@ -52,7 +51,7 @@ class SchedulerClass:
 
 @functools.cache
 def read_pipeline(name: str) -> PipelineClass | None:
-    """The pipeline class of that name; None where diffusers' source cannot be read.
+    """Reads the pipeline class of that name; None where diffusers' source cannot be read.
 
     Raises:
         UsageError: diffusers has no such pipeline.
@@ -61,24 +60,24 @@ def read_pipeline(name: str) -> PipelineClass | None:
     if lineage is None:
         return None
     if not lineage:
-        names = _names("pipelines", b"Pipeline(")
-        way = "write the class name as in the model's model_index.json, or upgrade diffusers"
-        raise _unknown("pipeline", name, names, way, cutoff=0.8)
-    made, call = _method(lineage, "__init__"), _method(lineage, "__call__")
+        known = _names("pipelines", b"Pipeline(")
+        raise unknown_class("pipeline", name, importlib.metadata.version("diffusers"), known)
+    init, call = _method(lineage, "__init__"), _method(lineage, "__call__")
     optional = set(_strings(_value(lineage, "_optional_components")))
-    needed = _parameters(made)
     return PipelineClass(
         name=name,
         arguments=_parameters(call),
-        components={part: must and part not in optional for part, must in needed.items()},
-        types={arg.arg: _words(arg.annotation) for arg in _arguments(call) + _arguments(made)},
+        components={
+            part: must and part not in optional for part, must in _parameters(init).items()
+        },
+        types={arg.arg: _words(arg.annotation) for arg in _arguments(call) + _arguments(init)},
         named=_words(call),
     )
 
 
 @functools.cache
 def read_scheduler(name: str) -> SchedulerClass | None:
-    """The scheduler class of that name; None where diffusers' source cannot be read.
+    """Reads the scheduler class of that name; None where diffusers' source cannot be read.
 
     Raises:
         UsageError: diffusers has no such scheduler.
@@ -87,24 +86,13 @@ def read_scheduler(name: str) -> SchedulerClass | None:
     if lineage is None:
         return None
     if not lineage:
-        names = _names("schedulers", b"SchedulerMixin")
-        way = "write a class of diffusers, as in `scheduler: {class: EulerDiscreteScheduler}`"
-        raise _unknown("scheduler", name, names, way, cutoff=0.6)
+        known = _names("schedulers", b"SchedulerMixin")
+        raise unknown_class("scheduler", name, importlib.metadata.version("diffusers"), known)
     order = _value(lineage, "order")
     return SchedulerClass(
         name=name,
         settings=tuple(_parameters(_method(lineage, "__init__"))),
         order=order.value if isinstance(order, ast.Constant) and type(order.value) is int else 1,
-    )
-
-
-def _unknown(kind: str, name: str, names: list[str], way: str, *, cutoff: float) -> UsageError:
-    """What is said of a class that diffusers has not; `cutoff` is how like a name has to be."""
-    near = difflib.get_close_matches(name, names, n=1, cutoff=cutoff)
-    version = importlib.metadata.version("diffusers")
-    return UsageError(
-        f"{kind} {name} is not a {kind} of diffusers {version}",
-        (f"did you mean {near[0]}? " if near else "") + way,
     )
 
 
@@ -114,41 +102,43 @@ def _files(part: str) -> Iterator[Path]:
         yield from sorted((Path(spec.origin).parent / part).rglob("*.py"))
 
 
-def _names(part: str, line: bytes) -> list[str]:
-    """The classes of a part of diffusers whose first line holds `line`."""
-    lines = (one for file in _files(part) for one in file.read_bytes().splitlines())
-    heads = (one for one in lines if one.startswith(b"class ") and line in one)
-    return [one.split(b"(")[0].removeprefix(b"class ").decode() for one in heads]
+def _names(part: str, text: bytes) -> list[str]:
+    """Returns the classes in a part of diffusers whose first line contains `text`."""
+    lines = (line for file in _files(part) for line in file.read_bytes().splitlines())
+    heads = (line for line in lines if line.startswith(b"class ") and text in line)
+    return [head.split(b"(")[0].removeprefix(b"class ").decode() for head in heads]
 
 
 def _lineage(part: str, name: str) -> list[ast.ClassDef] | None:
-    """A class and what it inherits from its own kind; empty without one, None without source."""
+    """Returns a class and the classes of its kind that it inherits from.
+
+    Empty if diffusers does not have the class, None if its source cannot be read.
+    """
     try:
         found = _find(part, name)
         if found is None:
             return [] if next(_files(part), None) else None
         bases = [ast.unparse(base) for base in found.bases]
         kin = [base for base in bases if base.endswith(_KINDS[part]) and base != _ROOT]
-        return [found, *(one for base in kin for one in _lineage(part, base) or ())]
+        return [found, *(cls for base in kin for cls in _lineage(part, base) or ())]
     except (OSError, SyntaxError, ValueError):
         return None
 
 
 def _find(part: str, name: str) -> ast.ClassDef | None:
-    head, likely = f"\nclass {name}".encode(), name.lower()
-    # FluxPipeline is sought in flux/ first
-    for file in sorted(_files(part), key=lambda file: _plain(file.parent.name) not in likely):
+    def unlikely(file: Path) -> bool:  # looks for FluxPipeline in flux/ first
+        return file.parent.name.replace("_", "") not in name.lower()
+
+    head = f"\nclass {name}".encode()
+    for file in sorted(_files(part), key=unlikely):
         source = file.read_bytes()
         if head + b"(" in source or head + b":" in source:
             body = ast.parse(source).body
             return next(
-                (one for one in body if isinstance(one, ast.ClassDef) and one.name == name), None
+                (node for node in body if isinstance(node, ast.ClassDef) and node.name == name),
+                None,
             )
     return None
-
-
-def _plain(folder: str) -> str:
-    return folder.replace("_", "")
 
 
 def _method(lineage: list[ast.ClassDef], name: str) -> ast.FunctionDef | None:
@@ -157,7 +147,7 @@ def _method(lineage: list[ast.ClassDef], name: str) -> ast.FunctionDef | None:
 
 
 def _value(lineage: list[ast.ClassDef], name: str) -> ast.expr | None:
-    """What a class or the nearest that it inherits from assigns to an attribute."""
+    """Returns what the first class of a lineage that sets an attribute sets it to."""
     nodes = (node for cls in lineage for node in cls.body if isinstance(node, ast.Assign))
     return next((n.value for n in nodes if ast.unparse(n.targets[0]) == name), None)
 
@@ -167,14 +157,15 @@ def _arguments(method: ast.FunctionDef | None) -> list[ast.arg]:
 
 
 def _parameters(method: ast.FunctionDef | None) -> dict[str, bool]:
-    """What a method takes beside `self`; true where there is no default."""
+    """Returns the arguments of a method except `self`; true for those without a default."""
     if method is None:
         return {}
     plain, named = method.args.posonlyargs + method.args.args, method.args.kwonlyargs
     without = len(plain) - len(method.args.defaults)
-    taken = {arg.arg: place < without for place, arg in enumerate(plain)}
-    taken |= {arg.arg: not given for arg, given in zip(named, method.args.kw_defaults, strict=True)}
-    return {name: must for name, must in taken.items() if name != "self"}
+    needed = {arg.arg: place < without for place, arg in enumerate(plain)}
+    defaults = zip(named, method.args.kw_defaults, strict=True)
+    needed |= {arg.arg: default is None for arg, default in defaults}
+    return {name: must for name, must in needed.items() if name != "self"}
 
 
 def _strings(value: ast.AST | None) -> Iterator[str]:
@@ -184,7 +175,7 @@ def _strings(value: ast.AST | None) -> Iterator[str]:
 
 
 def _words(node: ast.AST | None) -> frozenset[str]:
-    """Every name and attribute in a piece of source."""
-    nodes = list(ast.walk(node)) if node else []
-    attributes = {one.attr for one in nodes if isinstance(one, ast.Attribute)}
-    return frozenset(attributes | {one.id for one in nodes if isinstance(one, ast.Name)})
+    """Returns every name and attribute in a piece of source."""
+    parts = list(ast.walk(node)) if node else []
+    attributes = {part.attr for part in parts if isinstance(part, ast.Attribute)}
+    return frozenset(attributes | {part.id for part in parts if isinstance(part, ast.Name)})

@@ -1,7 +1,7 @@
-"""LoRAs of a run: where their weights are, found out before anything slow starts.
+"""Finds and checks the weights of a run's LoRAs before anything slow starts.
 
-A LoRA is a safetensors file, a folder with one, or a repository of the hub that was fetched. The
-cores load from disk alone, so a run works with local files and remembers the names as given.
+A LoRA is a safetensors file, a folder that holds one, or a repository that was fetched from the
+hub. Cores only load from disk, so a run uses local files and records the names as they were given.
 """
 
 import importlib.util
@@ -15,40 +15,50 @@ from chords_cli.hub import adapter_folder, is_repository
 from chords_cli.media.latents import read_header
 
 _STANDARD = "pytorch_lora_weights.safetensors"
-"""What diffusers calls the file of a LoRA that it saves."""
+"""The name of the file in which diffusers saves a LoRA."""
 
 
 def check_loras(loras: Sequence[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
-    """Accepts LoRAs that are here and hold weights, with scales that are numbers.
+    """Accepts LoRAs that are on this machine and hold weights, with finite scales.
 
     Raises:
-        UsageError: One is not, or the package that applies them is missing.
+        UsageError: A LoRA is missing or wrong, or the package that applies LoRAs is not installed.
     """
     if loras and importlib.util.find_spec("peft") is None:
         raise UsageError(
-            "--lora needs peft, which is not installed", 'pip install "chords-cli[lora]"'
+            "{loras} needs peft, which is not installed",
+            'pip install "chords-cli[lora]"',
+            {"loras": None},
         )
     for source, scale in loras:
         file = lora_file(source)
         if not math.isfinite(scale):
             raise UsageError(
                 f"the scale of LoRA {source} is {scale:g}, but must be a finite number",
-                f"try --lora {source} 1.0",
+                "try {loras}",
+                {"loras": f"{source}=1.0"},
             )
         _check_header(source, file)
     return tuple(loras)
 
 
 def lora_file(source: str) -> Path:
-    """The safetensors file of a LoRA that is named by file, folder or repository.
+    """Returns the safetensors file of a LoRA.
+
+    Args:
+        source: A file, a folder or a repository.
 
     Raises:
-        UsageError: There is none on this machine, or several.
+        UsageError: There is no such file on this machine, or there are several.
     """
     path = Path(source).expanduser()
-    if isfile(path):  # noqa: PTH113 - that of Path raises where a name is too long
-        return _checked(path)
-    if source and isdir(path):  # noqa: PTH112 - the same
+    if isfile(path):  # noqa: PTH113 - Path.is_file raises when a name is too long
+        if path.suffix != ".safetensors":
+            raise UsageError(
+                f"LoRA {path} is not a safetensors file", "name a file that ends in .safetensors"
+            )
+        return path.resolve()
+    if source and isdir(path):  # noqa: PTH112 - so does Path.is_dir
         return _only_file(path, source)
     if not is_repository(source) or path.suffix == ".safetensors":
         raise UsageError(
@@ -63,16 +73,8 @@ def lora_file(source: str) -> Path:
     return _only_file(folder, source)
 
 
-def _checked(path: Path) -> Path:
-    if path.suffix != ".safetensors":
-        raise UsageError(
-            f"LoRA {path} is not a safetensors file", "name a file that ends in .safetensors"
-        )
-    return path.resolve()
-
-
 def _check_header(source: str, file: Path) -> None:
-    """Refuses what cannot be loaded whatever the model is: empty, cut, or of another format."""
+    """Refuses a file that no model could load: empty, cut off, or of another format."""
     try:
         tensors = {key for key in read_header(file) if key != "__metadata__"}
     except OSError as error:
@@ -89,6 +91,7 @@ def _check_header(source: str, file: Path) -> None:
 
 
 def _only_file(folder: Path, source: str) -> Path:
+    """Returns the file of a folder that holds one, or the one that diffusers saved."""
     files = sorted(folder.glob("*.safetensors"))
     standard = [file for file in files if file.name == _STANDARD]
     if len(standard or files) == 1:
@@ -100,5 +103,6 @@ def _only_file(folder: Path, source: str) -> Path:
     names = ", ".join(file.name for file in files[:5])
     raise UsageError(
         f"LoRA {source} holds {len(files)} safetensors files: {names}",
-        f"name one of them: --lora {folder / files[0].name}",
+        "name one of them: {loras}",
+        {"loras": str(folder / files[0].name)},
     )

@@ -1,8 +1,8 @@
-"""How much memory the weights take on every core, loading nothing.
+"""Estimates how much memory the weights take on every core, without loading them.
 
-Told from the files where they are on this machine, else from the numbers of parameters that the
-preset tells. Only weights are counted: what a core needs while it computes depends on the size of
-the picture.
+The estimate is read from the weights' files where they are on this machine, and else calculated
+from the numbers of parameters in the preset. Only weights count: what a core needs while it
+computes depends on the size of the picture.
 """
 
 import json
@@ -24,17 +24,17 @@ _SIZES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, 
 def estimate_memory(
     preset: Preset, dtype: str, cores: int, decoders: Collection[int], folder: Path | None
 ) -> list[dict[str, Any]]:
-    """Per core its components with the bytes of their weights, and their sum.
+    """Returns, for every core, its components with the bytes of their weights, and the sum.
 
     Args:
-        preset: Says what the model is.
-        dtype: What the model runs in.
-        cores: How many cores hold it.
-        decoders: The cores that may be asked to decode an output.
-        folder: Holds the model; None where it is not on this machine.
+        preset: The model.
+        dtype: The type that the model runs in.
+        cores: The number of cores.
+        decoders: The cores that may have to decode an output.
+        folder: The folder of the model; None where it is not on this machine.
 
     Returns:
-        Nothing where nothing is known.
+        An empty list where nothing is known.
     """
     dtypes = {name: part.dtype for name, part in preset.components.items() if part.dtype}
     sizes = {name: BYTES[chosen] for name, chosen in dtypes.items()}
@@ -51,7 +51,7 @@ def estimate_memory(
 
 
 def preset_memory(preset: Preset, folder: Path | None) -> list[dict[str, Any]]:
-    """The same for a preset's own plan, without devices; files that cannot be read are left."""
+    """Returns the estimate for a preset's own plan, without files that cannot be read."""
     plan = resolve_plan(preset.plan)
     decoders = resolve_stop(preset.stop, plan.cores).decoders(plan)
     try:
@@ -79,7 +79,7 @@ def _file_weights(folder: Path, sizes: dict[str, int], default: int) -> Iterator
 
 
 def _weight_bytes(file: Path, size: int) -> int:
-    """The bytes of a file's tensors when floats take `size` bytes each."""
+    """Returns the bytes of a file's tensors when every float takes `size` bytes."""
     tensors = (value for key, value in read_header(file).items() if key != "__metadata__")
     return sum(
         math.prod(tensor["shape"])

@@ -1,4 +1,4 @@
-"""Where a preset's model is on this machine, and what to type where it is not there."""
+"""Finds a preset's model on this machine, or says which command fetches it."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from chords_cli.presets.files import find_preset
 from chords_cli.presets.schema import Preset
 
 SAVED = "point the preset's path at a folder that `save_pretrained` wrote"
-"""What to do about a preset whose folder holds no model."""
+"""The hint for a preset whose folder holds no model."""
 
 
 def model_folder(preset: Preset) -> Path:
-    """The local folder of the preset's weights.
+    """Returns the local folder of the preset's weights.
 
     Raises:
         UsageError: They are not on this machine.
@@ -27,14 +27,14 @@ def model_folder(preset: Preset) -> Path:
 
 
 def find_weights(preset: Preset, cache: Path | None = None) -> Weights:
-    """Looks for the preset's model in its folder or in the hub's cache; downloads nothing."""
+    """Looks for the preset's model in its folder or in the hub's cache, without fetching it."""
     if preset.path is not None:
         return find_folder(preset.path)
     return find_snapshot(str(preset.repo), preset.revision, cache)
 
 
 def download_command(preset: Preset) -> str:
-    """What to type to have the preset's model on this machine."""
+    """Returns the command that fetches the preset's model."""
     if _finds(preset):
         return f"chords download {preset.name}"
     revision = f" --revision {preset.revision}" if preset.revision else ""
@@ -42,7 +42,7 @@ def download_command(preset: Preset) -> str:
 
 
 def _finds(preset: Preset) -> bool:
-    """Whether its name alone leads to its model; a file elsewhere may bear a name that is taken."""
+    """Returns whether the preset's name finds its model: a file may use the name of another."""
     try:
         named = find_preset(preset.name)
     except UsageError:

@@ -1,11 +1,13 @@
-"""What several cores can share: which schedulers, which steps, which pipelines.
+"""What a preset may ask of diffusers, and what several cores can share.
 
-The rules need names and settings alone and no library, so that they can be asked before anything is
-loaded as well as after.
+The rules know names and settings and need no library. They are asked twice: of diffusers' source
+before anything is loaded, and of its classes when a core loads the model, because the source is not
+always there to read.
 """
 
+import difflib
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from chords_cli.errors import UsageError
 
@@ -29,14 +31,26 @@ _REPLACEMENTS = {
 }
 """The deterministic first-order scheduler of the same grid; Euler for all others."""
 
+_CLASSES = {
+    "pipeline": (
+        0.8,
+        "write the class name as in the model's model_index.json, or upgrade diffusers",
+    ),
+    "scheduler": (
+        0.6,
+        "write a class of diffusers, as in `scheduler: {class: EulerDiscreteScheduler}`",
+    ),
+}
+"""How similar a class has to be to be proposed, and what to do, by kind."""
+
 
 def check_shareable(name: str, *, order: int, config: Mapping[str, Any]) -> None:
     """Refuses a scheduler whose steps several cores cannot share.
 
     Args:
         name: Its class in diffusers.
-        order: How often it calls the model a step.
-        config: Its settings; what is not there is as the class has it.
+        order: How many times it calls the model per step.
+        config: Its settings; missing ones have the defaults of the class.
 
     Raises:
         UsageError: Its steps draw noise, take two model calls, or keep a state that does not
@@ -75,9 +89,9 @@ def check_loop(
 
     Args:
         name: The pipeline's class.
-        named: What the body of its call names.
-        arguments: What its call takes.
-        components: What it is made of.
+        named: Every name in the body of its call.
+        arguments: The arguments of its call.
+        components: The components that it is made of.
 
     Raises:
         UsageError: It takes no prompt or number of steps, has no denoising loop, or moves several
@@ -102,8 +116,71 @@ def check_loop(
     )
 
 
+def unknown_class(
+    kind: Literal["pipeline", "scheduler"], name: str, version: str, known: Collection[str] = ()
+) -> UsageError:
+    """Returns the error for a class that diffusers does not have.
+
+    Args:
+        kind: What the class should be.
+        name: The class.
+        version: Of diffusers.
+        known: The classes that diffusers has, as far as somebody has looked for them.
+    """
+    cutoff, way = _CLASSES[kind]
+    return UsageError(
+        f"{kind} {name} is not a {kind} of diffusers {version}",
+        did_you_mean(name, known, cutoff) + way,
+    )
+
+
+def check_first_order(name: str, settings: Collection[str]) -> None:
+    """Refuses `first_order` for a scheduler that has no order.
+
+    Args:
+        name: Its class in diffusers.
+        settings: The settings that it takes.
+    """
+    if "solver_order" not in settings:
+        raise UsageError(
+            f"scheduler.first_order is true, but {name} has no order to lower",
+            "remove first_order from the preset's scheduler",
+        )
+
+
+def check_components(
+    section: str, names: Collection[str], pipeline: str, known: Collection[str]
+) -> None:
+    """Refuses names of components that a model does not have: they would change nothing.
+
+    Args:
+        section: The part of the preset that names them.
+        names: The components.
+        pipeline: The pipeline's class.
+        known: The components that the model has.
+    """
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"{section} names {name}, which {pipeline} has not",
+                f"{did_you_mean(name, known)}choose from {', '.join(known)}",
+            )
+
+
+def did_you_mean(name: str, known: Collection[str], cutoff: float = 0.6) -> str:
+    """Returns the beginning of a hint: which of the `known` names is meant; empty if none is near.
+
+    Args:
+        name: A name that may be misspelled.
+        known: The names that exist.
+        cutoff: How similar a name has to be, from 0 to 1.
+    """
+    near = difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
+    return f"did you mean {near[0]}? " if near else ""
+
+
 def _noise_setting(config: Mapping[str, Any]) -> str | None:
-    """The setting that makes every step draw noise; None without one."""
+    """Returns the setting that makes every step draw noise; None without one."""
     if config.get("stochastic_sampling"):
         return "stochastic_sampling"
     kind = str(config.get("algorithm_type", ""))

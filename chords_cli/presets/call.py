@@ -1,8 +1,7 @@
-"""What a preset's `call` may hold, and the argument of it that is the guidance.
+"""What a preset's `call` may hold, and which of its arguments is the guidance.
 
-Pipelines have two arguments for guidance. Where a call holds both, the first of `GUIDANCE` guides
-it: a model that was trained on a guidance of its own (`guidance_scale`) is guided by true
-classifier-free guidance on top of that.
+Pipelines have two arguments for guidance. Where a call holds both, `true_cfg_scale` is meant: the
+other one is then an input of a model that was trained to be told its guidance.
 """
 
 import math
@@ -13,37 +12,48 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
 
 GUIDANCE = ("true_cfg_scale", "guidance_scale")
-"""The arguments that guidance can be, the one that wins first."""
+"""The arguments that can be the guidance; the first that a call holds is it."""
 
 RESERVED = {"prompt", "generator", "latents", "output_type", "return_dict", "num_images_per_prompt"}
 """Arguments of a pipeline's call that every run sets by itself."""
 
 SIZES = ("width", "height", "num_frames")
+"""Arguments that count pixels and frames."""
+
+OPTIONS = {
+    "num_inference_steps": "steps",
+    "width": "width",
+    "height": "height",
+    "num_frames": "frames",
+    "negative_prompt": "negative_prompt",
+}
+"""Arguments that an option sets, with the option's name; which one `guidance` sets, the call tells
+(see `guidance_key`)."""
 
 
 def guidance_key(call: Mapping[str, Any]) -> str | None:
-    """Returns the argument of `call` that is its guidance; None without one."""
+    """Returns the name of the argument that is the guidance; None if `call` has none."""
     return next((key for key in GUIDANCE if key in call), None)
 
 
 def guidance_of(call: Mapping[str, Any]) -> float | None:
-    """Returns the guidance of `call`; None where it has none."""
+    """Returns the guidance of `call`; None if it has none."""
     key = guidance_key(call)
     return None if key is None else call[key]
 
 
 def with_guidance(call: Mapping[str, Any], guidance: float) -> dict[str, Any]:
-    """Returns `call` with this guidance; as `guidance_scale` where it had none."""
+    """Returns `call` with another guidance, under `guidance_scale` if it had none."""
     return {**call, guidance_key(call) or GUIDANCE[-1]: guidance}
 
 
 def guides(guidance: float) -> bool:
-    """Tells whether a number can be a guidance: it is finite and 0 or more."""
+    """Returns whether a number can be a guidance: finite, and 0 or more."""
     return math.isfinite(guidance) and guidance >= 0
 
 
 def scalar(value: Any) -> Any:
-    """Accepts what a single argument may be."""
+    """Accepts what an argument of diffusers may be in a preset."""
     parts = value if isinstance(value, list) else [value]
     if not all(isinstance(part, str | int | float | bool | None) for part in parts):
         raise ValueError("text, a number, true, false, null or a list of these")

@@ -185,7 +185,7 @@ def _check_together(path: Path, preset: Preset) -> None:
         if preset.sampling.rounds != "auto":
             resolve_plan(preset.plan, PlanChoice(algo="wavefront"))
     except UsageError as error:
-        raise UsageError(f"{path}: {error.message}", f"mend it in {path.name}") from error
+        raise error.reworded(f"{path}: {{message}}", f"mend it in {path.name}") from error
 
 
 def _kind(value: Any) -> str:

@@ -256,5 +256,6 @@ def _check_multiple(name: str, size: int | None, multiple: int, offset: int) -> 
         takes = "must be above 0" + (f" and {rule}" if multiple > 1 else "")
     else:
         takes = f"this model takes {rule}"
-    near = " or ".join(f"--{name} {value}" for value in (below, below + multiple))
-    raise UsageError(f"{name} is {size}, but {takes}", f"try {near}")
+    raise UsageError(
+        f"{name} is {size}, but {takes}", f"try {{{name}}}", {name: [below, below + multiple]}
+    )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chords_cli.cli.options import as_option
 from chords_cli.engine.messages import Latent
 from chords_cli.errors import UsageError
 from chords_cli.media.latents import latent_bytes
@@ -93,6 +94,6 @@ def refused(resolved: Resolve) -> Callable[..., tuple[str, str]]:
     def refuse(**options: Any) -> tuple[str, str]:
         with pytest.raises(UsageError) as caught:
             resolved(**options)
-        return caught.value.message, caught.value.hint
+        return caught.value.spelled(as_option)
 
     return refuse

@@ -21,6 +21,8 @@ def test_python_and_the_command_line_write_options_in_their_own_words():
         ("stop_index", 2, "--stop-index 2"),
         ("resume", True, "--resume"),
         ("metadata", None, "--no-metadata"),
+        ("metadata", False, "--no-metadata"),
+        ("frames", [41, 45], "--frames 41 or --frames 45"),
         ("loras", "a b.safetensors", "--lora 'a b.safetensors'"),
         ("devices", "cuda:0,cuda:1", "--devices cuda:0,cuda:1"),
     ],

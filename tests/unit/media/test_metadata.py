@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from chords_cli.cli.options import as_option
 from chords_cli.engine.messages import Latent
 from chords_cli.errors import UsageError
 from chords_cli.media.images import png_bytes
@@ -26,7 +27,7 @@ DOCUMENT = {
 def refusal(path):
     with pytest.raises(UsageError) as caught:
         read_metadata(path)
-    return caught.value.message, caught.value.hint
+    return caught.value.spelled(as_option)
 
 
 def write_png(path, texts):

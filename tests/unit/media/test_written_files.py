@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from chords_cli.cli.options import as_option
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.media.files import new_folder, write_file
 
@@ -17,8 +18,8 @@ def test_a_file_that_is_there_is_not_replaced_unless_asked(tmp_path):
     path.write_bytes(b"mine")
     with pytest.raises(ChordsError) as caught:
         write_file(path, b"other")
-    assert caught.value.message == f"{path} exists already"
-    assert caught.value.hint == "add --overwrite to replace it"
+    hint = "add --overwrite to replace it"
+    assert caught.value.spelled(as_option) == (f"{path} exists already", hint)
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a.png", b"mine")]
 
 

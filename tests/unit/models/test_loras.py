@@ -1,5 +1,6 @@
 import pytest
 
+from chords_cli.cli.options import as_option
 from chords_cli.errors import UsageError
 from chords_cli.models import loras
 from chords_cli.models.loras import check_loras, lora_file
@@ -15,7 +16,7 @@ def folder(tmp_path, monkeypatch):
 def refusal(*pairs):
     with pytest.raises(UsageError) as caught:
         check_loras(pairs)
-    return caught.value.message, caught.value.hint
+    return caught.value.spelled(as_option)
 
 
 def write(path):
@@ -101,7 +102,7 @@ def test_several_files_are_refused_by_their_names(folder):
             "good.safetensors",
             float("nan"),
             "the scale of LoRA good.safetensors is nan, but must be a finite number",
-            "try --lora good.safetensors 1.0",
+            "try --lora good.safetensors=1.0",
         ),
     ],
 )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from chords_cli.cli.options import as_option
 from chords_cli.errors import UsageError
 from chords_cli.presets.files import available_presets, find_preset, load_preset, to_yaml
 from chords_cli.presets.schema import Component, Preset
@@ -46,10 +47,11 @@ def refusal(preset, tmp_path):
     def explain(old: str, new: str) -> tuple[str, str]:
         with pytest.raises(UsageError) as caught:
             preset(old, new)
-        message, file = caught.value.message, str(tmp_path / "mine.yaml")
+        message, hint = caught.value.spelled(as_option)
+        file = str(tmp_path / "mine.yaml")
         assert message.startswith(file)
         assert "\n" not in message
-        return message.removeprefix(file).removeprefix(": "), caught.value.hint
+        return message.removeprefix(file).removeprefix(": "), hint
 
     return explain
 
@@ -422,7 +424,7 @@ def test_size_that_the_pipeline_does_not_allow_is_met_with_the_nearest_that_are(
     limits.check(width=128, height=256, frames=81)
     with pytest.raises(UsageError) as caught:
         limits.check(**sizes)
-    assert (caught.value.message, caught.value.hint) == (message, hint)
+    assert caught.value.spelled(as_option) == (message, hint)
 
 
 def test_size_above_zero_is_all_that_a_pipeline_without_a_rule_wants(preset):
@@ -431,4 +433,4 @@ def test_size_above_zero_is_all_that_a_pipeline_without_a_rule_wants(preset):
     with pytest.raises(UsageError) as caught:
         limits.check(frames=-1)
     assert caught.value.message == "frames is -1, but must be above 0"
-    assert caught.value.hint == "try --frames 1 or --frames 2"
+    assert caught.value.hint == "try frames=1 or frames=2"
