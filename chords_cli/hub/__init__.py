@@ -3,8 +3,7 @@
 Presets are not known here: a model is a repository and a revision.
 """
 
-from chords_cli.hub.adapters import adapter_folder
-from chords_cli.hub.cache import Weights, find_folder, find_snapshot, local_snapshot
+from chords_cli.hub.cache import Weights, adapter_folder, find_folder, find_snapshot, local_snapshot
 from chords_cli.hub.names import is_repository
 
 __all__ = [

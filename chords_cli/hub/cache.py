@@ -1,4 +1,4 @@
-"""What of the hub lies on this disk: which models, and how much of them."""
+"""Which of the hub's models are on this disk, and how much of them."""
 
 import json
 from collections.abc import Collection
@@ -15,9 +15,9 @@ class Weights:
     """A model's files on this machine.
 
     Attributes:
-        state: `partial` when something that a run opens is not there.
-        folder: Where they lie; None when there is no snapshot in the hub's cache.
-        bytes: What is there now: of a complete model what a run opens, else everything.
+        state: `partial` if something that a run opens is missing.
+        folder: Where they are; None without a snapshot in the hub's cache.
+        bytes: Of all files that a run opens; of a partial model, of what has arrived.
         lack: What a partial one lacks, in words.
     """
 
@@ -28,7 +28,7 @@ class Weights:
 
 
 def find_folder(folder: Path) -> Weights:
-    """Looks for what a run opens in a folder of the user's own."""
+    """Looks for the files that a run opens in a folder of the user's own."""
     return _state(folder, _names_in(folder), folder)
 
 
@@ -58,7 +58,7 @@ def find_snapshot(repo: str, revision: str | None, cache: Path | None = None) ->
 
 
 def local_snapshot(repo: str, revision: str | None, command: str | None = None) -> Path:
-    """The folder of `repo` in the cache, complete; nothing is downloaded.
+    """Returns the folder of `repo` in the cache, which is complete; downloads nothing.
 
     Args:
         repo: As on the hub.
@@ -66,7 +66,7 @@ def local_snapshot(repo: str, revision: str | None, command: str | None = None) 
         command: What fetches it, for the hint of an error.
 
     Raises:
-        UsageError: It is not there, or not all of it.
+        UsageError: Some or all of it is missing.
     """
     weights = find_snapshot(repo, revision)
     if weights.state == "complete" and weights.folder:
@@ -74,28 +74,45 @@ def local_snapshot(repo: str, revision: str | None, command: str | None = None) 
     if command is None:
         command = f"chords download {repo}" + (f" --revision {revision}" if revision else "")
     if weights.state == "absent":
-        hint = f"fetch it first: {command}, or add --download"
-        raise UsageError(f"{repo} is not on this machine", hint)
-    hint = f"complete it: {command}, or add --download"
-    raise UsageError(f"{repo} is not complete on this machine: {weights.lack}", hint)
+        hint = f"fetch it first: {command}, or add {{download}}"
+        raise UsageError(f"{repo} is not on this machine", hint, {"download": True})
+    hint = f"complete it: {command}, or add {{download}}"
+    message = f"{repo} is not complete on this machine: {weights.lack}"
+    raise UsageError(message, hint, {"download": True})
+
+
+def adapter_folder(repo: str) -> Path | None:
+    """Returns the folder of `repo`, which holds no complete model, such as a LoRA, in the cache.
+
+    None if nothing of it was ever fetched.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import IncompleteSnapshotError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(repo, local_files_only=True))
+    except IncompleteSnapshotError as error:  # one file of it may be all that was wanted
+        return Path(error.snapshot_path)
+    except LocalEntryNotFoundError:
+        return None
 
 
 def storage(repo: str, cache: Path | None = None) -> Path:
-    """The folder of the cache that holds everything of `repo`."""
+    """Returns the folder of the cache that holds everything of `repo`."""
     from huggingface_hub.file_download import repo_folder_name
 
     return cache_folder(cache) / repo_folder_name(repo_id=repo, repo_type="model")
 
 
 def cache_folder(cache: Path | None = None) -> Path:
-    """The hub's cache: `cache`, or where HF_HUB_CACHE or HF_HOME say."""
+    """Returns the hub's cache: `cache`, or the one of HF_HUB_CACHE or HF_HOME."""
     from huggingface_hub import constants
 
     return Path(cache or constants.HF_HUB_CACHE).expanduser().absolute()
 
 
 def _state(folder: Path | None, names: Collection[str], store: Path) -> Weights:
-    """Compares what a run would open with what is there; `store` holds the bytes of a partial."""
+    """Compares what a run would open with what is there; a partial model's bytes are in `store`."""
     held = sum(file.stat().st_size for file in store.rglob("*") if file.is_file())
     if folder is None:
         lack = "its download was cut" if held else ""
@@ -109,13 +126,9 @@ def _state(folder: Path | None, names: Collection[str], store: Path) -> Weights:
         return Weights("partial", folder, held, f"a file cannot be read ({error})")
     missing = [name for name in needed if not (folder / name).is_file()]
     if missing:
-        return Weights("partial", folder, held, _listed(missing))
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        return Weights("partial", folder, held, f"{missing[0]} is missing{more}")
     return Weights("complete", folder, sum((folder / name).stat().st_size for name in needed))
-
-
-def _listed(missing: list[str]) -> str:
-    more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-    return f"{missing[0]} is missing{more}"
 
 
 def _names_in(folder: Path) -> list[str]:

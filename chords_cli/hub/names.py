@@ -1,8 +1,8 @@
-"""The hub's rule for what a repository is called."""
+"""The hub's rule for the names of repositories."""
 
 
 def is_repository(name: str) -> bool:
-    """Whether `name` is `owner/name` as the hub allows it; says nothing of whether it exists."""
+    """Tells whether `name` is `owner/name` as the hub allows it; such a one need not exist."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 

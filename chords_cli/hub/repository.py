@@ -1,4 +1,4 @@
-"""Which files of a diffusers repository a run opens; everything else in it is left alone.
+"""The files of a diffusers repository, and which of them a run opens; the others are left alone.
 
 Pure: names in, names out. It knows how diffusers and transformers choose among a component's files
 (one weight format, one precision, one vocabulary) and nothing of hubs, disks and networks.
@@ -6,6 +6,7 @@ Pure: names in, names out. It knows how diffusers and transformers choose among 
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -15,19 +16,42 @@ INDEX = "model_index.json"
 ReadJson = Callable[[str], Any]
 
 _TEXT = (".json", ".txt", ".model", ".jinja")
-"""What tokenizers and processors are made of."""
+"""The files of tokenizers and processors."""
 
 _PROCESSORS = ("tokenizer_config.json", "preprocessor_config.json", "processor_config.json")
-"""What tells a tokenizer or processor from a model that has lost its weights."""
+"""Files that tell a tokenizer or processor from a model that has lost its weights."""
 
 _SLOW_VOCABULARY = ("vocab.json", "vocab.txt", "merges.txt", ".model")
-"""What is not opened where a tokenizer.json says the same."""
+"""Files that are not opened beside a tokenizer.json, which says the same."""
 
 _NO_VOCABULARY = "ByT5"
 """Tokenizers that take bytes as they are."""
 
+_WEIGHTS = (".safetensors", ".bin", ".ckpt", ".pt", ".msgpack", ".h5")
+_ENCODERS = ("text_encoder", "image_encoder", "safety_checker")
+"""What the folders of models from transformers are called."""
 
 _SHARD = r"-\d{5}-of-\d{5}\.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file of a repository; `etag` is its SHA-256, or git's SHA-1 of a small one."""
+
+    path: str
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A repository at one commit; `revision` is the branch, tag or commit that was asked for."""
+
+    repo: str
+    revision: str | None
+    commit: str
+    gated: bool
+    files: Mapping[str, RemoteFile]
 
 
 class UnloadableError(ValueError):
@@ -35,11 +59,11 @@ class UnloadableError(ValueError):
 
 
 def needed_files(names: Collection[str], read_json: ReadJson) -> list[str]:
-    """The files that a run opens, sorted.
+    """Returns the files that a run opens, sorted.
 
     Args:
         names: All files of the repository, with `/` between folders.
-        read_json: Gives the content of one of them.
+        read_json: Reads one of them.
 
     Raises:
         UnloadableError: A component has no configuration or no safetensors.
@@ -55,13 +79,13 @@ def needed_files(names: Collection[str], read_json: ReadJson) -> list[str]:
 
 
 def components(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """The components of a pipeline that are not null, as (library, class)."""
+    """Returns the components of a pipeline that are not null, as (library, class)."""
     entries = {name: entry for name, entry in index.items() if isinstance(entry, list)}
     return {name: (entry[0], entry[1]) for name, entry in entries.items() if any(entry)}
 
 
 def likely_json(names: Collection[str], path: str) -> Any:
-    """What a file will say that the repository hides, told from the names of its files.
+    """Guesses the content of a file that the repository hides from the names of its files.
 
     Good enough for a size: `model_index.json` names the folders, an index the plain shards beside
     it.
@@ -69,15 +93,13 @@ def likely_json(names: Collection[str], path: str) -> Any:
     if path == INDEX:
         configs = [name.split("/") for name in names if name.endswith("config.json")]
         folders = {parts[0] for parts in configs if len(parts) == 2}
-        return {folder: [_likely_library(folder), ""] for folder in folders}
+        return {
+            folder: ["transformers" if folder.startswith(_ENCODERS) else "diffusers", ""]
+            for folder in folders
+        }
     shard = re.compile(re.escape(path.removesuffix(".safetensors.index.json")) + _SHARD)
     shards = [name for name in names if shard.fullmatch(name)]
     return {"weight_map": {name: PurePosixPath(name).name for name in shards}}
-
-
-def _likely_library(folder: str) -> str:
-    encoders = ("text_encoder", "image_encoder", "safety_checker")
-    return "transformers" if folder.startswith(encoders) else "diffusers"
 
 
 def _component_files(
@@ -86,7 +108,7 @@ def _component_files(
     if "scheduler_config.json" in own:
         return ["scheduler_config.json"]
     speaks = any(file in own for file in _PROCESSORS)
-    if "config.json" in own and (any(map(_is_weights, own)) or not speaks):
+    if "config.json" in own and (any(file.endswith(_WEIGHTS) for file in own) or not speaks):
         generates = library == "transformers" and "For" in cls
         extra = {"generation_config.json"} & set(own) if generates else set()
         return {"config.json", *extra, *_weights(name, own, library, read_json)}
@@ -99,7 +121,7 @@ def _component_files(
 
 
 def _vocabulary(name: str, texts: set[str]) -> set[str]:
-    """One of the two ways in which a vocabulary is written."""
+    """Returns the files of one of the two ways in which a vocabulary is written."""
     slow = {file for file in texts if file.endswith(_SLOW_VOCABULARY)}
     if "tokenizer.json" in texts:
         return texts - slow
@@ -109,7 +131,7 @@ def _vocabulary(name: str, texts: set[str]) -> set[str]:
 
 
 def _weights(name: str, own: Collection[str], library: str, read_json: ReadJson) -> Iterator[str]:
-    """The one file of weights, or the index and its shards; never a variant such as fp16."""
+    """Yields the one file of weights, or the index and its shards; no variant such as fp16."""
     stem = "model" if library == "transformers" else "diffusion_pytorch_model"
     single, index = f"{stem}.safetensors", f"{stem}.safetensors.index.json"
     order = (single, index) if library == "transformers" else (index, single)
@@ -122,7 +144,3 @@ def _weights(name: str, own: Collection[str], library: str, read_json: ReadJson)
         if lost := sorted(shards - set(own)):
             raise UnloadableError(f"component {name} has no {lost[0]}, which its index names")
         yield from shards
-
-
-def _is_weights(file: str) -> bool:
-    return file.endswith((".safetensors", ".bin", ".ckpt", ".pt", ".msgpack", ".h5"))

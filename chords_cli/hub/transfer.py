@@ -1,7 +1,7 @@
-"""Brings one file over an unreliable line: resumed where it was cut, checked when it is whole.
+"""Fetches one file over an unreliable line: resumed where it was cut, checked once it is complete.
 
-What has arrived lies in a part file that outlives the process, so that whoever comes next goes on
-from there. Where the bytes come from is a function; hubs and caches are not known here.
+What has arrived lies in a part file that outlives the process, so that the next one goes on from
+there. Where the bytes come from is a function; hubs and caches are not known here.
 """
 
 import hashlib
@@ -16,13 +16,13 @@ from typing import Any
 from chords_cli.errors import ChordsError
 
 DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds before each new attempt when nothing arrives; whatever arrives begins them anew."""
+"""Seconds before each new attempt while nothing arrives; once something does, the first again."""
 
 _BLOCK = 1 << 20
 
 
 class TransientError(Exception):
-    """Something that may go better next time.
+    """Something went wrong that may not go wrong again.
 
     Args:
         reason: What happened, in a few words.
@@ -40,13 +40,13 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to bring.
+    """A file to fetch.
 
     Attributes:
-        name: What users call it.
+        name: As users see it.
         size: In bytes.
         etag: Its SHA-256, or git's SHA-1 of it (40 digits).
-        open: Given an offset, the place where the stream really begins, and the stream.
+        open: Takes an offset; returns the offset where the stream really begins, and the stream.
     """
 
     name: str
@@ -57,12 +57,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who is told how far a transfer is, and who may stop it.
+    """The caller's view of a transfer: progress, and the way to stop it.
 
     Attributes:
-        arrived: Takes the bytes of the file that are here.
-        retries: Takes why the transfer waits, and for how many seconds.
-        stop: Set by whoever wants it to end.
+        arrived: Called with the number of bytes that have arrived.
+        retries: Called with the reason for which the transfer waits, and the seconds.
+        stop: Set by the caller to end it.
     """
 
     arrived: Callable[[int], None]
@@ -70,19 +70,19 @@ class Watch:
     stop: threading.Event
 
 
-def bring(source: Source, part: Path, watch: Watch) -> None:
+def receive(source: Source, part: Path, watch: Watch) -> None:
     """Completes `part` and checks it.
 
     Raises:
-        ChordsError: It did not come, or came wrong twice.
-        StoppedError: Somebody wanted it to end.
+        ChordsError: It could not be fetched, or came wrong twice.
+        StoppedError: `watch` stopped it.
     """
     failures = wrong = 0
     with _Part(source, part) as file:
         while True:
             before = file.size
             try:
-                _receive(source, file, watch)
+                _attempt(source, file, watch)
                 return
             except _WrongError as error:
                 failures, wrong = 0, wrong + 1
@@ -106,18 +106,18 @@ def bring(source: Source, part: Path, watch: Watch) -> None:
 
 
 def matches(path: Path, etag: str) -> bool:
-    """Whether a file's content has that SHA-256, or that SHA-1 of git's."""
+    """Tells whether a file has this SHA-256, or this SHA-1 of git's."""
     digest = _digest(etag, path.stat().st_size)
     _feed(digest, path)
     return bool(digest.hexdigest() == etag)
 
 
 class _WrongError(TransientError):
-    """The whole file is here, and it is not the one that was asked for."""
+    """The file is complete, and it is not the one that was asked for."""
 
 
 class _Part:
-    """The part file, its size and the hash of what is in it."""
+    """The part file, its size and the hash of its content."""
 
     def __init__(self, source: Source, path: Path) -> None:
         self._source, self._path = source, path
@@ -151,8 +151,8 @@ class _Part:
         return str(self._digest.hexdigest())
 
 
-def _receive(source: Source, file: _Part, watch: Watch) -> None:
-    """One attempt: takes what comes until the file is whole."""
+def _attempt(source: Source, file: _Part, watch: Watch) -> None:
+    """Takes what comes until the stream ends, and checks the file."""
     watch.arrived(file.size)
     if file.size < source.size:
         with source.open(file.size) as (start, blocks):
@@ -172,7 +172,7 @@ def _receive(source: Source, file: _Part, watch: Watch) -> None:
 
 
 def _digest(etag: str, size: int) -> Any:
-    """SHA-256, or what git calls the SHA-1 of a file of that size."""
+    """Begins the SHA-256, or git's SHA-1 of a file of that size."""
     if len(etag) == 64:
         return hashlib.sha256()
     return hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)

@@ -22,7 +22,7 @@ def catalogue(cache: Path | None = None) -> list[dict[str, Any]]:
     a row with its `error` and nothing else.
     """
     rows = [row for file in available_presets() if (row := _row(file, cache))]
-    hub = Hub(cache)
+    hub = Hub(cache=cache)
     open_questions = [row for row in rows if not row.get("exact", True)]
     if not hub.offline and open_questions:
         tasks = [partial(_ask_size, hub, row) for row in open_questions]

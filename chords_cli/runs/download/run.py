@@ -16,9 +16,9 @@ from typing import Any
 from chords_cli.errors import ChordsError
 from chords_cli.events import DownloadStarted, Event, FileArriving, FileFetched, FileRetried
 from chords_cli.hub import find_snapshot
-from chords_cli.hub.client import Hub, Listing, RemoteFile
-from chords_cli.hub.refusals import offline
-from chords_cli.hub.repository import INDEX, UnloadableError, needed_files
+from chords_cli.hub.client import Hub
+from chords_cli.hub.errors import offline
+from chords_cli.hub.repository import INDEX, Listing, RemoteFile, UnloadableError, needed_files
 from chords_cli.hub.transfer import Watch
 from chords_cli.runs.download.parallel import run_in_parallel
 from chords_cli.runs.download.targets import Target
@@ -80,7 +80,7 @@ def plan_download(request: DownloadRequest) -> dict[str, Any]:
     Raises:
         ChordsError: The hub cannot be reached, or refuses.
     """
-    hub = Hub(request.cache)
+    hub = Hub(cache=request.cache)
     orders = [_order(hub, target, request.force) for target in request.targets]
     return _document(hub, orders, seconds=None)
 
@@ -93,7 +93,7 @@ def download(request: DownloadRequest, listener: Listener) -> dict[str, Any]:
             not come. What has arrived stays, and the next call goes on from there.
     """
     began = time.monotonic()
-    hub = Hub(request.cache)
+    hub = Hub(cache=request.cache)
     orders = [_order(hub, target, request.force) for target in request.targets]
     _check_disk(hub, orders)
     for order in orders:
@@ -152,14 +152,14 @@ class _Delivery:
             )
         )
         files = sorted((wanted.file for wanted in order.files), key=lambda file: -file.size)
-        tasks = [partial(self._fetch, file, anew=request.force) for file in files]
+        tasks = [partial(self._fetch, file, force=request.force) for file in files]
         try:
             run_in_parallel(tasks, request.max_workers, self._stop)
         finally:
             self._end()
         self._hub.finish(self._listing)
 
-    def _fetch(self, file: RemoteFile, *, anew: bool) -> None:
+    def _fetch(self, file: RemoteFile, *, force: bool) -> None:
         model = self._order.target.name
         name: dict[str, Any] = {"model": model, "path": file.path}
         watch = Watch(
@@ -167,7 +167,7 @@ class _Delivery:
             retries=lambda why, wait: self._tell(FileRetried(**name, reason=why, seconds=wait)),
             stop=self._stop,
         )
-        if self._hub.fetch(self._listing, file, watch, anew=anew):
+        if self._hub.fetch(self._listing, file, watch, force=force):
             self._tell(FileFetched(**name, total=file.size))
         if file.path != INDEX:
             self._hub.link(self._listing, file.path)

@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any
 
 from chords_cli.errors import ChordsError, UsageError
-from chords_cli.hub.client import Hub, Listing, RemoteFile
-from chords_cli.hub.repository import UnloadableError, needed_files
+from chords_cli.hub.client import Hub
+from chords_cli.hub.repository import Listing, RemoteFile, UnloadableError, needed_files
 from chords_cli.hub.transfer import matches
 from chords_cli.presets.schema import Preset
 

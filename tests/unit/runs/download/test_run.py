@@ -7,7 +7,7 @@ import pytest
 
 from chords_cli.errors import ChordsError
 from chords_cli.events import FileFetched
-from chords_cli.hub.client import Listing, RemoteFile
+from chords_cli.hub.repository import Listing, RemoteFile
 from chords_cli.runs.download import run as downloads
 from chords_cli.runs.download.run import DownloadRequest
 from chords_cli.runs.download.targets import Target
@@ -36,7 +36,7 @@ class SlowHub:
     def snapshot(self, listing):
         return self.cache / listing.commit
 
-    def fetch(self, listing, file, watch, *, anew=False):
+    def fetch(self, listing, file, watch, *, force=False):
         if file.path == WEIGHTS:
             for _ in range(len(FILES) - 1):
                 self.on_their_way.acquire()

@@ -1,0 +1,227 @@
+"""What the hub's refusals and the client's exceptions mean, and what users read about them.
+
+Which file of which model was wanted is not known here, but for the repository and its revision.
+"""
+
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+)
+from huggingface_hub.utils import parse_ratelimit_headers
+
+from chords_cli.errors import ChordsError
+from chords_cli.hub.transfer import TransientError
+
+FAILURES = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError),
+    *(httpx2.HTTPError, TransientError),
+)
+"""What the client raises when the hub, the network or the cache is not as it should be."""
+
+_BUSY = (408, 429, 500, 502, 503, 504)
+_LONGEST_WAIT = 300.0
+_LOG_IN = "`hf auth login` or set HF_TOKEN"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who wants to read what.
+
+    Attributes:
+        endpoint: The address of the hub.
+        repo: The repository.
+        revision: None for the main branch.
+        logged_in: Whether a token is sent.
+    """
+
+    endpoint: str
+    repo: str
+    revision: str | None
+    logged_in: bool
+
+    @property
+    def page(self) -> str:
+        """The repository's page, where licences are accepted."""
+        return f"{self.endpoint}/{self.repo}"
+
+
+def transient(error: Exception) -> TransientError | None:
+    """Returns the error as one that may not happen again; None if it will."""
+    if isinstance(error, httpx2.TransportError):
+        return TransientError(_reason(error))
+    return busy(error)
+
+
+def busy(error: Exception) -> TransientError | None:
+    """Returns the error as one of a hub that answers and asks for patience; None for any other."""
+    if isinstance(error, TransientError):
+        return error
+    error = _cause(error)
+    response = error.response if isinstance(error, HfHubHTTPError) else None
+    if response is None or response.status_code not in _BUSY:
+        return None
+    limit = parse_ratelimit_headers(response.headers)
+    asked = response.headers.get("Retry-After", "")
+    seconds = limit.reset_in_seconds + 1 if limit and not limit.remaining else 0
+    seconds = max(seconds, int(asked) if asked.isdigit() else 0)
+    wait = min(float(seconds), _LONGEST_WAIT) or None
+    return TransientError(f"the hub answered {response.status_code}", wait)
+
+
+def explain(error: Exception, access: Access) -> ChordsError:
+    """Returns what users see instead of one of `FAILURES`."""
+    error = _cause(error)
+    if isinstance(error, OfflineModeIsEnabled):
+        return offline(access.repo)
+    if isinstance(error, HfHubHTTPError) and error.response is not None:
+        return _refusal(error.response, access)
+    if isinstance(error, httpx2.TransportError | TransientError):
+        return unreachable(access.endpoint, _reason(error))
+    if isinstance(error, OSError) and error.filename:
+        return unusable_cache(error.filename, str(error.strerror))
+    return not_a_hub(access.endpoint, f"{type(error).__name__} in its answer")
+
+
+def harmless(error: Exception, token: str | None) -> Exception | None:
+    """Returns the error as a cause to show developers, unless it repeats the token."""
+    text = "".join(traceback.format_exception(error))
+    return None if token and token in text else error
+
+
+def gated(access: Access) -> ChordsError:
+    """The licence has to be accepted first."""
+    if access.logged_in:
+        return ChordsError(
+            f"{access.repo} is gated, and your token has no access to it",
+            f"accept the licence at {access.page} with the token's account (`hf auth whoami`); a "
+            f"fine-grained token must allow public gated repositories; or {_LOG_IN} anew",
+        )
+    return ChordsError(
+        f"{access.repo} is gated, and you are not logged in",
+        f"accept the licence at {access.page}, then {_LOG_IN}",
+    )
+
+
+def unknown_repository(access: Access) -> ChordsError:
+    """The hub gives the same answer for private repositories and for those that do not exist."""
+    login = (
+        "your token's account must have access (`hf auth whoami`)" if access.logged_in else _LOG_IN
+    )
+    return ChordsError(
+        f"{access.endpoint} has no repository {access.repo}, or it is private",
+        f"check the name at {access.page}; if it is private, {login}",
+    )
+
+
+def unknown_revision(access: Access) -> ChordsError:
+    """No branch, tag or commit has that name."""
+    return ChordsError(
+        f"{access.repo} has no revision {access.revision!r}",
+        f"{access.page}/tree/main lists its branches and tags",
+    )
+
+
+def lost_file(access: Access) -> ChordsError:
+    """The hub lists a file that it does not have."""
+    return ChordsError(
+        f"{access.repo} lists a file that {access.endpoint} does not have",
+        f"see {access.page}/tree/main, or name another {{revision:name}}",
+        suggests={"revision": None},
+    )
+
+
+def refused_token(access: Access) -> ChordsError:
+    """The token is not one of this hub's."""
+    return ChordsError(
+        f"{access.endpoint} does not accept your token",
+        f"make a new one at {access.endpoint}/settings/tokens, then {_LOG_IN}",
+    )
+
+
+def forbidden(access: Access) -> ChordsError:
+    """Access is refused for a reason that has no code."""
+    return ChordsError(
+        f"{access.endpoint} forbids access to {access.repo}",
+        f"accept the licence at {access.page} if there is one, then {_LOG_IN}",
+    )
+
+
+def not_a_hub(endpoint: str, reason: str) -> ChordsError:
+    """Something answers at that address, but not as the hub would."""
+    return ChordsError(
+        f"{endpoint} does not answer like a Hugging Face hub: {reason}",
+        "check HF_ENDPOINT: without it the hub is https://huggingface.co",
+    )
+
+
+def unreachable(endpoint: str, reason: str) -> ChordsError:
+    """Nothing answers at that address."""
+    return ChordsError(
+        f"{endpoint} cannot be reached: {reason}",
+        "check the network, and HTTPS_PROXY and HF_ENDPOINT if they are set; what is complete in "
+        "the cache runs without",
+    )
+
+
+def offline(repo: str) -> ChordsError:
+    """The user has forbidden the network."""
+    return ChordsError(
+        f"HF_HUB_OFFLINE is set, and {repo} is not complete on this machine",
+        "unset HF_HUB_OFFLINE and type the same command again",
+    )
+
+
+def unusable_cache(file: str, reason: str) -> ChordsError:
+    """The disk does not take what the hub sends."""
+    return ChordsError(
+        f"{file}: {reason}",
+        "choose another folder with {cache_dir:name} or HF_HOME, or mend this one",
+        suggests={"cache_dir": None},
+    )
+
+
+_CODES = {
+    "GatedRepo": gated,
+    "RepoNotFound": unknown_repository,
+    "RevisionNotFound": unknown_revision,
+    "EntryNotFound": lost_file,
+}
+"""The meanings of `X-Error-Code`."""
+
+
+def _refusal(response: Any, access: Access) -> ChordsError:
+    """Returns the error for an answer with an HTTP status of 400 or above."""
+    status = response.status_code
+    code = response.headers.get("X-Error-Code", "")
+    message = response.headers.get("X-Error-Message", "")
+    if code in _CODES:
+        return _CODES[code](access)
+    if status == 401:
+        invalid = access.logged_in and "Invalid credentials" in message
+        return refused_token(access) if invalid else unknown_repository(access)
+    if status == 403:
+        return gated(access) if "gated" in message.lower() else forbidden(access)
+    if status == 404:
+        return not_a_hub(access.endpoint, "it answered 404")
+    return ChordsError(
+        f"{access.endpoint} answered {status} when asked for {access.repo}",
+        "try again later: what has arrived stays",
+    )
+
+
+def _cause(error: Exception) -> Exception:
+    """Returns why a file is missing, where the client only says that it is."""
+    if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
+        return error.__cause__
+    return error
+
+
+def _reason(error: Exception) -> str:
+    """Returns an exception's own words in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
