@@ -1,18 +1,23 @@
-"""A hub on loopback with two repositories, a home for its cache, and `chords` as a process."""
+"""A hub on loopback with two repositories, a home for its cache, and `chords` beside it."""
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
+from chords_cli.cli.app import run
 from tests.hub import repositories
 from tests.hub.content import Repo
 from tests.hub.repositories import FLUX, WAN
 from tests.hub.server import FakeHub, serving
+from tests.waiting import ended
 
 PRESET = """
 name: {name}
@@ -54,7 +59,11 @@ FOREIGN = ("HF_", "HUGGING", "CHORDS_", "TRANSFORMERS_", "XDG_")
 
 @dataclass(frozen=True)
 class Place:
-    """A home: the environment of commands, and where things are in it."""
+    """A home: the environment of commands, and where things are in it.
+
+    Commands run in this process, and in one of their own where a test is about that: signals, and
+    what libraries read or say when they are imported.
+    """
 
     hub: FakeHub
     home: Path
@@ -74,28 +83,45 @@ class Place:
         """The repository's snapshot."""
         return self.store(repo) / "snapshots" / self.hub.repos[repo].commit
 
-    def start(
-        self, *arguments: object, stderr: int = subprocess.PIPE, **variables: str
-    ) -> subprocess.Popen[str]:
-        """Starts `chords` with these arguments."""
-        line = [sys.executable, "-m", "chords_cli", *map(str, arguments)]
-        return self._start(line, variables, stderr)
-
     def chords(
         self, *arguments: object, code: int = 0, **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        """Runs `chords` to its end and checks its exit code."""
-        return _finished(self.start(*arguments, **variables), code)
+        """Runs a command line in this process and checks its exit code."""
+        out, err = io.StringIO(), io.StringIO()
+        with self.entered(**variables), redirect_stdout(out), redirect_stderr(err):
+            exit_code = run([*map(str, arguments)])
+        assert exit_code == code, err.getvalue()
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
-    def python(self, program: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Runs a Python program to its end."""
-        return _finished(self._start([sys.executable, "-c", program], variables), 0)
+    @contextmanager
+    def entered(self, **variables: str) -> Iterator[None]:
+        """Gives this process the place's environment and folder for as long as the block runs.
 
-    def _start(
-        self, line: list[str], variables: dict[str, str], stderr: int = subprocess.PIPE
+        What the hub's client reads once, when it is imported, is set where it keeps that.
+        """
+        environment = self.environment | variables
+        kept = {
+            "HF_HUB_CACHE": str(self.cache),
+            "HF_HUB_DOWNLOAD_TIMEOUT": int(environment["HF_HUB_DOWNLOAD_TIMEOUT"]),
+            "HF_HUB_OFFLINE": "HF_HUB_OFFLINE" in variables,
+            "HF_TOKEN_PATH": str(self.home / "huggingface" / "token"),
+        }
+        with pytest.MonkeyPatch.context() as world:
+            for name in os.environ.keys() - environment.keys():
+                world.delenv(name)
+            for name, value in environment.items():
+                world.setenv(name, value)
+            for name, constant in kept.items():
+                world.setattr(constants, name, constant)
+            world.chdir(self.home)
+            yield
+
+    def start(
+        self, *arguments: object, stderr: int = subprocess.PIPE, **variables: str
     ) -> subprocess.Popen[str]:
+        """Starts `chords` in a process of its own."""
         process = subprocess.Popen(
-            line,
+            [sys.executable, "-m", "chords_cli", *map(str, arguments)],
             env=self.environment | variables,
             cwd=self.home,
             stdin=subprocess.DEVNULL,
@@ -106,6 +132,15 @@ class Place:
         self.running.append(process)
         return process
 
+    def process(
+        self, *arguments: object, code: int = 0, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs `chords` in a process of its own to its end and checks its exit code."""
+        process = self.start(*arguments, **variables)
+        out, err = ended(process)
+        assert process.returncode == code, err
+        return subprocess.CompletedProcess(process.args, code, out, err)
+
     def same(self, repo: str, needed: set[str]) -> bool:
         """Whether the snapshot holds exactly these files, byte for byte."""
         folder = self.snapshot(repo)
@@ -114,12 +149,6 @@ class Place:
         files = self.hub.repos[repo].files
         contents = all((folder / path).read_bytes() == files[path].content for path in needed)
         return found == needed and contents
-
-
-def _finished(process: subprocess.Popen[str], code: int) -> subprocess.CompletedProcess[str]:
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == code, err
-    return subprocess.CompletedProcess(process.args, code, out, err)
 
 
 @pytest.fixture(scope="session")

@@ -241,7 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _stall(self) -> None:
         self.wfile.flush()
         self.hub.stalled.set()
-        self.hub.ended.wait(60)
+        self.hub.ended.wait()
 
     def _allowed(self, name: str, revision: str, token: str | None) -> Repo | None:
         """The repository, or None after a refusal was sent."""

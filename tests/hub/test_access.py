@@ -152,7 +152,7 @@ def test_the_token_is_seen_by_the_hub_alone(place):
     weights = "diffusion_pytorch_model-00001-of-00003.safetensors"
     place.hub.faults.append(Fault(weights, "stall", after=1000))
     loud = {"HF_DEBUG": "1", "CHORDS_DEBUG": "1", "HF_HUB_DOWNLOAD_TIMEOUT": "2"}
-    done = place.chords("download", "my-flux", HF_TOKEN=TOKEN, **loud)
+    done = place.process("download", "my-flux", HF_TOKEN=TOKEN, **loud)
     assert done.stdout == f"{place.snapshot(FLUX)}\n"
     assert TOKEN not in done.stderr
     assert {seen.token for seen in place.hub.seen if seen.path.startswith("/cdn/")} == {None}

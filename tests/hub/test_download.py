@@ -16,10 +16,11 @@ from chords_cli.ui.format import size
 from tests.hub.content import File, Repo
 from tests.hub.repositories import FLUX, FLUX_NEEDS, WAN, WAN_NEEDS
 from tests.hub.server import TOKEN, Fault
+from tests.waiting import ended
 
 
 def test_download_fetches_what_a_run_opens_and_nothing_else(place):
-    done = place.chords("download", "my-flux", HF_TOKEN=TOKEN)
+    done = place.process("download", "my-flux", HF_TOKEN=TOKEN)
     assert place.same(FLUX, FLUX_NEEDS)
     assert set(place.hub.fetched()) == FLUX_NEEDS
     assert done.stdout == f"{place.snapshot(FLUX)}\n"
@@ -178,7 +179,7 @@ def test_in_a_terminal_bars_show_bytes_and_speed(place):
     process = place.start("download", "my-wan", stderr=screen, TERM="xterm")
     os.close(screen)
     shown = "".join(read_to_end(terminal))
-    assert process.communicate(timeout=60)[0] == f"{place.snapshot(WAN)}\n"
+    assert ended(process)[0] == f"{place.snapshot(WAN)}\n"
     assert "my-wan: 15 files, " in shown
     assert "vae/diffusion_pytorch_model.safetensors" in shown
     assert re.search(r"\d+\.\d/\d+\.\d kB", shown)

@@ -2,12 +2,13 @@
 
 import json
 import signal
-import time
 
 import pytest
 
+from chords_cli.hub.transfer import DELAYS
 from tests.hub.repositories import FLUX, FLUX_NEEDS, WAN, WAN_NEEDS, inflated
 from tests.hub.server import TOKEN, Fault
+from tests.waiting import HANG, ended, until
 
 MEGABYTE = 1 << 20
 WEIGHTS = "diffusion_pytorch_model-00001-of-00002.safetensors"
@@ -35,11 +36,8 @@ def stalled_at(place, share: float, repo: str, needed: set[str]):
     """A download that has stalled after that share of all bytes."""
     place.hub.stop_after = int(share * place.hub.repos[repo].size_of(needed))
     process = place.start("download", repo, "--max-workers", "1", HF_TOKEN=TOKEN)
-    assert place.hub.stalled.wait(60)
-    for _ in range(300):
-        if any(parts(place, repo)):
-            break
-        time.sleep(0.1)
+    assert place.hub.stalled.wait(HANG)
+    until(lambda: any(parts(place, repo)), "a part of a file")
     return process
 
 
@@ -48,7 +46,7 @@ def stalled_at(place, share: float, repo: str, needed: set[str]):
 def test_a_killed_download_goes_on_where_it_was(place, share):
     process = stalled_at(place, share, FLUX, FLUX_NEEDS)
     process.kill()
-    process.wait(60)
+    process.wait()
     there, cut = complete(place, FLUX), [size for size in parts(place, FLUX) if size]
     assert cut
     assert not (place.snapshot(FLUX) / "model_index.json").exists()
@@ -67,7 +65,7 @@ def test_a_killed_download_goes_on_where_it_was(place, share):
 def test_ctrl_c_ends_with_130_and_leaves_what_resumes(place):
     process = stalled_at(place, 0.5, FLUX, FLUX_NEEDS)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = ended(process)
     assert (process.returncode, out) == (130, "")
     assert err.splitlines()[-1] == "error: interrupted"
     assert "Traceback" not in err
@@ -116,12 +114,15 @@ def test_a_busy_hub_is_asked_again(place, path, status, headers, words):
     assert words in done.stderr
 
 
-def test_a_hub_that_stays_busy_ends_the_download_with_what_to_do(place):
+def test_a_hub_that_stays_busy_ends_the_download_with_what_to_do(place, monkeypatch):
+    monkeypatch.setattr("chords_cli.hub.transfer.DELAYS", (0.01,) * len(DELAYS))
     place.hub.faults.append(Fault(WEIGHTS, "busy", times=99, status=503))
     done = place.chords("download", WAN, code=1)
     message, hint = done.stderr.splitlines()[-2:]
     assert message == f"error: transformer/{WEIGHTS} could not be fetched: the hub answered 503"
     assert hint == "hint: the same command goes on where this one ended"
+    asked = [path for path in place.hub.fetched() if path.endswith(WEIGHTS)]
+    assert len(asked) == len(DELAYS) + 1
     assert complete(place, WAN) >= {"vae/diffusion_pytorch_model.safetensors"}
     assert not (place.snapshot(WAN) / "model_index.json").exists()
 
@@ -157,7 +158,7 @@ def test_rubbish_in_a_part_file_does_not_survive(place):
 def test_two_downloads_at_once_share_the_work(place):
     both = [place.start("download", FLUX, "--quiet", HF_TOKEN=TOKEN) for _ in range(2)]
     for process in both:
-        out, err = process.communicate(timeout=60)
+        out, err = ended(process)
         assert (process.returncode, out, err) == (0, f"{place.snapshot(FLUX)}\n", "")
     assert place.same(FLUX, FLUX_NEEDS)
     large = [path for path in place.hub.fetched() if path.endswith(".safetensors")]
@@ -166,12 +167,13 @@ def test_two_downloads_at_once_share_the_work(place):
 
 def test_a_download_waits_for_another_that_is_killed_and_takes_over(place):
     place.hub.faults.append(Fault(WEIGHTS, "stall", after=10_000))
-    first = place.start("download", WAN, HF_HUB_DOWNLOAD_TIMEOUT="60")
-    assert place.hub.stalled.wait(60)
+    first = place.start("download", WAN, HF_HUB_DOWNLOAD_TIMEOUT=str(int(HANG)))
+    assert place.hub.stalled.wait(HANG)
     second = place.start("download", WAN)
     assert second.stderr
     waiting = f"transformer/{WEIGHTS}: another process is fetching it; again in 1.00 s\n"
     assert waiting in iter(second.stderr.readline, "")
     first.kill()
-    assert second.wait(60) == 0
+    ended(second)
+    assert second.returncode == 0
     assert place.same(WAN, WAN_NEEDS)

@@ -11,6 +11,7 @@ from chords_cli.hub.repository import Listing, RemoteFile
 from chords_cli.runs.download import run as downloads
 from chords_cli.runs.download.run import DownloadRequest
 from chords_cli.runs.download.targets import Target
+from tests.waiting import HANG
 
 INDEX, WEIGHTS = "model_index.json", "vae/diffusion_pytorch_model.safetensors"
 FILES = {path: RemoteFile(path, 1, path) for path in (INDEX, "vae/config.json", WEIGHTS)}
@@ -43,7 +44,7 @@ class SlowHub:
             raise ChordsError("the weights came wrong")
         self.workers.append(threading.current_thread())
         self.on_their_way.release()
-        self.released.wait(30)
+        self.released.wait(HANG)
         watch.arrived(1)
         watch.retries("the line broke", 1.0)
         return True
@@ -60,7 +61,7 @@ def test_files_on_their_way_are_not_heard_of_after_another_failed(tmp_path, monk
     told = list(heard)
     hub.released.set()
     for worker in hub.workers:
-        worker.join(30)
+        worker.join(HANG)
     assert len(hub.workers) == 2
     assert heard == told
     assert not any(isinstance(event, FileFetched) for event in heard)
