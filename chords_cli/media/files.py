@@ -1,6 +1,7 @@
-"""Files that appear complete or not at all, and folders that stay only when filled.
+"""Writes files that are complete or missing, and makes folders that stay only if they are used.
 
-Bytes go to a hidden file beside the target, to the disk, and then take their name in one step.
+Bytes go to a hidden file beside the target, are flushed to the disk, and then get their name in one
+step.
 """
 
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 from chords_cli.errors import ChordsError, UsageError
 
 _ELSEWHERE = ("choose another {output}", {"output": None})
-"""The hint where a folder cannot hold the results."""
+"""The hint for a folder that cannot hold the results, with the option that it suggests."""
 
 
 def write_file(path: Path, data: bytes, *, replace: bool = False) -> None:
@@ -20,11 +21,11 @@ def write_file(path: Path, data: bytes, *, replace: bool = False) -> None:
 
     Args:
         path: In a folder that exists.
-        data: All of the file.
-        replace: Whether a file that is there already may be replaced.
+        data: The content of the file.
+        replace: Whether an existing file may be replaced.
 
     Raises:
-        ChordsError: A file is there already, or the disk refuses.
+        ChordsError: The file exists, or it cannot be written.
     """
     beside = path.with_name(f".{path.name[:60]}.{secrets.token_hex(4)}.part")
     try:
@@ -43,10 +44,10 @@ def write_file(path: Path, data: bytes, *, replace: bool = False) -> None:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[None]:
-    """Makes `folder` where it is missing; removes what it made if nothing was put into it.
+    """Makes `folder` if it is missing, and removes it afterwards if it is still empty.
 
     Raises:
-        UsageError: It cannot be made.
+        UsageError: The folder cannot be made.
     """
     made: list[Path] = []
     try:
@@ -59,7 +60,7 @@ def new_folder(folder: Path) -> Iterator[None]:
 
 
 def _make(folder: Path, made: list[Path]) -> None:
-    """Makes `folder` and the one above it, and notes in `made` which of them were missing."""
+    """Makes `folder` and its parent, and adds those that were missing to `made`."""
     for part in (folder.parent, folder):
         if part.exists():
             continue
@@ -73,6 +74,7 @@ def _make(folder: Path, made: list[Path]) -> None:
 
 
 def _write_through(path: Path, data: bytes) -> None:
+    """Writes a new file that survives a crash of the machine."""
     with path.open("xb") as file:
         file.write(data)
         file.flush()
@@ -80,9 +82,9 @@ def _write_through(path: Path, data: bytes) -> None:
 
 
 def _take_name(beside: Path, path: Path) -> None:
-    """Gives the file its name in one step that fails when the name is taken.
+    """Gives the file its name in one step that fails if the name is taken.
 
-    Where the file system knows no hard links, a look and a rename have to do.
+    On file systems without hard links, two steps have to do.
     """
     try:
         os.link(beside, path)

@@ -1,4 +1,4 @@
-"""Frames of numbers to PNG files."""
+"""Turns frames into PNG files."""
 
 import io
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
 
 def png_bytes(frame: "np.ndarray", texts: Mapping[str, str]) -> bytes:
-    """A PNG file of `frame` with `texts` in its text chunks, before the pixels.
+    """Returns a PNG file of `frame` with `texts` in its text chunks, before the pixels.
 
     Equal frames and texts give equal bytes.
 
     Args:
         frame: uint8, [height, width, 3].
-        texts: By keyword; iTXt where Latin-1 does not hold them, else tEXt.
+        texts: By keyword; stored as tEXt, or as iTXt if Latin-1 cannot express them.
     """
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo

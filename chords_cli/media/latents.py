@@ -1,7 +1,7 @@
-"""Latents to safetensors files, without any tensor library.
+"""Turns latents into safetensors files, and reads headers of such files, without a tensor library.
 
-The format is an eight byte length, a JSON header of that length and the bytes of the tensors:
-https://github.com/huggingface/safetensors#format. Headers also tell what a model weighs.
+The format is a length in eight bytes, a JSON header of that length and the bytes of the tensors:
+https://github.com/huggingface/safetensors#format. Headers also tell how large a model is.
 """
 
 import json
@@ -17,23 +17,23 @@ _LARGEST_HEADER = 100_000_000
 
 
 def latent_bytes(latent: "Latent", metadata: Mapping[str, str]) -> bytes:
-    """A safetensors file that holds `latent` under the name `latent`, and `metadata`."""
+    """Returns a safetensors file that holds `latent` under the name `latent`, and `metadata`."""
     tensor = {
         "dtype": _DTYPES[latent.dtype],
         "shape": list(latent.shape),
         "data_offsets": [0, len(latent.data)],
     }
-    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
-    text = json.dumps(header | {"latent": tensor}).encode()
+    tags = {"__metadata__": dict(metadata)} if metadata else {}
+    text = json.dumps({**tags, "latent": tensor}).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + latent.data
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """The header of a safetensors file: per tensor its dtype and shape, and `__metadata__`.
+    """Reads the header of a safetensors file: dtype and shape per tensor, and `__metadata__`.
 
     Raises:
-        ValueError: It is not a safetensors file.
+        ValueError: The file is not a safetensors file.
     """
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")

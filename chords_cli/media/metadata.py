@@ -1,24 +1,31 @@
-"""What a file says about how it was made.
+"""Writes into files how they were made, and reads it back.
 
-Every kind of file that a run writes holds a JSON document from which the same can be made again:
-a picture in the text chunk `chords`, a video in the tag of that name, a GIF in its comment, a
-latent in its header, and a JSON file beside a video is nothing else. Other texts say the same to
-people and to the galleries that read them. What the document means is not known here.
+Every kind of file that a run writes holds a JSON document from which the same file can be made
+again: a picture in the text chunk `chords`, a video in the tag of that name, a GIF in its comment,
+a latent in its header, and the JSON file beside a video consists of it. Further texts say the same
+to people and to galleries. How a request is made from the document is not known here.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from chords_cli.errors import UsageError
+from chords_cli.media.latents import read_header
+from chords_cli.media.videos import read_tags
 from chords_cli.presets.call import guidance_of
 
 KEY = "chords"
 
+_KINDS = "PNG, MP4 or JSON file"
+
+Document = dict[str, Any]
+"""Everything that is needed to make a file again."""
+
 
 def file_texts(document: Mapping[str, Any]) -> dict[str, str]:
-    """The text chunks of a picture that was made as `document` says."""
+    """Returns the text chunks of a picture that was made as `document` says."""
     return {
         KEY: json.dumps(document, sort_keys=True),
         "Description": document["prompt"],
@@ -28,7 +35,7 @@ def file_texts(document: Mapping[str, Any]) -> dict[str, str]:
 
 
 def video_tags(document: Mapping[str, Any]) -> dict[str, str]:
-    """The tags of a video that was made as `document` says."""
+    """Returns the tags of a video that was made as `document` says."""
     return {
         KEY: json.dumps(document, sort_keys=True),
         "title": document["prompt"],
@@ -37,22 +44,22 @@ def video_tags(document: Mapping[str, Any]) -> dict[str, str]:
 
 
 def sidecar_bytes(document: Mapping[str, Any]) -> bytes:
-    """A JSON file that holds `document`, to stand beside a video."""
+    """Returns the JSON file that lies beside a video and holds `document`."""
     return f"{json.dumps(document, indent=2, ensure_ascii=False)}\n".encode()
 
 
-def read_metadata(path: Path) -> dict[str, Any]:
-    """The document in a file.
+def read_metadata(path: Path) -> Document:
+    """Reads the document in a file.
 
     Raises:
-        UsageError: The file is missing, is of no kind that holds one, or holds none.
+        UsageError: The file is missing, is of a kind that holds no document, or holds none.
     """
     if not path.is_file():
         raise UsageError(
             f"metadata file {path} does not exist", f"name a {_KINDS} that chords made"
         )
     try:
-        document = _parse(_READERS.get(path.suffix.lower(), _in_picture)(path))
+        document = _parse(_read_text(path))
     except (OSError, ValueError, SyntaxError, AttributeError) as error:
         raise UsageError(
             f"{path} is not a picture or video", f"name a {_KINDS} that chords made"
@@ -66,12 +73,24 @@ def read_metadata(path: Path) -> dict[str, Any]:
     return document
 
 
-def find_metadata(path: Path) -> dict[str, Any] | None:
-    """The document in a file; None where there is none to be found."""
+def find_metadata(path: Path) -> Document | None:
+    """Reads the document in a file; None if there is none."""
     try:
         return read_metadata(path)
     except UsageError:
         return None
+
+
+def _read_text(path: Path) -> Any:
+    """Reads the text of the document; a file of any other kind is read as a picture."""
+    match path.suffix.lower():
+        case ".mp4":
+            return read_tags(path).get(KEY)
+        case ".json":
+            return path.read_text(encoding="utf-8")
+        case ".safetensors":
+            return read_header(path).get("__metadata__", {}).get(KEY)
+    return _in_picture(path)
 
 
 def _in_picture(path: Path) -> Any:
@@ -84,33 +103,7 @@ def _in_picture(path: Path) -> Any:
         raise ValueError(str(error)) from error
 
 
-def _in_video(path: Path) -> Any:
-    from chords_cli.media.videos import read_tags
-
-    return read_tags(path).get(KEY)
-
-
-def _in_sidecar(path: Path) -> Any:
-    return path.read_text(encoding="utf-8")
-
-
-def _in_latent(path: Path) -> Any:
-    from chords_cli.media.latents import read_header
-
-    return read_header(path).get("__metadata__", {}).get(KEY)
-
-
-_READERS: Mapping[str, Callable[[Path], Any]] = {
-    ".mp4": _in_video,
-    ".json": _in_sidecar,
-    ".safetensors": _in_latent,
-}
-"""By ending, where the text of the document is; all other files are read as pictures."""
-
-_KINDS = "PNG, MP4 or JSON file"
-
-
-def _parse(text: Any) -> dict[str, Any] | None:
+def _parse(text: Any) -> Document | None:
     if not isinstance(text, str | bytes):
         return None
     try:
@@ -121,7 +114,7 @@ def _parse(text: Any) -> dict[str, Any] | None:
 
 
 def _parameters(document: Mapping[str, Any]) -> str:
-    """Prompt, negative prompt, then one line of settings, as galleries expect them."""
+    """Returns prompt, negative prompt and one line of settings, as galleries expect them."""
     call = document["call"]
     negative = call.get("negative_prompt")
     settings = {
@@ -139,5 +132,5 @@ def _parameters(document: Mapping[str, Any]) -> str:
         "Version": f"chords {document['version']}",
     }
     lines = [document["prompt"], *([f"Negative prompt: {negative}"] if negative else [])]
-    said = (f"{name}: {value}" for name, value in settings.items() if value is not None)
-    return "\n".join([*lines, ", ".join(said)])
+    known = (f"{name}: {value}" for name, value in settings.items() if value is not None)
+    return "\n".join([*lines, ", ".join(known)])

@@ -1,7 +1,7 @@
-"""How far two results of one prompt and seed are apart: as latents, and as pictures.
+"""Measures how far two results of one prompt and seed are apart, as latents and as pictures.
 
-PSNR and SSIM are scikit-image's with its own defaults, on 8-bit RGB, so that anyone can recompute
-them from the files. Nothing here knows which result is better.
+PSNR and SSIM are those of scikit-image with its own defaults, on 8-bit RGB, so that anyone can
+calculate them from the files. Nothing here knows which result is better.
 """
 
 import math
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
 
 _SMALLEST_WINDOW = 3
 _WINDOW = 7
-"""Side of scikit-image's SSIM window; smaller pictures take the largest odd side that fits."""
+"""The side of scikit-image's SSIM window; for smaller pictures, the largest odd side that fits."""
 
 
 def rmse(one: "NDArray[np.floating]", other: "NDArray[np.floating]") -> float:
-    """The distance between two latents: root mean square in latent units."""
+    """Returns the distance between two latents: root mean square in latent units."""
     return _rms(one.astype(np.float64) - other)
 
 
 def relative_rmse(one: "NDArray[np.floating]", reference: "NDArray[np.floating]") -> float | None:
-    """`rmse` as a share of the reference's own root mean square; None where that is zero."""
+    """Returns `rmse` as a share of the reference's root mean square; None if that is zero."""
     size = _rms(reference.astype(np.float64))
     return rmse(one, reference) / size if size > 0 else None
 
 
 def psnr(one: "NDArray[np.uint8]", other: "NDArray[np.uint8]") -> float | None:
-    """Peak signal to noise ratio in dB over all frames together; None where all pixels are equal.
+    """Returns the peak signal-to-noise ratio of all frames in dB; None if all pixels are equal.
 
     Args:
         one: uint8, [frames, height, width, 3].
-        other: Of the same shape.
+        other: The same shape.
     """
     from skimage.metrics import peak_signal_noise_ratio
 
@@ -45,11 +45,11 @@ def psnr(one: "NDArray[np.uint8]", other: "NDArray[np.uint8]") -> float | None:
 
 
 def ssim(one: "NDArray[np.uint8]", other: "NDArray[np.uint8]") -> float | None:
-    """Structural similarity, the mean over the frames; None for pictures below 3x3.
+    """Returns the structural similarity, averaged over the frames; None for pictures below 3x3.
 
     Args:
         one: uint8, [frames, height, width, 3].
-        other: Of the same shape.
+        other: The same shape.
     """
     from skimage.metrics import structural_similarity
 

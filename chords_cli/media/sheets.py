@@ -1,4 +1,4 @@
-"""Pictures side by side, captioned, with their differences to one of them amplified below.
+"""Draws pictures side by side, with captions, and their amplified differences to one of them below.
 
 What the captions say is not known here.
 """
@@ -19,16 +19,16 @@ Frames = np.ndarray
 _PAPER, _INK, _FAINT = (250, 250, 249), (28, 30, 33), (110, 114, 120)
 _GAP, _LINE, _TITLE = 16, 18, 24
 _SMALLEST, _LARGEST = 224, 448
-"""Width of a cell in pixels: small pictures are magnified by whole numbers, large ones shrunk."""
+"""Width of a cell in pixels: small pictures are enlarged by a whole factor, large ones shrunk."""
 
 _GAINS = (1, 2, 4, 8, 16, 32, 64)
 _CLIPPED = 0.995
-"""Share of a difference map's values that stay below white."""
+"""The share of a difference map's values that stay below white."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One result: its frames and the lines below them."""
+    """One result: its frames and the lines of text below them."""
 
     frames: Frames
     caption: tuple[str, ...]
@@ -36,7 +36,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Results of one prompt and seed, compared with that of index `reference`."""
+    """Results of one prompt and seed, compared with the one of index `reference`."""
 
     heading: str
     cells: tuple[Cell, ...]
@@ -44,7 +44,7 @@ class Row:
 
 
 def sheet(title: str, rows: Sequence[Row]) -> np.ndarray:
-    """One picture of all rows, each with its difference maps: uint8, [height, width, 3]."""
+    """Draws all rows, each with its difference maps: uint8, [height, width, 3]."""
     parts = [_row(row, len(row.cells[0].frames) // 2) for row in rows]
     width = max(part.width for part in parts)
     page = _paper(width, _TITLE + 2 * _GAP + sum(part.height for part in parts))
@@ -57,13 +57,13 @@ def sheet(title: str, rows: Sequence[Row]) -> np.ndarray:
 
 
 def film_frames(title: str, row: Row) -> Frames:
-    """Every frame of a row, with sides that videos can have."""
+    """Draws every frame of a row, with sides that are even, as videos need them."""
     pictures = (sheet_frame(title, row, n) for n in range(len(row.cells[0].frames)))
     return np.stack([picture[: len(picture) // 2 * 2] for picture in pictures])
 
 
 def sheet_frame(title: str, row: Row, number: int) -> np.ndarray:
-    """Frame `number` of all results of a row, below a title."""
+    """Draws frame `number` of all results of a row, below a title."""
     part = _row(row, number)
     page = _paper(part.width // 2 * 2, part.height + _TITLE + 2 * _GAP)
     _write(_pen(page), (_GAP, _GAP), title, part.width - 2 * _GAP, size=_TITLE - 4)
@@ -72,20 +72,20 @@ def sheet_frame(title: str, row: Row, number: int) -> np.ndarray:
 
 
 def difference_map(one: np.ndarray, reference: np.ndarray, gain: int) -> np.ndarray:
-    """The absolute difference of two pictures times `gain`, clipped to white: uint8."""
+    """Returns the absolute difference of two pictures times `gain`, clipped to white: uint8."""
     gap = np.abs(one.astype(np.int16) - reference)
     return np.minimum(gap * gain, 255).astype(np.uint8)
 
 
 def gain_for(pictures: Sequence[np.ndarray], reference: np.ndarray) -> int:
-    """The largest amplification with which all difference maps still show how large they are."""
+    """Returns the largest amplification that leaves nearly all of every difference below white."""
     gaps = [np.abs(one.astype(np.int16) - reference) for one in pictures]
     top = max((float(np.quantile(gap, _CLIPPED)) for gap in gaps if gap.any()), default=255.0)
     return max(gain for gain in _GAINS if gain == 1 or gain * top <= 255)
 
 
 def _row(row: Row, frame: int) -> "Image":
-    """The pictures of a row above their difference maps."""
+    """Draws the pictures of a row above their difference maps."""
     pictures = [cell.frames[frame] for cell in row.cells]
     reference = pictures[row.reference]
     gain = gain_for(pictures, reference)
@@ -112,6 +112,7 @@ def _row(row: Row, frame: int) -> "Image":
 
 
 def _scaled(picture: np.ndarray) -> tuple[int, int]:
+    """Returns the width and the height of the cell for a picture."""
     height, width = picture.shape[:2]
     if width <= _LARGEST:
         times = max(1, -(-_SMALLEST // width))
@@ -148,7 +149,7 @@ def _write(
     size: int = 14,
     color: tuple[int, int, int] = _INK,
 ) -> None:
-    """Writes one line, cut to `width`."""
+    """Writes one line, cut off at `width`."""
     from PIL import ImageFont
 
     font = ImageFont.load_default(size)

@@ -1,7 +1,7 @@
-"""Frames of numbers to MP4 and GIF files, and what an MP4 says about how it was made.
+"""Turns frames into MP4 and GIF files, and reads the tags of an MP4.
 
 ffmpeg comes with imageio-ffmpeg. Videos are H.264 in yuv420p, which every player shows; the tag
-`chords` holds the same document as in pictures, beside the usual title and comment.
+`chords` holds the same document as a picture does, beside the usual title and comment.
 """
 
 import io
@@ -25,25 +25,25 @@ _ENCODING = [
 """Near-transparent H.264: about 45 dB on natural frames; colours as players expect them."""
 
 _REPEATABLE = ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-threads", "1"]
-"""Equal frames give equal bytes: no dates, no version strings, no dependence on timing."""
+"""Makes equal frames equal bytes: no dates, no version strings, no dependence on timing."""
 
 _TAGGED = ["-movflags", "+faststart+use_metadata_tags"]
-"""Tags of any name, and all of them before the frames."""
+"""Allows tags of any name, and puts all of them before the frames."""
 
 
 def mp4_bytes(frames: "np.ndarray", fps: int, texts: Mapping[str, str]) -> bytes:
-    """An MP4 file of `frames` with `texts` as tags.
+    """Returns an MP4 file of `frames` with `texts` as tags.
 
     Args:
         frames: uint8, [frames, height, width, 3]; height and width are even.
-        fps: Frames a second.
+        fps: Frames per second.
         texts: By tag name.
 
     Raises:
         ChordsError: ffmpeg refused.
     """
-    said = {key: text.replace("\0", "") for key, text in texts.items()}
-    tags = [part for key, text in said.items() for part in ("-metadata", f"{key}={text}")]
+    clean = {key: text.replace("\0", "") for key, text in texts.items()}
+    tags = [part for key, text in clean.items() for part in ("-metadata", f"{key}={text}")]
     size = f"{frames.shape[2]}x{frames.shape[1]}"
     source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(fps), "-i", "-"]
     with tempfile.TemporaryDirectory(prefix="chords-") as folder:
@@ -62,7 +62,7 @@ def mp4_bytes(frames: "np.ndarray", fps: int, texts: Mapping[str, str]) -> bytes
 
 
 def gif_bytes(frames: "np.ndarray", fps: int, comment: str = "") -> bytes:
-    """A GIF that loops; colours are reduced to the 256 that a GIF has."""
+    """Returns a GIF that loops; colours are reduced to the 256 that a GIF can have."""
     from PIL import Image
 
     pictures = [Image.fromarray(frame) for frame in frames]
@@ -80,10 +80,10 @@ def gif_bytes(frames: "np.ndarray", fps: int, comment: str = "") -> bytes:
 
 
 def read_tags(path: Path) -> dict[str, str]:
-    """The tags of a video; empty when ffmpeg cannot read the file."""
+    """Reads the tags of a video; empty if ffmpeg cannot read the file."""
     done = _ffmpeg("-v", "quiet", "-i", str(path), "-f", "ffmetadata", "-")
-    told = done.stdout.decode(errors="replace")
-    entries = re.findall(r"^((?:[^\\=\n]|\\.)+)=((?:[^\\\n]|\\.|\\\n)*)$", told, re.MULTILINE)
+    text = done.stdout.decode(errors="replace")
+    entries = re.findall(r"^((?:[^\\=\n]|\\.)+)=((?:[^\\\n]|\\.|\\\n)*)$", text, re.MULTILINE)
     return {_unescaped(key): _unescaped(value) for key, value in entries}
 
 

@@ -63,7 +63,7 @@ def read_pipeline(name: str) -> PipelineClass | None:
         known = _names("pipelines", b"Pipeline(")
         raise unknown_class("pipeline", name, importlib.metadata.version("diffusers"), known)
     init, call = _method(lineage, "__init__"), _method(lineage, "__call__")
-    optional = set(_strings(_value(lineage, "_optional_components")))
+    optional = _strings(_value(lineage, "_optional_components"))
     return PipelineClass(
         name=name,
         arguments=_parameters(call),
@@ -168,10 +168,11 @@ def _parameters(method: ast.FunctionDef | None) -> dict[str, bool]:
     return {name: must for name, must in needed.items() if name != "self"}
 
 
-def _strings(value: ast.AST | None) -> Iterator[str]:
-    for node in ast.walk(value) if value else ():
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+def _strings(value: ast.AST | None) -> frozenset[str]:
+    """Returns every text in a piece of source."""
+    parts = ast.walk(value) if value else ()
+    constants = (part.value for part in parts if isinstance(part, ast.Constant))
+    return frozenset(value for value in constants if isinstance(value, str))
 
 
 def _words(node: ast.AST | None) -> frozenset[str]:

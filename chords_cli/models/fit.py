@@ -32,7 +32,7 @@ from chords_cli.pipelines.rules import (
 from chords_cli.presets.schema import Preset, Scheduler
 
 Index = dict[str, Any]
-"""The content of model_index.json."""
+"""The content of model_index.json, or of another JSON file of a model."""
 
 
 def check_model(preset: Preset, call: Mapping[str, Any]) -> None:
@@ -86,7 +86,7 @@ def _read_index(preset: Preset, folder: Path) -> Index:
     return index
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> Index:
     return dict(json.loads(file.read_text(encoding="utf-8")))
 
 

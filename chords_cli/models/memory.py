@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from chords_cli.media.latents import read_header
 from chords_cli.pipelines.load.spec import BYTES, ENCODERS
@@ -21,10 +21,18 @@ _FLOATS = {"F64", "F32", "F16", "BF16"}
 _SIZES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2}
 
 
+class CoreMemory(TypedDict):
+    """What one core holds, in bytes: its components and their sum."""
+
+    core: int
+    components: dict[str, int]
+    bytes: int
+
+
 def estimate_memory(
     preset: Preset, dtype: str, cores: int, decoders: Collection[int], folder: Path | None
-) -> list[dict[str, Any]]:
-    """Returns, for every core, its components with the bytes of their weights, and the sum.
+) -> list[CoreMemory]:
+    """Estimates the bytes of the weights on every core.
 
     Args:
         preset: The model.
@@ -38,20 +46,22 @@ def estimate_memory(
     """
     dtypes = {name: part.dtype for name, part in preset.components.items() if part.dtype}
     sizes = {name: BYTES[chosen] for name, chosen in dtypes.items()}
-    weights = dict(
-        _file_weights(folder, sizes, BYTES[dtype])
-        if folder
-        else _told_weights(preset, sizes, BYTES[dtype])
-    )
-    estimate = []
+    if folder:
+        weights = dict(_file_weights(folder, sizes, BYTES[dtype]))
+    else:
+        weights = {
+            name: round(billions * 1e9) * sizes.get(name, BYTES[dtype])
+            for name, billions in preset.parameters.items()
+        }
+    estimate: list[CoreMemory] = []
     for core in range(cores if weights else 0):
         held = {name: size for name, size in weights.items() if _holds(core, name, decoders)}
         estimate.append({"core": core, "components": held, "bytes": sum(held.values())})
     return estimate
 
 
-def preset_memory(preset: Preset, folder: Path | None) -> list[dict[str, Any]]:
-    """Returns the estimate for a preset's own plan, without files that cannot be read."""
+def preset_memory(preset: Preset, folder: Path | None) -> list[CoreMemory]:
+    """Estimates the same for a preset's own plan; files that cannot be read count as missing."""
     plan = resolve_plan(preset.plan)
     decoders = resolve_stop(preset.stop, plan.cores).decoders(plan)
     try:
@@ -61,14 +71,10 @@ def preset_memory(preset: Preset, folder: Path | None) -> list[dict[str, Any]]:
 
 
 def _holds(core: int, name: str, decoders: Collection[int]) -> bool:
+    """Returns whether a core loads the weights of a component."""
     if name == "vae":
         return core in decoders
     return core == 0 or not name.startswith(ENCODERS)
-
-
-def _told_weights(preset: Preset, sizes: dict[str, int], default: int) -> Iterator[tuple[str, int]]:
-    for name, billions in preset.parameters.items():
-        yield name, round(billions * 1e9) * sizes.get(name, default)
 
 
 def _file_weights(folder: Path, sizes: dict[str, int], default: int) -> Iterator[tuple[str, int]]:

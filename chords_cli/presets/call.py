@@ -31,6 +31,9 @@ OPTIONS = {
 (see `guidance_key`)."""
 
 
+Arguments = dict[str, Any]
+
+
 def guidance_key(call: Mapping[str, Any]) -> str | None:
     """Returns the name of the argument that is the guidance; None if `call` has none."""
     return next((key for key in GUIDANCE if key in call), None)
@@ -42,7 +45,7 @@ def guidance_of(call: Mapping[str, Any]) -> float | None:
     return None if key is None else call[key]
 
 
-def with_guidance(call: Mapping[str, Any], guidance: float) -> dict[str, Any]:
+def with_guidance(call: Mapping[str, Any], guidance: float) -> Arguments:
     """Returns `call` with another guidance, under `guidance_scale` if it had none."""
     return {**call, guidance_key(call) or GUIDANCE[-1]: guidance}
 
@@ -61,19 +64,21 @@ def scalar(value: Any) -> Any:
 
 
 def _size(value: Any) -> Any:
+    """Accepts a whole number."""
     if value is not None and type(value) is not int:
         raise ValueError("a whole number")
     return value
 
 
 def _guidance(value: Any) -> Any:
+    """Accepts a number that can be a guidance."""
     if value is None or (type(value) in (int, float) and guides(value)):
         return value
     negative = type(value) in (int, float) and math.isfinite(value)
     raise ValueError("at least 0" if negative else "a finite number")
 
 
-class _Arguments:
+class _Check:
     """Checks sizes and guidance as numbers and all other arguments as scalars.
 
     Each is checked by its own key, so that an error names it.
@@ -96,5 +101,5 @@ class _Arguments:
         )
 
 
-Call = Annotated[dict[str, Any], _Arguments()]
+Call = Annotated[Arguments, _Check()]
 """The arguments of a pipeline's call that a preset gives."""

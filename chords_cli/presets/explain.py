@@ -1,4 +1,4 @@
-"""A wrong preset in our own words: which key, which value, and what is allowed there."""
+"""Explains what is wrong with a preset: which key, which value, and what is allowed there."""
 
 import difflib
 import json
@@ -32,23 +32,27 @@ _KINDS = {
     "string_pattern_mismatch": "{says}",
     "value_error": "{error}",
 }
-"""What is allowed, by pydantic's kind of error; `{...}` are pydantic's values."""
+"""What is allowed, by pydantic's kind of error; `{...}` are pydantic's values and `{says}` the
+schema's description."""
 
 Loc = tuple[int | str, ...]
 
 
 def explain(path: Path, error: ValidationError) -> UsageError:
-    """The first problem in our own words, and how many more there are."""
-    details = sorted(
-        error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden"
-    )
-    first, more = details[0], len(details) - 1
+    """Returns an error that explains the first problem and says how many more there are.
+
+    Unknown keys come first: a misspelled key is the reason why another one is missing.
+    """
+    details = error.errors(include_url=False)
+    first = min(details, key=lambda problem: problem["type"] != "extra_forbidden")
+    more = len(details) - 1
     rest = f" (and {more} more {'problem' if more == 1 else 'problems'})" if more else ""
-    what, hint = _problem(first)
-    return UsageError(f"{path}: {what}{rest}", hint)
+    message, hint = _problem(first)
+    return UsageError(f"{path}: {message}{rest}", hint)
 
 
 def _problem(error: ErrorDetails) -> tuple[str, str]:
+    """Returns message and hint for one problem."""
     kind, loc, value = error["type"], error["loc"], error["input"]
     key = _dotted(loc)
     if kind == "extra_forbidden":
@@ -59,20 +63,23 @@ def _problem(error: ErrorDetails) -> tuple[str, str]:
         return f"the key {shown(loc[-1 if kind == 'invalid_key' else -2])} is not text", (
             "put it in quotes, or leave it out"
         )
-    allowed = _KINDS.get(kind, error["msg"]).format(**error.get("ctx", {}), says=_says(loc))
+    field = _field(loc)
+    says = (field and field.description) or ""
+    allowed = _KINDS.get(kind, error["msg"]).format(**error.get("ctx", {}), says=says)
     return f"{key} is {shown(value)}, but must be {allowed}", f"write {_example(loc)}"
 
 
 def _unknown_key(loc: Loc, value: Any) -> tuple[str, str]:
+    """Returns message and hint for a key that the schema does not have."""
     allowed = list(_keys(_type_at(loc[:-1])))
     near = difflib.get_close_matches(str(loc[-1]), allowed, n=1)
-    what = f"{_dotted(loc)} is not a key of presets (its value is {shown(value)})"
+    message = f"{_dotted(loc)} is not a key of presets (its value is {shown(value)})"
     choice = f"allowed here: {', '.join(allowed)}"
-    return what, f"did you mean {near[0]}? {choice}" if near else choice
+    return message, f"did you mean {near[0]}? {choice}" if near else choice
 
 
 def _type_at(loc: Loc) -> Any:
-    """The annotation that stands at `loc` of the schema."""
+    """Returns the annotation of the schema at `loc`."""
     annotation: Any = Preset
     for key in loc:
         if _is_part(annotation):
@@ -83,7 +90,7 @@ def _type_at(loc: Loc) -> Any:
 
 
 def _bare(annotation: Any) -> Any:
-    """Without `| None` and `Annotated`."""
+    """Returns an annotation without `| None` and `Annotated`."""
     while typing.get_origin(annotation) not in (None, dict, tuple):
         options = [option for option in typing.get_args(annotation) if option is not type(None)]
         annotation = options[0] if options else None
@@ -95,21 +102,20 @@ def _is_part(annotation: Any) -> bool:
 
 
 def _keys(annotation: Any) -> dict[str, FieldInfo]:
-    """The fields of a part of the schema, by the names that they have in YAML."""
+    """Returns the fields of a part of the schema, by their names in YAML."""
     fields = annotation.model_fields.items() if _is_part(annotation) else ()
     return {field.alias or name: field for name, field in fields}
 
 
-def _says(loc: Loc) -> str:
-    """What the schema says in words about the key at `loc`."""
-    field = _keys(_type_at(loc[:-1])).get(str(loc[-1]))
-    return (field and field.description) or ""
+def _field(loc: Loc) -> FieldInfo | None:
+    """Returns the field of the schema at `loc`; None for items of lists and of mappings."""
+    return _keys(_type_at(loc[:-1])).get(str(loc[-1]))
 
 
 def _example(loc: Loc) -> str:
-    """What to type at `loc`: its own example, or that of what it stands in."""
+    """Returns what to write at `loc`: its own example, or that of the part which it is in."""
     while loc:
-        field = _keys(_type_at(loc[:-1])).get(str(loc[-1]))
+        field = _field(loc)
         if field and field.examples:
             value = field.examples[0]
             text = str(value).lower() if isinstance(value, bool) else str(value)
@@ -119,12 +125,12 @@ def _example(loc: Loc) -> str:
 
 
 def _dotted(loc: Loc) -> str:
-    """`("prompts", 0)` as `prompts[0]`, `("sampling", "cores")` as `sampling.cores`."""
+    """Writes `("prompts", 0)` as `prompts[0]` and `("sampling", "cores")` as `sampling.cores`."""
     keys = (f"[{key}]" if isinstance(key, int) else f".{key}" for key in loc)
     return "".join(keys).lstrip(".")
 
 
 def shown(value: Any) -> str:
-    """A value as YAML writes it, cut when it is long."""
+    """Writes a value as YAML does, cut off if it is long."""
     text = repr(value) if value not in (None, True, False) else json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,4 +1,4 @@
-"""Preset files: found by name or path, read and checked. The only reader of YAML."""
+"""Finds preset files by name or path, reads and checks them. The only reader of YAML."""
 
 import difflib
 import re
@@ -18,15 +18,15 @@ from chords_cli.presets.schema import Preset
 from chords_cli.sampler.choice import PlanChoice, resolve_plan
 
 DEFAULT = {"image": "demo-image", "video": "demo-video"}
-"""The built-in model of every kind."""
+"""The built-in model for every kind of result."""
 
 _EXPONENT = re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
-"""Numbers such as 1e-3, which YAML 1.1 takes for text."""
+"""Numbers such as 1e-3, which are text in YAML 1.1."""
 
 
 @dataclass(frozen=True, slots=True)
 class PresetFile:
-    """A preset that can be named on the command line."""
+    """A preset that can be used by its name."""
 
     name: str
     file: Path
@@ -34,10 +34,13 @@ class PresetFile:
 
 
 def available_presets() -> list[PresetFile]:
-    """All presets by name, sorted; a user's preset hides the shipped one of the same name."""
-    found = {}
+    """Lists all presets by name; a user's preset hides the shipped one of the same name."""
+    package, found = Path(__file__).parents[1], {}
+    shipped = package / "_presets"  # in a wheel
+    if not shipped.is_dir():
+        shipped = package.parent / "presets"
     folders: tuple[tuple[Path, Literal["shipped", "user"]], ...]
-    folders = ((_shipped_folder(), "shipped"), (user_folder(), "user"))
+    folders = ((shipped, "shipped"), (user_folder(), "user"))
     for folder, origin in folders:
         for file in (*folder.glob("*.yaml"), *folder.glob("*.yml")):
             found[file.stem] = PresetFile(file.stem, file, origin)
@@ -45,15 +48,15 @@ def available_presets() -> list[PresetFile]:
 
 
 def user_folder() -> Path:
-    """Where a user's own presets are looked for."""
+    """Returns the folder of a user's own presets."""
     return Path(platformdirs.user_config_dir("chords")) / "presets"
 
 
 def find_preset(name_or_file: str) -> Preset:
-    """The preset of that name, or in that file when it ends in `.yaml` or has a slash.
+    """Loads the preset of that name, or in that file if it ends in `.yaml` or has a slash.
 
     Raises:
-        UsageError: There is no such preset, or it is wrong.
+        UsageError: The preset does not exist or is wrong.
     """
     if name_or_file.endswith((".yaml", ".yml")) or "/" in name_or_file:
         return load_preset(Path(name_or_file))
@@ -62,7 +65,7 @@ def find_preset(name_or_file: str) -> Preset:
         return load_preset(files[name_or_file])
     raise UsageError(
         f"unknown model {name_or_file!r}",
-        f"did you mean {_either(_nearest(name_or_file, list(files)))}? `chords presets` lists all; "
+        f"did you mean {_nearest(name_or_file, list(files))}? `chords presets` lists all; "
         "a file name ends in .yaml",
     )
 
@@ -71,12 +74,13 @@ def load_preset(path: Path) -> Preset:
     """Reads and checks a preset file.
 
     Raises:
-        UsageError: It cannot be read or is wrong; names file, key, value and what is allowed.
+        UsageError: The file cannot be read or is wrong; names file, key, value and what is allowed.
     """
     data = _read_yaml(path)
     if not isinstance(data, dict):
+        held = "nothing" if data is None else "a list" if isinstance(data, list) else "one value"
         raise UsageError(
-            f"{path}: holds {_kind(data)}, but a preset is a mapping of keys",
+            f"{path}: holds {held}, but a preset is a mapping of keys",
             "start from a shipped one: `chords presets demo-image > my.yaml`",
         )
     try:
@@ -89,19 +93,13 @@ def load_preset(path: Path) -> Preset:
 
 
 def to_yaml(preset: Preset) -> str:
-    """A preset in full, every default spelt out, as a file that loads again."""
+    """Writes a preset with all its defaults, so that it can be loaded again."""
     data = preset.model_dump(mode="json", by_alias=True)
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=88)
 
 
-def _shipped_folder() -> Path:
-    package = Path(__file__).parents[1]
-    in_wheel = package / "_presets"
-    return in_wheel if in_wheel.is_dir() else package.parent / "presets"
-
-
 class _Loader(yaml.SafeLoader):
-    """Safe YAML in which a key that comes twice is an error."""
+    """Safe YAML in which a repeated key is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: list[Any] = []
@@ -130,6 +128,7 @@ _Dumper.add_representer(list, _Dumper.represent_list)
 
 
 def _read_yaml(path: Path) -> Any:
+    """Reads a file, and says what to do where it cannot be read."""
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError:
@@ -150,7 +149,7 @@ def _read_yaml(path: Path) -> Any:
 
 
 def _check_together(path: Path, preset: Preset) -> None:
-    """What no single key can tell: the keys that need or exclude each other, sizes, the plan."""
+    """Refuses keys that contradict each other, sizes that are not allowed, and impossible plans."""
     steps, reserved = preset.call.get("num_inference_steps"), sorted(RESERVED & preset.call.keys())
     stop, cores = preset.sampling.stop, preset.sampling.cores
     rules = (
@@ -180,7 +179,7 @@ def _check_together(path: Path, preset: Preset) -> None:
     try:
         preset.limits.check(**sizes, frames=preset.call.get("num_frames"))
         resolve_plan(preset.plan)
-        if preset.sampling.init_t != "auto":  # `--algo` may ask for what is not the preset's own
+        if preset.sampling.init_t != "auto":  # an option may ask for the other algorithm
             resolve_plan(preset.plan, PlanChoice(algo="chords"))
         if preset.sampling.rounds != "auto":
             resolve_plan(preset.plan, PlanChoice(algo="wavefront"))
@@ -188,15 +187,8 @@ def _check_together(path: Path, preset: Preset) -> None:
         raise error.reworded(f"{path}: {{message}}", f"mend it in {path.name}") from error
 
 
-def _kind(value: Any) -> str:
-    return "nothing" if value is None else "a list" if isinstance(value, list) else "one value"
-
-
-def _nearest(name: str, names: list[str]) -> list[str]:
-    """The names that begin alike or are spelt alike; all of them when there are none."""
-    alike = [known for known in names if known.startswith(name) or name.startswith(known)]
-    return alike or difflib.get_close_matches(name, names, cutoff=0.7) or names
-
-
-def _either(names: list[str]) -> str:
+def _nearest(name: str, known: list[str]) -> str:
+    """Names those that begin the same or are spelled similarly; all of them if none is."""
+    near = [other for other in known if other.startswith(name) or name.startswith(other)]
+    names = near or difflib.get_close_matches(name, known, cutoff=0.7) or known
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

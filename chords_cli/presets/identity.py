@@ -1,4 +1,4 @@
-"""What of a preset identifies its model: the keys that decide pixels, other ones left out."""
+"""What identifies the model of a preset: the keys that determine pixels."""
 
 from typing import Any
 
@@ -8,19 +8,20 @@ _NOT_OF_THE_MODEL = {
     *("name", "title", "kind", "license", "limits", "memory", "parameters", "prompts"),
     *("call", "dtype", "fps", "sampling", "seed"),
 }
-"""Keys that decide no pixel, and those that a record holds as resolved."""
+"""Keys that determine no pixel, and those that a record holds as the values that were used."""
 
 
 def model_identity(preset: Preset) -> dict[str, Any]:
-    """Returns the weights and how they are loaded, where the preset says more than its defaults.
+    """Returns which weights are loaded and how, without defaults.
 
-    Where text encoders wait decides no pixel. Of a local folder only the name: pictures travel.
+    The device where text encoders wait determines no pixel. Of a local folder only the name is
+    kept, because pictures are taken to other machines.
     """
-    said = preset.model_dump(
+    model = preset.model_dump(
         mode="json", by_alias=True, exclude_defaults=True, exclude=_NOT_OF_THE_MODEL
     )
-    for part in said.get("components", {}).values():
+    for part in model.get("components", {}).values():
         part.pop("offload", None)
-    parts = {name: part for name, part in said.pop("components", {}).items() if part}
-    said |= {"components": parts} if parts else {}
-    return said if preset.path is None else {**said, "path": preset.path.name}
+    parts = {name: part for name, part in model.pop("components", {}).items() if part}
+    model |= {"components": parts} if parts else {}
+    return model if preset.path is None else {**model, "path": preset.path.name}

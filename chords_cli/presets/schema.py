@@ -1,7 +1,7 @@
-"""What a preset may say: every key, its type and its range.
+"""What a preset may hold: every key, its type and its range.
 
-Strict and closed: nothing is coerced, and a key that is not listed here is an error. Each field's
-example is what the hint of an error shows. How files are found and read is not known here.
+The schema is strict and closed: no value is converted, and an unknown key is an error. The hint of
+an error shows the example of the field. How files are found and read is not known here.
 """
 
 from pathlib import Path
@@ -26,6 +26,7 @@ from chords_cli.sampler.stop import StopRule
 
 
 def _init_t(value: Any) -> Starts:
+    """Reads starts in either notation."""
     if isinstance(value, str):
         try:
             return parse_init_t(value)
@@ -37,6 +38,7 @@ def _init_t(value: Any) -> Starts:
 
 
 def _text(value: str) -> str:
+    """Accepts text that is not blank."""
     if not value.strip():
         raise ValueError("text that is not empty")
     return value
@@ -54,7 +56,7 @@ class Part(BaseModel):
 
 
 class License(Part):
-    """The licence of the weights; `gated` repositories want it accepted and a token."""
+    """The licence of the weights; for `gated` repositories it has to be accepted on the hub."""
 
     name: Text = Field(examples=["MIT"])
     gated: bool = Field(default=False, examples=[False])
@@ -66,13 +68,13 @@ class License(Part):
 
 
 class Scheduler(Part):
-    """Another scheduler than the repository's own.
+    """A scheduler that replaces the repository's own.
 
     Attributes:
         cls: A scheduler class of diffusers; `class` in YAML.
-        from_config: Whether it takes over the configuration of the repository's own.
-        args: What is set in that configuration.
-        first_order: Whether a multistep scheduler takes Euler's steps on its own grid.
+        from_config: Whether it starts from the configuration of the repository's scheduler.
+        args: Settings that are changed in that configuration.
+        first_order: Whether a multistep scheduler takes Euler steps on its own grid.
     """
 
     cls: Annotated[str, Field(pattern=r"^[A-Z]\w*$")] = Field(
@@ -89,10 +91,10 @@ class Component(Part):
     """How one component of the pipeline is loaded.
 
     Attributes:
-        dtype: null takes the preset's.
-        tiling: Of a VAE: decodes in tiles, for less memory.
-        slicing: Of a VAE: decodes one picture of a batch at a time.
-        offload: Of a text encoder: whether it leaves the device after encoding; `auto` does
+        dtype: The preset's own if null.
+        tiling: For a VAE: whether it decodes in tiles, which takes less memory.
+        slicing: For a VAE: whether it decodes one picture of a batch at a time.
+        offload: For a text encoder: whether it leaves the device after encoding; `auto` means
             where memory is short.
     """
 
@@ -110,7 +112,7 @@ class FrameRule(Part):
 
 
 class Limits(Part):
-    """Which sizes the pipeline allows, checked before anything loads."""
+    """The sizes that the pipeline allows, checked before anything is loaded."""
 
     size_multiple: Annotated[int, Field(ge=1)] = Field(default=1, examples=[16])
     frames: FrameRule | None = Field(default=None, examples=["{multiple: 4, offset: 1}"])
@@ -118,7 +120,7 @@ class Limits(Part):
     def check(
         self, *, width: int | None = None, height: int | None = None, frames: int | None = None
     ) -> None:
-        """Accepts sizes that the pipeline allows; None is not checked.
+        """Refuses sizes that the pipeline does not allow; None is accepted.
 
         Raises:
             UsageError: A size is not allowed; the hint names the nearest that are.
@@ -130,12 +132,12 @@ class Limits(Part):
 
 
 class Quantization(Part):
-    """What diffusers' `PipelineQuantizationConfig` is made of.
+    """The arguments of diffusers' `PipelineQuantizationConfig`.
 
     Attributes:
         backend: One of diffusers' quantization backends.
         kwargs: The backend's own arguments.
-        components: Which components are quantized; the denoisers when null.
+        components: The components that are quantized; the denoisers if null.
     """
 
     backend: Text = Field(examples=["bitsandbytes_4bit"])
@@ -156,7 +158,7 @@ class Stop(Part):
 
 
 class Sampling(Part):
-    """The default plan. Starts and rounds may both be said: each algorithm reads its own."""
+    """The default plan. Starts and rounds may both be given: each algorithm uses its own."""
 
     algo: Literal["sequential", "chords", "wavefront"] = Field(
         default="wavefront", examples=["wavefront"]
@@ -168,17 +170,17 @@ class Sampling(Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_an_algorithm(cls, said: Any) -> Any:
-        """Starts ask for the algorithm that has starts, one core for the sequential sampler."""
-        if not isinstance(said, dict) or "algo" in said:
-            return said
-        if said.get("init_t", "auto") != "auto":
-            return said | {"algo": "chords"}
-        return said | {"algo": "sequential"} if said.get("cores") == 1 else said
+    def _choose_algo(cls, given: Any) -> Any:
+        """Chooses the algorithm if none is given: starts mean chords, one core means sequential."""
+        if not isinstance(given, dict) or "algo" in given:
+            return given
+        if given.get("init_t", "auto") != "auto":
+            return given | {"algo": "chords"}
+        return given | {"algo": "sequential"} if given.get("cores") == 1 else given
 
 
 class Preset(Part):
-    """One model, and how it is run when no option says otherwise."""
+    """One model, and how it runs unless options say otherwise."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")] = Field(
         description="lower-case letters, digits, dots and dashes", examples=["my-flux"]
@@ -220,12 +222,12 @@ class Preset(Part):
 
     @property
     def steps(self) -> int:
-        """T, the number of steps of the grid."""
+        """The number of steps of the grid, T."""
         return int(self.call["num_inference_steps"])
 
     @property
     def plan(self) -> DefaultPlan:
-        """The plan that runs when no option says otherwise."""
+        """The plan that runs unless options say otherwise."""
         sampling = self.sampling
         return DefaultPlan(
             steps=self.steps,
@@ -237,17 +239,18 @@ class Preset(Part):
 
     @property
     def stop(self) -> StopRule:
-        """The output that is the result when no option says otherwise."""
+        """The output that is the result unless options say otherwise."""
         stop = self.sampling.stop
         return StopRule(stop.criterion, index=stop.index, residual=stop.residual)
 
     @property
     def source(self) -> str:
-        """Where the weights are: a repository of the hub or a local folder."""
+        """The place of the weights: a repository of the hub or a local folder."""
         return str(self.repo or self.path)
 
 
 def _check_multiple(name: str, size: int | None, multiple: int, offset: int) -> None:
+    """Refuses a size that is not `multiple` * n + `offset`, or not above 0."""
     if size is None or (size > 0 and size % multiple == offset % multiple):
         return
     below = max((size - offset) // multiple * multiple + offset, offset or multiple)
