@@ -1,8 +1,7 @@
 """A download on stderr: bars by bytes in a terminal, one line per file elsewhere."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import singledispatchmethod
 
 from rich.progress import (
     BarColumn,
@@ -20,14 +19,12 @@ from chords_cli import events
 from chords_cli.ui.console import Console
 from chords_cli.ui.format import duration, plural, size
 
-Listener = Callable[[events.Event], None]
-
 _ORDER = "a download starts before its files arrive"
 
 
 @contextmanager
-def downloading(console: Console) -> Iterator[Listener]:
-    """A listener for a download's events that fits `console`."""
+def downloading(console: Console) -> Iterator[events.Listener]:
+    """Yields a listener for a download's events that fits `console`."""
     if not console.talks:
         yield lambda event: None
     elif console.err.is_terminal and not console.err.is_dumb_terminal:
@@ -38,7 +35,7 @@ def downloading(console: Console) -> Iterator[Listener]:
 
 
 class Arrivals:
-    """How much of a model is there, from its events."""
+    """How much of a model has arrived, from its events."""
 
     def __init__(self, event: events.DownloadStarted) -> None:
         self.model, self.files = event.model, len(event.sizes)
@@ -47,21 +44,21 @@ class Arrivals:
 
     @property
     def done(self) -> int:
-        """The bytes that are there."""
+        """The bytes that have arrived."""
         return sum(self._held.values())
 
     @property
-    def whole(self) -> int:
-        """The files that are complete."""
+    def complete(self) -> int:
+        """The number of files that are complete."""
         return sum(self._held[path] == size for path, size in self._sizes.items())
 
     @property
     def left(self) -> int:
-        """The bytes that are to come."""
+        """The bytes that are missing."""
         return self.total - self.done
 
     def arrive(self, path: str, done: int) -> None:
-        """Takes note of the bytes of a file that are there."""
+        """Notes how many bytes of a file have arrived."""
         self._held[path] = done
 
 
@@ -73,35 +70,22 @@ class Lines:
         self._arrivals: Arrivals | None = None
 
     def listen(self, event: events.Event) -> None:
-        """Says what is worth a line."""
-        line = self._note(event)
-        if line:
-            self._console.say(Text(line))
-
-    @singledispatchmethod
-    def _note(self, event: events.Event) -> str:
-        """The line about `event`; empty when there is none."""
-        return ""
-
-    @_note.register
-    def _(self, event: events.DownloadStarted) -> str:
-        self._arrivals = Arrivals(event)
-        return opening(self._arrivals)
-
-    @_note.register
-    def _(self, event: events.FileRetried) -> str:
-        return hitch(event)
-
-    @_note.register
-    def _(self, event: events.FileFetched) -> str:
-        assert self._arrivals is not None, _ORDER
-        self._arrivals.arrive(event.path, event.total)
-        place = f"{self._arrivals.whole}/{self._arrivals.files}"
-        return f"{place} {event.path} {size(event.total)}"
+        """Prints a line about `event` if it is worth one."""
+        match event:
+            case events.DownloadStarted():
+                self._arrivals = Arrivals(event)
+                self._console.say(Text(opening(self._arrivals)))
+            case events.FileRetried():
+                self._console.say(Text(hitch(event)))
+            case events.FileFetched():
+                assert self._arrivals is not None, _ORDER
+                self._arrivals.arrive(event.path, event.total)
+                place = f"{self._arrivals.complete}/{self._arrivals.files}"
+                self._console.say(Text(f"{place} {event.path} {size(event.total)}"))
 
 
 class Bars:
-    """A bar for the whole and one for every file on its way, with speed and time left."""
+    """A bar for the model and one for every file on its way, with speed and time left."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -118,7 +102,7 @@ class Bars:
             redirect_stderr=False,
         )
         self._arrivals: Arrivals | None = None
-        self._whole: TaskID | None = None
+        self._model: TaskID | None = None
         self._files: dict[str, TaskID] = {}
 
     def __enter__(self) -> "Bars":
@@ -128,43 +112,41 @@ class Bars:
     def __exit__(self, *exception: object) -> None:
         self._progress.stop()
 
-    @singledispatchmethod
     def listen(self, event: events.Event) -> None:
         """Draws what `event` changes."""
+        match event:
+            case events.DownloadStarted():
+                self._begin(event)
+            case events.FileArriving():
+                self._move(event)
+            case events.FileRetried():
+                self._console.say(Text(hitch(event), style="yellow"))
+            case events.FileFetched():
+                self._progress.remove_task(self._files.pop(event.path))
 
-    @listen.register
-    def _(self, event: events.DownloadStarted) -> None:
+    def _begin(self, event: events.DownloadStarted) -> None:
         self._arrivals = Arrivals(event)
         self._console.say(Text(opening(self._arrivals)))
-        if self._whole is not None:
-            self._progress.remove_task(self._whole)
-        self._whole = self._progress.add_task(
+        if self._model is not None:
+            self._progress.remove_task(self._model)
+        self._model = self._progress.add_task(
             f"[bold]{event.model}", total=self._arrivals.total, completed=self._arrivals.done
         )
 
-    @listen.register
-    def _(self, event: events.FileArriving) -> None:
+    def _move(self, event: events.FileArriving) -> None:
         assert self._arrivals is not None, _ORDER
-        assert self._whole is not None, _ORDER
+        assert self._model is not None, _ORDER
         self._arrivals.arrive(event.path, event.done)
         if event.path not in self._files:
             self._files[event.path] = self._progress.add_task(
                 event.path, total=event.total, completed=event.done
             )
         self._progress.update(self._files[event.path], completed=event.done)
-        self._progress.update(self._whole, completed=self._arrivals.done)
-
-    @listen.register
-    def _(self, event: events.FileRetried) -> None:
-        self._console.say(Text(hitch(event), style="yellow"))
-
-    @listen.register
-    def _(self, event: events.FileFetched) -> None:
-        self._progress.remove_task(self._files.pop(event.path))
+        self._progress.update(self._model, completed=self._arrivals.done)
 
 
 def opening(arrivals: Arrivals) -> str:
-    """What is about to be fetched, in one line."""
+    """Tells what is about to be fetched, in one line."""
     what = f"{arrivals.model}: {plural(arrivals.files, 'file')}, {size(arrivals.total)}"
     if not arrivals.left:
         return f"{what}; all is there"
@@ -173,5 +155,5 @@ def opening(arrivals: Arrivals) -> str:
 
 
 def hitch(event: events.FileRetried) -> str:
-    """Why a file is asked for again, in one line."""
+    """Tells why a file is requested again, in one line."""
     return f"{event.path}: {event.reason}; again in {duration(event.seconds)}"
