@@ -43,7 +43,7 @@ def fetch_missing(console: Console, presets: Iterable["Preset"]) -> None:
     """Fetches the models of a run that are not on this machine, each once.
 
     Raises:
-        ChordsError: A model cannot be had.
+        ChordsError: A model cannot be fetched.
     """
     from chords_cli.models.weights import find_weights
     from chords_cli.runs.download.run import DownloadRequest
@@ -80,36 +80,37 @@ def _request(models: list[str], options: dict[str, Any]) -> "DownloadRequest":
 
 
 def _list(console: Console, cache: Path | None) -> None:
+    from chords_cli.records.download import CatalogueEntry, UnreadablePreset
     from chords_cli.runs.download.catalogue import catalogue
     from chords_cli.ui.views.download import models_table
 
-    rows = catalogue(cache)
+    entries = catalogue(cache)
     if console.mode == "json":
-        console.document(rows)
+        console.document([entry.document() for entry in entries])
     elif console.mode == "quiet":
-        for row in rows:
-            console.line(row["name"])
+        for entry in entries:
+            console.line(entry.name)
     else:
-        console.show(models_table([row for row in rows if "error" not in row]))
-        for row in rows:
-            if "error" in row:
-                console.error(row["error"])
+        console.show(models_table([e for e in entries if isinstance(e, CatalogueEntry)]))
+        for entry in entries:
+            if isinstance(entry, UnreadablePreset):
+                console.error(entry.error)
 
 
 def _show_dry_run(console: Console, request: "DownloadRequest") -> None:
     from chords_cli.runs.download.run import plan_download
     from chords_cli.ui.views.download import files_table, sums
 
-    document = plan_download(request)
+    plan = plan_download(request)
     if console.mode == "json":
-        console.document(document)
+        console.document(plan.document())
         return
     if console.talks:
-        for model in document["models"]:
+        for model in plan.models:
             console.show(files_table(model))
-        console.line(sums(document))
-    for model in document["models"]:
-        console.line(model["path"])
+        console.line(sums(plan))
+    for model in plan.models:
+        console.line(model.path)
 
 
 def _show_download(console: Console, request: "DownloadRequest") -> None:
@@ -118,10 +119,10 @@ def _show_download(console: Console, request: "DownloadRequest") -> None:
     from chords_cli.ui.views.download import outcome
 
     with downloading(console) as listener:
-        document = fetch(request, listener)
+        record = fetch(request, listener)
     if console.mode == "json":
-        console.document(document)
+        console.document(record.document())
         return
-    console.say(outcome(document))
-    for model in document["models"]:
-        console.line(model["path"])
+    console.say(outcome(record))
+    for model in record.models:
+        console.line(model.path)

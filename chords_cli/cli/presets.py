@@ -74,13 +74,13 @@ def _verify(console: Console, name: str | None) -> None:
     if name is None:
         raise UsageError("--verify needs the name of a preset", "try chords presets flux --verify")
     preset = find_preset(name)
-    document = verify(preset, lambda path, size: console.say(f"hashing {path}"))
+    record = verify(preset, lambda path, size: console.say(f"hashing {path}"))
     if console.mode == "json":
-        console.document(document)
+        console.document(record.document())
     else:
-        console.show(verdicts_table(document))
-        console.show(verdict(preset.name, document))
-    if not document["intact"]:
+        console.show(verdicts_table(record))
+        console.show(verdict(preset.name, record))
+    if not record.intact:
         raise typer.Exit(1)
 
 

@@ -30,6 +30,7 @@ FORBIDDEN = {
     "errors.py": f"torch numpy {EVERYTHING}",
     "events.py": "torch numpy cli engine hub media models pipelines presets records runs ui",
     "sampler/": "cli engine events hub media models pipelines presets records runs ui",
+    "records/": "torch numpy cli engine events hub media models pipelines presets runs ui",
     "presets/": "torch cli engine events hub media models pipelines records runs ui",
     "hub/": "torch cli engine media models pipelines presets records runs ui",
     "media/": "cli engine hub models pipelines presets.schema presets.files records runs ui",

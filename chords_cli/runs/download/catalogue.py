@@ -1,9 +1,8 @@
-"""What can be downloaded: every preset with its size, its licence and what of it is there."""
+"""What can be downloaded: every preset with its size, its licence, and whether it is complete."""
 
 import threading
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.hub.client import Hub
@@ -11,55 +10,62 @@ from chords_cli.hub.repository import UnloadableError, likely_json, needed_files
 from chords_cli.models.weights import find_weights
 from chords_cli.pipelines.load.spec import BYTES
 from chords_cli.presets.files import PresetFile, available_presets, load_preset
+from chords_cli.records.download import CatalogueEntry, UnreadablePreset
 from chords_cli.runs.download.parallel import run_in_parallel
 
 
-def catalogue(cache: Path | None = None) -> list[dict[str, Any]]:
-    """A row per preset that is a repository of the hub.
+def catalogue(cache: Path | None = None) -> list[CatalogueEntry | UnreadablePreset]:
+    """Returns an entry per preset that is a repository of the hub, or that cannot be read.
 
-    Sizes come from the disk or else from the hub; where that does not answer they are estimated
-    from the preset's numbers of parameters, and `exact` is false. A preset that cannot be read has
-    a row with its `error` and nothing else.
+    Sizes come from the disk or else from the hub; without its answer they are estimated from the
+    preset's numbers of parameters.
     """
-    rows = [row for file in available_presets() if (row := _row(file, cache))]
-    hub = Hub(cache=cache)
-    open_questions = [row for row in rows if not row.get("exact", True)]
-    if not hub.offline and open_questions:
-        tasks = [partial(_ask_size, hub, row) for row in open_questions]
-        run_in_parallel(tasks, len(tasks), threading.Event())
-    return rows
+    entries = [entry for file in available_presets() if (entry := _entry(file, cache))]
+    hub, stop = Hub(cache=cache), threading.Event()
+
+    def ask_size(place: int, entry: CatalogueEntry) -> None:
+        entries[place] = _with_size(hub, entry)
+
+    tasks = [
+        partial(ask_size, place, entry)
+        for place, entry in enumerate(entries)
+        if isinstance(entry, CatalogueEntry) and not entry.exact
+    ]
+    if tasks and not hub.offline:
+        run_in_parallel(tasks, len(tasks), stop)
+    return entries
 
 
-def _row(file: PresetFile, cache: Path | None) -> dict[str, Any] | None:
-    """A preset's row; None when it is a local folder."""
+def _entry(file: PresetFile, cache: Path | None) -> CatalogueEntry | UnreadablePreset | None:
+    """Describes a preset; None if it is a local folder."""
     try:
         preset = load_preset(file.file)
     except UsageError as error:
-        return {"name": file.name, "error": error.message}
+        return UnreadablePreset(name=file.name, error=error.message)
     if not preset.repo:
         return None
     weights = find_weights(preset, cache)
     complete = weights.state == "complete"
     estimate = sum(preset.parameters.values()) * 1e9 * BYTES[preset.dtype]
-    return {
-        "name": preset.name,
-        "title": preset.title,
-        "repo": preset.repo,
-        "revision": preset.revision,
-        "state": weights.state,
-        "bytes": weights.bytes if complete else round(estimate) or None,
-        "exact": complete,
-        "license": preset.license.name,
-        "gated": preset.license.gated,
-    }
+    return CatalogueEntry(
+        name=preset.name,
+        title=preset.title,
+        repo=preset.repo,
+        revision=preset.revision,
+        state=weights.state,
+        bytes=weights.bytes if complete else round(estimate) or None,
+        exact=complete,
+        license=preset.license.name,
+        gated=preset.license.gated,
+    )
 
 
-def _ask_size(hub: Hub, row: dict[str, Any]) -> None:
-    """Replaces an estimate by what the hub lists; keeps it when that cannot be had."""
+def _with_size(hub: Hub, entry: CatalogueEntry) -> CatalogueEntry:
+    """Replaces an estimate by what the hub lists; keeps it if the hub does not tell."""
     try:
-        listing = hub.listing(row["repo"], row["revision"])
+        listing = hub.listing(entry.repo, entry.revision)
         names = needed_files(listing.files, partial(likely_json, listing.files))
     except (ChordsError, UnloadableError):
-        return
-    row["bytes"] = sum(listing.files[name].size for name in names)
-    row["exact"] = True
+        return entry
+    size = sum(listing.files[name].size for name in names)
+    return entry.model_copy(update={"bytes": size, "exact": True})

@@ -1,6 +1,7 @@
-"""Several things at once, all ended by the first that fails and by Ctrl-C.
+"""Runs several things at once, all ended by the first that fails and by Ctrl-C.
 
-Threads are daemons: a line that hangs cannot keep the program from ending.
+Threads are daemons, unlike those of concurrent.futures, which are joined when the program ends: a
+line that hangs must not keep it from ending.
 """
 
 import threading
@@ -16,12 +17,12 @@ def run_in_parallel(
     """Runs all tasks, `workers` at a time, and returns when all are done.
 
     Args:
-        tasks: What to do, in this order.
+        tasks: Begun in this order.
         workers: How many at a time.
         stop: Set when one fails or the user interrupts, for the others to see.
 
     Raises:
-        Exception: What the first task that failed raised.
+        Exception: That of the first task that failed.
     """
     waiting: SimpleQueue[Callable[[], None]] = SimpleQueue()
     for task in tasks:

@@ -1,4 +1,4 @@
-"""Models into the hub's cache: what a run opens, no more, and never twice.
+"""Fetches models into the hub's cache: the files that a run opens, no more, and never twice.
 
 Everything that can be refused (access, names, the disk) is refused before the first byte of
 weights.
@@ -7,33 +7,38 @@ weights.
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from chords_cli.errors import ChordsError
-from chords_cli.events import DownloadStarted, Event, FileArriving, FileFetched, FileRetried
+from chords_cli.events import (
+    DownloadStarted,
+    Event,
+    FileArriving,
+    FileFetched,
+    FileRetried,
+    Listener,
+)
 from chords_cli.hub import find_snapshot
 from chords_cli.hub.client import Hub
 from chords_cli.hub.errors import offline
 from chords_cli.hub.repository import INDEX, Listing, RemoteFile, UnloadableError, needed_files
 from chords_cli.hub.transfer import Watch
+from chords_cli.records.download import DownloadPlan, DownloadRecord, ModelFile, ModelFiles
 from chords_cli.runs.download.parallel import run_in_parallel
 from chords_cli.runs.download.targets import Target
-
-Listener = Callable[[Event], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DownloadRequest:
-    """What is wanted.
+    """What the user asks for.
 
     Attributes:
         targets: The models.
         cache: Where to; None for the ordinary cache.
-        force: Whether files that are there are fetched again.
+        force: Whether to fetch files again that are present.
         max_workers: How many files at once.
     """
 
@@ -45,7 +50,7 @@ class DownloadRequest:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A file that a run opens, and how many of its bytes are there."""
+    """A file that a run opens, and how many of its bytes are present."""
 
     file: RemoteFile
     there: int
@@ -53,11 +58,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A model and what it takes to have it.
+    """A model, and what is missing of it.
 
     Attributes:
-        listing: None where the hub has no say: a local folder, or all is there and the user is
-            offline.
+        listing: None if the hub need not be asked: for a local folder, and for a complete model
+            while the user is offline.
         folder: Where the model is, or will be.
         size: Of all files that a run opens.
     """
@@ -70,27 +75,37 @@ class Order:
 
     @property
     def left(self) -> int:
-        """The bytes that are to come."""
+        """The bytes that are missing."""
         return sum(wanted.file.size - wanted.there for wanted in self.files)
 
 
-def plan_download(request: DownloadRequest) -> dict[str, Any]:
-    """What `download` would fetch, as a document; nothing is written.
+def plan_download(request: DownloadRequest) -> DownloadPlan:
+    """Returns what `download` would fetch; writes nothing.
 
     Raises:
         ChordsError: The hub cannot be reached, or refuses.
     """
     hub = Hub(cache=request.cache)
     orders = [_order(hub, target, request.force) for target in request.targets]
-    return _document(hub, orders, seconds=None)
+    return DownloadPlan(
+        schema=1,
+        command="download",
+        dry_run=True,
+        models=tuple(map(_files, orders)),
+        bytes=sum(order.size for order in orders),
+        to_fetch=sum(order.left for order in orders),
+        cache=str(hub.cache),
+        free=free_bytes(hub.cache),
+        seconds=None,
+    )
 
 
-def download(request: DownloadRequest, listener: Listener) -> dict[str, Any]:
-    """Fetches what is not there and returns what was fetched, as a document.
+def download(request: DownloadRequest, listener: Listener) -> DownloadRecord:
+    """Fetches what is missing.
 
     Raises:
-        ChordsError: The hub cannot be reached or refuses, the disk is too small, or a file did
-            not come. What has arrived stays, and the next call goes on from there.
+        ChordsError: The hub cannot be reached or refuses, the disk is too small, or a file could
+            not be fetched. What has arrived stays, and the next call goes on from there.
     """
     began = time.monotonic()
     hub = Hub(cache=request.cache)
@@ -98,12 +113,28 @@ def download(request: DownloadRequest, listener: Listener) -> dict[str, Any]:
     _check_disk(hub, orders)
     for order in orders:
         if order.listing:
-            _Delivery(hub, order, order.listing, listener).bring(request)
-    return _document(hub, orders, seconds=round(time.monotonic() - began, 3))
+            _Delivery(hub, order, order.listing, listener).run(request)
+    return DownloadRecord(
+        schema=1,
+        command="download",
+        dry_run=False,
+        models=tuple(map(_files, orders)),
+        bytes=sum(order.size for order in orders),
+        fetched=sum(order.left for order in orders),
+        cache=str(hub.cache),
+        free=free_bytes(hub.cache),
+        seconds=round(time.monotonic() - began, 3),
+    )
+
+
+def free_bytes(folder: Path) -> int:
+    """Returns how much the disk under `folder`, which need not exist yet, can take."""
+    there = next(path for path in (folder, *folder.parents) if path.is_dir())
+    return shutil.disk_usage(there).free
 
 
 def _order(hub: Hub, target: Target, force: bool) -> Order:
-    """What is needed of a target, and what of it is there."""
+    """Finds out which files of a target a run opens, and how much of them is present."""
     if target.folder:
         return Order(target, None, target.folder, 0)
     if hub.offline:
@@ -129,8 +160,9 @@ def _check_disk(hub: Hub, orders: Sequence[Order]) -> None:
     left, free = sum(order.left for order in orders), free_bytes(hub.cache)
     if left > free:
         raise ChordsError(
-            f"{_gigabytes(left)} are to be fetched, but {hub.cache} has {_gigabytes(free)} left",
-            "make room there, or name another folder with --cache-dir or HF_HOME",
+            f"{left / 1e9:.1f} GB are to be fetched, but {hub.cache} has {free / 1e9:.1f} GB left",
+            "make room there, or name another folder with {cache_dir:name} or HF_HOME",
+            {"cache_dir": None},
         )
 
 
@@ -142,7 +174,7 @@ class _Delivery:
         self._stop, self._one_by_one = threading.Event(), threading.Lock()
         self._ended = False
 
-    def bring(self, request: DownloadRequest) -> None:
+    def run(self, request: DownloadRequest) -> None:
         order = self._order
         self._tell(
             DownloadStarted(
@@ -156,19 +188,22 @@ class _Delivery:
         try:
             run_in_parallel(tasks, request.max_workers, self._stop)
         finally:
-            self._end()
+            with self._one_by_one:
+                self._ended = True  # the failure is the last word: nothing of files on their way
         self._hub.finish(self._listing)
 
     def _fetch(self, file: RemoteFile, *, force: bool) -> None:
-        model = self._order.target.name
-        name: dict[str, Any] = {"model": model, "path": file.path}
-        watch = Watch(
-            arrived=lambda done: self._tell(FileArriving(**name, done=done, total=file.size)),
-            retries=lambda why, wait: self._tell(FileRetried(**name, reason=why, seconds=wait)),
-            stop=self._stop,
-        )
+        model, path, size = self._order.target.name, file.path, file.size
+
+        def arrived(done: int) -> None:
+            self._tell(FileArriving(model=model, path=path, done=done, total=size))
+
+        def retries(reason: str, wait: float) -> None:
+            self._tell(FileRetried(model=model, path=path, reason=reason, seconds=wait))
+
+        watch = Watch(arrived, retries, self._stop)
         if self._hub.fetch(self._listing, file, watch, force=force):
-            self._tell(FileFetched(**name, total=file.size))
+            self._tell(FileFetched(model=model, path=path, total=size))
         if file.path != INDEX:
             self._hub.link(self._listing, file.path)
 
@@ -177,50 +212,19 @@ class _Delivery:
             if not self._ended:
                 self._listener(event)
 
-    def _end(self) -> None:
-        """Files that were on their way when another failed are not heard of any more.
 
-        What is said of the failure is the last word.
-        """
-        with self._one_by_one:
-            self._ended = True
-
-
-def free_bytes(folder: Path) -> int:
-    """What the disk under `folder`, which need not exist yet, can take."""
-    there = next(path for path in (folder, *folder.parents) if path.is_dir())
-    return shutil.disk_usage(there).free
-
-
-def _document(hub: Hub, orders: Sequence[Order], seconds: float | None) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "command": "download",
-        "dry_run": seconds is None,
-        "models": [_entry(order) for order in orders],
-        "bytes": sum(order.size for order in orders),
-        "to_fetch" if seconds is None else "fetched": sum(order.left for order in orders),
-        "cache": str(hub.cache),
-        "free": free_bytes(hub.cache),
-        "seconds": seconds,
-    }
-
-
-def _entry(order: Order) -> dict[str, Any]:
-    return {
-        "model": order.target.name,
-        "repo": order.target.repo or None,
-        "revision": order.target.revision,
-        "commit": order.listing.commit if order.listing else None,
-        "gated": order.listing.gated if order.listing else None,
-        "path": str(order.folder),
-        "bytes": order.size,
-        "files": [
-            {"path": wanted.file.path, "bytes": wanted.file.size, "there": wanted.there}
+def _files(order: Order) -> ModelFiles:
+    listing = order.listing
+    return ModelFiles(
+        model=order.target.name,
+        repo=order.target.repo or None,
+        revision=order.target.revision,
+        commit=listing.commit if listing else None,
+        gated=listing.gated if listing else None,
+        path=str(order.folder),
+        bytes=order.size,
+        files=tuple(
+            ModelFile(path=wanted.file.path, bytes=wanted.file.size, there=wanted.there)
             for wanted in order.files
-        ],
-    }
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 1e9:.1f} GB"
+        ),
+    )

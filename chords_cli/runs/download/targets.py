@@ -1,4 +1,4 @@
-"""What `chords download` is asked for: presets, preset files and repositories of the hub."""
+"""What `chords download` can be asked for: presets, preset files and repositories of the hub."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ class Target:
 
     Attributes:
         name: As it was asked for.
-        repo: Where it is on the hub; empty when it lies in `folder` anyway.
+        repo: On the hub; empty for a local folder.
         revision: None for the main branch.
-        folder: Of a model that is no repository of the hub.
+        folder: The local folder; None for a repository.
     """
 
     name: str
@@ -30,32 +30,34 @@ class Target:
 
 
 def find_targets(models: Iterable[str], revision: str | None = None) -> tuple[Target, ...]:
-    """The targets of these names, files and repositories, each once.
+    """Returns the targets of these names, files and repositories, each once.
 
     Raises:
-        UsageError: There is no such preset, or it is wrong, or takes no revision, or the hub has no
-            such names.
+        UsageError: There is no such preset, or it is wrong, or takes no revision, or no repository
+            can have this name.
     """
     return tuple(dict.fromkeys(_find(model, revision) for model in models))
 
 
 def every_target(revision: str | None = None) -> tuple[Target, ...]:
-    """The targets of all presets that are repositories of the hub."""
+    """Returns the targets of all presets that are repositories of the hub."""
     presets = [load_preset(file.file) for file in available_presets()]
     return tuple(target_of(preset, preset.name, revision) for preset in presets if preset.repo)
 
 
 def target_of(preset: Preset, name: str, revision: str | None = None) -> Target:
-    """The target of a preset.
+    """Returns the target of a preset.
 
     Raises:
-        UsageError: A revision is wanted of a preset that is a folder.
+        UsageError: A revision is given for a preset that is a folder.
     """
     if preset.repo:
         return Target(name, preset.repo, revision or preset.revision)
     if revision:
         raise UsageError(
-            f"revision is {revision}, but {name} is a local folder", "leave out --revision"
+            f"revision is {revision}, but {name} is a local folder",
+            "leave out {revision:name}",
+            {"revision": None},
         )
     return Target(name, "", None, preset.path)
 
@@ -70,7 +72,7 @@ def _find(model: str, revision: str | None) -> Target:
 
 
 def _hint(model: str) -> str:
-    """What was meant, if it is an address of the hub or names a revision."""
+    """Guesses what was meant: an address of the hub, or a name with its revision."""
     address, _, revision = model.partition("@")
     name = "/".join(urlsplit(address).path.strip("/").split("/")[:2])
     if not is_repository(name):

@@ -1,22 +1,22 @@
-"""Whether a model on this machine is, byte for byte, what the hub lists."""
+"""Checks whether a model on this machine is, byte for byte, what the hub lists."""
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.hub.client import Hub
 from chords_cli.hub.repository import Listing, RemoteFile, UnloadableError, needed_files
 from chords_cli.hub.transfer import matches
 from chords_cli.presets.schema import Preset
+from chords_cli.records.download import VerifyRecord
 
 
-def verify(preset: Preset, listener: Callable[[str, int], None]) -> dict[str, Any]:
+def verify(preset: Preset, listener: Callable[[str, int], None]) -> VerifyRecord:
     """Hashes every file that a run opens and compares it with the hub's listing.
 
     Args:
-        preset: Whose model is verified.
-        listener: Takes the path and the size of a file before it is read.
+        preset: Its model is checked.
+        listener: Called with the path and the size of a file before it is read.
 
     Raises:
         UsageError: The model is a local folder: there is nothing to compare it with.
@@ -25,7 +25,8 @@ def verify(preset: Preset, listener: Callable[[str, int], None]) -> dict[str, An
     if not preset.repo:
         raise UsageError(
             f"{preset.name} is a local folder, so there are no hashes to compare it with",
-            "leave out --verify",
+            "leave out {verify}",
+            {"verify": True},
         )
     hub = Hub()
     listing = hub.listing(preset.repo, preset.revision)
@@ -37,13 +38,13 @@ def verify(preset: Preset, listener: Callable[[str, int], None]) -> dict[str, An
     for name in names:
         listener(name, listing.files[name].size)
         verdicts[name] = _verdict(hub, listing, listing.files[name])
-    return {
-        "repo": preset.repo,
-        "commit": listing.commit,
-        "folder": str(hub.snapshot(listing)),
-        "files": verdicts,
-        "intact": set(verdicts.values()) == {"intact"},
-    }
+    return VerifyRecord(
+        repo=preset.repo,
+        commit=listing.commit,
+        folder=str(hub.snapshot(listing)),
+        files=verdicts,
+        intact=set(verdicts.values()) == {"intact"},
+    )
 
 
 def _verdict(hub: Hub, listing: Listing, file: RemoteFile) -> str:

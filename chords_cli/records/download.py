@@ -1,0 +1,141 @@
+"""What can be downloaded, what a download would fetch or has fetched, and what a check found."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Record(BaseModel):
+    """A part of a document."""
+
+    model_config = ConfigDict(frozen=True, strict=True, populate_by_name=True)
+
+    def document(self) -> dict[str, Any]:
+        """Returns it as plain JSON."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+class ModelFile(Record):
+    """A file that a run opens.
+
+    Attributes:
+        path: In the repository.
+        bytes: Its size.
+        there: How many of them were present before.
+    """
+
+    path: str
+    bytes: int
+    there: int
+
+
+class ModelFiles(Record):
+    """A model and the files of it that a run opens.
+
+    Attributes:
+        model: As it was asked for.
+        repo: None for a local folder.
+        revision: None for the main branch.
+        commit: None if the hub was not asked.
+        gated: None if the hub was not asked.
+        path: The folder where it is, or will be.
+        bytes: Of all files that a run opens.
+        files: Empty if the hub was not asked.
+    """
+
+    model: str
+    repo: str | None
+    revision: str | None
+    commit: str | None
+    gated: bool | None
+    path: str
+    bytes: int
+    files: tuple[ModelFile, ...]
+
+
+class _Download(Record):
+    schema_: Literal[1] = Field(alias="schema")
+    command: Literal["download"]
+    dry_run: bool
+    models: tuple[ModelFiles, ...]
+    bytes: int
+
+
+class DownloadPlan(_Download):
+    """What a download would fetch.
+
+    Attributes:
+        models: In the order of the request.
+        bytes: Of all files that runs open.
+        to_fetch: The bytes that are missing.
+        cache: The folder of the cache.
+        free: The bytes that its disk has left.
+    """
+
+    to_fetch: int
+    cache: str
+    free: int
+    seconds: None
+
+
+class DownloadRecord(_Download):
+    """What a download has fetched.
+
+    Attributes:
+        models: In the order of the request.
+        bytes: Of all files that runs open.
+        fetched: The bytes that were missing.
+        cache: The folder of the cache.
+        free: The bytes that its disk has left.
+        seconds: How long it took.
+    """
+
+    fetched: int
+    cache: str
+    free: int
+    seconds: float
+
+
+class CatalogueEntry(Record):
+    """A preset that is a repository of the hub.
+
+    Attributes:
+        state: `complete`, `partial` or `absent` on this machine.
+        bytes: Of all files that a run opens; None if nobody can tell.
+        exact: Whether `bytes` is more than an estimate.
+        license: The licence's name.
+        gated: Whether the licence has to be accepted first.
+    """
+
+    name: str
+    title: str
+    repo: str
+    revision: str | None
+    state: Literal["complete", "partial", "absent"]
+    bytes: int | None
+    exact: bool
+    license: str
+    gated: bool
+
+
+class UnreadablePreset(Record):
+    """A preset that cannot be read, and why."""
+
+    name: str
+    error: str
+
+
+class VerifyRecord(Record):
+    """A model on this machine, compared with the hub.
+
+    Attributes:
+        files: `intact`, or what is wrong, by path.
+        intact: Whether all of them are.
+    """
+
+    repo: str
+    commit: str
+    folder: str
+    files: Mapping[str, str]
+    intact: bool
