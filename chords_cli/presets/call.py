@@ -90,7 +90,8 @@ class _Check:
         def checked(check: Callable[[Any], Any]) -> core_schema.CoreSchema:
             return core_schema.no_info_plain_validator_function(check)
 
-        checks = dict.fromkeys(SIZES, _size) | dict.fromkeys(GUIDANCE, _guidance)
+        # in the order in which presets and records show them
+        checks = dict.fromkeys(SIZES, _size) | dict.fromkeys(reversed(GUIDANCE), _guidance)
         return core_schema.typed_dict_schema(
             {
                 key: core_schema.typed_dict_field(checked(check), required=False)

@@ -235,6 +235,12 @@ def test_argument_that_is_reckoned_with_must_be_a_number(refusal, written, messa
     assert refusal("call: {height: 128, width: 128,", f"call: {{{written},") == (message, hint)
 
 
+def test_arguments_that_are_reckoned_with_come_first_whatever_the_order_is(preset):
+    call = preset("height: 128", "zoom: 1, true_cfg_scale: 2, guidance_scale: 1, height: 128").call
+    known = ["width", "height", "guidance_scale", "true_cfg_scale"]
+    assert list(call) == [*known, "zoom", "num_inference_steps"]
+
+
 def test_arguments_stay_as_they_are_written(preset):
     written = "guidance_scale: 7, true_cfg_scale: null, num_frames: null, clip_skip: [1, x]"
     call = preset("height: 128", written).call
