@@ -2,10 +2,19 @@
 
 import signal
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.waiting import HANG
 
 settings.register_profile("chords", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("chords")
 
 # Where tests run in the background of a shell, SIGINT is ignored, and all they start inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Ends a test that hangs, though not before everything it waits for has had its time."""
+    if item.config.pluginmanager.hasplugin("timeout"):
+        item.add_marker(pytest.mark.timeout(6 * HANG))

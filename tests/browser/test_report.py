@@ -9,6 +9,7 @@ import pytest
 
 from chords_cli.ui.page.page import render
 from tests.comparisons import ARMS, SCRIPT, made_up
+from tests.waiting import HANG
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 
@@ -24,9 +25,6 @@ pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER),
     reason="no browser: apt-get install chromium chromium-driver",
 )
-
-PATIENCE = 60
-"""Seconds that a browser may take on a busy machine."""
 
 REQUEST = "Network.requestWillBeSent"
 
@@ -85,7 +83,7 @@ def style(browser: "webdriver.Chrome", element: str, name: str) -> str:
 
 
 def until(browser: "webdriver.Chrome", script: str) -> None:
-    WebDriverWait(browser, PATIENCE).until(lambda _: browser.execute_script(f"return {script}"))
+    WebDriverWait(browser, HANG).until(lambda _: browser.execute_script(f"return {script}"))
 
 
 @pytest.mark.parametrize("kind", ["image", "video"])

@@ -5,7 +5,6 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ import psutil
 import pytest
 
 from tests import tiny
+from tests.waiting import HANG, ended, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,11 +66,11 @@ def command(preset: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.P
             os.killpg(process.pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("phase", ["Slow", "cores ready", "output 0", "output 1"])
+@pytest.mark.parametrize("phase", ["Slow", "cores ready", "output 0 from", "output 1 from"])
 def test_interrupt_ends_with_130_and_leaves_neither_process_nor_file(
     phase: str, command: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    said = _ended_by(signal.SIGINT, phase, command())
+    said = _ended_by(signal.SIGINT, phase, command("--stop-index", "3"))
     assert said[-1] == "error: interrupted"
     assert _left(tmp_path) == []
 
@@ -82,15 +82,15 @@ def test_interrupt_does_not_wait_for_whoever_is_asked_for_devices(
     server = _server_of(process)
     server.suspend()  # so that it cannot answer first
     process.send_signal(signal.SIGINT)
-    assert process.wait() == 130
-    assert not _alive([server])
-    assert process.communicate()[1].splitlines()[-1] == "error: interrupted"
+    assert process.wait(HANG) == 130
+    _await_the_end_of([server])
+    assert ended(process)[1].splitlines()[-1] == "error: interrupted"
     assert _left(tmp_path) == []
 
 
 @pytest.mark.parametrize(
     ("number", "phase"),
-    [(signal.SIGTERM, "Slow"), (signal.SIGHUP, "cores ready"), (signal.SIGTERM, "output 0")],
+    [(signal.SIGTERM, "Slow"), (signal.SIGHUP, "cores ready"), (signal.SIGTERM, "output 0 from")],
 )
 def test_a_signal_that_ends_the_command_leaves_as_little_as_ctrl_c(
     number: signal.Signals,
@@ -103,10 +103,10 @@ def test_a_signal_that_ends_the_command_leaves_as_little_as_ctrl_c(
     family = _family(process.pid)
     process.send_signal(number)  # as `kill` does: to the command alone
     process.send_signal(number)
-    said = process.communicate(timeout=60)[1].splitlines()
+    said = ended(process)[1].splitlines()
     assert process.returncode == 128 + number
     assert said[-1] == f"error: ended by {number.name}"
-    assert not _alive(family)
+    _await_the_end_of(family)
     assert _left(tmp_path) == []
 
 
@@ -114,7 +114,7 @@ def test_a_signal_that_ends_the_command_leaves_as_little_as_ctrl_c(
 def test_what_is_kept_is_told_with_how_to_go_on(
     number: signal.Signals, command: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    process = command("--num", "3", "--steps", "60")
+    process = command("--num", "3", "--steps", "200")
     said = _ended_by(number, "2/3: ", process)
     assert said[-2].endswith(f": 1 of 3 images is kept in {tmp_path / 'out'}")
     assert said[-1] == "hint: add --resume to go on"
@@ -130,7 +130,7 @@ def test_a_signal_that_is_ignored_stays_so(
     finally:
         signal.signal(signal.SIGHUP, before)
     process.send_signal(signal.SIGHUP)
-    said = process.communicate(timeout=60)
+    said = ended(process)
     assert (process.returncode, said[1]) == (0, "")
     assert said[0].endswith("0001-a-cat-s1.png\n")
 
@@ -148,7 +148,7 @@ def test_a_terminal_that_is_closed_ends_the_command_and_its_clean_up(
     family = _family(pid)
     os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 128 + signal.SIGHUP
-    assert not _alive(family)
+    _await_the_end_of(family)
     assert _left(tmp_path) == []
 
 
@@ -156,19 +156,19 @@ def test_killed_worker_is_named_and_ends_the_command(
     command: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     process = command("--all-cores")
-    _read_until(process, "output 0")
+    _read_until(process, "output 0 from")
     family = _family(process.pid)
     workers = [p for p in family if p.ppid() != process.pid]
     assert len(workers) == 3
     workers[0].kill()
-    said = process.communicate(timeout=60)[1].splitlines()
+    said = ended(process)[1].splitlines()
     assert process.returncode == 1
     errors = [line for line in said if line.startswith("error: ")]
     assert len(errors) == 1
     assert errors[0].startswith("error: core ")
     assert errors[0].endswith(" on cpu died: killed by SIGKILL")
     assert said[-1].startswith("hint: ")
-    assert not _alive(family)
+    _await_the_end_of(family)
     assert not list(tmp_path.rglob("*.part"))
 
 
@@ -190,20 +190,15 @@ def _ended_by(number: signal.Signals, phrase: str, process: subprocess.Popen[str
     family = _family(process.pid)
     os.killpg(process.pid, number)  # as a terminal does: to every process of the group
     os.killpg(process.pid, number)  # and once more, by those who do not wait
-    said = process.communicate(timeout=60)[1]
+    said = ended(process)[1]
     assert process.returncode == 128 + number
-    assert not _alive(family)
+    _await_the_end_of(family)
     return said.splitlines()
 
 
-def _alive(family: list[psutil.Process]) -> list[psutil.Process]:
-    """Who of the family is there after a minute; the dead whom nobody has taken note of are not."""
-    for _ in range(1200):
-        there = [p for p in family if not _is_dead(p)]
-        if not there:
-            break
-        time.sleep(0.05)
-    return there
+def _await_the_end_of(family: list[psutil.Process]) -> None:
+    """Waits until all of the family are dead, whether or not anybody has taken note of it."""
+    until(lambda: all(map(_is_dead, family)), f"the end of {family}")
 
 
 def _is_dead(process: psutil.Process) -> bool:
@@ -228,12 +223,18 @@ def _read_until(process: subprocess.Popen[str], phrase: str) -> None:
 
 def _server_of(process: subprocess.Popen[str]) -> psutil.Process:
     """The process that others are forked from, as soon as there is one."""
-    while process.poll() is None:
+
+    def search() -> psutil.Process | None:
+        assert process.poll() is None, "no process was asked"
         for child in _family(process.pid):
             with suppress(psutil.Error):
                 if "multiprocessing.forkserver" in " ".join(child.cmdline()):
                     return child
-    raise AssertionError("no process was asked")
+        return None
+
+    server = until(search, "a process to fork from")
+    assert server is not None
+    return server
 
 
 def _family(pid: int) -> list[psutil.Process]:

@@ -21,9 +21,6 @@ from chords_cli.engine.devices import checked_devices
 if TYPE_CHECKING:
     from tests.gpu.models import Models
 
-HANG = 1800
-"""Seconds after which a test hangs: workers of a first run may compile kernels for minutes."""
-
 
 def _devices() -> tuple[str, ...]:
     """The devices under test; none where there is no CUDA device and nothing was asked for."""
@@ -58,11 +55,6 @@ def pytest_pycollect_makemodule(
     module_path: Path, parent: pytest.Collector
 ) -> pytest.Module | None:
     return None if DEVICES else _Unread.from_parent(parent, path=module_path)
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    if item.config.pluginmanager.hasplugin("timeout"):
-        item.add_marker(pytest.mark.timeout(HANG))
 
 
 @pytest.fixture(scope="package", autouse=True)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +15,10 @@ from chords_cli.sampler import chords_plan, default_init_t
 from chords_cli.sampler.stop import StopRule
 from tests.gpu.conftest import on_a_device
 from tests.gpu.models import SEED, STEPS, Models, call
-
-HANG = 600
-"""Seconds after which memory is taken to be lost; a driver takes it back when it has time."""
+from tests.waiting import until
 
 CORES, VICTIM = 4, 1
+MEMORY = "the return of the device's memory, for which a driver takes its time"
 
 
 @dataclass
@@ -65,7 +63,7 @@ def test_a_killed_core_is_named_and_leaves_no_process(killed: Killed) -> None:
 def test_a_killed_core_frees_the_device(killed: Killed) -> None:
     taken = killed.before - killed.during
     assert taken > 0, "cores take memory"
-    _await(lambda: killed.before - killed.models.free() < taken / 4)
+    until(lambda: killed.before - killed.models.free() < taken / 4, MEMORY)
 
 
 @on_a_device
@@ -85,15 +83,8 @@ def test_out_of_memory_is_said_as_such_and_frees_the_device(
         said = chords(*line, "--output", tmp_path / "large", code=1)
         assert f": out of memory on {models.devices[0]}\n" in said
         assert "hint: use a smaller --width" in said
-        _await(lambda: models.free() > 0.9 * before)
+        until(lambda: models.free() > 0.9 * before, MEMORY)
 
 
 def _runs(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-
-
-def _await(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + HANG
-    while not condition():
-        assert time.monotonic() < deadline, "the device's memory did not come back"
-        time.sleep(0.2)

@@ -9,16 +9,27 @@ from typing import Any
 import pytest
 import torch
 
+from chords_cli.engine import processes
 from chords_cli.engine.messages import Latent
 from chords_cli.engine.pool import Pool, PoolSettings
 from chords_cli.pipelines.load.loading import load_pipeline
 from chords_cli.pipelines.load.reporting import quiet_libraries
 from chords_cli.pipelines.load.spec import ModelSpec
 from tests import tiny, zoo
+from tests.waiting import HANG
 
 BUILDERS = tiny.BUILDERS | zoo.BUILDERS
 CALLS = tiny.CALLS | zoo.CALLS
 PROMPT = "a cat riding a horse"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient() -> Iterator[None]:
+    """Cores end by themselves, and who is to blame is known, however long that takes here."""
+    with pytest.MonkeyPatch.context() as patch:
+        for limit in ("_QUIT_SECONDS", "_KILL_SECONDS", "_BLAME_SECONDS"):
+            patch.setattr(processes, limit, HANG)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -79,7 +90,7 @@ def call_of(family: str, steps: int) -> dict[str, Any]:
 def pool_of(spec: ModelSpec, cores: int, **settings: Any) -> Pool:
     """A pool of CPU cores whose events go nowhere."""
     told = settings.pop("listener", lambda event: None)
-    defaults: dict[str, Any] = {"decoders": frozenset(range(cores)), "timeout": 60.0}
+    defaults: dict[str, Any] = {"decoders": frozenset(range(cores)), "timeout": HANG}
     return Pool(PoolSettings(model=spec, devices=("cpu",) * cores, **(defaults | settings)), told)
 
 

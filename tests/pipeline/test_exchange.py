@@ -10,6 +10,7 @@ import torch
 
 from chords_cli.engine.exchange import Exchange, Line, LostNeighbourError
 from chords_cli.errors import ChordsError
+from tests.waiting import HANG
 
 ROUNDS = list(range(30))
 LIKE = torch.zeros(1, 3, 5)
@@ -63,7 +64,7 @@ def receive_to_the_end(line: Line) -> tuple[int, bool]:
 def serve(core: int, folder: Path, jobs: list[End], told: Any) -> None:
     """One process: a job after the other on the same exchange."""
     torch.set_num_threads(1)
-    exchange = Exchange(core, 2, folder / "rendezvous", timeout=60.0)
+    exchange = Exchange(core, 2, folder / "rendezvous", timeout=HANG)
     exchange.open()
     results = []
     for job in jobs:
@@ -91,7 +92,7 @@ def run(tmp_path: Path) -> Callable[..., list[tuple[Any, Any]]]:
         for process in processes:
             process.start()
         for process in processes:
-            process.join()
+            process.join(HANG)
         assert [process.exitcode for process in processes] == [0, 0]
         results = dict(told.get() for _ in processes)
         return list(zip(results[0], results[1], strict=True))

@@ -21,6 +21,7 @@ from chords_cli.sampler.stop import StopRule
 from tests import tiny
 from tests.labelled_workers import LabelledWorker
 from tests.pipeline.conftest import BUILDERS, call_of
+from tests.waiting import HANG
 
 STEPS, SEED = 8, 7
 BUILT_IN = ("demo-image", "demo-video")
@@ -72,7 +73,6 @@ class Labelled:
 
 @pytest.fixture
 def labelled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Labelled:
-    monkeypatch.setattr(processes, "_QUIT_SECONDS", 600.0)  # notes are written last
     return Labelled(monkeypatch, tmp_path)
 
 
@@ -96,7 +96,7 @@ def make(pool: Pool, plan: Plan, call: Call, **options: Any) -> Made:
 
 def pool_on(devices: tuple[str, ...], model: ModelSpec) -> Pool:
     decoders = frozenset(range(len(devices)))
-    settings = PoolSettings(model=model, devices=devices, decoders=decoders, timeout=600.0)
+    settings = PoolSettings(model=model, devices=devices, decoders=decoders, timeout=HANG)
     return Pool(settings, lambda event: None)
 
 

@@ -20,6 +20,7 @@ from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler import chords_plan, default_init_t
 from chords_cli.sampler.stop import StopRule
 from tests.pipeline.conftest import call_of, pool_of
+from tests.waiting import HANG, until
 
 STEPS, CORES = 12, 4
 
@@ -80,14 +81,13 @@ def test_workers_end_with_a_parent_that_is_killed(spec: Spec, tmp_path: Path) ->
     assert all(_runs(pid) for pid in pids)
     parent.kill()
     parent.wait()
-    _, alive = psutil.wait_procs([psutil.Process(p) for p in pids if _runs(p)], timeout=60)
-    assert not alive
+    until(lambda: not any(map(_runs, pids)), f"the end of {pids}")
 
 
 def test_system_that_refuses_another_process_is_named_as_the_cause(spec: Spec) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     settings = PoolSettings(
-        model=spec("flux", "float32"), devices=("cpu",) * 8, decoders=frozenset(), timeout=60.0
+        model=spec("flux", "float32"), devices=("cpu",) * 8, decoders=frozenset(), timeout=HANG
     )
     with pool_of(spec("flux", "float32"), 1):  # the process that others are forked from is there
         files = len(list(Path("/proc/self/fd").iterdir()))
@@ -171,7 +171,7 @@ def test_cores_that_cannot_meet_name_the_interface(
 ) -> None:
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "nope")
     with pytest.raises(LostNeighbourError, match=r"^the cores cannot meet on nope: ") as caught:
-        Exchange(0, 2, tmp_path / "rendezvous", timeout=60.0).open()
+        Exchange(0, 2, tmp_path / "rendezvous", timeout=HANG).open()
     assert caught.value.hint.startswith("unset GLOO_SOCKET_IFNAME")
 
 
@@ -184,7 +184,7 @@ def _with_root() -> dict[str, str]:
 
 
 _PARENT = """
-import time
+import signal
 from chords_cli.engine.pool import Pool, PoolSettings
 from chords_cli.events import CoreStarted
 from chords_cli.pipelines.load.spec import ModelSpec
@@ -197,9 +197,9 @@ def hear(event):
 
 if __name__ == "__main__":
     settings = PoolSettings(
-        model={spec!r}, devices=("cpu",) * {cores}, decoders=frozenset(), timeout=60.0
+        model={spec!r}, devices=("cpu",) * {cores}, decoders=frozenset()
     )
     with Pool(settings, hear):
         print(*pids, flush=True)
-        time.sleep(120)
+        signal.pause()
 """
