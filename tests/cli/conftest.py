@@ -1,10 +1,12 @@
 """The command line as a user meets it: arguments in, two streams and an exit code out."""
 
+import io
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,14 +52,25 @@ class Answer:
         return json.loads(self.out)
 
 
+Command = Callable[..., Answer]
+
+PLAIN = {"COLUMNS": "80", "NO_COLOR": "1"}
+FOREIGN = ("CHORDS_DEBUG", "CHORDS_START", "FORCE_COLOR")
+"""Variables of whoever runs the tests that must not reach the command."""
+
+
+def enter(world: pytest.MonkeyPatch, variables: Mapping[str, str]) -> None:
+    """No colours, 80 columns and these variables."""
+    for name in FOREIGN:
+        world.delenv(name, raising=False)
+    for name, value in {**PLAIN, **variables}.items():
+        world.setenv(name, value)
+
+
 @pytest.fixture(autouse=True)
 def _plain_world(monkeypatch, tmp_path):
-    """No colours, 80 columns, no presets of the user who runs the tests."""
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.delenv("CHORDS_DEBUG", raising=False)
-    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    """No presets of the user who runs the tests."""
+    enter(monkeypatch, {"XDG_CONFIG_HOME": str(tmp_path / "config")})
 
 
 @pytest.fixture
@@ -73,28 +86,53 @@ def chords(capsys):
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An environment in which `--model tiny` is a preset of the user's own."""
+def home(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Variables with which `--model tiny` is a preset of the user's own."""
     home = tmp_path_factory.mktemp("home")
     presets = home / "config" / "chords" / "presets"
     presets.mkdir(parents=True)
     tiny.BUILDERS["flux"]().save_pretrained(home / "model")
     (presets / "tiny.yaml").write_text(TINY.format(folder=home / "model"))
-    return os.environ | {"XDG_CONFIG_HOME": str(home / "config"), "HOME": str(home)}
+    return {"XDG_CONFIG_HOME": str(home / "config"), "HOME": str(home)}
 
 
 @pytest.fixture(scope="session")
-def command(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `chords` in a process of its own, in a folder, and checks its exit code."""
+def environment(home: dict[str, str]) -> dict[str, str]:
+    """The same for `chords` in a process of its own."""
+    kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+    return {**kept, **PLAIN, **home}
 
-    def run_process(
-        *arguments: object, cwd: Path, input: str = "", code: int = 0
-    ) -> subprocess.CompletedProcess[str]:
+
+@pytest.fixture(scope="session")
+def command(home: dict[str, str]) -> Command:
+    """Runs a command line in a folder, in this process, and checks its exit code.
+
+    Its cores are processes, forked from the one that all tests share.
+    """
+
+    def call(*arguments: object, cwd: Path, input: str = "", code: int = 0) -> Answer:
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as world, redirect_stdout(out), redirect_stderr(err):
+            enter(world, home)
+            world.chdir(cwd)
+            world.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(input.encode())))
+            ended = run([*map(str, arguments)])
+        assert ended == code, err.getvalue()
+        return Answer(ended, out.getvalue(), err.getvalue())
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def process(environment: dict[str, str]) -> Command:
+    """The same in a process of its own, where nothing escapes that libraries or cores say."""
+
+    def call(*arguments: object, cwd: Path, input: str = "", code: int = 0) -> Answer:
         line = [sys.executable, "-m", "chords_cli", *map(str, arguments)]
         done = subprocess.run(
-            line, cwd=cwd, env=environment, input=input, capture_output=True, text=True, timeout=120
+            line, cwd=cwd, env=environment, input=input, capture_output=True, text=True
         )
         assert done.returncode == code, done.stderr
-        return done
+        return Answer(code, done.stdout, done.stderr)
 
-    return run_process
+    return call

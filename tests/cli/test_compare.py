@@ -25,6 +25,7 @@ from chords_cli.pipelines.load.reporting import quiet_libraries
 from chords_cli.pipelines.load.spec import ModelSpec
 from tests import tiny
 from tests.cli.test_video import PRESET as TINY_VIDEO
+from tests.waiting import HANG
 
 PROMPTS = ("a red circle", "a blue ring above a green square")
 ARMS = ("sequential", "few-steps", "chords", "chords stop_index=3", "wavefront")
@@ -218,14 +219,14 @@ def test_the_command_in_the_record_gives_the_same_metrics_again_and_json_the_rec
     assert words[0] == "chords"
     done = command(*words[1:], "--repeat", 1, "--output", "again", "--json", cwd=place)
     assert quality(record(place / "again")) == quality(record(full))
-    assert json.loads(done.stdout) == record(place / "again")
-    assert done.stderr == ""
+    assert json.loads(done.out) == record(place / "again")
+    assert done.err == ""
 
 
 def test_words_say_that_a_shared_device_shows_no_speed_up(told):
-    assert "Cores share cpu (chords, wavefront)" in " ".join(told.stderr.split())
-    assert "few-steps is stock diffusers on one device" in " ".join(told.stderr.split())
-    table, path = told.stdout.rstrip().rsplit("\n", 1)
+    assert "Cores share cpu (chords, wavefront)" in " ".join(told.err.split())
+    assert "few-steps is stock diffusers on one device" in " ".join(told.err.split())
+    table, path = told.out.rstrip().rsplit("\n", 1)
     assert path == "told/compare.html"
     assert [line.split()[0] for line in table.splitlines()[2:]] == [
         *("sequential", "few-steps", "chords", "wavefront")
@@ -239,15 +240,15 @@ def test_the_page_asks_for_nothing_and_the_sheet_has_all_pictures(told, place):
     assert page.count("data:image/png;base64,") == 4 + 3
 
 
-def test_quiet_prints_the_pages_path_and_nothing_else(command, place):
+def test_quiet_prints_the_pages_path_and_nothing_else(process, place):
     arms = arm_options("sequential", "few-steps steps=2")
-    quiet = command("compare", "a cat", *TINY, *arms, "-q", "--output", "quiet", cwd=place)
-    assert (quiet.stdout, quiet.stderr) == ("quiet/compare.html\n", "")
+    quiet = process("compare", "a cat", *TINY, *arms, "-q", "--output", "quiet", cwd=place)
+    assert (quiet.out, quiet.err) == ("quiet/compare.html\n", "")
 
 
-def test_arms_may_differ_in_anything_even_in_the_model(command, place, environment):
+def test_arms_may_differ_in_anything_even_in_the_model(command, place, home):
     other = place / "other.yaml"
-    preset = Path(environment["XDG_CONFIG_HOME"], "chords", "presets", "tiny.yaml").read_text()
+    preset = Path(home["XDG_CONFIG_HOME"], "chords", "presets", "tiny.yaml").read_text()
     other.write_text(preset.replace("name: tiny", "name: other"))
     arms = ("sequential", "chords cores=2 guidance=3", f"sequential model={other} dtype=bfloat16")
     options = ("--reference", arms[1], "--output", "mixed", "--seed", 7, "--num", 2)
@@ -267,7 +268,7 @@ def test_arms_may_differ_in_anything_even_in_the_model(command, place, environme
 
 
 def test_videos_are_compared_frame_by_frame_and_shown_side_by_side(
-    command, place, environment, tmp_path_factory
+    command, place, tmp_path_factory
 ):
     folder = tmp_path_factory.mktemp("wan")
     tiny.BUILDERS["wan"]().save_pretrained(folder)
@@ -296,7 +297,7 @@ def test_an_interrupted_comparison_leaves_no_record_and_no_page(environment, pla
             break
     process.send_signal(signal.SIGINT)
     process.stderr.read()
-    assert process.wait(timeout=60) == 130
+    assert process.wait(HANG) == 130
     left = {path.name for path in (place / "cut").iterdir()}
     assert not left & {"compare.json", "compare.html", "compare.png"}
     assert not [name for name in left if name.startswith(".")]

@@ -73,9 +73,9 @@ REFUSED = {
 
 
 @pytest.fixture
-def tiny_here(monkeypatch, environment, tmp_path):
+def tiny_here(monkeypatch, home, tmp_path):
     """This process sees the user's preset `tiny`, no CUDA and an empty folder."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", environment["XDG_CONFIG_HOME"])
+    monkeypatch.setenv("XDG_CONFIG_HOME", home["XDG_CONFIG_HOME"])
     monkeypatch.setattr("chords_cli.engine.devices.available_devices", lambda: ("cpu",))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     folder = tmp_path / "here"

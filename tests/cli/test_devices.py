@@ -150,13 +150,13 @@ def too_late(kinds: list[str]) -> str:
 
 def test_a_run_whose_fork_came_too_late_spawns_its_cores_and_says_so(
     chords: Any,
-    environment: dict[str, str],
+    home: dict[str, str],
     gpus: Callable[[int], None],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
     gpus(2)
-    monkeypatch.setenv("XDG_CONFIG_HOME", environment["XDG_CONFIG_HOME"])
+    monkeypatch.setenv("XDG_CONFIG_HOME", home["XDG_CONFIG_HOME"])
     monkeypatch.setattr(start, "used_before_fork", too_late)
     monkeypatch.setattr(processes, "run", LabelledWorker(bad_fork=True))
     reason = "something that was imported had used cuda before the fork"
@@ -185,11 +185,11 @@ def test_a_comparison_is_repeated_with_the_cores_that_followed_from_the_devices(
     cores: list[str],
     chords: Any,
     gpus: Callable[[int], None],
-    environment: dict[str, str],
+    home: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gpus(2)
-    monkeypatch.setenv("XDG_CONFIG_HOME", environment["XDG_CONFIG_HOME"])
+    monkeypatch.setenv("XDG_CONFIG_HOME", home["XDG_CONFIG_HOME"])
     said = [word for arm in arms for word in ("--arm", arm)]
     answer = chords("compare", "a cat", "--model", "tiny", *said, "--dry-run", "--json")
     again = shlex.split(answer.document["again"])
@@ -197,9 +197,9 @@ def test_a_comparison_is_repeated_with_the_cores_that_followed_from_the_devices(
 
 
 def test_a_comparison_on_one_device_leaves_out_what_is_sequential_there(
-    chords: Any, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    chords: Any, home: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", environment["XDG_CONFIG_HOME"])
+    monkeypatch.setenv("XDG_CONFIG_HOME", home["XDG_CONFIG_HOME"])
     line = ("compare", "a cat", "--model", "tiny", "--devices", "cpu", "--dry-run", "--json")
     arms = [arm["name"] for arm in chords(*line).document["arms"]]
     assert arms == ["sequential", "few-steps", "wavefront"]

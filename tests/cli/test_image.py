@@ -1,16 +1,17 @@
-"""`chords image` as a user runs it: real processes, real files, a tiny model."""
+"""`chords image` as a user runs it: real cores, real files, a tiny model."""
 
 import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from safetensors.torch import load_file
+
+from tests.waiting import ended, until
 
 TINY = ("--model", "tiny", "--devices", "cpu")
 CAT = "0001-a-cat-s42"
@@ -47,10 +48,10 @@ def full(command, place):
 
 
 @pytest.fixture(scope="module")
-def plain(command, place):
+def plain(process, place):
     """One prompt from standard input, quietly."""
     options = ("--cores", 4, "--prompt-file", "-", "--quiet", "--output", "plain")
-    return command("image", *TINY, *options, cwd=place, input="# shapes\n\na cat\n")
+    return process("image", *TINY, *options, cwd=place, input="# shapes\n\na cat\n")
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +63,8 @@ def resumed(command, place, plain):
 
 
 def test_json_is_one_document_and_the_record_in_the_folder(full, place):
-    assert json.loads(full.stdout) == record(place / "full")
-    assert full.stderr == ""
+    assert json.loads(full.out) == record(place / "full")
+    assert full.err == ""
 
 
 def test_every_prompt_begins_at_the_seed_and_every_take_counts_up(full, place):
@@ -105,7 +106,7 @@ def test_the_record_tells_times_components_and_versions(full, place):
 
 
 def test_quiet_prints_the_path_and_nothing_else(plain, place):
-    assert (plain.stdout, plain.stderr) == (f"plain/{CAT}.png\n", "")
+    assert (plain.out, plain.err) == (f"plain/{CAT}.png\n", "")
     assert names(place / "plain")[0] == f"{CAT}.png"
 
 
@@ -117,15 +118,15 @@ def test_resume_makes_only_what_is_missing_and_the_record_covers_all(resumed, pl
     assert names(place / "plain") == [f"{CAT}.png", "0002-a-bird-s42.png", "run.json"]
     prompts = record(place / "plain")["prompts"]
     assert [entry["prompt"] for entry in prompts] == ["a cat", "a bird"]
-    assert resumed.stdout == f"plain/{CAT}.png\nplain/0002-a-bird-s42.png\n"
-    assert f"plain/{CAT}.png" in resumed.stderr
+    assert resumed.out == f"plain/{CAT}.png\nplain/0002-a-bird-s42.png\n"
+    assert f"plain/{CAT}.png" in resumed.err
 
 
 def test_resume_of_a_finished_run_starts_nothing(resumed, command, place):
     before = {path: path.stat().st_mtime_ns for path in (place / "plain").glob("*.png")}
     again = ("--cores", 4, "--prompt-file", "prompts.txt")
     options = (*again, "--resume", "--json", "--output", "plain")
-    done = json.loads(command("image", *TINY, *options, cwd=place).stdout)
+    done = json.loads(command("image", *TINY, *options, cwd=place).out)
     assert len(done["prompts"]) == 2
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
@@ -136,7 +137,7 @@ def test_a_second_run_is_refused_and_changes_nothing_unless_it_may_overwrite(ful
         return command("image", "a cat", *TINY, *options, cwd=place, code=code)
 
     before = (place / "full" / f"{CAT}.png").read_bytes()
-    assert run(code=2).stderr == (
+    assert run(code=2).err == (
         "error: full/run.json and 2 more exist already\n"
         "hint: choose another --output, add --resume to keep what is done, "
         "or --overwrite to replace it\n"
@@ -183,7 +184,7 @@ def test_an_output_folder_is_made_by_time_and_model_when_none_is_said(command, t
     done = command("image", "a cat", *TINY, *options, cwd=tmp_path)
     (folder,) = (tmp_path / "outputs").iterdir()
     assert folder.name.endswith("-tiny")
-    assert done.stdout == f"outputs/{folder.name}/{CAT}.png\n"
+    assert done.out == f"outputs/{folder.name}/{CAT}.png\n"
 
 
 def test_a_dry_run_shows_everything_loads_nothing_and_writes_nothing(environment, tmp_path):
@@ -229,9 +230,8 @@ def test_ctrl_c_leaves_no_file_and_no_folder(environment, tmp_path):
     running = subprocess.Popen(
         line, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, start_new_session=True
     )
-    while not Path(tmp_path, "out").exists():
-        time.sleep(0.05)
+    until(Path(tmp_path, "out").exists, "the output folder")
     running.send_signal(signal.SIGINT)
-    _, errors = running.communicate(timeout=60)
+    _, errors = ended(running)
     assert running.returncode == 130, errors
     assert list(tmp_path.iterdir()) == []

@@ -168,14 +168,14 @@ def test_bad_input_is_refused_before_anything_starts(case, command, place):
     model = [] if "--model" in arguments else ["--model", "tiny"]
     devices = [] if "--devices" in arguments else ["--devices", "cpu"]
     done = command("image", *model, *devices, *arguments, cwd=place, code=2)
-    assert (done.stdout, done.stderr) == ("", f"error: {message}\nhint: {hint}\n")
+    assert (done.out, done.err) == ("", f"error: {message}\nhint: {hint}\n")
     assert sorted(place.rglob("*")) == before
 
 
 def test_with_json_a_refusal_is_one_document(command, place):
     done = command("image", "--model", "tiny", "--num", 0, "--json", cwd=place, code=2)
     error = {"message": "num is 0, but must be at least 1", "hint": "try --num 1"}
-    assert (json.loads(done.stdout), done.stderr) == ({"error": error}, "")
+    assert (json.loads(done.out), done.err) == ({"error": error}, "")
 
 
 def test_a_model_that_is_not_on_this_machine_is_refused_with_how_to_fetch_it(command, place):
@@ -186,7 +186,7 @@ def test_a_model_that_is_not_on_this_machine_is_refused_with_how_to_fetch_it(com
     )
     done = command("image", "--model", "far.yaml", "--devices", "cpu", cwd=place, code=2)
     preset.unlink()
-    assert done.stderr == (
+    assert done.err == (
         "error: nobody/nothing is not on this machine\n"
         "hint: fetch it first: chords download nobody/nothing, or add --download\n"
     )
@@ -202,7 +202,7 @@ def test_a_preset_without_its_weights_is_refused(command, place, options):
     line = ["image", "--model", "lost.yaml", "--devices", "cpu", *options]
     done = command(*line, cwd=place, code=2)
     preset.unlink()
-    assert done.stderr == (
+    assert done.err == (
         f"error: {place / 'gone'} holds no model: there is no model_index.json\n"
         "hint: point the preset's path at a folder that `save_pretrained` wrote\n"
     )

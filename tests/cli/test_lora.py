@@ -26,11 +26,11 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def lora(environment, place):
+def lora(home, place):
     """A LoRA of transformer and text encoder whose alphas are not its ranks."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        pipe = load(environment)
+        pipe = load(home)
         config = {"r": 4, "init_lora_weights": False}
         linear = ["to_q", "to_k", "proj_out"]
         pipe.transformer.add_adapter(LoraConfig(lora_alpha=8, target_modules=linear, **config))
@@ -59,8 +59,8 @@ def styled(run, lora):
     return run("styled", "--lora", lora, SCALE)
 
 
-def load(environment):
-    return FluxPipeline.from_pretrained(f"{environment['HOME']}/model", local_files_only=True)
+def load(home):
+    return FluxPipeline.from_pretrained(f"{home['HOME']}/model", local_files_only=True)
 
 
 def latent(path):
@@ -75,11 +75,9 @@ def call(folder):
     return record(folder)["settings"]["call"] | {"prompt": "a cat"}
 
 
-def test_core_0_equals_stock_diffusers_and_every_output_the_oracle(
-    environment, styled, place, lora
-):
+def test_core_0_equals_stock_diffusers_and_every_output_the_oracle(home, styled, place, lora):
     torch.set_num_threads(1)
-    pipe = load(environment)
+    pipe = load(home)
     pipe.load_lora_weights(str(place), weight_name=lora, adapter_name="style")
     pipe.set_adapters(["style"], [SCALE])
     pipe.set_progress_bar_config(disable=True)
@@ -92,9 +90,9 @@ def test_core_0_equals_stock_diffusers_and_every_output_the_oracle(
         assert found.equal(oracle.latent), output["index"]
 
 
-def test_a_lora_changes_the_picture_and_with_scale_0_it_does_not(environment, styled, run, lora):
+def test_a_lora_changes_the_picture_and_with_scale_0_it_does_not(home, styled, run, lora):
     torch.set_num_threads(1)
-    plain = stock_latent(load(environment), call(styled), SEED)
+    plain = stock_latent(load(home), call(styled), SEED)
     assert not latent(styled / EXACT).equal(plain)
     nothing = run("nothing", "--lora", lora, 0)
     assert latent(nothing / EXACT).equal(plain)
@@ -113,21 +111,21 @@ def test_the_record_names_loras_as_they_were_given(styled, lora):
 
 def test_a_picture_is_made_again_with_its_lora(styled, command, place):
     options = ("--from-metadata", styled / f"{EXACT}.png", "--dry-run", "--json")
-    document = json.loads(command("image", *options, cwd=place).stdout)
+    document = json.loads(command("image", *options, cwd=place).out)
     assert document["settings"]["loras"] == record(styled)["settings"]["loras"]
 
 
 def test_resume_refuses_another_scale(styled, command, place, lora):
     options = ("--cores", 2, "--lora", lora, 0.8, "--resume", "--output", styled)
     done = command("image", "a cat", *TINY, *options, cwd=place, code=2)
-    assert "loras was [{'source': 'style/s.safetensors', 'scale': 0.7}]" in done.stderr
+    assert "loras was [{'source': 'style/s.safetensors', 'scale': 0.7}]" in done.err
 
 
 def test_a_lora_of_another_model_is_refused(command, place):
     save_file({"unet.conv_in.lora_A.weight": torch.zeros(1, 1)}, place / "other.safetensors")
     options = ("--lora", "other.safetensors", "--output", "other")
     done = command("image", "a cat", *TINY, *options, cwd=place, code=2)
-    assert done.stderr.splitlines()[-2:] == [
+    assert done.err.splitlines()[-2:] == [
         f"error: core 0 on cpu: LoRA {place / 'other.safetensors'} fits no part of FluxPipeline",
         "hint: name one that was made for this model",
     ]
@@ -157,4 +155,4 @@ def test_sources_and_scales_come_back_from_what_was_rewritten():
 
 def test_a_lora_without_a_source_is_refused(command, place):
     done = command("image", "a cat", "--lora", cwd=place, code=2)
-    assert done.stderr.startswith("error: Option '--lora' requires an argument")
+    assert done.err.startswith("error: Option '--lora' requires an argument")

@@ -1,4 +1,4 @@
-"""`chords video` as a user runs it: real processes, real files, a tiny Wan."""
+"""`chords video` as a user runs it: real cores, real files, a tiny Wan."""
 
 import json
 from pathlib import Path
@@ -51,11 +51,11 @@ def record(folder):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _tiny_video(environment, tmp_path_factory):
+def _tiny_video(home, tmp_path_factory):
     """Makes `--model tiny-video` a preset of the user's own."""
     folder = tmp_path_factory.mktemp("wan")
     tiny.BUILDERS["wan"]().save_pretrained(folder)
-    presets = Path(environment["XDG_CONFIG_HOME"], "chords", "presets")
+    presets = Path(home["XDG_CONFIG_HOME"], "chords", "presets")
     (presets / "tiny-video.yaml").write_text(PRESET.format(folder=folder))
 
 
@@ -73,11 +73,10 @@ def full(command, place):
 
 
 @pytest.fixture(scope="module")
-def short(command, place):
+def short(process, place):
     """Fewer frames at another pace, on one core, saying nothing about itself."""
     options = ("--frames", 5, "--fps", 8, "--cores", 1, "--no-metadata", "--quiet")
-    done = command("video", "a cat", *TINY, *options, "--output", "short", cwd=place)
-    return Answer(done.returncode, done.stdout, done.stderr)
+    return process("video", "a cat", *TINY, *options, "--output", "short", cwd=place)
 
 
 @pytest.fixture
@@ -85,7 +84,7 @@ def dry(command, place):
     """The document of a dry run with these options."""
 
     def run(*options):
-        return json.loads(command("video", *options, "--dry-run", "--json", cwd=place).stdout)
+        return json.loads(command("video", *options, "--dry-run", "--json", cwd=place).out)
 
     return run
 
@@ -97,8 +96,8 @@ def refused(command, place):
     def run(*options):
         before = names(place)
         done = command("video", *options, "--json", cwd=place, code=2)
-        assert (names(place), done.stderr) == (before, "")
-        return tuple(json.loads(done.stdout)["error"].values())
+        assert (names(place), done.err) == (before, "")
+        return tuple(json.loads(done.out)["error"].values())
 
     return run
 
@@ -156,7 +155,7 @@ def test_the_exact_output_is_the_same_with_and_without_the_shared_encoding(full,
 def test_a_video_makes_the_same_video_again(full, command, place):
     options = ("--from-metadata", full / f"{CAT}.mp4", "--output", "again", "--quiet")
     done = command("video", *options, cwd=place)
-    assert done.stdout == f"again/{CAT}.mp4\n"
+    assert done.out == f"again/{CAT}.mp4\n"
     assert (place / "again" / f"{CAT}.mp4").read_bytes() == (full / f"{CAT}.mp4").read_bytes()
     assert names(place / "again") == [f"{CAT}.json", f"{CAT}.mp4", f"{CAT}.png", "run.json"]
 
@@ -197,7 +196,7 @@ def test_resume_takes_a_finished_video_as_done_and_overwrite_replaces_it(full, c
     command(*base, "--stop-index", 0, "--resume", cwd=place)
     assert (place / "resumed" / f"{CAT}.mp4").stat().st_mtime_ns == before
     done = command(*base, cwd=place, code=2)
-    assert done.stderr.startswith("error: resumed/run.json and 3 more exist already\n")
+    assert done.err.startswith("error: resumed/run.json and 3 more exist already\n")
     command(*base, "--overwrite", cwd=place)
     assert (place / "resumed" / f"{CAT}.mp4").read_bytes() == (full / f"{CAT}.mp4").read_bytes()
 
@@ -229,7 +228,7 @@ def test_an_image_model_is_refused_and_so_is_a_video_model_by_image(refused, ful
         "type chords image --model tiny",
     )
     done = command("image", "--from-metadata", full / f"{CAT}.mp4", cwd=place, code=2)
-    assert done.stderr == (
+    assert done.err == (
         "error: tiny-video makes videos, but this is chords image\n"
         f"hint: type chords video --from-metadata {full / CAT}.mp4\n"
     )
