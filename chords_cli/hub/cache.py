@@ -57,13 +57,13 @@ def find_snapshot(repo: str, revision: str | None, cache: Path | None = None) ->
     return _state(folder, names, storage(repo, cache) / "blobs")
 
 
-def local_snapshot(repo: str, revision: str | None, command: str | None = None) -> Path:
+def local_snapshot(repo: str, revision: str | None, command: str) -> Path:
     """Returns the folder of `repo` in the cache, which is complete; downloads nothing.
 
     Args:
         repo: As on the hub.
         revision: None for the main branch.
-        command: What fetches it, for the hint of an error.
+        command: Fetches it; for the hint of an error.
 
     Raises:
         UsageError: Some or all of it is missing.
@@ -71,8 +71,6 @@ def local_snapshot(repo: str, revision: str | None, command: str | None = None) 
     weights = find_snapshot(repo, revision)
     if weights.state == "complete" and weights.folder:
         return weights.folder
-    if command is None:
-        command = f"chords download {repo}" + (f" --revision {revision}" if revision else "")
     if weights.state == "absent":
         hint = f"fetch it first: {command}, or add {{download}}"
         raise UsageError(f"{repo} is not on this machine", hint, {"download": True})

@@ -17,7 +17,7 @@ from tests.hub import repositories
 from tests.hub.content import Repo
 from tests.hub.repositories import FLUX, WAN
 from tests.hub.server import FakeHub, serving
-from tests.waiting import ended
+from tests.waiting import HANG, ended
 
 PRESET = """
 name: {name}
@@ -103,6 +103,7 @@ class Place:
         kept = {
             "HF_HUB_CACHE": str(self.cache),
             "HF_HUB_DOWNLOAD_TIMEOUT": int(environment["HF_HUB_DOWNLOAD_TIMEOUT"]),
+            "HF_HUB_ETAG_TIMEOUT": int(environment["HF_HUB_ETAG_TIMEOUT"]),
             "HF_HUB_OFFLINE": "HF_HUB_OFFLINE" in variables,
             "HF_TOKEN_PATH": str(self.home / "huggingface" / "token"),
         }
@@ -190,7 +191,8 @@ def place(hub: FakeHub, tmp_path: Path) -> Iterator[Place]:
             "HF_HOME": str(tmp_path / "huggingface"),
             "HF_ENDPOINT": hub.endpoint,
             "HF_HUB_DISABLE_XET": "1",
-            "HF_HUB_DOWNLOAD_TIMEOUT": "5",
+            "HF_HUB_DOWNLOAD_TIMEOUT": str(int(HANG)),
+            "HF_HUB_ETAG_TIMEOUT": str(int(HANG)),
             "COLUMNS": "120",
             "NO_COLOR": "1",
             "OMP_NUM_THREADS": "1",

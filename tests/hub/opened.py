@@ -1,4 +1,4 @@
-"""Which files of a folder are opened, by whatever process and library: the kernel tells."""
+"""Which files of a folder are opened, by any process and library: the kernel tells."""
 
 import ctypes
 import os

@@ -1,15 +1,21 @@
-"""Who may have what, what is said to those who may not, and where tokens are not seen."""
+"""Who may have what, what the others read, and where tokens are not seen."""
 
 import json
 import socket
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
+from chords_cli.hub.client import Hub
+from chords_cli.hub.transfer import Watch
 from tests.hub.content import File, Repo
 from tests.hub.repositories import FLUX, FLUX_NEEDS, WAN, WAN_NEEDS
 from tests.hub.server import STRANGER, TOKEN, Fault
+
+WATCH = Watch(lambda done: None, lambda reason, seconds: None, threading.Event())
+"""Nobody watches."""
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -71,7 +77,7 @@ def test_a_forbidden_file_is_not_asked_for_again(place):
     assert len([seen for seen in place.hub.seen if "/resolve/" in seen.path]) == 1
 
 
-def test_a_file_that_the_hub_has_lost_is_said_so(place):
+def test_a_file_that_the_hub_has_lost_is_refused(place):
     lost = {"X-Error-Code": "EntryNotFound"}
     place.hub.faults.append(Fault("vae/config.json", "status", times=99, status=404, headers=lost))
     message, _ = place.chords("download", WAN, code=1).stderr.splitlines()[-2:]
@@ -87,7 +93,7 @@ def test_an_unknown_revision_is_named(place):
     ]
 
 
-def test_a_token_that_the_hub_does_not_know_is_said_so(place):
+def test_a_token_that_the_hub_does_not_know_is_refused(place):
     done = place.chords("download", WAN, code=1, HF_TOKEN="hf_unknown", CHORDS_DEBUG="1")
     message, hint = done.stderr.splitlines()[-2:]
     assert message == f"error: {place.hub.endpoint} does not accept your token"
@@ -105,7 +111,7 @@ def test_a_token_with_spaces_is_refused_before_it_is_sent(place):
     assert place.hub.seen == []
 
 
-def test_no_network_is_said_with_what_runs_without(place):
+def test_without_a_network_the_error_tells_what_runs_without(place):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -159,6 +165,19 @@ def test_the_token_is_seen_by_the_hub_alone(place):
     assert TOKEN in {seen.token for seen in place.hub.seen}
     written = (path for path in place.home.rglob("*") if path.is_file())
     assert [path for path in written if TOKEN.encode() in path.read_bytes()] == []
+
+
+def test_a_hubs_address_and_cache_can_be_given(place, tmp_path):
+    with place.entered(HF_ENDPOINT="http://127.0.0.1:9"):
+        hub = Hub(place.hub.endpoint, tmp_path / "other")
+        listing = hub.listing(WAN, "v1")
+        hub.fetch(listing, listing.files["vae/config.json"], WATCH)
+        link = hub.link(listing, "vae/config.json")
+    assert listing.commit == place.hub.repos[WAN].commit
+    assert link == hub.snapshot(listing) / "vae/config.json"
+    assert link.is_relative_to(tmp_path / "other")
+    assert link.read_bytes() == place.hub.repos[WAN].files["vae/config.json"].content
+    assert not place.cache.exists()
 
 
 def test_with_json_a_refusal_is_one_document(place):

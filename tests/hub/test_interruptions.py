@@ -79,19 +79,19 @@ def test_ctrl_c_ends_with_130_and_leaves_what_resumes(place):
 
 
 @pytest.mark.usefixtures("big_flux")
-@pytest.mark.parametrize("kind", ["drop", "stall"])
-def test_a_line_that_breaks_or_hangs_is_taken_up_again(place, kind):
+@pytest.mark.parametrize(("kind", "patience"), [("drop", int(HANG)), ("stall", 1)])
+def test_a_line_that_breaks_or_hangs_is_taken_up_again(place, kind, patience):
     shard = "transformer/diffusion_pytorch_model-00002-of-00003.safetensors"
     cut = 2 * MEGABYTE
     place.hub.faults.append(Fault(shard, kind, after=cut + 1000))
-    done = place.chords("download", FLUX, HF_TOKEN=TOKEN, HF_HUB_DOWNLOAD_TIMEOUT="1")
+    done = place.chords("download", FLUX, HF_TOKEN=TOKEN, HF_HUB_DOWNLOAD_TIMEOUT=str(patience))
     assert place.same(FLUX, FLUX_NEEDS)
-    assert place.hub.resumed() == [f"bytes={cut}-"]
+    assert f"bytes={cut}-" in place.hub.resumed()
     assert [line for line in done.stderr.splitlines() if line.startswith(f"{shard}: ")]
 
 
 @pytest.mark.usefixtures("big_flux")
-def test_a_hub_that_does_not_resume_sends_the_file_anew(place):
+def test_a_hub_that_does_not_resume_sends_the_file_again(place):
     shard = "transformer/diffusion_pytorch_model-00002-of-00003.safetensors"
     place.hub.faults += [Fault(shard, "drop", after=2 * MEGABYTE), Fault(shard, "ignore")]
     place.chords("download", FLUX, HF_TOKEN=TOKEN)
@@ -167,7 +167,7 @@ def test_two_downloads_at_once_share_the_work(place):
 
 def test_a_download_waits_for_another_that_is_killed_and_takes_over(place):
     place.hub.faults.append(Fault(WEIGHTS, "stall", after=10_000))
-    first = place.start("download", WAN, HF_HUB_DOWNLOAD_TIMEOUT=str(int(HANG)))
+    first = place.start("download", WAN)
     assert place.hub.stalled.wait(HANG)
     second = place.start("download", WAN)
     assert second.stderr

@@ -84,13 +84,13 @@ def test_bytes_need_no_vocabulary():
         ),
     ],
 )
-def test_what_no_run_could_open_is_said(names, message):
+def test_what_no_run_could_open_is_refused(names, message):
     with pytest.raises(UnloadableError) as raised:
         needed(*names.split())
     assert str(raised.value).startswith(message)
 
 
-def test_hidden_files_are_told_from_names_well_enough_for_a_size():
+def test_hidden_files_are_guessed_from_names_well_enough_for_a_size():
     names = [
         "model_index.json",
         "transformer/config.json",
