@@ -1,7 +1,7 @@
 """`chords presets`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -12,6 +12,7 @@ from chords_cli.ui.console import Console
 if TYPE_CHECKING:
     from chords_cli.presets.files import PresetFile
     from chords_cli.presets.schema import Preset
+    from chords_cli.records.presets import PlanFacts, PresetRow, UnreadableRow, WeightsFacts
 
 
 @accepts("name", "verify", "json")
@@ -37,30 +38,35 @@ def presets(name: str | None, verify: bool, json: bool) -> None:
 
 def _list(console: Console) -> None:
     from chords_cli.presets.files import available_presets
+    from chords_cli.records.presets import PresetRow, UnreadableRow
     from chords_cli.ui.views.presets import presets_table
 
-    rows = [_listed(preset) for preset in available_presets()]
+    rows = [_row(file) for file in available_presets()]
     if console.mode == "json":
-        console.document(rows)
-    else:
-        console.show(presets_table([row for row in rows if "error" not in row]))
-        for row in rows:
-            if "error" in row:
-                console.error(row["error"])
+        console.document([row.document() for row in rows])
+        return
+    console.show(presets_table([row for row in rows if isinstance(row, PresetRow)]))
+    for row in rows:
+        if isinstance(row, UnreadableRow):
+            console.error(row.error)
 
 
 def _show(console: Console, name: str) -> None:
     from chords_cli.models.memory import preset_memory
     from chords_cli.presets.files import find_preset
+    from chords_cli.records.presets import CoreWeights, PresetFacts
     from chords_cli.ui.views.presets import preset_text
 
     preset = find_preset(name)
-    facts = _facts(preset)
-    whole = facts["weights"]["state"] == "complete"
-    facts["memory"] = preset_memory(preset, Path(facts["weights"]["folder"]) if whole else None)
+    weights = _weights(preset)
+    complete = weights.folder if weights.state == "complete" else None
+    memory = preset_memory(preset, Path(complete) if complete else None)
+    facts = PresetFacts(
+        plan=_plan(preset), weights=weights, memory=tuple(CoreWeights(**core) for core in memory)
+    )
     if console.mode == "json":
         settings = preset.model_dump(mode="json", by_alias=True)
-        console.document({**settings, **facts})
+        console.document(settings | facts.document())
         return
     for line in preset_text(preset, facts).splitlines():
         console.line(line)
@@ -84,38 +90,52 @@ def _verify(console: Console, name: str | None) -> None:
         raise typer.Exit(1)
 
 
-def _listed(file: "PresetFile") -> dict[str, Any]:
-    """One row of the list; a preset that cannot be read says why."""
+def _row(file: "PresetFile") -> "PresetRow | UnreadableRow":
+    """Reads a preset for the list."""
     from chords_cli.presets.files import load_preset
+    from chords_cli.records.presets import LicenseFacts, PresetRow, UnreadableRow
 
-    row: dict[str, Any] = {"name": file.name, "file": str(file.file), "origin": file.origin}
     try:
         preset = load_preset(file.file)
     except UsageError as error:
-        return {**row, "error": error.message}
-    row |= {"title": preset.title, "kind": preset.kind, "source": preset.source}
-    return {**row, "license": preset.license.model_dump(), **_facts(preset)}
+        return UnreadableRow(
+            name=file.name, file=str(file.file), origin=file.origin, error=error.message
+        )
+    return PresetRow(
+        name=file.name,
+        file=str(file.file),
+        origin=file.origin,
+        title=preset.title,
+        kind=preset.kind,
+        source=preset.source,
+        license=LicenseFacts(**preset.license.model_dump()),
+        plan=_plan(preset),
+        weights=_weights(preset),
+    )
 
 
-def _facts(preset: "Preset") -> dict[str, Any]:
-    """What a preset's file does not say: its default plan, and what lies on this machine."""
-    from chords_cli.models.weights import find_weights
+def _plan(preset: "Preset") -> "PlanFacts":
+    """Resolves the preset's own plan, up to its result."""
+    from chords_cli.records.presets import PlanFacts
     from chords_cli.sampler.choice import resolve_plan, resolve_stop
 
-    plan, weights = resolve_plan(preset.plan), find_weights(preset)
+    plan = resolve_plan(preset.plan)
     index = resolve_stop(preset.stop, plan.cores).latest(plan)
-    return {
-        "plan": {
-            "algo": plan.algo,
-            "cores": plan.cores,
-            "steps": plan.steps,
-            "init_t": plan.init_t,
-            "rounds": plan.rounds(index),
-            "speedup": plan.speedup(index),
-        },
-        "weights": {
-            "state": weights.state,
-            "folder": str(weights.folder) if weights.folder else None,
-            "bytes": weights.bytes,
-        },
-    }
+    return PlanFacts(
+        algo=plan.algo,
+        cores=plan.cores,
+        steps=plan.steps,
+        init_t=plan.init_t,
+        rounds=plan.rounds(index),
+        speedup=plan.speedup(index),
+    )
+
+
+def _weights(preset: "Preset") -> "WeightsFacts":
+    """Looks for the preset's model on this machine."""
+    from chords_cli.models.weights import find_weights
+    from chords_cli.records.presets import WeightsFacts
+
+    weights = find_weights(preset)
+    folder = str(weights.folder) if weights.folder else None
+    return WeightsFacts(state=weights.state, folder=folder, bytes=weights.bytes)

@@ -1,4 +1,4 @@
-"""What is said of a plan below its chart."""
+"""What is printed about a plan below its chart."""
 
 from chords_cli.sampler import chords_plan
 from chords_cli.ui.views.plan import plan_summary
