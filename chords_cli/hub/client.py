@@ -62,7 +62,8 @@ class Hub:
         disable_progress_bars()
         self.cache = cache_folder(cache)
         self.offline = constants.is_offline_mode()
-        self._address = endpoint or os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
+        address = endpoint or os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
+        self._address = address.rstrip("/")
         self.endpoint = _without_credentials(self._address)
         self._token = get_token_to_send(None)
         if self._token and not all("!" <= letter <= "~" for letter in self._token):

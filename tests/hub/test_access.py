@@ -147,10 +147,10 @@ def test_an_endpoint_that_is_no_hub_is_refused(place, path):
     assert hint == "check HF_ENDPOINT: without it the hub is https://huggingface.co"
 
 
-def test_a_custom_endpoint_appears_without_its_password(place):
-    secret = place.hub.endpoint.replace("http://", "http://me:secret@")
+def test_a_custom_endpoint_appears_without_its_password_and_its_last_slash(place):
+    secret = place.hub.endpoint.replace("http://", "http://me:secret@") + "/"
     done = place.chords("download", "nobody/nothing", code=1, HF_ENDPOINT=secret)
-    assert place.hub.endpoint in done.stderr
+    assert f"check the name at {place.hub.endpoint}/nobody/nothing;" in done.stderr
     assert "secret" not in done.stderr
 
 
