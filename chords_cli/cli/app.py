@@ -13,7 +13,6 @@ from chords_cli import __version__
 from chords_cli.cli.compare import compare
 from chords_cli.cli.download import download
 from chords_cli.cli.image import image
-from chords_cli.cli.loras import with_scales
 from chords_cli.cli.options import as_option
 from chords_cli.cli.plan import plan
 from chords_cli.cli.presets import presets
@@ -57,7 +56,7 @@ def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code."""
     console = Console("json" if _wants_json(arguments) else "human")
     try:
-        return app(with_scales(arguments), prog_name="chords", standalone_mode=False) or 0
+        return app(list(arguments), prog_name="chords", standalone_mode=False) or 0
     except Interrupted as end:
         console.error(end.message, end.hint)
         return end.exit_code

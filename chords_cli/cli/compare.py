@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 from chords_cli.cli.download import fetch_missing
 from chords_cli.cli.generation import console_of, request_of
-from chords_cli.cli.options import COMPARISON, accepts
+from chords_cli.cli.options import COMPARISON, accepts, given
 from chords_cli.ui.console import Console
 
 if TYPE_CHECKING:
-    from chords_cli.runs.compare.comparison import CompareRequest
+    from chords_cli.runs.compare.arms import CompareRequest
 
 
 @accepts(*COMPARISON)
@@ -38,16 +38,11 @@ def compare(**options: Any) -> None:
 
 def _request(options: dict[str, Any]) -> "CompareRequest":
     from chords_cli.presets.files import DEFAULT, find_preset
-    from chords_cli.runs.compare.comparison import CompareRequest
+    from chords_cli.runs.compare.arms import CompareRequest
 
     kind = find_preset(options["model"] or DEFAULT["image"]).kind
-    return CompareRequest(
-        base=request_of(kind, options),
-        arms=tuple(options["arm"] or ()),
-        reference=options["reference"],
-        repeat=1 if options["repeat"] is None else options["repeat"],
-        clip_score=options["clip_score"],
-    )
+    own = given(CompareRequest, options) | {"arm": tuple(options["arm"] or ())}
+    return CompareRequest(base=request_of(kind, options), **own)
 
 
 def _show_dry_run(console: Console, request: "CompareRequest") -> None:
@@ -76,7 +71,7 @@ def _show(console: Console, request: "CompareRequest", *, download: bool) -> Non
     comparison = None
     if download:
         comparison = resolve_comparison(request)
-        fetch_missing(console, [one.settings.preset for one in comparison.contestants])
+        fetch_missing(console, [one.settings.preset for one in comparison.arms])
     with watching(console) as listener:
         record = run(comparison or resolve_comparison(request, starts=True), listener, render)
     if console.mode == "json":

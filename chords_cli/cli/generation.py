@@ -1,19 +1,20 @@
 """What the commands that make pictures have in common: request in, results out."""
 
+import re
 import time
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from chords_cli.cli.download import fetch_missing
-from chords_cli.cli.loras import pairs
+from chords_cli.cli.options import given, parse_loras
 from chords_cli.errors import UsageError
 from chords_cli.runs.settings.request import Request
 from chords_cli.ui.console import Console
 
 
 def make(kind: Literal["image", "video"], options: Mapping[str, Any]) -> None:
-    """Runs the request that `options` (see `options.GENERATION`) make up, and shows it.
+    """Runs the request that `options` (see `cli.options`) make up, and shows it.
 
     Raises:
         ChordsError: The run is wrong or failed.
@@ -40,10 +41,20 @@ def console_of(json: bool, quiet: bool, verbose: bool) -> Console:
 
 def request_of(kind: Literal["image", "video"], options: Mapping[str, Any]) -> Request:
     """The options that are about the run."""
-    names = {field.name for field in fields(Request)}
-    given = {name: value for name, value in options.items() if name in names}
-    several = {"prompts": tuple(given["prompts"] or ()), "loras": pairs(given["loras"] or ())}
-    return Request(kind=kind, **{**given, **several})
+    prompts, loras = tuple(options["prompts"] or ()), parse_loras(options["loras"] or ())
+    _check_scales(prompts, loras)
+    return Request(kind=kind, **given(Request, options) | {"prompts": prompts, "loras": loras})
+
+
+def _check_scales(prompts: tuple[str, ...], loras: tuple[tuple[str, float], ...]) -> None:
+    """Refuses a prompt that is a number beside a LoRA: scales were typed as a second word once."""
+    for prompt in prompts if loras else ():
+        if re.fullmatch(r"-?\d*\.?\d+", prompt):
+            raise UsageError(
+                f"prompt {prompt!r} is a number, and there is a LoRA",
+                f"write its scale with it, as in {{loras}}={prompt}",
+                {"loras": loras[0][0]},
+            )
 
 
 def _show_dry_run(console: Console, request: Request) -> None:

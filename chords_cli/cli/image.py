@@ -3,10 +3,10 @@
 from typing import Any
 
 from chords_cli.cli.generation import make
-from chords_cli.cli.options import GENERATION, accepts
+from chords_cli.cli.options import IMAGE, accepts
 
 
-@accepts(*GENERATION)
+@accepts(*IMAGE)
 def image(**options: Any) -> None:
     """Make images from text, on several cores that correct each other.
 

@@ -1,40 +1,110 @@
-"""Every option of the command line, declared once.
+"""The options of the commands as typer reads them.
 
-A command lists the options it takes by name; `accepts` gives it the signature that typer reads.
-None means not said, so that presets and metadata can fill it in.
+Those of a run are declared in `runs.settings.request` and those of a comparison beside its request;
+here are the ones that only a command line has. `accepts` gives a command its signature.
 """
 
 import inspect
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, get_origin
 
 import typer
 
 from chords_cli.errors import UsageError
-
-MODEL, ARMS, PLAN, PICTURE, OUTPUT, SOURCE, MACHINE, TALK = (
-    "Model and prompts",
-    "Arms: the ways that are compared",
-    "Plan: how cores share the work",
-    "Picture",
-    "Output",
-    "Hub and cache",
-    "Machine",
-    "What is shown",
+from chords_cli.runs.compare.arms import CompareRequest
+from chords_cli.runs.settings.option import (
+    ARMS,
+    MACHINE,
+    MODEL,
+    OUTPUT,
+    PICTURE,
+    PLAN,
+    SHOWN,
+    SOURCE,
+    Option,
+    options_of,
 )
-"""The groups of `--help`."""
+from chords_cli.runs.settings.request import Request
+
+GROUPS = (None, MODEL, ARMS, PLAN, PICTURE, OUTPUT, SOURCE, MACHINE, SHOWN)
+"""The order in which `--help` lists options."""
 
 Command = Callable[..., None]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommandOptions:
+    """The options that are about a command, not about a run."""
+
+    name: Annotated[
+        str | None, Option(None, "The preset to show in full.", completion="models")
+    ] = None
+    models: Annotated[
+        tuple[str, ...],
+        Option(
+            None,
+            "Presets, preset files or repositories such as owner/name. Without any: a table.",
+            completion="models",
+        ),
+    ] = ()
+    all: Annotated[bool, Option(SOURCE, "Every preset that is a repository of the hub.")] = False
+    revision: Annotated[str | None, Option(SOURCE, "A branch, tag or commit.")] = None
+    cache_dir: Annotated[
+        Path | None, Option(SOURCE, "Another cache than that of HF_HUB_CACHE or HF_HOME.")
+    ] = None
+    force: Annotated[bool, Option(SOURCE, "Fetch again what is there.")] = False
+    max_workers: Annotated[int | None, Option(SOURCE, "How many files at once, 8 by default.")] = (
+        None
+    )
+    verify: Annotated[
+        bool, Option(SOURCE, "Compare every file of the model with the hub's hashes.")
+    ] = False
+    download: Annotated[
+        bool, Option(MACHINE, "Fetch the model first where it is not on this machine.")
+    ] = False
+    dry_run: Annotated[
+        bool, Option(SHOWN, "Resolve and check everything, show it, load nothing.")
+    ] = False
+    json: Annotated[bool, Option(SHOWN, "One JSON document on standard output, nothing else.")] = (
+        False
+    )
+    quiet: Annotated[bool, Option(SHOWN, "Only the paths of the results.", flags="--quiet/-q")] = (
+        False
+    )
+    verbose: Annotated[bool, Option(SHOWN, "More about what happens.", flags="--verbose/-v")] = (
+        False
+    )
+
+
+_RUN, _COMPARISON = options_of(Request), options_of(CompareRequest)
+_ALL = {**_RUN, **_COMPARISON, **options_of(CommandOptions)}
+_DEFAULTS = {
+    field.name: field.default
+    for declaration in (Request, CompareRequest, CommandOptions)
+    for field in fields(declaration)
+}
+_TALK = ("download", "dry_run", "json", "quiet", "verbose")
+
+IMAGE = (*(name for name, (_, option) in _RUN.items() if not option.video), *_TALK)
+VIDEO = (*_RUN, *_TALK)
+COMPARISON = (
+    *(name for name, (_, option) in _RUN.items() if option.compare in ("all", "both")),
+    *_COMPARISON,
+    *_TALK,
+)
+"""What a comparison takes: what its arms have in common, and what it is itself."""
+
+
 def accepts(*names: str) -> Callable[[Command], Command]:
-    """Makes a command take the options of these names, in this order, as keyword arguments."""
+    """Makes a command take the options of these names as keyword arguments."""
 
     def decorate(command: Command) -> Command:
+        listed = sorted(names, key=lambda name: GROUPS.index(_ALL[name][1].group))
         command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-            [_parameter(name, OPTIONS[name]) for name in names]
+            [_parameter(name, *_ALL[name]) for name in listed]
         )
         return command
 
@@ -42,48 +112,61 @@ def accepts(*names: str) -> Callable[[Command], Command]:
 
 
 def as_option(name: str, value: Any = None) -> str:
-    """An option as it is typed: `--cores 4`, or `--cores` where there is no value to give."""
-    flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
-    return flag if value is None or isinstance(value, bool) else f"{flag} {shlex.quote(str(value))}"
+    """Writes an option as it is typed: `--cores 4`, or `--cores` without a value."""
+    flag = f"--{name.replace('_', '-')}"
+    if name in _ALL:
+        flag = _ALL[name][1].flags.strip(" /").split("/")[0] or flag
+    if value is None or isinstance(value, bool):
+        return flag
+    return f"{flag} {shlex.quote(f'{value:g}' if isinstance(value, float) else str(value))}"
 
 
-_FLAGS = {"loras": "--lora", "metadata": "--no-metadata"}
-"""Options whose name is not their flag's."""
+def given(declaration: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns those of a command's options that `declaration` has fields for."""
+    names = {field.name for field in fields(declaration)}
+    return {name: value for name, value in options.items() if name in names}
 
 
-def _parameter(name: str, annotation: Any) -> inspect.Parameter:
+def parse_loras(values: Iterable[str]) -> tuple[tuple[str, float], ...]:
+    """Reads LoRAs that are typed as `SOURCE` or `SOURCE=SCALE`."""
+    return tuple(map(_lora, values))
+
+
+def _lora(value: str) -> tuple[str, float]:
+    source, equals, scale = value.rpartition("=")
+    try:
+        return (source, float(scale)) if equals else (value, 1.0)
+    except ValueError:  # a file name with an equals sign
+        return value, 1.0
+
+
+def _parameter(name: str, type: Any, option: Option) -> inspect.Parameter:
+    """Makes the parameter that typer reads; a tuple is typed one value at a time."""
+    default = _DEFAULTS[name]
+    if get_origin(type) is tuple:
+        type, default = list[str] | None, None
+    completion = {"models": _models, "devices": _devices, None: None}[option.completion]
+    if option.group is None:
+        info = typer.Argument(help=option.help, show_default=False, autocompletion=completion)
+    else:
+        flags = option.flags or f"--{name.replace('_', '-')}"
+        info = typer.Option(
+            *([flags] if flags.startswith(" /") else flags.split("/")),
+            help=option.help,
+            rich_help_panel=option.group,
+            autocompletion=completion,
+            metavar=option.metavar,
+            parser=_folder if name == "output" else None,
+            show_default=False,
+        )
     kind = inspect.Parameter.KEYWORD_ONLY
-    default = {"metadata": True}.get(name, False if annotation.__origin__ is bool else None)
-    return inspect.Parameter(name, kind, default=default, annotation=annotation)
-
-
-def _option(
-    type: Any,
-    flags: str,
-    group: str,
-    help: str,
-    complete: Callable[[str], list[Any]] | None = None,
-    metavar: str | None = None,
-    parser: Callable[[str], Any] | None = None,
-) -> Any:
-    """An option that may be left out; `flags` as in `--cores/-k`."""
-    names = [flags] if flags.startswith(" /") else flags.split("/")
-    info = typer.Option(
-        *names,
-        help=help,
-        rich_help_panel=group,
-        autocompletion=complete,
-        metavar=metavar,
-        parser=parser,
-    )
-    info.show_default = False
-    return Annotated[type if type is bool else type | None, info]
+    return inspect.Parameter(name, kind, default=default, annotation=Annotated[type, info])
 
 
 def _folder(name: str) -> Path:
     """A folder by its name, of which a path would forget that it is empty."""
     if not name.strip():
-        raise UsageError("output is empty", "name a folder with --output")
+        raise UsageError("output is empty", "name a folder with {output}", {"output": None})
     return Path(name)
 
 
@@ -98,173 +181,3 @@ def _devices(incomplete: str) -> list[str]:
     count = len(list(Path("/dev").glob("nvidia[0-9]*")))
     begun, comma, _ = incomplete.rpartition(",")
     return [f"{begun}{comma}{name}" for name in (*(f"cuda:{n}" for n in range(count)), "cpu")]
-
-
-OPTIONS: Mapping[str, Any] = {
-    "prompts": Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="What to make, one result per prompt. Without any: the model's own prompts.",
-            show_default=False,
-        ),
-    ],
-    "name": Annotated[
-        str | None,
-        typer.Argument(
-            help="The preset to show in full.", show_default=False, autocompletion=_models
-        ),
-    ],
-    "models": Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Presets, preset files or repositories such as owner/name. Without any: a table.",
-            show_default=False,
-            autocompletion=_models,
-        ),
-    ],
-    "model": _option(
-        str,
-        "--model/-m",
-        MODEL,
-        "A preset's name or a preset file. Without it: the built-in demo.",
-        _models,
-    ),
-    "prompt_file": _option(
-        str,
-        "--prompt-file",
-        MODEL,
-        "Read prompts from a file, one a line, or with `-` from standard input; lines that are"
-        " empty or begin with # are skipped.",
-    ),
-    "negative_prompt": _option(
-        str, "--negative-prompt", MODEL, "What the result should not look like."
-    ),
-    "guidance": _option(float, "--guidance/-g", MODEL, "How closely to follow the prompt."),
-    "loras": _option(
-        list[str],
-        "--lora",
-        MODEL,
-        "Add a LoRA: a file, a folder or a fetched repository; 1.0 without a scale; repeatable.",
-        metavar="SOURCE [SCALE]",
-    ),
-    "algo": _option(
-        Literal["sequential", "chords", "wavefront"],
-        "--algo",
-        PLAN,
-        "`wavefront` is ours, `chords` the paper's, `sequential` one core with every step.",
-    ),
-    "cores": _option(int, "--cores/-k", PLAN, "How many solvers run at once."),
-    "steps": _option(int, "--steps", PLAN, "Steps of the sequential sampler: the grid."),
-    "init_t": _option(
-        str,
-        "--init-t",
-        PLAN,
-        "For `chords`: where each core begins its fine steps, as in 0-8-16-32, or `auto`.",
-    ),
-    "rounds": _option(
-        int, "--rounds", PLAN, "For `wavefront`: after how many rounds the first result is there."
-    ),
-    "speedup": _option(
-        float, "--speedup", PLAN, "For `wavefront`: the rounds, said as an ideal speed-up."
-    ),
-    "stop_index": _option(
-        int,
-        "--stop-index",
-        PLAN,
-        "Return this output: 0 is the preview, 1 the fastest core's, and so on.",
-    ),
-    "stop_residual": _option(
-        float,
-        "--stop-residual",
-        PLAN,
-        "Return the first output that differs less than this from the one before it.",
-    ),
-    "arm": _option(
-        list[str],
-        "--arm",
-        ARMS,
-        "An algorithm with settings of its own; repeatable. Without any: all, and few-steps.",
-        metavar='"NAME [SETTING=VALUE]..."',
-    ),
-    "reference": _option(
-        str, "--reference", ARMS, "The arm that others are compared with: sequential by default."
-    ),
-    "repeat": _option(
-        int, "--repeat", ARMS, "Run every arm this often, after a warm-up, for median and spread."
-    ),
-    "clip_score": _option(
-        bool, "--clip-score", ARMS, "Also score how well results fit their prompts, with CLIP."
-    ),
-    "seed": _option(int, "--seed/-s", PICTURE, "Of the first result; the next ones count up."),
-    "num": _option(int, "--num/-n", PICTURE, "How many results per prompt."),
-    "width": _option(int, "--width/-W", PICTURE, "In pixels."),
-    "height": _option(int, "--height/-H", PICTURE, "In pixels."),
-    "frames": _option(int, "--frames", PICTURE, "How many frames."),
-    "fps": _option(int, "--fps", PICTURE, "Frames per second of the file."),
-    "gif": _option(bool, "--gif", OUTPUT, "Make a GIF of every video as well."),
-    "output": _option(
-        Path,
-        "--output/-o",
-        OUTPUT,
-        "The folder for the results.",
-        metavar="<path>",
-        parser=_folder,
-    ),
-    "all_cores": _option(bool, "--all-cores", OUTPUT, "Keep every core's output as it lands."),
-    "save_latents": _option(bool, "--save-latents", OUTPUT, "Keep latents as safetensors."),
-    "resume": _option(
-        bool, "--resume", OUTPUT, "Skip what was made before with the same settings."
-    ),
-    "overwrite": _option(bool, "--overwrite", OUTPUT, "Replace files that are there already."),
-    "metadata": _option(bool, " /--no-metadata", OUTPUT, "Write no settings into the files."),
-    "from_metadata": _option(
-        Path, "--from-metadata", OUTPUT, "Make a file again; other options change its settings."
-    ),
-    "devices": _option(
-        str, "--devices", MACHINE, "Such as cuda:0,cuda:1 or cpu; shared in turn.", _devices
-    ),
-    "dtype": _option(
-        Literal["float32", "bfloat16", "float16"], "--dtype", MACHINE, "What the model runs in."
-    ),
-    "timeout": _option(
-        float, "--timeout", MACHINE, "Seconds that a core waits for another before giving up."
-    ),
-    "all": _option(bool, "--all", SOURCE, "Every preset that is a repository of the hub."),
-    "revision": _option(str, "--revision", SOURCE, "A branch, tag or commit."),
-    "cache_dir": _option(
-        Path, "--cache-dir", SOURCE, "Another cache than that of HF_HUB_CACHE or HF_HOME."
-    ),
-    "force": _option(bool, "--force", SOURCE, "Fetch again what is there."),
-    "max_workers": _option(int, "--max-workers", SOURCE, "How many files at once, 8 by default."),
-    "download": _option(
-        bool, "--download", MACHINE, "Fetch the model first where it is not on this machine."
-    ),
-    "verify": _option(
-        bool, "--verify", SOURCE, "Compare every file of the model with the hub's hashes."
-    ),
-    "dry_run": _option(
-        bool, "--dry-run", TALK, "Resolve and check everything, show it, load nothing."
-    ),
-    "json": _option(bool, "--json", TALK, "One JSON document on standard output, nothing else."),
-    "quiet": _option(bool, "--quiet/-q", TALK, "Only the paths of the results."),
-    "verbose": _option(bool, "--verbose/-v", TALK, "More about what happens."),
-}
-
-GENERATION = (
-    *("prompts", "model", "prompt_file", "negative_prompt", "guidance", "loras"),
-    *("algo", "cores", "steps", "init_t", "rounds", "speedup", "stop_index", "stop_residual"),
-    *("seed", "num", "width", "height"),
-    *("output", "all_cores", "save_latents", "resume", "overwrite", "metadata", "from_metadata"),
-    *("devices", "dtype", "timeout", "download"),
-    *("dry_run", "json", "quiet", "verbose"),
-)
-"""What every command that makes pictures takes."""
-
-COMPARISON = (
-    *("prompts", "model", "prompt_file", "negative_prompt", "guidance", "loras"),
-    *("arm", "reference", "repeat", "clip_score"),
-    *("cores", "steps", "seed", "num", "width", "height", "frames", "fps"),
-    *("output", "overwrite", "metadata", "devices", "dtype", "timeout", "download"),
-    *("dry_run", "json", "quiet", "verbose"),
-)
-"""What a comparison takes: what its arms have in common."""

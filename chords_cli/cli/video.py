@@ -3,10 +3,10 @@
 from typing import Any
 
 from chords_cli.cli.generation import make
-from chords_cli.cli.options import GENERATION, accepts
+from chords_cli.cli.options import VIDEO, accepts
 
 
-@accepts(*GENERATION, "frames", "fps", "gif")
+@accepts(*VIDEO)
 def video(**options: Any) -> None:
     """Make videos from text, on several cores that correct each other.
 

@@ -111,7 +111,8 @@ def _checked(device: str) -> str:
     if kind not in ACCELERATORS or not re.fullmatch(r"(cuda|xpu):\d+|mps(:\d+)?", name):
         raise UsageError(
             f"device {device!r} is not known",
-            "write --devices cpu or --devices cuda:0,cuda:1; xpu:0 and mps are known too",
+            "write {devices}; xpu:0 and mps are known too",
+            {"devices": ["cpu", "cuda:0,cuda:1"]},
         )
     if kind == "mps" and name != "mps":
         raise UsageError(f"device {device} does not exist: mps is one device", "try --devices mps")

@@ -21,7 +21,7 @@ from pydantic import (
 from chords_cli.errors import PlanError, UsageError
 from chords_cli.pipelines.load.spec import Dtype
 from chords_cli.presets.call import Call, scalar
-from chords_cli.sampler.choice import DefaultPlan, Starts, parse_init_t
+from chords_cli.sampler.choice import Algo, DefaultPlan, Starts, parse_init_t
 from chords_cli.sampler.stop import StopRule
 
 
@@ -160,9 +160,7 @@ class Stop(Part):
 class Sampling(Part):
     """The default plan. Starts and rounds may both be given: each algorithm uses its own."""
 
-    algo: Literal["sequential", "chords", "wavefront"] = Field(
-        default="wavefront", examples=["wavefront"]
-    )
+    algo: Algo = Field(default="wavefront", examples=["wavefront"])
     cores: Annotated[int, Field(ge=1)] = Field(default=4, examples=[4])
     init_t: Annotated[Starts, PlainValidator(_init_t)] = Field(default="auto", examples=["auto"])
     rounds: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(default="auto", examples=[15])

@@ -8,7 +8,7 @@ number of steps and cores: when an option changes either, the starts are chosen 
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from chords_cli.errors import PlanError, UsageError
 from chords_cli.sampler.plan import Plan, chords_plan, sequential_plan
@@ -18,7 +18,9 @@ from chords_cli.sampler.wavefront import default_rounds, wavefront_plan
 
 Starts = tuple[int, ...] | Literal["auto"]
 
-ALGORITHMS = ("sequential", "chords", "wavefront")
+Algo = Literal["sequential", "chords", "wavefront"]
+
+ALGORITHMS: tuple[str, ...] = get_args(Algo)
 
 MOST_STEPS = 10_000
 """Far more than any sampler takes; a plan of a million steps takes a while to make."""
@@ -71,11 +73,15 @@ def resolve_plan(default: DefaultPlan, given: PlanChoice = NOTHING) -> Plan:
     steps = default.steps if given.steps is None else given.steps
     if steps > MOST_STEPS:
         raise PlanError(
-            f"steps is {steps}, but a grid has at most {MOST_STEPS} steps", "try --steps 50"
+            f"steps is {steps}, but a grid has at most {MOST_STEPS} steps",
+            "try {steps}",
+            {"steps": 50},
         )
     if given.cores is not None and given.cores > MOST_CORES:
         raise PlanError(
-            f"cores is {given.cores}, but a run has at most {MOST_CORES} cores", "try --cores 4"
+            f"cores is {given.cores}, but a run has at most {MOST_CORES} cores",
+            "try {cores}",
+            {"cores": 4},
         )
     name = resolve_algo(default, given)
     if name != "wavefront":
@@ -98,15 +104,17 @@ def resolve_algo(default: DefaultPlan, given: PlanChoice = NOTHING) -> str:
         PlanError: Starts and rounds are both given, and no algorithm takes both.
         UsageError: There is no algorithm of that name.
     """
-    said = given.algo or _algo_of_pace(given)
-    name = said or default.algo
+    asked = given.algo or _algo_of_pace(given)
+    name = asked or default.algo
     if name not in ALGORITHMS:
         raise UsageError(
-            f"algo is {name!r}, but there are only {', '.join(ALGORITHMS)}", "try --algo wavefront"
+            f"algo is {name!r}, but there are only {', '.join(ALGORITHMS)}",
+            "try {algo}",
+            {"algo": "wavefront"},
         )
-    if said is None and given.cores == 1 and default.cores > 1:
+    if asked is None and given.cores == 1 and default.cores > 1:
         return "sequential"
-    if said is None and given.cores is not None and given.cores > 1 and name == "sequential":
+    if asked is None and given.cores is not None and given.cores > 1 and name == "sequential":
         return "wavefront"
     return name
 
@@ -125,8 +133,9 @@ def resolve_stop(
     """
     if stop_index is not None and stop_residual is not None:
         raise UsageError(
-            f"--stop-index {stop_index} and --stop-residual {stop_residual:g} exclude each other",
+            "{stop_index} and {stop_residual} exclude each other",
             "give one of them",
+            {"stop_index": stop_index, "stop_residual": stop_residual},
         )
     if stop_index is not None:
         _check_stop_index(stop_index, cores)
@@ -135,7 +144,8 @@ def resolve_stop(
         if not (math.isfinite(stop_residual) and stop_residual > 0):
             raise UsageError(
                 f"stop_residual is {stop_residual:g}, but a residual is finite and above 0",
-                "try --stop-residual 0.05",
+                "try {stop_residual}",
+                {"stop_residual": 0.05},
             )
         return StopRule("residual", residual=stop_residual)
     return replace(default, index=min(default.index, cores))
@@ -162,11 +172,12 @@ def _algo_of_pace(given: PlanChoice) -> str | None:
     """The algorithm that takes what is given of starts or pace; None where that is nothing."""
     if given.init_t is None:
         return None if given.rounds is None and given.speedup is None else "wavefront"
-    for name, value in (("--rounds", given.rounds), ("--speedup", given.speedup)):
+    for name, value in (("rounds", given.rounds), ("speedup", given.speedup)):
         if value is not None:
             raise PlanError(
-                f"--init-t {_shown(given.init_t)} and {name} {value:g} exclude each other",
+                f"{{init_t}} and {{{name}}} exclude each other",
                 "give one of them: starts are for chords, rounds for wavefront",
+                {"init_t": _shown(given.init_t), name: value},
             )
     return "chords"
 
@@ -183,7 +194,8 @@ def _chords(default: DefaultPlan, given: PlanChoice, steps: int) -> Plan:
     if len(starts) != cores:
         raise PlanError(
             f"init_t {_shown(starts)} has {len(starts)} starts, but cores is {cores}",
-            f"use --cores {len(starts)}, or leave out --cores or --init-t",
+            "use {cores}, or leave out {cores:name} or {init_t}",
+            {"cores": len(starts), "init_t": None},
         )
     return chords_plan(steps, starts)
 
@@ -192,8 +204,9 @@ def _wavefront(default: DefaultPlan, given: PlanChoice, steps: int) -> Plan:
     cores = default.cores if given.cores is None else given.cores
     if given.rounds is not None and given.speedup is not None:
         raise PlanError(
-            f"--rounds {given.rounds} and --speedup {given.speedup:g} exclude each other",
+            "{rounds} and {speedup} exclude each other",
             "give one of them",
+            {"rounds": given.rounds, "speedup": given.speedup},
         )
     rounds = default.rounds if given.rounds is None else given.rounds
     if given.speedup is not None:
@@ -208,7 +221,8 @@ def _rounds_for(speedup: float, steps: int) -> int:
     if not (math.isfinite(speedup) and 1 <= speedup <= steps):
         raise PlanError(
             f"speedup is {speedup:g}, but {steps} steps can be from 1 to {steps} times sooner",
-            "try --speedup 4",
+            "try {speedup}",
+            {"speedup": 4},
         )
     return math.ceil(steps / speedup)
 
@@ -218,7 +232,8 @@ def _refuse_rounds(algo: str, given: PlanChoice) -> None:
         if value is not None:
             raise PlanError(
                 f"{name} is {value:g}, but algo {algo} is not planned by rounds",
-                f"use --algo wavefront, or leave out --{name}",
+                f"use {{algo}}, or leave out {{{name}}}",
+                {"algo": "wavefront", name: None},
             )
 
 
@@ -226,7 +241,8 @@ def _refuse_starts(algo: str, starts: Starts) -> None:
     if starts != "auto" and not (algo == "sequential" and starts == (0,)):
         raise PlanError(
             f"init_t {_shown(starts)} is set, but algo {algo} has no starts",
-            "use --algo chords, or leave out --init-t",
+            "use {algo}, or leave out {init_t}",
+            {"algo": "chords", "init_t": None},
         )
 
 
@@ -234,7 +250,8 @@ def _check_sequential(cores: int | None) -> None:
     if cores not in (None, 1):
         raise PlanError(
             f"cores is {cores}, but algo sequential runs on 1 core",
-            "use --algo wavefront, or --cores 1",
+            "use {algo}, or {cores}",
+            {"algo": "wavefront", "cores": 1},
         )
 
 
@@ -243,7 +260,8 @@ def _check_stop_index(index: int, cores: int) -> None:
         raise UsageError(
             f"stop_index is {index}, but {cores} {'core makes' if cores == 1 else 'cores make'} "
             f"outputs 0 to {cores}",
-            "try --stop-index 1",
+            "try {stop_index}",
+            {"stop_index": 1},
         )
 
 

@@ -209,7 +209,9 @@ def check_size(steps: int, cores: int) -> None:
     """
     _check_steps(steps)
     if cores < 1:
-        raise PlanError(f"cores is {cores}, but a run has at least 1 core", "try --cores 4")
+        raise PlanError(
+            f"cores is {cores}, but a run has at least 1 core", "try {cores}", {"cores": 4}
+        )
     if cores > steps:
         one = steps == 1
         raise PlanError(
@@ -217,13 +219,16 @@ def check_size(steps: int, cores: int) -> None:
             + (
                 "1 step allows only 1 core" if one else f"{steps} steps allow at most {steps} cores"
             ),
-            f"use --cores {steps}{'' if one else ' or fewer'}, or more --steps",
+            f"use {{cores}}{'' if one else ' or fewer'}, or more {{steps}}",
+            {"cores": steps, "steps": None},
         )
 
 
 def _check_steps(steps: int) -> None:
     if steps < 1:
-        raise PlanError(f"steps is {steps}, but a grid has at least 1 step", "try --steps 50")
+        raise PlanError(
+            f"steps is {steps}, but a grid has at least 1 step", "try {steps}", {"steps": 50}
+        )
 
 
 def _check_starts(steps: int, starts: tuple[int, ...]) -> None:
@@ -245,7 +250,8 @@ def _check_starts(steps: int, starts: tuple[int, ...]) -> None:
     if starts[-1] >= steps:
         raise PlanError(
             f"init_t {shown} reaches {starts[-1]}, but the grid's last step is {steps - 1}",
-            f"keep every start below --steps {steps}",
+            "keep every start below {steps}",
+            {"steps": steps},
         )
 
 

@@ -139,7 +139,8 @@ def _check(steps: int, cores: int, rounds: int) -> None:
     if not 1 <= rounds <= steps:
         raise PlanError(
             f"rounds is {rounds}, but {steps} steps take from 1 to {steps} rounds",
-            f"try --rounds {default_rounds(steps, cores)}",
+            "try {rounds}",
+            {"rounds": default_rounds(steps, cores)},
         )
 
 

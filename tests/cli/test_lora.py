@@ -10,7 +10,7 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
-from chords_cli.cli.loras import pairs, with_scales
+from chords_cli.cli.options import parse_loras
 from chords_cli.sampler import wavefront_plan
 from tests.pipeline.oracle import pipeline_outputs, stock_latent
 
@@ -56,7 +56,7 @@ def run(command, place, lora):
 
 @pytest.fixture(scope="module")
 def styled(run, lora):
-    return run("styled", "--lora", lora, SCALE)
+    return run("styled", "--lora", f"{lora}={SCALE}")
 
 
 def load(home):
@@ -94,12 +94,12 @@ def test_a_lora_changes_the_picture_and_with_scale_0_it_does_not(home, styled, r
     torch.set_num_threads(1)
     plain = stock_latent(load(home), call(styled), SEED)
     assert not latent(styled / EXACT).equal(plain)
-    nothing = run("nothing", "--lora", lora, 0)
+    nothing = run("nothing", "--lora", f"{lora}=0")
     assert latent(nothing / EXACT).equal(plain)
 
 
 def test_two_loras_and_a_folder_add_up(run, styled, lora):
-    both = run("both", "--lora", "style", 0.5, "--lora", lora, 0.2)
+    both = run("both", "--lora", "style=0.5", "--lora", f"{lora}=0.2")
     gap = (latent(both / EXACT) - latent(styled / EXACT)).abs().max()
     assert gap < 1e-4
     assert not latent(both / EXACT).equal(latent(styled / CAT))
@@ -116,7 +116,7 @@ def test_a_picture_is_made_again_with_its_lora(styled, command, place):
 
 
 def test_resume_refuses_another_scale(styled, command, place, lora):
-    options = ("--cores", 2, "--lora", lora, 0.8, "--resume", "--output", styled)
+    options = ("--cores", 2, "--lora", f"{lora}=0.8", "--resume", "--output", styled)
     done = command("image", "a cat", *TINY, *options, cwd=place, code=2)
     assert "loras was [{'source': 'style/s.safetensors', 'scale': 0.7}]" in done.err
 
@@ -133,24 +133,25 @@ def test_a_lora_of_another_model_is_refused(command, place):
 
 
 @pytest.mark.parametrize(
-    ("typed", "parsed"),
+    ("typed", "source", "scale"),
     [
-        ("--lora a.safetensors", "--lora a.safetensors=1.0"),
-        ("--lora a.safetensors 0.5 cat", "--lora a.safetensors=0.5 cat"),
-        ("--lora a.safetensors cat 7", "--lora a.safetensors=1.0 cat 7"),
-        ("--lora=a.safetensors -0.5", "--lora a.safetensors=-0.5"),
-        ("--lora a=b --lora c/d 2", "--lora a=b=1.0 --lora c/d=2"),
-        ("--lora a -- --lora b", "--lora a=1.0 -- --lora b"),
-        ("cat --lora", "cat --lora"),
-        ("cat --seed 7", "cat --seed 7"),
+        ("a.safetensors", "a.safetensors", 1.0),
+        ("a.safetensors=0.5", "a.safetensors", 0.5),
+        ("c/d=-2", "c/d", -2.0),
+        ("a=b", "a=b", 1.0),
+        ("a=b=0.5", "a=b", 0.5),
     ],
 )
-def test_a_number_after_a_lora_is_its_scale_which_else_is_1(typed, parsed):
-    assert with_scales(typed.split()) == parsed.split()
+def test_a_number_behind_an_equals_sign_is_the_scale_which_else_is_1(typed, source, scale):
+    assert parse_loras([typed]) == ((source, scale),)
 
 
-def test_sources_and_scales_come_back_from_what_was_rewritten():
-    assert pairs(["a=b=1.0", "c/d=-2"]) == (("a=b", 1.0), ("c/d", -2.0))
+def test_a_scale_that_is_typed_as_a_second_word_is_no_prompt(command, place, lora):
+    done = command("image", "a cat", *TINY, "--lora", lora, "0.5", cwd=place, code=2)
+    assert done.stderr.splitlines() == [
+        "error: prompt '0.5' is a number, and there is a LoRA",
+        f"hint: write its scale with it, as in --lora {lora}=0.5",
+    ]
 
 
 def test_a_lora_without_a_source_is_refused(command, place):

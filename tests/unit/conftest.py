@@ -89,7 +89,7 @@ def resolved(four_gpus: None, preset_file: Path, tmp_path: Path) -> Resolve:
 
 @pytest.fixture
 def refused(resolved: Resolve) -> Callable[..., tuple[str, str]]:
-    """The message and the hint with which these options are refused."""
+    """The message and the hint with which these options are refused, as they are shown."""
 
     def refuse(**options: Any) -> tuple[str, str]:
         with pytest.raises(UsageError) as caught:

@@ -5,75 +5,104 @@ An arm is typed as an algorithm followed by `name=value`, as in `chords cores=8 
 """
 
 import difflib
-import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, get_args
 
-from chords_cli.errors import UsageError
+from chords_cli.errors import Spell, UsageError
+from chords_cli.runs.settings.option import ARMS, Option, options_of
+from chords_cli.runs.settings.request import Request
 from chords_cli.sampler.choice import ALGORITHMS
 
 FEW_STEPS = "few-steps"
 KNOWN = ("sequential", FEW_STEPS, *(name for name in ALGORITHMS if name != "sequential"))
 """What an arm may begin with; also the arms of a comparison that names none."""
 
-SETTINGS: Mapping[str, Callable[[str], Any]] = {
-    "model": str,
-    "cores": int,
-    "steps": int,
-    "init_t": str,
-    "rounds": int,
-    "speedup": float,
-    "stop_index": int,
-    "stop_residual": float,
-    "guidance": float,
-    "negative_prompt": str,
-    "dtype": str,
-    "devices": str,
+SETTINGS: Mapping[str, type] = {
+    name: next((kind for kind in (int, float) if kind in get_args(annotation)), str)
+    for name, (annotation, option) in options_of(Request).items()
+    if option.compare in ("arm", "both")
 }
-"""What an arm may set, by the names of `Request`, and what its text means."""
+"""What an arm may set, by the names of `Request`, and the type of its value."""
 
-SHARED = {"model", "cores", "steps", "guidance", "negative_prompt", "dtype", "devices"}
+_OF_ALL_ARMS = {name for name, (_, one) in options_of(Request).items() if one.compare == "both"}
 """Those of `SETTINGS` that an option of the command sets for all arms."""
-
-_OPTION = re.compile(r"--([a-z-]+[a-z])(?: (\d\S*?|cpu|mps|(?:cuda|xpu)\S*?)(?=,? |,?$))?")
-"""An option in a message or hint, and the value that follows it."""
 
 _OF_SEVERAL_CORES = {"init_t", "rounds", "speedup", "stop_residual"}
 
 _KINDS = {int: "a whole number", float: "a number"}
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompareRequest:
+    """What the user asks to compare; `base` holds what all arms have in common."""
+
+    base: Request
+    arm: Annotated[
+        tuple[str, ...],
+        Option(
+            ARMS,
+            "An algorithm with settings of its own; repeatable. Without any: all, and few-steps.",
+            metavar='"NAME [SETTING=VALUE]..."',
+        ),
+    ] = ()
+    reference: Annotated[
+        str | None,
+        Option(ARMS, "The arm that others are compared with: sequential by default."),
+    ] = None
+    repeat: Annotated[
+        int, Option(ARMS, "Run every arm this often, after a warm-up, for median and spread.")
+    ] = 1
+    clip_score: Annotated[
+        bool, Option(ARMS, "Also score how well results fit their prompts, with CLIP.")
+    ] = False
+
+
 @dataclass(frozen=True, slots=True)
-class Arm:
-    """One way to make the picture: `said` holds settings by their names in `Request`."""
+class ArmSpec:
+    """One way to make the picture, as typed: `given` holds settings by their names in `Request`."""
 
     name: str
     algo: str
-    said: Mapping[str, Any]
+    given: Mapping[str, Any]
 
     @property
     def on_one_core(self) -> bool:
         """Whether it is stock diffusers on one device."""
         return self.algo in ("sequential", FEW_STEPS)
 
-    def reworded(self, text: str) -> str:
-        """What is said of options, such as `--rounds 15`, as an arm writes it: `rounds=15`.
 
-        Options that the command has for all arms stay, where the arm does not set them itself.
-        """
+class ArmError(UsageError):
+    """What is wrong with an arm, whose options are written as an arm sets them: `rounds=15`.
 
-        def reword(option: re.Match[str]) -> str:
-            key, value = option[1].replace("-", "_"), option[2]
-            if key not in SETTINGS or (key in SHARED and key not in self.said):
-                return option[0]
-            return key if value is None else f"{key}={value}"
+    Options that the command has for all arms stay the command's, where the arm does not set them
+    itself.
+    """
 
-        return _OPTION.sub(reword, text).replace("--algo ", "")
+    def __init__(self, arm: ArmSpec, error: UsageError) -> None:
+        super().__init__(f"arm {arm.name!r}: {error.message}", error.hint)
+        self._arm, self._error = arm, error
+
+    def __reduce__(self) -> tuple[type["ArmError"], tuple[ArmSpec, UsageError]]:  # type: ignore[override]
+        return type(self), (self._arm, self._error)
+
+    def spelled(self, spell: Spell) -> tuple[str, str]:
+        """Message and hint, with the command's options written by `spell`."""
+
+        def write(name: str, value: Any = None) -> str:
+            if name == "algo" and value is not None:
+                return str(value)
+            if name not in SETTINGS or (name in _OF_ALL_ARMS and name not in self._arm.given):
+                return spell(name, value)
+            text = f"{value:g}" if isinstance(value, float) else value
+            return name if value is None else f"{name}={text}"
+
+        message, hint = self._error.spelled(write)
+        return f"arm {self._arm.name!r}: {message}", hint
 
 
-def parse_arms(texts: Sequence[str]) -> tuple[Arm, ...]:
+def parse_arms(texts: Sequence[str]) -> tuple[ArmSpec, ...]:
     """The arms as typed; all that are known when none is.
 
     Raises:
@@ -87,12 +116,13 @@ def parse_arms(texts: Sequence[str]) -> tuple[Arm, ...]:
     if len(arms) == 1:
         raise UsageError(
             f"{names[0]!r} is the only arm, but a comparison needs two",
-            f"add another, as in --arm {names[0]!r} --arm {_other(names[0])}",
+            f"add another, as in {{arm:name}} {names[0]!r} {{arm}}",
+            {"arm": _other(names[0])},
         )
     return arms
 
 
-def parse_arm(text: str) -> Arm:
+def parse_arm(text: str) -> ArmSpec:
     """Reads one arm.
 
     Raises:
@@ -100,23 +130,25 @@ def parse_arm(text: str) -> Arm:
     """
     words = _split(text)
     if not words:
-        raise UsageError("an arm is empty", 'name an algorithm, as in --arm "chords stop_index=2"')
+        raise UsageError(
+            "an arm is empty", 'name an algorithm, as in {arm} "chords stop_index=2"', {"arm": None}
+        )
     algo, *settings = words
     if algo not in KNOWN:
         raise UsageError(
             f"arm {text!r} begins with {algo!r}, which is no algorithm",
             f"begin with {_either(difflib.get_close_matches(algo, KNOWN, n=1) or KNOWN)}",
         )
-    said = dict(_settings(text, settings))
-    for key in said if algo == FEW_STEPS else ():
+    given = dict(_settings(text, settings))
+    for key in given if algo == FEW_STEPS else ():
         if key in _OF_SEVERAL_CORES:
             raise UsageError(
                 f"arm {text!r}: {FEW_STEPS} runs on 1 core and takes no {key}",
                 "write steps=20 to say how many steps it takes",
             )
-    if len(said) < len(settings):
+    if len(given) < len(settings):
         raise UsageError(f"arm {text!r} sets something twice", "leave one of them out")
-    return Arm(" ".join(text.split()), algo, said)
+    return ArmSpec(" ".join(text.split()), algo, given)
 
 
 def _split(text: str) -> list[str]:
@@ -135,7 +167,8 @@ def _settings(text: str, words: Sequence[str]) -> Iterator[tuple[str, Any]]:
         if not equals:
             raise UsageError(
                 f"arm {text!r}: {word!r} is not name=value",
-                'write settings as in --arm "chords cores=8 stop_index=2"',
+                'write settings as in {arm} "chords cores=8 stop_index=2"',
+                {"arm": None},
             )
         if key not in SETTINGS:
             near = difflib.get_close_matches(key, SETTINGS, n=1, cutoff=0.75)

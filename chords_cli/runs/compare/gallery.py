@@ -11,7 +11,7 @@ from chords_cli.media.files import write_file
 from chords_cli.media.images import png_bytes
 from chords_cli.media.sheets import Cell, Row, difference_map, film_frames, gain_for, sheet
 from chords_cli.media.videos import mp4_bytes
-from chords_cli.runs.compare.comparison import Comparison, Contestant
+from chords_cli.runs.compare.comparison import Arm, Comparison
 from chords_cli.runs.outputs.files import endings, file_bytes
 from chords_cli.runs.outputs.recipe import document
 from chords_cli.runs.outputs.saving import output_document
@@ -37,7 +37,7 @@ class Gallery:
         self._replace = comparison.request.base.overwrite
         self._shape: tuple[int, ...] = ()
 
-    def keep(self, one: Contestant, sample: PlannedSample, output: "SampledOutput") -> None:
+    def keep(self, one: Arm, sample: PlannedSample, output: "SampledOutput") -> None:
         """Writes the files of a result."""
         assert output.frames is not None, "only decoded outputs are kept"
         self._check_shape(one, output.frames.shape)
@@ -56,15 +56,15 @@ class Gallery:
         """Writes a file of the comparison, complete or not at all."""
         write_file(self._comparison.output / name, data, replace=self._replace)
 
-    def frames(self, one: Contestant, sample: PlannedSample) -> np.ndarray:
+    def frames(self, one: Arm, sample: PlannedSample) -> np.ndarray:
         """uint8, [frames, height, width, 3], read as it is needed."""
         return np.load(self._path(one, sample), mmap_mode="r")
 
     def sheet(self, captions: Sequence[Sequence[tuple[str, ...]]], title: str) -> bytes:
-        """The PNG with all contestants side by side; of videos their middle frame.
+        """The PNG with all arms side by side; of videos their middle frame.
 
         Args:
-            captions: Per shown sample, per contestant, the lines below its picture.
+            captions: Per shown sample, per arm, the lines below its picture.
             title: Above all.
         """
         rows = [
@@ -73,7 +73,7 @@ class Gallery:
         return png_bytes(sheet(title, rows), {})
 
     def film(self, captions: Sequence[tuple[str, ...]], title: str) -> bytes:
-        """The MP4 with all contestants of the first sample side by side."""
+        """The MP4 with all arms of the first sample side by side."""
         row = self._row(self._comparison.samples[0], captions)
         fps = self._comparison.reference.settings.fps
         assert fps is not None, "a video preset has fps"
@@ -81,7 +81,7 @@ class Gallery:
 
     def differences(self, sample: PlannedSample) -> tuple[int, dict[int, np.ndarray]]:
         """The amplification of a sample's difference maps, and the maps by their arms' numbers."""
-        frames = {one.number: self.frames(one, sample) for one in self._comparison.contestants}
+        frames = {one.number: self.frames(one, sample) for one in self._comparison.arms}
         middle = {number: own[len(own) // 2] for number, own in frames.items()}
         reference = middle.pop(self._comparison.reference.number)
         gain = gain_for(list(middle.values()), reference)
@@ -92,7 +92,7 @@ class Gallery:
         shown: dict[str, bytes] = {}
         for sample in self._shown():
             _, maps = self.differences(sample)
-            for one in self._comparison.contestants:
+            for one in self._comparison.arms:
                 shown_endings = {"png", "mp4"} & set(endings(one.settings))
                 names = [one.file(sample, ending) for ending in shown_endings]
                 shown |= {name: (self._comparison.output / name).read_bytes() for name in names}
@@ -101,7 +101,7 @@ class Gallery:
                     shown[name] = png_bytes(maps[one.number], {})
         return shown
 
-    def _check_shape(self, one: Contestant, shape: tuple[int, ...]) -> None:
+    def _check_shape(self, one: Arm, shape: tuple[int, ...]) -> None:
         """Refuses what cannot be laid over the first result that came."""
         self._shape = self._shape or shape
         if shape != self._shape:
@@ -115,13 +115,12 @@ class Gallery:
         return self._comparison.samples[:SHOWN]
 
     def _row(self, sample: PlannedSample, captions: Sequence[tuple[str, ...]]) -> Row:
-        contestants = self._comparison.contestants
+        arms = self._comparison.arms
         cells = tuple(
-            Cell(self.frames(one, sample), lines)
-            for one, lines in zip(contestants, captions, strict=True)
+            Cell(self.frames(one, sample), lines) for one, lines in zip(arms, captions, strict=True)
         )
         heading = f"{sample.prompt}  ·  seed {sample.seed}"
-        return Row(heading, cells, contestants.index(self._comparison.reference))
+        return Row(heading, cells, arms.index(self._comparison.reference))
 
-    def _path(self, one: Contestant, sample: PlannedSample) -> Path:
+    def _path(self, one: Arm, sample: PlannedSample) -> Path:
         return self._spool / f"{one.number}-{sample.number}.npy"

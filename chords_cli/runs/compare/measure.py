@@ -1,6 +1,6 @@
-"""Runs the contestants: one load of a model for all that can share it, and times of every run.
+"""Runs the arms: one load of a model for all that can share it, and times of every run.
 
-Every run does all of its work, encoding included. The contestants take turns, so that a machine
+Every run does all of its work, encoding included. The arms take turns, so that a machine
 that grows slower does so for all of them.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from chords_cli.events import Event, PromptDone, PromptStarted, RunResolved
 from chords_cli.models.weights import model_folder
-from chords_cli.runs.compare.comparison import Comparison, Contestant
+from chords_cli.runs.compare.comparison import Arm, Comparison
 from chords_cli.runs.compare.timeline import timeline
 from chords_cli.runs.generate.run import pool_settings
 from chords_cli.runs.outputs.files import endings
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from chords_cli.engine.pool import Pool, PoolSettings, Sampled, SampledOutput
 
 Tell = Callable[[Event], None]
-Keep = Callable[[Contestant, PlannedSample, "SampledOutput"], None]
-"""Gets the result of a contestant's first run of a sample, decoded."""
+Keep = Callable[[Arm, PlannedSample, "SampledOutput"], None]
+"""Gets the result of a arm's first run of a sample, decoded."""
 
 PARTS = ("encode", "sample", "decode", "total")
 """What a run's seconds are split into; the total is the time until the picture was there."""
@@ -43,7 +43,7 @@ class Measured:
         timeline: Told of the first sample only.
     """
 
-    contestant: Contestant
+    arm: Arm
     sample: PlannedSample
     seconds: dict[str, float]
     output: "SampledOutput"
@@ -54,20 +54,20 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """Contestants that share one load of a model."""
+    """Arms that share one load of a model."""
 
     settings: "PoolSettings"
-    contestants: tuple[Contestant, ...]
+    arms: tuple[Arm, ...]
 
 
 def shared_loads(comparison: Comparison) -> list[Shared]:
-    """The contestants, grouped by what they load and where.
+    """The arms, grouped by what they load and where.
 
     Raises:
         UsageError: A model is not on this machine.
     """
     loads: list[Shared] = []
-    for one in comparison.contestants:
+    for one in comparison.arms:
         own = pool_settings(one.settings, model_folder(one.settings.preset))
         match = next((n for n, load in enumerate(loads) if _fits(own, load.settings)), None)
         if match is None:
@@ -75,7 +75,7 @@ def shared_loads(comparison: Comparison) -> list[Shared]:
         else:
             load = loads[match]
             both = _joined(own, load.settings)
-            loads[match] = Shared(both, (*load.contestants, one))
+            loads[match] = Shared(both, (*load.arms, one))
     return loads
 
 
@@ -85,15 +85,15 @@ def measure(
     """Runs everything and yields every measured run; what is shared is loaded once."""
     from chords_cli.engine.pool import Pool
 
-    total = len(comparison.contestants) * len(comparison.samples) * comparison.request.repeat
+    total = len(comparison.arms) * len(comparison.samples) * comparison.request.repeat
     stand = _Stand(comparison, total, tell, keep)
     for load in loads:
         with Pool(load.settings, stand.hear) as pool:
-            for one in load.contestants:
+            for one in load.arms:
                 stand.warm_up(pool, one)
             for repetition in range(comparison.request.repeat):
                 for sample in comparison.samples:
-                    for one in load.contestants:
+                    for one in load.arms:
                         yield stand.run(pool, one, sample, first=repetition == 0)
 
 
@@ -110,7 +110,7 @@ class _Stand:
         self._heard.append(event)
         self._tell(event)
 
-    def warm_up(self, pool: "Pool", one: Contestant) -> None:
+    def warm_up(self, pool: "Pool", one: Arm) -> None:
         """An unmeasured run: to the preview and its picture, or in full where runs are repeated."""
         settings, sample = one.settings, self._comparison.samples[0]
         plan, stop = settings.plan, settings.stop
@@ -119,7 +119,7 @@ class _Stand:
         self._announce(one, "warm-up of ")
         pool.sample(plan, settings.call | {"prompt": sample.prompt}, sample.seed, stop, anew=True)
 
-    def run(self, pool: "Pool", one: Contestant, sample: PlannedSample, *, first: bool) -> Measured:
+    def run(self, pool: "Pool", one: Arm, sample: PlannedSample, *, first: bool) -> Measured:
         settings = one.settings
         self._announce(one)
         self._number += 1
@@ -144,7 +144,7 @@ class _Stand:
         path = self._comparison.output / one.file(sample, endings(settings)[0])
         self._tell(PromptDone(number=self._number, path=str(path), seconds=decoded[0] - start))
         return Measured(
-            contestant=one,
+            arm=one,
             sample=sample,
             seconds=_seconds(sampled, decoded[0] - start),
             output=sampled.outputs[sampled.chosen],
@@ -154,7 +154,7 @@ class _Stand:
         )
 
     def _timeline(
-        self, one: Contestant, sampled: "Sampled", began: float, decoded: float
+        self, one: Arm, sampled: "Sampled", began: float, decoded: float
     ) -> dict[str, Any]:
         settings = one.settings
         return timeline(
@@ -172,7 +172,7 @@ class _Stand:
         self._notes.add(note)
         return None if known else note
 
-    def _announce(self, one: Contestant, what: str = "") -> None:
+    def _announce(self, one: Arm, what: str = "") -> None:
         settings = one.settings
         self._tell(
             RunResolved(

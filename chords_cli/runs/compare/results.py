@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chords_cli.presets.identity import model_identity
-from chords_cli.runs.compare.comparison import Comparison, Contestant
+from chords_cli.runs.compare.comparison import Arm, Comparison
 from chords_cli.runs.compare.gallery import Gallery
 from chords_cli.runs.compare.measure import Measured
 from chords_cli.runs.compare.scores import distances, over_samples, peaks, speedup, spreads
@@ -39,7 +39,7 @@ class Results:
 
     def add(self, measured: Measured) -> None:
         """Takes one run; of its latent only whether it is the first run's."""
-        key = (measured.contestant.number, measured.sample.number)
+        key = (measured.arm.number, measured.sample.number)
         latent = measured.output.latent
         if self._latents.setdefault(key, latent) != latent:
             self._changing.add(key)
@@ -51,12 +51,12 @@ class Results:
         from chords_cli.pipelines.clip import ClipScore
 
         judge = ClipScore(clip)
-        for one in self._comparison.contestants:
+        for one in self._comparison.arms:
             for sample in self._comparison.samples:
                 frames = self._gallery.frames(one, sample)
                 self._scores[one.number, sample.number] = judge.score(sample.prompt, frames)
 
-    def arm(self, one: Contestant) -> dict[str, Any]:
+    def arm(self, one: Arm) -> dict[str, Any]:
         """What the arm came to, over all samples."""
         runs, samples = self._of(one), self._comparison.samples
         seconds = spreads(runs)
@@ -72,16 +72,16 @@ class Results:
 
     def sample(self, sample: PlannedSample) -> dict[str, Any]:
         """What all arms made of one sample."""
-        contestants = self._comparison.contestants
+        arms = self._comparison.arms
         return {
             "number": sample.number,
             "prompt": sample.prompt,
             "seed": sample.seed,
             "difference_gain": self._gallery.differences(sample)[0],
-            "results": [self._result(one, sample) for one in contestants],
+            "results": [self._result(one, sample) for one in arms],
         }
 
-    def _result(self, one: Contestant, sample: PlannedSample) -> dict[str, Any]:
+    def _result(self, one: Arm, sample: PlannedSample) -> dict[str, Any]:
         key = (one.number, sample.number)
         runs = self._runs[key]
         files = {ending: one.file(sample, ending) for ending in endings(one.settings)}
@@ -99,7 +99,7 @@ class Results:
             "quality": self._quality(one, sample),
         }
 
-    def _quality(self, one: Contestant, sample: PlannedSample) -> dict[str, Any]:
+    def _quality(self, one: Arm, sample: PlannedSample) -> dict[str, Any]:
         key, reference = (one.number, sample.number), self._comparison.reference
         if key not in self._qualities:
             other = (reference.number, sample.number)
@@ -113,18 +113,18 @@ class Results:
                 self._qualities[key]["clip_score"] = self._scores[key]
         return self._qualities[key]
 
-    def _speedup(self, one: Contestant, seconds: dict[str, Any]) -> dict[str, Any]:
+    def _speedup(self, one: Arm, seconds: dict[str, Any]) -> dict[str, Any]:
         reference = self._comparison.reference
         others = self._of(reference)
         rounds = (_median_rounds(self._of(one)), _median_rounds(others))
         return speedup(seconds, spreads(others), rounds if _alike(one, reference) else None)
 
-    def _of(self, one: Contestant) -> list[Measured]:
+    def _of(self, one: Arm) -> list[Measured]:
         samples = self._comparison.samples
         return [run for sample in samples for run in self._runs[one.number, sample.number]]
 
 
-def _alike(one: Contestant, other: Contestant) -> bool:
+def _alike(one: Arm, other: Arm) -> bool:
     """Whether a round costs both the same: one model, dtype and device, and one guidance."""
     own, theirs = (
         (

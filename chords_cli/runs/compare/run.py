@@ -21,9 +21,9 @@ from chords_cli.runs.compare.comparison import (
     PAGE,
     RECORD,
     SHEET,
+    Arm,
     CompareRequest,
     Comparison,
-    Contestant,
     resolve_comparison,
 )
 from chords_cli.runs.compare.gallery import SHOWN, Gallery
@@ -51,7 +51,7 @@ def compare(comparison: Comparison, listener: Callable[[Event], None], render: R
     began = time.monotonic()
     clip = find_clip() if comparison.request.clip_score else None
     loads = shared_loads(comparison)
-    for one in comparison.contestants:  # once more: a model may have been fetched since
+    for one in comparison.arms:  # once more: a model may have been fetched since
         check_model(one.settings.preset, one.settings.call)
     with new_folder(comparison.output), tempfile.TemporaryDirectory(prefix="chords-") as spool:
         gallery = Gallery(comparison, Path(spool))
@@ -79,7 +79,7 @@ def dry_run(request: CompareRequest) -> Document:
     return {
         **_head(comparison),
         "dry_run": True,
-        "arms": [_arm(one) for one in comparison.contestants],
+        "arms": [_arm(one) for one in comparison.arms],
         "files": [str(comparison.output / name) for name in comparison.files],
     }
 
@@ -126,9 +126,9 @@ def _write(comparison: Comparison, gallery: Gallery, record: Document, render: R
 def _document(comparison: Comparison, loads: list[Shared], results: Results) -> Document:
     record = {
         **_head(comparison),
-        "arms": [_arm(one) | results.arm(one) for one in comparison.contestants],
+        "arms": [_arm(one) | results.arm(one) for one in comparison.arms],
         "takes": [results.sample(sample) for sample in comparison.samples],
-        "loads": [[one.name for one in load.contestants] for load in loads],
+        "loads": [[one.name for one in load.arms] for load in loads],
     }
     shared = any(map(shares_devices, record["arms"]))
     return record | {"shares_devices": shared, "notes": notes(record)}
@@ -153,7 +153,7 @@ def _head(comparison: Comparison) -> Document:
     }
 
 
-def _arm(one: Contestant) -> Document:
+def _arm(one: Arm) -> Document:
     """What an arm is, before it runs."""
     settings = one.settings
     preset = settings.preset

@@ -5,7 +5,6 @@ picture's plan in the place of its preset's, and refuses when the preset of that
 what it was.
 """
 
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,10 +19,12 @@ from chords_cli.presets.call import guidance_key, guidance_of
 from chords_cli.presets.files import find_preset
 from chords_cli.presets.identity import model_identity
 from chords_cli.presets.schema import Preset, Sampling, Stop
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.option import options_of
+from chords_cli.runs.settings.request import Request, RunOptions
+from chords_cli.sampler.choice import Algo
 
-_OPTIONS = {"num_inference_steps", "width", "height", "num_frames", "negative_prompt"}
-"""The arguments of a pipeline's call that have an option of their own, besides guidance."""
+_CALL = {name: option.call for name, (_, option) in options_of(Request).items() if option.call}
+"""The options that set an argument of the pipeline's call, and which."""
 
 _PICTURES = {".png", ".mp4", ".gif"}
 """Endings of the files in a folder of results that hold a recipe and can be looked at."""
@@ -69,7 +70,7 @@ class Recipe(BaseModel):
     preset: str
     model: dict[str, Any]
     dtype: str
-    algo: Literal["sequential", "chords", "wavefront"]
+    algo: Algo
     cores: Annotated[int, Field(ge=1)]
     steps: Annotated[int, Field(ge=1)]
     init_t: list[int]
@@ -91,14 +92,12 @@ def read_recipe(path: Path) -> Recipe:
     """
     if path.is_dir():
         pictures = (inside for inside in sorted(path.glob("*")) if inside.suffix in _PICTURES)
-        raise UsageError(f"metadata file {path} is a folder", _name_one(next(pictures, None)))
+        raise _not_a_picture(f"metadata file {path} is a folder", next(pictures, None))
     found = read_metadata(path)
     if "command" in found:
         what = "comparison" if found["command"] == "compare" else "run"
-        raise UsageError(
-            f"{path} is the record of a {what}, not a picture of it",
-            _name_one(_first_picture(path.parent, found)),
-        )
+        message = f"{path} is the record of a {what}, not a picture of it"
+        raise _not_a_picture(message, _first_picture(path.parent, found))
     try:
         return Recipe.model_validate({**found, "schema_": found.get("schema")})
     except ValidationError as error:
@@ -117,20 +116,19 @@ def with_recipe(request: Request, recipe: Recipe) -> Request:
     """
     preset = _preset(request, recipe)
     call = recipe.call.model_dump(exclude_unset=True)
+    arguments = call | {"guidance": guidance_of(call)}
     values: dict[str, Any] = {
+        **{name: arguments.get(argument) for name, argument in _CALL.items()},
+        **{
+            name: getattr(recipe, name)
+            for name, (_, option) in options_of(RunOptions).items()
+            if option.pixels
+        },
         "model": recipe.preset,
         "prompts": () if request.prompt_file else (recipe.prompt,),
         "seed": recipe.seed,
-        "dtype": recipe.dtype,
-        "steps": recipe.steps,
         "devices": None if request.devices else _devices(recipe.device),
-        "guidance": guidance_of(call),
-        "width": call.get("width"),
-        "height": call.get("height"),
-        "frames": call.get("num_frames"),
-        "fps": recipe.fps,
         "loras": tuple((lora.source, lora.scale) for lora in recipe.loras or ()),
-        "negative_prompt": call.get("negative_prompt"),
     }
     if request.model is None:
         _check_unchanged(preset, recipe)
@@ -164,9 +162,9 @@ def _first_picture(folder: Path, record: dict[str, Any]) -> Path | None:
         return None
 
 
-def _name_one(picture: Path | None) -> str:
-    which = f", as in --from-metadata {shlex.quote(str(picture))}" if picture else ""
-    return f"name one of its pictures{which}"
+def _not_a_picture(message: str, picture: Path | None) -> UsageError:
+    which = ", as in {from_metadata}" if picture else ""
+    return UsageError(message, f"name one of its pictures{which}", {"from_metadata": picture})
 
 
 def _preset(request: Request, recipe: Recipe) -> Preset:
@@ -175,9 +173,10 @@ def _preset(request: Request, recipe: Recipe) -> Preset:
     try:
         return find_preset(recipe.preset)
     except UsageError as error:
-        raise UsageError(
-            f"{request.from_metadata} was made with preset {recipe.preset!r}: {error.message}",
-            "name its preset, as in --model my-preset.yaml",
+        raise error.reworded(
+            f"{request.from_metadata} was made with preset {recipe.preset!r}: {{message}}",
+            "name its preset, as in {model}",
+            {"model": "my-preset.yaml"},
         ) from error
 
 
@@ -188,15 +187,17 @@ def _check_unchanged(preset: Preset, recipe: Recipe) -> None:
     if changed:
         raise UsageError(
             f"preset {preset.name} has changed since that picture was made: {', '.join(changed)}",
-            f"add --model {preset.name} to use it as it is now",
+            "add {model} to use it as it is now",
+            {"model": preset.name},
         )
 
 
 def _changed_arguments(now: dict[str, Any], call: Call) -> list[str]:
     """The arguments that the preset sets otherwise than then and that no option brings back."""
     then = call.model_dump(exclude_unset=True)
-    by_option = {key for key in (*_OPTIONS, guidance_key(now)) if key in then}
-    keys = sorted({*now, *(key for key in then if key not in _OPTIONS)} - by_option)
+    options = {*_CALL.values(), guidance_key(now)}
+    by_option = {key for key in options if key in then}
+    keys = sorted({*now, *(key for key in then if key not in _CALL.values())} - by_option)
     return [key for key in keys if key not in then or now.get(key) != then[key]]
 
 
@@ -208,6 +209,7 @@ def _devices(kind: str) -> str:
     if not there:
         raise UsageError(
             f"the picture was made on {kind}, which this machine does not have",
-            "add --devices cpu to make a picture that is nearly the same",
+            "add {devices} to make a picture that is nearly the same",
+            {"devices": "cpu"},
         )
     return ",".join(there)

@@ -28,7 +28,9 @@ def check_writable(folder: Path) -> None:
         _check_writable(folder)
     except OSError as error:
         raise UsageError(
-            f"output {_shown(folder)} cannot be used: {error.strerror}", "choose another --output"
+            f"output {_shown(folder)} cannot be used: {error.strerror}",
+            "choose another {output}",
+            {"output": None},
         ) from error
 
 
@@ -49,11 +51,12 @@ def check_free(
     there = [name for name in names if (folder / name).exists()]
     if there:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        resume = " add --resume to keep what is done," if resumable else ""
+        resume = " add {resume} to keep what is done," if resumable else ""
         raise UsageError(
             f"{folder / there[0]}{more} exist{'' if more else 's'} already"
             + (f", {why}" if why else ""),
-            f"choose another --output,{resume} or --overwrite to replace it",
+            f"choose another {{output}},{resume} or {{overwrite}} to replace it",
+            {"output": None, "resume": True, "overwrite": True},
         )
 
 
@@ -61,7 +64,7 @@ def _check_writable(folder: Path) -> None:
     inside = next(path for path in (folder, *folder.parents) if path.exists())
     if not inside.is_dir():
         what = "is a file" if inside == folder else f"cannot be made: {inside} is a file"
-        raise UsageError(f"output {folder} {what}", "name a folder with --output")
+        raise UsageError(f"output {folder} {what}", "name a folder with {output}", {"output": None})
     if inside not in (folder, folder.parent) and folder.parent != Path("outputs"):
         raise UsageError(
             f"output {folder} cannot be made: {folder.parent} does not exist",
@@ -70,7 +73,8 @@ def _check_writable(folder: Path) -> None:
     if not os.access(inside, os.W_OK | os.X_OK):
         raise UsageError(
             f"output {folder} cannot be written: {inside} is read-only for you",
-            "choose another --output",
+            "choose another {output}",
+            {"output": None},
         )
     with tempfile.TemporaryFile(dir=inside):
         pass  # some file systems only say no to the file itself

@@ -6,31 +6,34 @@ from pathlib import Path
 
 from chords_cli.errors import UsageError
 
+_CHECK = "check the path of {prompt_file}"
 
-def resolve_prompts(said: Sequence[str], file: str | None, demo: Sequence[str]) -> tuple[str, ...]:
+
+def resolve_prompts(given: Sequence[str], file: str | None, demo: Sequence[str]) -> tuple[str, ...]:
     """The prompts of a run, in order.
 
     Args:
-        said: Those on the command line.
-        file: A file with one prompt a line, `-` for standard input; None when not said.
-        demo: The preset's own, for when nothing is said.
+        given: Those that are given one by one.
+        file: A file with one prompt a line, `-` for standard input; None when not given.
+        demo: The preset's own, for when nothing is given.
 
     Raises:
         UsageError: A prompt is empty or not text, the file cannot be used, or nothing is left.
     """
-    if said and file is not None:
+    if given and file is not None:
         raise UsageError(
-            f"prompts are given both as arguments ({len(said)}) and by --prompt-file {file}",
+            f"prompts are given both as arguments ({len(given)}) and by {{prompt_file}}",
             "give one of them",
+            {"prompt_file": file},
         )
     if file is not None:
         return read_prompts(file)
-    if not said and not demo:
+    if not given and not demo:
         raise UsageError(
             "there is no prompt, and the preset has none of its own",
             'give one in quotes, as in "a red circle"',
         )
-    return tuple(_checked(prompt, n) for n, prompt in enumerate(said, 1)) or tuple(demo)
+    return tuple(_checked(prompt, n) for n, prompt in enumerate(given, 1)) or tuple(demo)
 
 
 def read_prompts(file: str) -> tuple[str, ...]:
@@ -56,10 +59,10 @@ def _read(file: str, name: str) -> bytes:
     try:
         return Path(file).read_bytes()
     except FileNotFoundError as error:
-        raise UsageError(f"{name} does not exist", "check the path of --prompt-file") from error
+        raise UsageError(f"{name} does not exist", _CHECK, {"prompt_file": None}) from error
     except OSError as error:
         raise UsageError(
-            f"{name} cannot be read: {error.strerror}", "check the path of --prompt-file"
+            f"{name} cannot be read: {error.strerror}", _CHECK, {"prompt_file": None}
         ) from error
 
 

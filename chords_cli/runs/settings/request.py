@@ -1,52 +1,230 @@
-"""What the user asked for, before presets and defaults are applied; None means not said."""
+"""The options of a run, each declared once: everything else that knows an option reads it here.
+
+An option is one annotated field. From the fields the command line makes its signatures, a
+comparison the settings of its arms, `--from-metadata` the way back from a picture, and the record
+its settings. None means that an option is not given; metadata, the preset and the defaults below
+fill it, in this order.
+
+To add one, add its field. An option with `call` sets that argument of the pipeline and needs
+nothing else. Another one in `RunOptions` is in every run's `Settings` under its name, to be used
+where it matters; one in `Request` is resolved by `runs.settings.resolve`.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from chords_cli.sampler.choice import PlanChoice, parse_init_t
+from chords_cli.engine.start import DEFAULT_TIMEOUT
+from chords_cli.pipelines.load.spec import Dtype
+from chords_cli.runs.settings.option import MACHINE, MODEL, OUTPUT, PICTURE, PLAN, Option
+from chords_cli.sampler.choice import Algo, PlanChoice, parse_init_t
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
-    """The options of `chords image` and `chords video`, named as on the command line."""
+class RunOptions:
+    """The options that a run's settings have under the same name."""
+
+    loras: Annotated[
+        tuple[tuple[str, float], ...],
+        Option(
+            MODEL,
+            "Add a LoRA: a file, a folder or a fetched repository; 1.0 without a scale;"
+            " repeatable.",
+            flags="--lora",
+            metavar="SOURCE[=SCALE]",
+            pixels=True,
+            compare="all",
+        ),
+    ] = ()
+    seed: Annotated[
+        int | None,
+        Option(
+            PICTURE,
+            "Of the first result; the next ones count up.",
+            flags="--seed/-s",
+            preset=True,
+            compare="all",
+        ),
+    ] = None
+    num: Annotated[
+        int,
+        Option(PICTURE, "How many results per prompt.", flags="--num/-n", least=1, compare="all"),
+    ] = 1
+    fps: Annotated[
+        int | None,
+        Option(
+            PICTURE,
+            "Frames per second of the file.",
+            video=True,
+            preset=True,
+            pixels=True,
+            least=1,
+            compare="all",
+        ),
+    ] = None
+    gif: Annotated[bool, Option(OUTPUT, "Make a GIF of every video as well.", video=True)] = False
+    output: Annotated[
+        Path | None,
+        Option(
+            OUTPUT,
+            "The folder for the results.",
+            flags="--output/-o",
+            metavar="<path>",
+            compare="all",
+        ),
+    ] = None
+    all_cores: Annotated[bool, Option(OUTPUT, "Keep every core's output as it lands.")] = False
+    save_latents: Annotated[bool, Option(OUTPUT, "Keep latents as safetensors.")] = False
+    resume: Annotated[bool, Option(OUTPUT, "Skip what was made before with the same settings.")] = (
+        False
+    )
+    overwrite: Annotated[
+        bool, Option(OUTPUT, "Replace files that are there already.", compare="all")
+    ] = False
+    metadata: Annotated[
+        bool,
+        Option(OUTPUT, "Write no settings into the files.", flags=" /--no-metadata", compare="all"),
+    ] = True
+    dtype: Annotated[
+        Dtype | None,
+        Option(MACHINE, "What the model runs in.", preset=True, pixels=True, compare="both"),
+    ] = None
+    timeout: Annotated[
+        float,
+        Option(MACHINE, "Seconds that a core waits for another before giving up.", compare="all"),
+    ] = DEFAULT_TIMEOUT
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request(RunOptions):
+    """What the user asks for: the options of `chords image` and `chords video`."""
 
     kind: Literal["image", "video"]
-    prompts: tuple[str, ...] = ()
-    prompt_file: str | None = None
-    model: str | None = None
-    cores: int | None = None
-    algo: str | None = None
-    init_t: str | None = None
-    rounds: int | None = None
-    speedup: float | None = None
-    stop_index: int | None = None
-    stop_residual: float | None = None
-    steps: int | None = None
-    seed: int | None = None
-    num: int | None = None
-    guidance: float | None = None
-    negative_prompt: str | None = None
-    width: int | None = None
-    height: int | None = None
-    frames: int | None = None
-    fps: int | None = None
-    gif: bool = False
-    output: Path | None = None
-    all_cores: bool = False
-    save_latents: bool = False
-    devices: str | None = None
-    dtype: str | None = None
-    loras: tuple[tuple[str, float], ...] = ()
-    resume: bool = False
-    overwrite: bool = False
-    metadata: bool = True
-    from_metadata: Path | None = None
-    timeout: float | None = None
+    prompts: Annotated[
+        tuple[str, ...],
+        Option(
+            None,
+            "What to make, one result per prompt. Without any: the model's own prompts.",
+            compare="all",
+        ),
+    ] = ()
+    model: Annotated[
+        str | None,
+        Option(
+            MODEL,
+            "A preset's name or a preset file. Without it: the built-in demo.",
+            flags="--model/-m",
+            completion="models",
+            compare="both",
+        ),
+    ] = None
+    prompt_file: Annotated[
+        str | None,
+        Option(
+            MODEL,
+            "Read prompts from a file, one a line, or with `-` from standard input; lines that are"
+            " empty or begin with # are skipped.",
+            compare="all",
+        ),
+    ] = None
+    from_metadata: Annotated[
+        Path | None, Option(MODEL, "Make a file again; other options change its settings.")
+    ] = None
+    algo: Annotated[
+        Algo | None,
+        Option(
+            PLAN,
+            "`wavefront` is ours, `chords` the paper's, `sequential` one core with every step.",
+        ),
+    ] = None
+    cores: Annotated[
+        int | None,
+        Option(PLAN, "How many solvers run at once.", flags="--cores/-k", compare="both"),
+    ] = None
+    steps: Annotated[
+        int | None,
+        Option(
+            PLAN,
+            "Steps of the sequential sampler: the grid.",
+            call="num_inference_steps",
+            compare="both",
+        ),
+    ] = None
+    init_t: Annotated[
+        str | None,
+        Option(
+            PLAN,
+            "For `chords`: where each core begins its fine steps, as in 0-8-16-32, or `auto`.",
+            compare="arm",
+        ),
+    ] = None
+    rounds: Annotated[
+        int | None,
+        Option(
+            PLAN, "For `wavefront`: after how many rounds the first result is there.", compare="arm"
+        ),
+    ] = None
+    speedup: Annotated[
+        float | None,
+        Option(PLAN, "For `wavefront`: the rounds, given as an ideal speed-up.", compare="arm"),
+    ] = None
+    stop_index: Annotated[
+        int | None,
+        Option(
+            PLAN,
+            "Return this output: 0 is the preview, 1 the fastest core's, and so on.",
+            compare="arm",
+        ),
+    ] = None
+    stop_residual: Annotated[
+        float | None,
+        Option(
+            PLAN,
+            "Return the first output that differs less than this from the one before it.",
+            compare="arm",
+        ),
+    ] = None
+    guidance: Annotated[
+        float | None,
+        Option(
+            MODEL,
+            "How closely to follow the prompt.",
+            flags="--guidance/-g",
+            call="guidance",
+            compare="both",
+        ),
+    ] = None
+    negative_prompt: Annotated[
+        str | None,
+        Option(
+            MODEL, "What the result should not look like.", call="negative_prompt", compare="both"
+        ),
+    ] = None
+    width: Annotated[
+        int | None,
+        Option(PICTURE, "In pixels.", flags="--width/-W", call="width", compare="all"),
+    ] = None
+    height: Annotated[
+        int | None,
+        Option(PICTURE, "In pixels.", flags="--height/-H", call="height", compare="all"),
+    ] = None
+    frames: Annotated[
+        int | None,
+        Option(PICTURE, "How many frames.", call="num_frames", video=True, compare="all"),
+    ] = None
+    devices: Annotated[
+        str | None,
+        Option(
+            MACHINE,
+            "Such as cuda:0,cuda:1 or cpu; shared in turn.",
+            completion="devices",
+            compare="both",
+        ),
+    ] = None
 
     @property
-    def plan(self) -> PlanChoice:
-        """What the options say of the plan.
+    def plan_choice(self) -> PlanChoice:
+        """What the options say about the plan.
 
         Raises:
             PlanError: The starts cannot be read.

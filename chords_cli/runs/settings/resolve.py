@@ -6,7 +6,7 @@ the defaults here.
 
 import math
 import shlex
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,58 +15,46 @@ from chords_cli.engine.start import DEFAULT_TIMEOUT, preload, requested_method
 from chords_cli.errors import UsageError
 from chords_cli.models.fit import check_model
 from chords_cli.models.loras import check_loras
-from chords_cli.pipelines.load.spec import DTYPES
+from chords_cli.pipelines.load.spec import DTYPES, Dtype
 from chords_cli.presets.call import guidance_key, guidance_of, guides, with_guidance
 from chords_cli.presets.files import DEFAULT, available_presets, find_preset, load_preset
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.settings.from_metadata import read_recipe, with_recipe, with_sampling
+from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.output_folder import default_output
 from chords_cli.runs.settings.placement import place
 from chords_cli.runs.settings.prompts import resolve_prompts
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.request import Request, RunOptions
 from chords_cli.runs.settings.samples import PlannedSample, planned_samples
 from chords_cli.sampler.choice import resolve_plan, resolve_stop
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
 
-MOST_TAKES = 100_000
+MOST_SAMPLES = 100_000
 """Of one run; their names are made before it starts."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
+class Settings(RunOptions):
     """A run, in full.
 
     Attributes:
         plan: What is run: as far as `stop` needs where that is known, else to the last output.
         call: The arguments of the pipeline's call, without the prompt.
-        devices: One entry a core.
+        devices: One entry per core.
         note: What to say of cores and devices before the run starts; None where that is nothing.
-        fps: Of videos; None for images.
-        overwrite: Whether files that are there already may be replaced.
-        timeout: Seconds that a core waits for a neighbour.
     """
 
     preset: Preset
     prompts: tuple[str, ...]
-    seed: int
-    num: int
     plan: Plan
     stop: StopRule
     call: dict[str, Any]
-    dtype: str
-    loras: tuple[tuple[str, float], ...]
     devices: tuple[str, ...]
     note: str | None = field(compare=False)
-    fps: int | None
-    gif: bool
+    seed: int
     output: Path
-    all_cores: bool
-    save_latents: bool
-    metadata: bool
-    resume: bool
-    overwrite: bool
-    timeout: float
+    dtype: Dtype
 
     @property
     def samples(self) -> tuple[PlannedSample, ...]:
@@ -80,10 +68,10 @@ class Settings:
 
 
 def resolve(request: Request, *, starts: bool = False) -> Settings:
-    """The settings of a run.
+    """Resolves the settings of a run.
 
     Args:
-        request: What the user asked for.
+        request: What the user asks for.
         starts: Whether to start importing what the workers need while the devices are found.
 
     Raises:
@@ -95,43 +83,70 @@ def resolve(request: Request, *, starts: bool = False) -> Settings:
         request = with_recipe(request, recipe)
     if request.resume and request.output is None:
         raise UsageError(
-            "--resume is given without --output", "name the folder of the earlier run with --output"
+            "{resume} is given without {output}",
+            "name the folder of the earlier run with {output}",
+            {"resume": True, "output": None},
         )
     preset = _preset(request)
     _check_kind(request, preset, model)
     sampled = preset if recipe is None else with_sampling(preset, recipe)
-    requested_method()  # refuses what CHORDS_START must not say
+    requested_method()  # refuses a wrong CHORDS_START
     plan, stop = _plan_and_stop(request, sampled)
     prompts = resolve_prompts(request.prompts, request.prompt_file, preset.prompts)
-    num = _num(request.num, len(prompts))
     settings = Settings(
+        **_run_options(request, preset),
         preset=preset,
         prompts=prompts,
-        num=num,
-        seed=_seed(preset.seed if request.seed is None else request.seed, num),
         plan=plan,
         stop=stop,
         call=_call(request, preset),
-        dtype=_dtype(request.dtype or preset.dtype),
-        loras=check_loras(request.loras),
-        fps=preset.fps if request.fps is None else _at_least_one("fps", request.fps),
-        gif=request.gif,
-        output=request.output or default_output(preset.name),
-        all_cores=request.all_cores,
-        save_latents=request.save_latents,
-        metadata=request.metadata,
-        resume=request.resume,
-        overwrite=request.overwrite,
-        timeout=_timeout(DEFAULT_TIMEOUT if request.timeout is None else request.timeout),
         devices=(),
         note=None,
     )
+    _check(settings)
     check_model(preset, settings.call)
     available = _devices(request, preset, starts=starts)
     if recipe is None and request.cores is None and request.init_t in (None, "auto"):
         plan, stop = _at_most(len(available), request, sampled, plan, stop)
     placement = place(plan.cores, available, wished=settings.plan.cores, preset=preset.name)
     return replace(settings, plan=plan, stop=stop, devices=placement.devices, note=placement.note)
+
+
+def _run_options(request: Request, preset: Preset) -> dict[str, Any]:
+    """Returns the options that settings have as they are, the preset's where one is not given."""
+    values = {option.name: getattr(request, option.name) for option in fields(RunOptions)}
+    for name, (_, option) in options_of(RunOptions).items():
+        if option.preset and values[name] is None:
+            values[name] = getattr(preset, name)
+    values["output"] = request.output or default_output(preset.name)
+    return values
+
+
+def _check(settings: Settings) -> None:
+    """Checks the values that a type does not check.
+
+    Raises:
+        UsageError: One is out of its range.
+    """
+    if settings.dtype not in DTYPES:
+        raise UsageError(f"dtype {settings.dtype!r} is not known", f"choose {', '.join(DTYPES)}")
+    _check_num(settings.num, len(settings.prompts))
+    _check_seed(settings.seed, settings.num)
+    check_loras(settings.loras)
+    for name, (_, option) in options_of(RunOptions).items():
+        value = getattr(settings, name)
+        if option.least is not None and value is not None and value < option.least:
+            raise UsageError(
+                f"{name} is {value}, but must be at least {option.least}",
+                f"try {{{name}}}",
+                {name: option.least},
+            )
+    if not (math.isfinite(settings.timeout) and settings.timeout > 0):
+        raise UsageError(
+            f"timeout is {settings.timeout:g} seconds, but must be finite and above 0",
+            "try {timeout}",
+            {"timeout": round(DEFAULT_TIMEOUT)},
+        )
 
 
 def _preset(request: Request) -> Preset:
@@ -146,32 +161,34 @@ def _preset(request: Request) -> Preset:
     return find_preset(name)
 
 
-def _source(request: Request, model: str | None) -> list[str]:
-    """What was said of the model; `model` is None where only a picture's metadata names it."""
-    words = [] if request.from_metadata is None else ["--from-metadata", str(request.from_metadata)]
-    return words if model is None else [*words, "--model", model]
-
-
 def _check_kind(request: Request, preset: Preset, model: str | None) -> None:
+    """Refuses a preset that makes the other kind, and options for videos with one for images.
+
+    `model` is the one that was given; None where only a picture's metadata names it.
+    """
     if preset.kind != request.kind:
+        given = {"--from-metadata": request.from_metadata, "--model": model}
+        words = [word for flag, value in given.items() if value for word in (flag, str(value))]
         raise UsageError(
             f"{preset.name} makes {preset.kind}s, but this is chords {request.kind}",
-            f"type chords {preset.kind} {shlex.join(_source(request, model))}",
+            f"type chords {preset.kind} {shlex.join(words)}",
         )
-    for name in ("frames", "fps"):
+    for name, (_, option) in options_of(Request).items():
         value = getattr(request, name)
-        if value is not None and preset.kind == "image":
+        if option.video and value and preset.kind == "image":
             raise UsageError(
-                f"{name} is {value}, but {preset.name} makes images", f"leave out --{name}"
+                f"{name} is {value}, but {preset.name} makes images",
+                f"leave out {{{name}}}",
+                {name: None},
             )
 
 
 def _plan_and_stop(request: Request, preset: Preset) -> tuple[Plan, StopRule]:
     """The plan as far as it is run, and the stop rule.
 
-    With every output wanted and no stop option said, the run goes on to core 0's arrival.
+    With every output wanted and no stop option given, the run goes on to core 0's arrival.
     """
-    plan = resolve_plan(preset.plan, request.plan)
+    plan = resolve_plan(preset.plan, request.plan_choice)
     stop = resolve_stop(
         preset.stop, plan.cores, stop_index=request.stop_index, stop_residual=request.stop_residual
     )
@@ -179,7 +196,8 @@ def _plan_and_stop(request: Request, preset: Preset) -> tuple[Plan, StopRule]:
         raise UsageError(
             f"stop_residual is {request.stop_residual:g}, but algo sequential has its result at "
             "its last step",
-            "use --algo wavefront, or leave out --stop-residual",
+            "use {algo}, or leave out {stop_residual}",
+            {"algo": "wavefront", "stop_residual": None},
         )
     if plan.algo == "sequential" and request.stop_index is None:
         stop = StopRule("core_index", index=1)
@@ -197,30 +215,32 @@ def _at_most(
     try:
         return _plan_and_stop(replace(request, cores=cores), preset)
     except UsageError as error:
-        raise UsageError(
-            f"{error.message}; there {'is 1 device' if cores == 1 else f'are {cores} devices'}",
-            f"add --cores {plan.cores}: cores may share devices",
+        there = "is 1 device" if cores == 1 else f"are {cores} devices"
+        raise error.reworded(
+            f"{{message}}; there {there}",
+            "add {cores}: cores may share devices",
+            {"cores": plan.cores},
         ) from error
 
 
 def _call(request: Request, preset: Preset) -> dict[str, Any]:
-    """The preset's arguments of the pipeline's call, under the options that change them."""
+    """Returns the preset's arguments of the call, under the options that change them."""
     preset.limits.check(width=request.width, height=request.height, frames=request.frames)
-    said = {
-        "num_inference_steps": request.steps,
-        "width": request.width,
-        "height": request.height,
-        "num_frames": request.frames,
-        "negative_prompt": request.negative_prompt,
+    given = {
+        option.call: value
+        for name, (_, option) in options_of(Request).items()
+        if option.call and (value := getattr(request, name)) is not None
     }
-    call = preset.call | {key: value for key, value in said.items() if value is not None}
-    if request.guidance is not None:
+    guidance = given.pop("guidance", None)
+    call = preset.call | given
+    if guidance is not None:
         if guidance_key(preset.call) is None:
             raise UsageError(
-                f"guidance is {request.guidance:g}, but {preset.name} takes none",
-                "leave out --guidance",
+                f"guidance is {guidance:g}, but {preset.name} takes none",
+                "leave out {guidance}",
+                {"guidance": None},
             )
-        call = with_guidance(call, request.guidance)
+        call = with_guidance(call, guidance)
     if preset.kind == "video":
         _check_even(call)
     _check_negative_prompt(request, preset, call)
@@ -233,7 +253,9 @@ def _check_even(call: dict[str, Any]) -> None:
         size = call.get(name)
         if isinstance(size, int) and size % 2:
             raise UsageError(
-                f"{name} is {size}, but a video has even sizes", f"try --{name} {size + 1}"
+                f"{name} is {size}, but a video has even sizes",
+                f"try {{{name}}}",
+                {name: size + 1},
             )
 
 
@@ -242,67 +264,54 @@ def _check_negative_prompt(request: Request, preset: Preset, call: dict[str, Any
     guidance = guidance_of(call)
     if guidance is not None and not guides(guidance):
         raise UsageError(
-            f"guidance is {guidance:g}, but must be finite and 0 or more", "try --guidance 3.5"
+            f"guidance is {guidance:g}, but must be finite and 0 or more",
+            "try {guidance}",
+            {"guidance": 3.5},
         )
     if not request.negative_prompt:
         return
     if not {"negative_prompt", "true_cfg_scale"} & preset.call.keys():
-        raise UsageError(f"{preset.name} takes no negative prompt", "leave out --negative-prompt")
+        raise UsageError(
+            f"{preset.name} takes no negative prompt",
+            "leave out {negative_prompt}",
+            {"negative_prompt": None},
+        )
     if guidance is not None and guidance <= 1:
         raise UsageError(
             f"a negative prompt does nothing at guidance {guidance:g}",
-            "raise --guidance above 1, or leave out --negative-prompt",
+            "raise {guidance} above 1, or leave out {negative_prompt}",
+            {"guidance": None, "negative_prompt": None},
         )
 
 
-def _dtype(name: str) -> str:
-    if name not in DTYPES:
-        raise UsageError(f"dtype {name!r} is not known", f"choose {', '.join(DTYPES)}")
-    return name
-
-
-def _num(num: int | None, prompts: int) -> int:
-    """How many samples of each prompt."""
-    num = 1 if num is None else _at_least_one("num", num)
-    if num > 1 and num * prompts > MOST_TAKES:
+def _check_num(num: int, prompts: int) -> None:
+    """Refuses more samples than a run makes, `num` for each prompt."""
+    if num > 1 and num * prompts > MOST_SAMPLES:
         each = f" for each of {prompts} prompts" if prompts > 1 else ""
         raise UsageError(
-            f"num is {num}{each}, but a run makes at most {MOST_TAKES}",
-            f"use --num {max(1, MOST_TAKES // prompts)} or less",
+            f"num is {num}{each}, but a run makes at most {MOST_SAMPLES}",
+            "use {num} or less",
+            {"num": max(1, MOST_SAMPLES // prompts)},
         )
-    return num
 
 
-def _seed(seed: int, num: int) -> int:
+def _check_seed(seed: int, num: int) -> None:
+    message = ""
     if not 0 <= seed < 2**64:
-        raise UsageError(f"seed is {seed}, but must be from 0 to 2^64 - 1", "try --seed 42")
-    if seed + num > 2**64:
-        raise UsageError(
+        message = f"seed is {seed}, but must be from 0 to 2^64 - 1"
+    elif seed + num > 2**64:
+        message = (
             f"seed is {seed} and num is {num}, but the last seed would be {seed + num - 1}, "
-            "above 2^64 - 1",
-            "try --seed 42",
+            "above 2^64 - 1"
         )
-    return seed
-
-
-def _at_least_one(name: str, value: int) -> int:
-    if value < 1:
-        raise UsageError(f"{name} is {value}, but must be at least 1", f"try --{name} 1")
-    return value
-
-
-def _timeout(seconds: float) -> float:
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise UsageError(
-            f"timeout is {seconds:g} seconds, but must be finite and above 0", "try --timeout 600"
-        )
-    return seconds
+    if message:
+        raise UsageError(message, "try {seed}", {"seed": 42})
 
 
 def _devices(request: Request, preset: Preset, *, starts: bool) -> tuple[str, ...]:
     """The devices to use; an empty name in `--devices` stays, for the engine to refuse."""
-    said = request.devices
-    names = () if said is None else tuple(name.strip() for name in said.split(","))
+    given = request.devices
+    names = () if given is None else tuple(name.strip() for name in given.split(","))
     if starts and set(names) != {"cpu"}:
         preload(preset.pipeline)
     return checked_devices(names)

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from chords_cli.cli.options import as_option
 from chords_cli.engine import devices
 from chords_cli.engine.devices import Memory, checked_devices, find_devices, measure_devices
 from chords_cli.errors import UsageError
@@ -93,5 +94,5 @@ def test_a_device_that_cannot_work_is_refused_by_name(
     monkeypatch.setattr(devices, "available_devices", lambda: ("cuda:0", "cuda:1"))
     with pytest.raises(UsageError) as caught:
         checked_devices((device,))
-    assert caught.value.message == message
-    assert hint in caught.value.hint
+    assert caught.value.spelled(as_option)[0] == message
+    assert hint in caught.value.spelled(as_option)[1]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from chords_cli.cli.options import as_option
 from chords_cli.errors import PlanError, UsageError
 from chords_cli.presets.schema import Preset, Sampling, Stop
 from chords_cli.sampler import choice
@@ -85,9 +86,12 @@ def test_a_preset_of_one_core_is_sequential_until_more_are_asked_for():
 
 @pytest.mark.parametrize("pace", [{"rounds": 12}, {"speedup": 4.0}])
 def test_starts_and_rounds_have_no_algorithm_in_common(pace):
-    with pytest.raises(PlanError, match=r"^--init-t 0-8 and --\w+ \d+ exclude each") as caught:
+    with pytest.raises(PlanError, match=r"^init_t='0-8' and \w+=[\d.]+ exclude") as caught:
         resolve_plan(preset(), init_t="0-8", **pace)
-    assert caught.value.hint == "give one of them: starts are for chords, rounds for wavefront"
+    assert (
+        caught.value.spelled(as_option)[1]
+        == "give one of them: starts are for chords, rounds for wavefront"
+    )
 
 
 @pytest.mark.parametrize("algo", ["sequential", "chords", "wavefront"])
@@ -95,8 +99,11 @@ def test_starts_and_rounds_have_no_algorithm_in_common(pace):
 def test_an_absurd_number_of_steps_is_refused_at_once(algo, steps):
     with pytest.raises(PlanError) as caught:
         resolve_plan(preset(), algo=algo, steps=steps)
-    assert caught.value.message == f"steps is {steps}, but a grid has at most 10000 steps"
-    assert caught.value.hint == "try --steps 50"
+    assert (
+        caught.value.spelled(as_option)[0]
+        == f"steps is {steps}, but a grid has at most 10000 steps"
+    )
+    assert caught.value.spelled(as_option)[1] == "try --steps 50"
 
 
 def test_an_absurd_number_of_cores_is_refused_at_once():
@@ -148,7 +155,7 @@ def test_residual_must_be_above_zero(value):
 
 
 def test_both_stop_options_are_one_too_many():
-    with pytest.raises(UsageError, match=r"^--stop-index 1 and --stop-residual 0\.1 exclude"):
+    with pytest.raises(UsageError, match=r"^stop_index=1 and stop_residual=0\.1 exclude"):
         resolve_stop(preset(), 4, stop_index=1, stop_residual=0.1)
 
 

@@ -5,6 +5,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 from hypothesis import given
 
+from chords_cli.cli.options import as_option
 from chords_cli.errors import PlanError, UsageError
 from chords_cli.sampler import Hit, Message, Plan, chords_plan, sequential_plan, wavefront_plan
 from tests.doubles import grids
@@ -306,7 +307,7 @@ def test_plans_are_values():
 def test_starts_that_make_no_plan_are_refused_in_these_words(steps, starts, message, hint):
     with pytest.raises(PlanError) as refusal:
         chords_plan(steps, starts)
-    assert (refusal.value.message, refusal.value.hint) == (message, hint)
+    assert refusal.value.spelled(as_option) == (message, hint)
 
 
 def test_a_plan_error_is_wrong_usage():

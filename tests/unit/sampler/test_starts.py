@@ -2,6 +2,7 @@
 
 import pytest
 
+from chords_cli.cli.options import as_option
 from chords_cli.errors import PlanError
 from chords_cli.sampler import chords_plan, default_init_t
 
@@ -71,4 +72,4 @@ def test_eight_cores_on_28_steps_are_2_15_times_as_fast():
 def test_impossible_numbers_are_refused_in_these_words(steps, cores, message, hint):
     with pytest.raises(PlanError) as refusal:
         default_init_t(steps, cores)
-    assert (refusal.value.message, refusal.value.hint) == (message, hint)
+    assert refusal.value.spelled(as_option) == (message, hint)

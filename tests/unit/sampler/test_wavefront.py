@@ -9,6 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from chords_cli.cli.options import as_option
 from chords_cli.errors import PlanError
 from chords_cli.sampler import Plan, default_rounds, simulate, wavefront_plan
 from chords_cli.sampler.core import Move
@@ -365,4 +366,4 @@ def test_plan_refuses_what_is_out_of_range(
 ) -> None:
     with pytest.raises(PlanError) as caught:
         wavefront_plan(*front)
-    assert (caught.value.message, caught.value.hint) == (message, hint)
+    assert caught.value.spelled(as_option) == (message, hint)

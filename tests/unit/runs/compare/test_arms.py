@@ -1,14 +1,18 @@
+import pickle
+
 import pytest
 
-from chords_cli.cli.options import COMPARISON
+from chords_cli.cli.options import COMPARISON, as_option
 from chords_cli.errors import UsageError
-from chords_cli.runs.compare.arms import KNOWN, SHARED, parse_arm, parse_arms
+from chords_cli.runs.compare.arms import KNOWN, ArmError, parse_arm, parse_arms
 from chords_cli.runs.compare.arms import SETTINGS as SETTABLE
+from chords_cli.runs.settings.option import options_of
+from chords_cli.runs.settings.request import Request
 from chords_cli.sampler.choice import ALGORITHMS
 
 SETTINGS = (
     "an arm may set model, cores, steps, init_t, rounds, speedup, stop_index, stop_residual, "
-    "guidance, negative_prompt, dtype, devices"
+    "guidance, negative_prompt, devices, dtype"
 )
 
 REFUSED = {
@@ -65,18 +69,18 @@ REFUSED = {
 def test_an_arm_that_is_none_is_refused_in_words(text, message, hint):
     with pytest.raises(UsageError) as caught:
         parse_arm(text)
-    assert (caught.value.message, caught.value.hint) == (message, hint)
+    assert caught.value.spelled(as_option) == (message, hint)
 
 
 def test_an_arm_is_an_algorithm_with_settings_of_their_own_types():
     arm = parse_arm("  chords  cores=8 stop-residual=0.5 model=my/own.yaml ")
     assert arm.name == "chords cores=8 stop-residual=0.5 model=my/own.yaml"
     assert arm.algo == "chords"
-    assert arm.said == {"cores": 8, "stop_residual": 0.5, "model": "my/own.yaml"}
+    assert arm.given == {"cores": 8, "stop_residual": 0.5, "model": "my/own.yaml"}
 
 
 def test_a_setting_may_hold_spaces_in_quotes():
-    assert parse_arm("chords negative_prompt='a b'").said == {"negative_prompt": "a b"}
+    assert parse_arm("chords negative_prompt='a b'").given == {"negative_prompt": "a b"}
 
 
 def test_every_algorithm_and_few_steps_are_the_arms_when_none_is_named():
@@ -93,31 +97,44 @@ def test_the_same_arm_twice_is_refused_whatever_its_spaces():
 def test_one_arm_is_no_comparison():
     with pytest.raises(UsageError) as caught:
         parse_arms(["chords"])
-    assert caught.value.message == "'chords' is the only arm, but a comparison needs two"
-    assert caught.value.hint == "add another, as in --arm 'chords' --arm sequential"
+    assert caught.value.spelled(as_option) == (
+        "'chords' is the only arm, but a comparison needs two",
+        "add another, as in --arm 'chords' --arm sequential",
+    )
 
 
 @pytest.mark.parametrize(
-    ("arm", "text", "reworded"),
+    ("arm", "text", "suggests", "shown"),
     [
-        ("chords", "try --rounds 15", "try rounds=15"),
-        ("chords", "use --algo wavefront, or leave out --rounds",
+        ("chords", "try {rounds}", {"rounds": 15}, "try rounds=15"),
+        ("chords", "use {algo}, or leave out {rounds}", {"algo": "wavefront", "rounds": None},
          "use wavefront, or leave out rounds"),
-        ("chords", "--init-t 0-8 and --speedup 4 exclude each other",
+        ("chords", "{init_t} and {speedup} exclude each other", {"init_t": "0-8", "speedup": 4.0},
          "init_t=0-8 and speedup=4 exclude each other"),
-        ("chords", "use --cores 2, or leave out --cores or --init-t",
-         "use --cores 2, or leave out --cores or init_t"),
-        ("chords cores=3", "use --cores 2, or leave out --cores or --init-t",
-         "use cores=2, or leave out cores or init_t"),
-        ("chords devices=x", "write --devices cpu or --devices cuda:0,cuda:1",
-         "write devices=cpu or devices=cuda:0,cuda:1"),
-        ("chords guidance=1", "raise --guidance above 1", "raise guidance above 1"),
-        ("chords", "try --width 48", "try --width 48"),
+        ("chords", "use {cores}, or leave out {cores:name} or {init_t}",
+         {"cores": 2, "init_t": None}, "use --cores 2, or leave out --cores or init_t"),
+        ("chords cores=3", "use {cores}, or leave out {cores:name} or {init_t}",
+         {"cores": 2, "init_t": None}, "use cores=2, or leave out cores or init_t"),
+        ("chords devices=x", "write {devices}", {"devices": "cuda:0,cuda:1"},
+         "write devices=cuda:0,cuda:1"),
+        ("chords guidance=1", "raise {guidance} above 1", {"guidance": None},
+         "raise guidance above 1"),
+        ("chords", "try {width}", {"width": 48}, "try --width 48"),
     ],
 )  # fmt: skip
-def test_an_arm_rewords_options_as_it_writes_them(arm, text, reworded):
-    assert parse_arm(arm).reworded(text) == reworded
+def test_an_arm_writes_options_as_it_sets_them(arm, text, suggests, shown):
+    error = ArmError(parse_arm(arm), UsageError(text, text, suggests))
+    assert error.spelled(as_option) == (f"arm {arm!r}: {shown}", shown)
 
 
-def test_what_all_arms_share_are_options_of_the_command_too():
-    assert set(SETTABLE) & set(COMPARISON) == SHARED
+def test_an_error_of_an_arm_survives_the_way_between_processes():
+    error = ArmError(parse_arm("chords rounds=3"), UsageError("a", "try {rounds}", {"rounds": 2}))
+    again = pickle.loads(pickle.dumps(error))
+    assert again.spelled(as_option) == error.spelled(as_option) == (
+        "arm 'chords rounds=3': a", "try rounds=2"
+    )  # fmt: skip
+
+
+def test_what_an_arm_and_all_arms_may_set_is_an_option_of_the_command_too():
+    both = {name for name, (_, option) in options_of(Request).items() if option.compare == "both"}
+    assert set(SETTABLE) & set(COMPARISON) == both

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from chords_cli.cli.options import as_option
 from chords_cli.engine.messages import Latent
 from chords_cli.engine.pool import Sampled, SampledOutput
 from chords_cli.errors import UsageError
@@ -66,7 +67,7 @@ def finish(settings, number, record=True):
 def refusal(settings):
     with pytest.raises(UsageError) as caught:
         look_back(settings)
-    return caught.value.message, caught.value.hint
+    return caught.value.spelled(as_option)
 
 
 def names(folder):

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from chords_cli.cli.options import as_option
 from chords_cli.errors import UsageError
 from chords_cli.media.images import png_bytes
 from chords_cli.media.metadata import file_texts
@@ -43,7 +44,7 @@ def again(path, **options):
 def refusal(path, **options):
     with pytest.raises(UsageError) as caught:
         again(path, **options)
-    return caught.value.message, caught.value.hint
+    return caught.value.spelled(as_option)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from chords_cli.cli.options import as_option
 from chords_cli.errors import UsageError
 from chords_cli.runs.settings.output_folder import check_free, check_writable
 
@@ -14,7 +15,7 @@ FREE_HINT = (
 def refusal(function, *args):
     with pytest.raises(UsageError) as caught:
         function(*args)
-    return caught.value.message, caught.value.hint
+    return caught.value.spelled(as_option)
 
 
 def test_a_folder_that_is_there_or_can_be_made_is_accepted(tmp_path, monkeypatch):
@@ -99,4 +100,4 @@ def test_a_command_that_can_keep_what_is_done_offers_it(tmp_path):
     (tmp_path / "b.png").touch()
     with pytest.raises(UsageError) as caught:
         check_free(tmp_path, ["b.png"], resumable=True)
-    assert caught.value.hint == FREE_HINT
+    assert caught.value.spelled(as_option)[1] == FREE_HINT

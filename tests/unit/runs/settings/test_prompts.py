@@ -2,6 +2,7 @@ import io
 
 import pytest
 
+from chords_cli.cli.options import as_option
 from chords_cli.errors import UsageError
 from chords_cli.runs.settings.prompts import read_prompts, resolve_prompts
 
@@ -9,7 +10,7 @@ from chords_cli.runs.settings.prompts import read_prompts, resolve_prompts
 def refusal(*args):
     with pytest.raises(UsageError) as caught:
         resolve_prompts(*args)
-    return caught.value.message, caught.value.hint
+    return caught.value.spelled(as_option)
 
 
 def test_prompts_on_the_command_line_win_over_the_presets_own():

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from chords_cli.cli.options import as_option
 from chords_cli.errors import PlanError, UsageError
 from chords_cli.runs.settings import resolve as settings_module
 from chords_cli.runs.settings.request import Request
@@ -295,9 +296,9 @@ def test_a_kind_without_a_built_in_model_wants_one_named(monkeypatch):
     monkeypatch.setattr(settings_module, "DEFAULT", {"video": "none-yet"})
     with pytest.raises(UsageError) as caught:
         resolve(Request(kind="video"))
-    assert caught.value.message == "there is no built-in video model"
-    assert "wan2-1" in caught.value.hint
-    assert caught.value.hint.endswith("as in chords video --model wan2-1")
+    assert caught.value.spelled(as_option)[0] == "there is no built-in video model"
+    assert "wan2-1" in caught.value.spelled(as_option)[1]
+    assert caught.value.spelled(as_option)[1].endswith("as in chords video --model wan2-1")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,67 @@
+"""What an option is: how it is offered, and what becomes of its value."""
+
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any, Literal, get_args, get_type_hints
+
+MODEL, ARMS, PLAN, PICTURE, OUTPUT, SOURCE, MACHINE, SHOWN = (
+    "Model and prompts",
+    "Arms: the ways that are compared",
+    "Plan: how cores share the work",
+    "Picture",
+    "Output",
+    "Hub and cache",
+    "Machine",
+    "What is shown",
+)
+"""The groups in which options are listed, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """How an option is offered, and what becomes of its value.
+
+    Attributes:
+        group: Where it is listed; None for an argument without a flag.
+        help: What it is for, in one line.
+        flags: As it is typed, such as `--cores/-k`; empty for its name with dashes.
+        metavar: What stands for its value.
+        completion: What its value is completed from: `models`, `devices` or nothing.
+        call: The argument of the pipeline's call that it sets; `guidance` for the one that is the
+            preset's guidance.
+        video: Whether videos alone have it.
+        preset: Whether the preset has a value where none is given.
+        pixels: Whether it determines pixels or pace beside plan and call, so that files name it.
+        compare: Whether `chords compare` takes it for `all` arms, an `arm` sets it, or `both`.
+        least: The least value.
+    """
+
+    group: str | None
+    help: str
+    flags: str = ""
+    metavar: str | None = None
+    completion: Literal["models", "devices"] | None = None
+    call: str | None = None
+    video: bool = False
+    preset: bool = False
+    pixels: bool = False
+    compare: Literal["all", "arm", "both"] | None = None
+    least: int | None = None
+
+
+@cache
+def options_of(declaration: type) -> dict[str, tuple[Any, Option]]:
+    """Returns the type and the option of every annotated field, in the order they are listed in.
+
+    Args:
+        declaration: A dataclass; its own fields come before those that it inherits.
+    """
+    hints = get_type_hints(declaration, include_extras=True)
+    own = [name for name in declaration.__annotations__ if name in hints]
+    inherited = [field.name for field in fields(declaration) if field.name not in own]
+    annotated = {name: get_args(hints[name]) for name in (*own, *inherited)}
+    return {
+        name: (found[0], found[1])
+        for name, found in annotated.items()
+        if len(found) > 1 and isinstance(found[1], Option)
+    }
