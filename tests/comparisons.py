@@ -6,27 +6,37 @@ import numpy as np
 
 from chords_cli.media.images import png_bytes
 from chords_cli.media.videos import mp4_bytes
+from chords_cli.records.compare import CompareRecord
 
 ARMS = ("sequential", "few-steps", "chords")
 SCRIPT = "<script>alert(1)</script>"
 FRAMES, HEIGHT, WIDTH, FPS = 24, 96, 128, 12
 
 
-def made_up(kind: str, *prompts: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+def made_up(kind: str, *prompts: str) -> tuple[CompareRecord, dict[str, bytes]]:
     """The record of a comparison of `prompts`, and its files by name."""
     samples = [_sample(kind, number, prompt) for number, prompt in enumerate(prompts, 1)]
     record = {
-        "title": "A model",
+        "schema": 1,
+        "command": "compare",
+        "version": "0.1.0",
         "kind": kind,
+        "preset": "demo",
+        "title": "A model",
         "license": "MIT",
+        "output": "compared",
         "reference": "sequential",
         "repeat": 2,
+        "fps": FPS if kind == "video" else None,
         "again": f"chords compare {prompts[0]!r}",
         "arms": [_arm(name, number) for number, name in enumerate(ARMS)],
         "takes": samples,
+        "loads": [list(ARMS)],
         "shares_devices": False,
         "notes": ["Cores share cpu.", "A second note."],
         "environment": {"torch": "2.13.0", "diffusers": None},
+        "start_methods": [],
+        "seconds": 60.0,
     }
     files = {}
     for sample in samples:
@@ -36,7 +46,7 @@ def made_up(kind: str, *prompts: str) -> tuple[dict[str, Any], dict[str, bytes]]
             files[f"difference {sample['number']} {result['arm']}"] = png_bytes(frames[-1], {})
             if kind == "video":
                 files[result["video"]] = mp4_bytes(frames, FPS, {})
-    return record, files
+    return CompareRecord.read(record), files
 
 
 def _sample(kind: str, number: int, prompt: str) -> dict[str, Any]:
@@ -45,9 +55,21 @@ def _sample(kind: str, number: int, prompt: str) -> dict[str, Any]:
             "arm": name,
             "picture": f"{number}-{name}.png",
             "video": f"{number}-{name}.mp4" if kind == "video" else None,
+            "latent": f"{number}-{name}.safetensors",
+            "output": {"index": 1, "core": 0, "round": 50, "residual": None},
             "rounds": 50,
+            "nfe_total": 50,
             "seconds": _seconds(),
-            "quality": {"psnr": 30.0, "ssim": 0.9, "same_pixels": name == "sequential"},
+            "runs": [],
+            "same_bits": True,
+            "quality": {
+                "latent_rmse": 0.5,
+                "latent_rmse_relative": 0.5,
+                "psnr": 30.0,
+                "ssim": 0.9,
+                "same_latent": name == "sequential",
+                "same_pixels": name == "sequential",
+            },
         }
         for name in ARMS
     ]
@@ -66,21 +88,40 @@ def _arm(name: str, number: int) -> dict[str, Any]:
     measures = ("latent_rmse", "latent_rmse_relative", "psnr", "ssim")
     return {
         "name": name,
+        "number": number + 1,
         "preset": "demo",
         "repo": None,
+        "path": None,
         "revision": None,
+        "model": {},
         "algo": "chords",
         "cores": cores,
         "devices": ["cpu"] * cores,
         "dtype": "float32",
-        "plan": {"steps": 50, "init_t": [0, 8, 16, 32]},
+        "note": None,
+        "plan": {
+            "steps": 50,
+            "init_t": [0, 8, 16, 32],
+            "rounds": 50,
+            "speedup": 1.0,
+            "nfe_total": 50,
+            "nfe_run": 50,
+        },
         "stop": {"criterion": "core_index", "index": 1},
-        "settings": {"call": {"negative_prompt": "", "width": WIDTH}},
+        "settings": {
+            "loras": None,
+            "device": "cpu",
+            "call": {"num_inference_steps": 50, "negative_prompt": "", "width": WIDTH},
+        },
         "rounds": 50,
         "nfe_total": 50,
         "seconds": _seconds(),
         "speedup": {"measured": 2.0, "ideal": 2.5 if number else None, "ratio": 0.8, "total": 1.9},
-        "quality": dict.fromkeys(measures, both) | {"same_pixels": number == 0},
+        "quality": {
+            **dict.fromkeys(measures, both),
+            "same_latent": number == 0,
+            "same_pixels": number == 0,
+        },
         "peak_memory": [{"core": 0, "device": "cpu", "device_bytes": None, "host_bytes": 10**9}],
         "timeline": _timeline(cores),
     }

@@ -49,15 +49,15 @@ def _show_dry_run(console: Console, request: "CompareRequest") -> None:
     from chords_cli.runs.compare.run import dry_run
     from chords_cli.ui.views.compare import arms_table
 
-    document = dry_run(request)
+    record = dry_run(request)
     if console.mode == "json":
-        console.document(document)
+        console.document(record.document())
         return
     if console.talks:
-        console.show(arms_table(document))
-        for note in dict.fromkeys(arm["note"] for arm in document["arms"] if arm["note"]):
+        console.show(arms_table(record))
+        for note in dict.fromkeys(arm.note for arm in record.arms if arm.note):
             console.say(note)
-    for path in document["files"]:
+    for path in record.files:
         console.line(path)
 
 
@@ -75,9 +75,9 @@ def _show(console: Console, request: "CompareRequest", *, download: bool) -> Non
     with watching(console) as listener:
         record = run(comparison or resolve_comparison(request, starts=True), listener, render)
     if console.mode == "json":
-        console.document(record)
+        console.document(record.document())
         return
     if console.talks:
         console.show(results_table(record))
         console.say(explanations(record))
-    console.line(f"{record['output']}/{PAGE}")
+    console.line(f"{record.output}/{PAGE}")

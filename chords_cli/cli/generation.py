@@ -61,14 +61,14 @@ def _show_dry_run(console: Console, request: Request) -> None:
     from chords_cli.runs.generate.dry_run import dry_run
     from chords_cli.ui.views.dry_run import dry_run_view
 
-    document = dry_run(request)
+    record = dry_run(request)
     if console.mode == "json":
-        console.document(document)
+        console.document(record.document())
     elif console.mode == "quiet":
-        for path in document["files"]:
+        for path in record.files:
             console.line(path)
     else:
-        for part in dry_run_view(document, console.out.width):
+        for part in dry_run_view(record, console.out.width):
             console.show(part)
 
 
@@ -85,7 +85,7 @@ def _show_run(console: Console, request: Request, *, download: bool) -> None:
     with watching(console) as listener:
         record = generate(prepared or prepare(request, starts=True), listener)
     if console.mode == "json":
-        console.document(record)
+        console.document(record.document())
         return
     console.say(summary(record))
     for path in paths(record):

@@ -127,7 +127,7 @@ def _parameters(document: Mapping[str, Any]) -> str:
         "Model": document["preset"],
         "Cores": document["cores"],
         "Starts": "-".join(map(str, document["init_t"])) or None,
-        "Rounds": document.get("rounds"),
+        "Rounds": document.get("planned_rounds"),
         "Output": document["output"]["index"],
         "Version": f"chords {document['version']}",
     }

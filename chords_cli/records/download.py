@@ -1,19 +1,11 @@
 """What can be downloaded, what a download would fetch or has fetched, and what a check found."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Record(BaseModel):
-    """A part of a document."""
-
-    model_config = ConfigDict(frozen=True, strict=True, populate_by_name=True)
-
-    def document(self) -> dict[str, Any]:
-        """Returns it as plain JSON."""
-        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+from chords_cli.records.recipe import Record
 
 
 class ModelFile(Record):

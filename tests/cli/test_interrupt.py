@@ -1,5 +1,6 @@
 """Ctrl-C and sudden death, as a user meets them: the real command in a process of its own."""
 
+import json
 import os
 import pty
 import signal
@@ -121,6 +122,27 @@ def test_what_is_kept_is_told_with_how_to_go_on(
     assert [path.name for path in _left(tmp_path)] == ["out", "0001-a-cat-s1.png", "run.json"]
 
 
+def test_a_command_that_is_killed_is_resumed_after_its_last_sample(
+    command: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    process = command("--num", "4", "--steps", "60")
+    _read_until(process, "4/4: ")
+    family = _family(process.pid)
+    process.kill()
+    process.wait()
+    _await_the_end_of(family)
+    record = json.loads((folder / "run.json").read_text())
+    journal = [json.loads(line) for line in (folder / "run.jsonl").read_text().splitlines()]
+    made = [*record["prompts"], *journal]
+    assert (len(record["prompts"]), len(journal)) == (1, 2)
+    again = command("--num", "4", "--steps", "60", "--resume")
+    assert again.communicate(timeout=HANG)[0].count(".png\n") == 4
+    after = json.loads((folder / "run.json").read_text())["prompts"]
+    assert (after[:3], len(after)) == (made, 4)
+    assert sorted(path.name for path in folder.iterdir())[4:] == ["run.json"]
+
+
 def test_a_signal_that_is_ignored_stays_so(
     command: Callable[..., subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,7 +201,7 @@ def _line(preset: Path, folder: Path) -> list[str]:
 
 def _environment(folder: Path) -> dict[str, str]:
     """Temporary files go into a folder of their own, to be seen."""
-    (folder / "temporary").mkdir()
+    (folder / "temporary").mkdir(exist_ok=True)
     told = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "TMPDIR": str(folder / "temporary")}
     return {**os.environ, **told}
 

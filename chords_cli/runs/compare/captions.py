@@ -1,71 +1,44 @@
 """What a comparison says in words: below pictures, and beside its numbers."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-Record = Mapping[str, Any]
+from chords_cli.records.compare import ComparedSample, CompareRecord, ResultRecord
 
 _BELIEVABLE = 1.1
 """Measured over ideal speed-up that measurement's noise may explain."""
 
 
-def title(record: Record) -> str:
-    """The sheet's heading."""
-    return f"{record['title']}: {len(record['arms'])} ways, compared with {record['reference']}"
+def title(record: CompareRecord) -> str:
+    """Returns the sheet's heading."""
+    return f"{record.title}: {len(record.arms)} ways, compared with {record.reference}"
 
 
-def captions(record: Record, sample: Record) -> list[tuple[str, ...]]:
-    """Per arm the lines below its picture."""
-    return [tuple(_caption(record, result)) for result in sample["results"]]
+def captions(record: CompareRecord, sample: ComparedSample) -> list[tuple[str, ...]]:
+    """Returns per arm the lines below its picture."""
+    return [tuple(_caption(record, result)) for result in sample.results]
 
 
-def notes(record: Record) -> list[str]:
-    """What has to be known to read the numbers right."""
-    return list(_notes(record))
-
-
-def _caption(record: Record, result: Record) -> Iterator[str]:
-    yield result["arm"]
-    seconds = result["seconds"]["sample"]["median"]
-    yield f"{result['rounds']} rounds, sampled in {seconds:.2f} s"
-    if result["arm"] == record["reference"]:
-        yield "the reference"
-        return
-    quality = result["quality"]
-    if quality["same_pixels"]:
-        yield "equal, pixel for pixel"
-        return
-    ssim = "" if quality["ssim"] is None else f", SSIM {quality['ssim']:.3f}"
-    yield f"PSNR {quality['psnr']:.1f} dB{ssim}"
-    if quality["latent_rmse"] is not None:
-        yield f"latent RMSE {quality['latent_rmse']:.3f}"
-
-
-def shares_devices(arm: Record) -> bool:
-    """Whether some of an arm's cores share a device."""
-    return len(set(arm["devices"])) < arm["cores"]
-
-
-def _notes(record: Record) -> Iterator[str]:
+def notes(record: CompareRecord) -> Iterator[str]:
+    """Yields what has to be known to read the numbers right."""
     yield from _shared(record)
-    arms = record["arms"]
-    if any((arm["speedup"]["ratio"] or 0) > _BELIEVABLE for arm in arms):
+    arms = record.arms
+    if any((arm.speedup.ratio or 0) > _BELIEVABLE for arm in arms):
         yield (
             "A measured speed-up above the ideal one means that this machine was busy with other "
             "things, or that its processors are uneven: measure again when it is quiet."
         )
-    if any(arm["name"].startswith("few-steps") for arm in arms):
+    if any(arm.name.startswith("few-steps") for arm in arms):
         yield (
             "few-steps is stock diffusers on one device with as many steps as the fastest other "
             "arm has rounds, unless it says its own: what anyone gets for nothing."
         )
-    if any(arm["speedup"]["ideal"] is None for arm in arms):
+    if any(arm.speedup.ideal is None for arm in arms):
         yield "Arms with another model, dtype or device have other rounds: no ideal speed-up."
-    if record["repeat"] == 1:
+    if record.repeat == 1:
         yield "Every arm was measured once, after a warm-up; --repeat N gives median and spread."
-    if any(not result["same_bits"] for sample in record["takes"] for result in sample["results"]):
+    if any(not result.same_bits for sample in record.samples for result in sample.results):
         yield "Not every repetition gave the same bits: some kernels here are not deterministic."
-    if record["kind"] == "video":
+    if record.kind == "video":
         yield "PSNR and SSIM are of the decoded frames, before the video file is compressed."
     yield (
         "Peak memory is per core. On a GPU it counts from the start of a run; on the host it is "
@@ -73,12 +46,28 @@ def _notes(record: Record) -> Iterator[str]:
     )
 
 
-def _shared(record: Record) -> Iterator[str]:
+def _caption(record: CompareRecord, result: ResultRecord) -> Iterator[str]:
+    yield result.arm
+    yield f"{result.rounds} rounds, sampled in {result.seconds.sample.median:.2f} s"
+    if result.arm == record.reference:
+        yield "the reference"
+        return
+    quality = result.quality
+    if quality.same_pixels:
+        yield "equal, pixel for pixel"
+        return
+    ssim = "" if quality.ssim is None else f", SSIM {quality.ssim:.3f}"
+    yield f"PSNR {quality.psnr:.1f} dB{ssim}"
+    if quality.latent_rmse is not None:
+        yield f"latent RMSE {quality.latent_rmse:.3f}"
+
+
+def _shared(record: CompareRecord) -> Iterator[str]:
     """Why seconds do not show what separate devices would, where cores share one."""
-    crowded = [arm for arm in record["arms"] if shares_devices(arm)]
+    crowded = [arm for arm in record.arms if arm.shares_devices]
     if crowded:
-        places = ", ".join(dict.fromkeys(place for arm in crowded for place in arm["devices"]))
-        names = ", ".join(arm["name"] for arm in crowded)
+        places = ", ".join(dict.fromkeys(place for arm in crowded for place in arm.devices))
+        names = ", ".join(arm.name for arm in crowded)
         yield (
             f"Cores share {places} ({names}): the measured speed-up is not what separate GPUs "
             "give. The ideal one, from rounds, is the most that a device for every core allows."

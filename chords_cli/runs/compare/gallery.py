@@ -13,8 +13,7 @@ from chords_cli.media.sheets import Cell, Row, difference_map, film_frames, gain
 from chords_cli.media.videos import mp4_bytes
 from chords_cli.runs.compare.comparison import Arm, Comparison
 from chords_cli.runs.outputs.files import endings, file_bytes
-from chords_cli.runs.outputs.recipe import document
-from chords_cli.runs.outputs.saving import output_document
+from chords_cli.runs.outputs.recipe import make_recipe, which_output
 from chords_cli.runs.settings.samples import PlannedSample
 
 if TYPE_CHECKING:
@@ -48,9 +47,9 @@ class Gallery:
                 f"cannot keep frames in {self._spool}: {error.strerror or error}",
                 "set TMPDIR to a folder on a larger disk",
             ) from error
-        made = document(one.settings, sample, output_document(output))
+        recipe = make_recipe(one.settings, sample, which_output(output))
         for ending in reversed(endings(one.settings)):
-            self.write(one.file(sample, ending), file_bytes(ending, output, one.settings, made))
+            self.write(one.file(sample, ending), file_bytes(ending, output, one.settings, recipe))
 
     def write(self, name: str, data: bytes) -> None:
         """Writes a file of the comparison, complete or not at all."""

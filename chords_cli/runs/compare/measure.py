@@ -7,28 +7,26 @@ that grows slower does so for all of them.
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chords_cli.events import Event, PromptDone, PromptStarted, RunResolved
 from chords_cli.models.weights import model_folder
+from chords_cli.records.compare import Timeline
+from chords_cli.records.run import SampleSeconds
 from chords_cli.runs.compare.comparison import Arm, Comparison
 from chords_cli.runs.compare.timeline import timeline
+from chords_cli.runs.generate.record import seconds_record
 from chords_cli.runs.generate.run import pool_settings
 from chords_cli.runs.outputs.files import endings
 from chords_cli.runs.settings.samples import PlannedSample
 from chords_cli.sampler.stop import StopRule
 
 if TYPE_CHECKING:
-    from chords_cli.engine.pool import Pool, PoolSettings, Sampled, SampledOutput
+    from chords_cli.engine.pool import Pool, PoolSettings, SampledOutput
 
 Tell = Callable[[Event], None]
 Keep = Callable[[Arm, PlannedSample, "SampledOutput"], None]
-"""Gets the result of a arm's first run of a sample, decoded."""
-
-PARTS = ("encode", "sample", "decode", "total")
-"""What a run's seconds are split into; the total is the time until the picture was there."""
-
-_DIGITS = 4
+"""Gets the result of an arm's first run of a sample, decoded."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +34,7 @@ class Measured:
     """One run of one sample.
 
     Attributes:
-        seconds: By the names of `PARTS`.
+        seconds: Their total is the time until the picture had arrived.
         output: Which output of the run it is, with its latent.
         nfe_total: The distinct evaluations of all cores until then (`Plan.nfe_total`).
         peak_memory: Bytes per core: on its device (None where that is the host), on the host.
@@ -45,11 +43,11 @@ class Measured:
 
     arm: Arm
     sample: PlannedSample
-    seconds: dict[str, float]
+    seconds: SampleSeconds
     output: "SampledOutput"
     nfe_total: int
     peak_memory: tuple[tuple[int | None, int], ...]
-    timeline: dict[str, Any] | None
+    timeline: Timeline | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,30 +138,24 @@ class _Stand:
         sampled = pool.sample(
             settings.plan, call, sample.seed, settings.stop, anew=True, on_output=take_output
         )
-        timeline = self._timeline(one, sampled, start, decoded[0])
+        told = timeline(
+            self._heard,
+            settings.plan,
+            settings.devices,
+            began=start,
+            decoded=decoded[0],
+            chosen=sampled.chosen,
+        )
         path = self._comparison.output / one.file(sample, endings(settings)[0])
         self._tell(PromptDone(number=self._number, path=str(path), seconds=decoded[0] - start))
         return Measured(
             arm=one,
             sample=sample,
-            seconds=_seconds(sampled, decoded[0] - start),
+            seconds=seconds_record(sampled, decoded[0] - start),
             output=sampled.outputs[sampled.chosen],
             nfe_total=settings.plan.nfe_total(sampled.chosen),
             peak_memory=sampled.peak_memory,
-            timeline=timeline if sample.number == 1 else None,
-        )
-
-    def _timeline(
-        self, one: Arm, sampled: "Sampled", began: float, decoded: float
-    ) -> dict[str, Any]:
-        settings = one.settings
-        return timeline(
-            self._heard,
-            settings.plan,
-            settings.devices,
-            began=began,
-            decoded=decoded,
-            chosen=sampled.chosen,
+            timeline=told if sample.number == 1 else None,
         )
 
     def _once(self, note: str | None) -> str | None:
@@ -184,11 +176,6 @@ class _Stand:
                 note=self._once(settings.note),
             )
         )
-
-
-def _seconds(sampled: "Sampled", total: float) -> dict[str, float]:
-    values = (sampled.encode_seconds, sampled.sample_seconds, sampled.decode_seconds, total)
-    return {part: round(value, _DIGITS) for part, value in zip(PARTS, values, strict=True)}
 
 
 def _fits(own: "PoolSettings", others: "PoolSettings") -> bool:

@@ -5,15 +5,24 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chords_cli.presets.identity import model_identity
+from chords_cli.records.compare import (
+    ArmRecord,
+    ComparedSample,
+    PlannedArmRecord,
+    Quality,
+    ResultRecord,
+    Speedup,
+    Spreads,
+)
 from chords_cli.runs.compare.comparison import Arm, Comparison
 from chords_cli.runs.compare.gallery import Gallery
 from chords_cli.runs.compare.measure import Measured
 from chords_cli.runs.compare.scores import distances, over_samples, peaks, speedup, spreads
 from chords_cli.runs.outputs.files import endings
-from chords_cli.runs.outputs.saving import output_document
+from chords_cli.runs.outputs.recipe import which_output
 from chords_cli.runs.settings.samples import PlannedSample
 
 _COST_NOTHING = {"num_inference_steps", "negative_prompt"}
@@ -34,7 +43,7 @@ class Results:
         self._runs: dict[Key, list[Measured]] = defaultdict(list)
         self._latents: dict[Key, Latent] = {}
         self._changing: set[Key] = set()
-        self._qualities: dict[Key, dict[str, Any]] = {}
+        self._qualities: dict[Key, Quality] = {}
         self._scores: dict[Key, float] = {}
 
     def add(self, measured: Measured) -> None:
@@ -56,64 +65,68 @@ class Results:
                 frames = self._gallery.frames(one, sample)
                 self._scores[one.number, sample.number] = judge.score(sample.prompt, frames)
 
-    def arm(self, one: Arm) -> dict[str, Any]:
-        """What the arm came to, over all samples."""
+    def arm(self, one: Arm, planned: PlannedArmRecord) -> ArmRecord:
+        """Returns what the arm came to, over all samples."""
         runs, samples = self._of(one), self._comparison.samples
         seconds = spreads(runs)
-        return {
-            "rounds": _median_rounds(runs),
-            "nfe_total": statistics.median(run.nfe_total for run in runs),
-            "seconds": seconds,
-            "speedup": self._speedup(one, seconds),
-            "quality": over_samples([self._quality(one, sample) for sample in samples]),
-            "peak_memory": peaks(runs, one.settings.devices),
-            "timeline": _typical(self._runs[one.number, samples[0].number]).timeline,
-        }
+        timeline = _typical(self._runs[one.number, samples[0].number]).timeline
+        assert timeline is not None, "the first sample has timelines"
+        return ArmRecord(
+            **dict(planned),
+            rounds=_median_rounds(runs),
+            nfe_total=statistics.median(run.nfe_total for run in runs),
+            seconds=seconds,
+            speedup=self._speedup(one, seconds),
+            quality=over_samples([self._quality(one, sample) for sample in samples]),
+            peak_memory=peaks(runs, one.settings.devices),
+            timeline=timeline,
+        )
 
-    def sample(self, sample: PlannedSample) -> dict[str, Any]:
-        """What all arms made of one sample."""
+    def sample(self, sample: PlannedSample) -> ComparedSample:
+        """Returns what all arms made of one sample."""
         arms = self._comparison.arms
-        return {
-            "number": sample.number,
-            "prompt": sample.prompt,
-            "seed": sample.seed,
-            "difference_gain": self._gallery.differences(sample)[0],
-            "results": [self._result(one, sample) for one in arms],
-        }
+        return ComparedSample(
+            number=sample.number,
+            prompt=sample.prompt,
+            seed=sample.seed,
+            difference_gain=self._gallery.differences(sample)[0],
+            results=tuple(self._result(one, sample) for one in arms),
+        )
 
-    def _result(self, one: Arm, sample: PlannedSample) -> dict[str, Any]:
+    def _result(self, one: Arm, sample: PlannedSample) -> ResultRecord:
         key = (one.number, sample.number)
         runs = self._runs[key]
         files = {ending: one.file(sample, ending) for ending in endings(one.settings)}
-        return {
-            "arm": one.name,
-            "picture": files["png"],
-            "video": files.get("mp4"),
-            "latent": files["safetensors"],
-            "output": output_document(runs[0].output),
-            "rounds": runs[0].output.round,
-            "nfe_total": runs[0].nfe_total,
-            "seconds": spreads(runs),
-            "runs": [run.seconds for run in runs],
-            "same_bits": key not in self._changing,
-            "quality": self._quality(one, sample),
-        }
+        return ResultRecord(
+            arm=one.name,
+            picture=files["png"],
+            video=files.get("mp4"),
+            latent=files["safetensors"],
+            output=which_output(runs[0].output),
+            rounds=runs[0].output.round,
+            nfe_total=runs[0].nfe_total,
+            seconds=spreads(runs),
+            runs=tuple(run.seconds for run in runs),
+            same_bits=key not in self._changing,
+            quality=self._quality(one, sample),
+        )
 
-    def _quality(self, one: Arm, sample: PlannedSample) -> dict[str, Any]:
+    def _quality(self, one: Arm, sample: PlannedSample) -> Quality:
         key, reference = (one.number, sample.number), self._comparison.reference
         if key not in self._qualities:
             other = (reference.number, sample.number)
-            self._qualities[key] = distances(
+            found = distances(
                 self._latents[key],
                 self._gallery.frames(one, sample),
                 self._latents[other],
                 self._gallery.frames(reference, sample),
             )
             if key in self._scores:
-                self._qualities[key]["clip_score"] = self._scores[key]
+                found = found.model_copy(update={"clip_score": self._scores[key]})
+            self._qualities[key] = found
         return self._qualities[key]
 
-    def _speedup(self, one: Arm, seconds: dict[str, Any]) -> dict[str, Any]:
+    def _speedup(self, one: Arm, seconds: Spreads) -> Speedup:
         reference = self._comparison.reference
         others = self._of(reference)
         rounds = (_median_rounds(self._of(one)), _median_rounds(others))
@@ -144,5 +157,5 @@ def _median_rounds(runs: Sequence[Measured]) -> float:
 
 def _typical(runs: Sequence[Measured]) -> Measured:
     """The run whose time is the median, or next to it."""
-    ordered = sorted(runs, key=lambda run: run.seconds["total"])
+    ordered = sorted(runs, key=lambda run: run.seconds.total)
     return ordered[(len(ordered) - 1) // 2]

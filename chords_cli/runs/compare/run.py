@@ -3,19 +3,26 @@
 import json
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import chords_cli
 from chords_cli.errors import UsageError
-from chords_cli.events import Event, ProcessesStarted
+from chords_cli.events import Event, Listener, ProcessesStarted
 from chords_cli.hub import find_snapshot
 from chords_cli.media.files import new_folder
 from chords_cli.models.fit import check_model
-from chords_cli.presets.identity import model_identity
-from chords_cli.runs.compare.captions import captions, notes, shares_devices, title
+from chords_cli.records.compare import (
+    SCHEMA,
+    ArmSettings,
+    CompareDryRun,
+    CompareHead,
+    CompareRecord,
+    PlannedArmRecord,
+)
+from chords_cli.records.run import StartMethod
+from chords_cli.runs.compare.captions import captions, notes, title
 from chords_cli.runs.compare.comparison import (
     FILM,
     PAGE,
@@ -29,19 +36,18 @@ from chords_cli.runs.compare.comparison import (
 from chords_cli.runs.compare.gallery import SHOWN, Gallery
 from chords_cli.runs.compare.measure import Shared, measure, shared_loads
 from chords_cli.runs.compare.results import Results
-from chords_cli.runs.generate.record import plan_document
+from chords_cli.runs.generate.record import plan_record
 from chords_cli.runs.outputs.environment import environment
-from chords_cli.runs.outputs.recipe import SCHEMA, pixels, stop_document
+from chords_cli.runs.outputs.recipe import pixels
 
-Document = dict[str, Any]
-Render = Callable[[Document, Mapping[str, bytes]], str]
+Render = Callable[[CompareRecord, Mapping[str, bytes]], str]
 """Makes the page from the record and what it shows (`Gallery.assets`)."""
 
 CLIP = "openai/clip-vit-large-patch14"
 _CLIP_FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
 
 
-def compare(comparison: Comparison, listener: Callable[[Event], None], render: Render) -> Document:
+def compare(comparison: Comparison, listener: Listener, render: Render) -> CompareRecord:
     """Runs all arms and returns the record, which is also in the folder, beside sheet and page.
 
     Raises:
@@ -62,26 +68,26 @@ def compare(comparison: Comparison, listener: Callable[[Event], None], render: R
                 results.add(measured)
         if clip is not None:
             results.judge(clip)
-        record = _document(comparison, loads, results)
-        record["start_methods"] = [{"method": one.method, "reason": one.reason} for one in starts]
-        record["seconds"] = round(time.monotonic() - began, 4)
+        record = _record(comparison, loads, results, starts, began)
         _write(comparison, gallery, record, render)
     return record
 
 
-def dry_run(request: CompareRequest) -> Document:
-    """The record that a comparison would begin with, and its files; nothing is loaded or written.
+def dry_run(request: CompareRequest) -> CompareDryRun:
+    """Returns the record that a comparison would begin with, and its files.
+
+    Nothing is loaded, started or written.
 
     Raises:
         UsageError: The request cannot be done.
     """
     comparison = resolve_comparison(request)
-    return {
-        **_head(comparison),
-        "dry_run": True,
-        "arms": [_arm(one) for one in comparison.arms],
-        "files": [str(comparison.output / name) for name in comparison.files],
-    }
+    return CompareDryRun(
+        **dict(_head(comparison)),
+        dry_run=True,
+        arms=tuple(map(_planned, comparison.arms)),
+        files=tuple(str(comparison.output / name) for name in comparison.files),
+    )
 
 
 def find_clip() -> Path:
@@ -99,9 +105,7 @@ def find_clip() -> Path:
     return folder
 
 
-def _noting(
-    starts: list[ProcessesStarted], listener: Callable[[Event], None]
-) -> Callable[[Event], None]:
+def _noting(starts: list[ProcessesStarted], listener: Listener) -> Listener:
     """`listener`, while how the processes of each load started goes to `starts`."""
 
     def listen(event: Event) -> None:
@@ -112,70 +116,75 @@ def _noting(
     return listen
 
 
-def _write(comparison: Comparison, gallery: Gallery, record: Document, render: Render) -> None:
-    """Sheet, film, page and, when all else is there, the record."""
-    shown = [captions(record, sample) for sample in record["takes"][:SHOWN]]
+def _write(comparison: Comparison, gallery: Gallery, record: CompareRecord, render: Render) -> None:
+    """Sheet, film, page and, when all else is complete, the record."""
+    shown = [captions(record, sample) for sample in record.samples[:SHOWN]]
     gallery.write(SHEET, gallery.sheet(shown, title(record)))
     if comparison.kind == "video":
         gallery.write(FILM, gallery.film(shown[0], title(record)))
     gallery.write(PAGE, render(record, gallery.assets()).encode())
-    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(record.document(), indent=2, ensure_ascii=False, allow_nan=False)
     gallery.write(RECORD, f"{text}\n".encode())
 
 
-def _document(comparison: Comparison, loads: list[Shared], results: Results) -> Document:
-    record = {
-        **_head(comparison),
-        "arms": [_arm(one) | results.arm(one) for one in comparison.arms],
-        "takes": [results.sample(sample) for sample in comparison.samples],
-        "loads": [[one.name for one in load.arms] for load in loads],
-    }
-    shared = any(map(shares_devices, record["arms"]))
-    return record | {"shares_devices": shared, "notes": notes(record)}
+def _record(
+    comparison: Comparison,
+    loads: Sequence[Shared],
+    results: Results,
+    starts: Sequence[ProcessesStarted],
+    began: float,
+) -> CompareRecord:
+    arms = tuple(results.arm(one, _planned(one)) for one in comparison.arms)
+    record = CompareRecord(
+        **dict(_head(comparison)),
+        arms=arms,
+        samples=tuple(map(results.sample, comparison.samples)),
+        loads=tuple(tuple(one.name for one in load.arms) for load in loads),
+        shares_devices=any(arm.shares_devices for arm in arms),
+        notes=(),
+        start_methods=tuple(StartMethod(method=one.method, reason=one.reason) for one in starts),
+        seconds=round(time.monotonic() - began, 4),
+    )
+    return record.model_copy(update={"notes": tuple(notes(record))})
 
 
-def _head(comparison: Comparison) -> Document:
+def _head(comparison: Comparison) -> CompareHead:
     preset = comparison.reference.settings.preset
-    return {
-        "schema": SCHEMA,
-        "command": "compare",
-        "version": chords_cli.__version__,
-        "kind": comparison.kind,
-        "preset": preset.name,
-        "title": preset.title,
-        "license": preset.license.name,
-        "output": str(comparison.output),
-        "again": comparison.again,
-        "reference": comparison.reference.name,
-        "repeat": comparison.request.repeat,
-        "fps": comparison.reference.settings.fps,
-        "environment": environment(),
-    }
+    return CompareHead(
+        schema=SCHEMA,
+        command="compare",
+        version=chords_cli.__version__,
+        kind=preset.kind,
+        preset=preset.name,
+        title=preset.title,
+        license=preset.license.name,
+        output=str(comparison.output),
+        again=comparison.again,
+        reference=comparison.reference.name,
+        repeat=comparison.request.repeat,
+        fps=comparison.reference.settings.fps,
+        environment=environment(),
+    )
 
 
-def _arm(one: Arm) -> Document:
+def _planned(one: Arm) -> PlannedArmRecord:
     """What an arm is, before it runs."""
     settings = one.settings
-    preset = settings.preset
-    return {
-        "name": one.name,
-        "number": one.number,
-        "preset": preset.name,
-        "repo": preset.repo,
-        "path": None if preset.path is None else str(preset.path),
-        "revision": preset.revision,
-        "model": model_identity(preset),
-        "algo": settings.plan.algo,
-        "cores": settings.plan.cores,
-        "devices": list(settings.devices),
-        "note": settings.note,
-        "dtype": settings.dtype,
-        "plan": plan_document(settings),
-        "stop": stop_document(settings),
-        "settings": _decided(pixels(settings)),
-    }
-
-
-def _decided(settings: Mapping[str, Any]) -> Document:
-    """Without what stands beside it in the arm's document."""
-    return {key: value for key, value in settings.items() if key in ("call", "loras", "device")}
+    preset, own = settings.preset, pixels(settings)
+    return PlannedArmRecord(
+        name=one.name,
+        number=one.number,
+        preset=preset.name,
+        repo=preset.repo,
+        path=None if preset.path is None else str(preset.path),
+        revision=preset.revision,
+        model=own.model,
+        algo=own.algo,
+        cores=own.cores,
+        devices=settings.devices,
+        note=settings.note,
+        dtype=own.dtype,
+        plan=plan_record(settings),
+        stop=own.stop,
+        settings=ArmSettings(loras=own.loras, device=own.device, call=own.call),
+    )

@@ -1,14 +1,34 @@
-"""The record of a run: what was run and what came out, as one JSON document (`run.json`)."""
+"""The record of a run in its folder: `run.json`, and a journal beside it while the run goes on.
+
+The record is written after the first sample and at the end. What comes in between is a line of the
+journal (`run.jsonl`) per sample, so that no sample costs more than the one before, and nothing that
+is done is lost if the process is killed.
+"""
 
 import json
+import os
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import chords_cli
+from chords_cli.errors import ChordsError
 from chords_cli.media.files import write_file
+from chords_cli.records.recipe import SCHEMA
+from chords_cli.records.run import (
+    OutputRecord,
+    PlanRecord,
+    RunRecord,
+    RunSeconds,
+    SampleRecord,
+    SampleSeconds,
+    SettingsRecord,
+    StartMethod,
+)
 from chords_cli.runs.outputs.environment import environment
-from chords_cli.runs.outputs.recipe import SCHEMA, pixels, stop_document
+from chords_cli.runs.outputs.recipe import pixels, stop_record, which_output
 from chords_cli.runs.outputs.saving import Saved
 from chords_cli.runs.settings.resolve import Settings
 from chords_cli.runs.settings.samples import PlannedSample
@@ -16,123 +36,153 @@ from chords_cli.runs.settings.samples import PlannedSample
 if TYPE_CHECKING:
     from chords_cli.engine.pool import Sampled
 
-Entry = dict[str, Any]
+RECORD, JOURNAL = "run.json", "run.jsonl"
+
+_DIGITS = 4
 
 
 def run_record(
     settings: Settings,
-    entries: Sequence[Entry],
+    samples: Sequence[SampleRecord],
     *,
     components: Sequence[Sequence[str]] = (),
-    start_method: dict[str, Any] | None = None,
-    seconds: dict[str, float] | None = None,
-) -> dict[str, Any]:
-    """The record.
+    start_method: StartMethod | None = None,
+    seconds: RunSeconds | None = None,
+) -> RunRecord:
+    """Returns the record.
 
     Args:
         settings: What was run.
-        entries: One for every sample (`sample_entry`), in order.
+        samples: In order.
         components: Per core the names of the components that it loaded.
-        start_method: How the processes started (`method`), and why they were not forked
-            (`reason`).
-        seconds: `start` (of the processes), `load` and `total`.
+        start_method: How the processes started.
+        seconds: None before the run.
     """
     preset = settings.preset
-    return {
-        "schema": SCHEMA,
-        "command": preset.kind,
-        "version": chords_cli.__version__,
-        "preset": preset.name,
-        "repo": preset.repo,
-        "path": None if preset.path is None else str(preset.path),
-        "revision": preset.revision,
-        "algo": settings.plan.algo,
-        "cores": settings.plan.cores,
-        "plan": plan_document(settings),
-        "stop": stop_document(settings),
-        "devices": list(settings.devices),
-        "note": settings.note,
-        "start_method": start_method,
-        "dtype": settings.dtype,
-        "settings": _settings_document(settings),
-        "components": [list(names) for names in components],
-        "prompts": list(entries),
-        "seconds": seconds or {},
-        "environment": environment(),
-    }
+    return RunRecord(
+        schema=SCHEMA,
+        command=preset.kind,
+        version=chords_cli.__version__,
+        preset=preset.name,
+        repo=preset.repo,
+        path=None if preset.path is None else str(preset.path),
+        revision=preset.revision,
+        algo=settings.plan.algo,
+        cores=settings.plan.cores,
+        plan=plan_record(settings),
+        stop=stop_record(settings),
+        devices=settings.devices,
+        note=settings.note,
+        start_method=start_method,
+        dtype=settings.dtype,
+        settings=_settings_record(settings),
+        components=tuple(map(tuple, components)),
+        prompts=tuple(samples),
+        seconds=seconds or RunSeconds(),
+        environment=environment(),
+    )
 
 
-def plan_document(settings: Settings) -> dict[str, Any]:
-    """The plan in numbers, up to the result; with a residual rule at the latest, core 0's."""
+def plan_record(settings: Settings) -> PlanRecord:
+    """Returns the plan in numbers."""
     plan = settings.plan
     index = settings.stop.latest(plan)
-    return {
-        "steps": plan.steps,
-        "init_t": list(plan.init_t or ()),
-        **({"planned_rounds": plan.planned_rounds} if plan.planned_rounds else {}),
-        "rounds": plan.rounds(index),
-        "speedup": round(plan.speedup(index), 2),
-        "nfe_total": plan.nfe_total(index),
-        "nfe_run": plan.nfe_run(index),
-    }
+    pace = {"planned_rounds": plan.planned_rounds} if plan.planned_rounds else {}
+    return PlanRecord(
+        steps=plan.steps,
+        init_t=plan.init_t or (),
+        **pace,
+        rounds=plan.rounds(index),
+        speedup=round(plan.speedup(index), 2),
+        nfe_total=plan.nfe_total(index),
+        nfe_run=plan.nfe_run(index),
+    )
 
 
-def sample_entry(
+def sample_record(
     sample: PlannedSample, sampled: "Sampled", files: dict[int, Saved], total: float
-) -> Entry:
-    """The record's entry of a finished sample; `files` by the index of the output."""
-    return {
-        "prompt": sample.prompt,
-        "seed": sample.seed,
-        "output": files[sampled.chosen].path,
-        "rounds": sampled.outputs[sampled.chosen].round,
-        "outputs": [
-            {
-                "index": output.index,
-                "core": output.core,
-                "round": output.round,
-                "residual": output.residual,
-                "seconds": round(output.seconds, 4),
-                **_files_document(files.get(output.index)),
-            }
-            for output in sampled.outputs
-        ],
-        "seconds": {
-            "encode": round(sampled.encode_seconds, 4),
-            "sample": round(sampled.sample_seconds, 4),
-            "decode": round(sampled.decode_seconds, 4),
-            "total": round(total, 4),
-        },
-        "peak_memory": [list(peaks) for peaks in sampled.peak_memory],
-    }
+) -> SampleRecord:
+    """Returns the record of a finished sample; `files` by the index of the output."""
+    path = files[sampled.chosen].path
+    assert path is not None, "the result is kept"
+    outputs = (
+        OutputRecord(
+            **dict(which_output(output)),
+            seconds=round(output.seconds, _DIGITS),
+            **asdict(files.get(output.index, Saved())),
+        )
+        for output in sampled.outputs
+    )
+    return SampleRecord(
+        prompt=sample.prompt,
+        seed=sample.seed,
+        output=path,
+        rounds=sampled.outputs[sampled.chosen].round,
+        outputs=tuple(outputs),
+        seconds=seconds_record(sampled, total),
+        peak_memory=sampled.peak_memory,
+    )
 
 
-def write_record(path: Path, record: dict[str, Any]) -> None:
-    """Writes the record, complete or not at all, over an earlier one."""
-    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
-    write_file(path, f"{text}\n".encode(), replace=True)
+def seconds_record(sampled: "Sampled", total: float) -> SampleSeconds:
+    """Returns what the seconds of a sample are split into."""
+    return SampleSeconds(
+        encode=round(sampled.encode_seconds, _DIGITS),
+        sample=round(sampled.sample_seconds, _DIGITS),
+        decode=round(sampled.decode_seconds, _DIGITS),
+        total=round(total, _DIGITS),
+    )
 
 
-def _files_document(saved: Saved | None) -> dict[str, Any]:
-    """The names of an output's files; of one that was not kept, none."""
-    if saved is None:
-        return {"path": None, "latent": None, "extra": []}
-    return {"path": saved.path, "latent": saved.latent, "extra": list(saved.extra)}
+def write_record(folder: Path, record: RunRecord) -> None:
+    """Writes the record over an earlier one, complete or not at all; then removes the journal."""
+    text = json.dumps(record.document(), indent=2, ensure_ascii=False, allow_nan=False)
+    write_file(folder / RECORD, f"{text}\n".encode(), replace=True)
+    (folder / JOURNAL).unlink(missing_ok=True)
 
 
-def _settings_document(settings: Settings) -> dict[str, Any]:
-    """Every resolved setting."""
-    return {
-        **pixels(settings),
-        "seed": settings.seed,
-        "num": settings.num,
-        "fps": settings.fps,
-        "gif": settings.gif,
-        "output": str(settings.output),
-        "all_cores": settings.all_cores,
-        "save_latents": settings.save_latents,
-        "metadata": settings.metadata,
-        "resume": settings.resume,
-        "overwrite": settings.overwrite,
-        "timeout": settings.timeout,
-    }
+def append_to_journal(folder: Path, sample: SampleRecord) -> None:
+    """Adds a sample to the journal.
+
+    Raises:
+        ChordsError: The disk refuses.
+    """
+    path = folder / JOURNAL
+    line = json.dumps(sample.document(), ensure_ascii=False, allow_nan=False)
+    try:
+        with path.open("ab") as file:
+            file.write(f"{line}\n".encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise ChordsError(
+            f"cannot write {path}: {error.strerror or error}",
+            "choose another {output}",
+            suggests={"output": None},
+        ) from error
+
+
+def read_journal(folder: Path) -> list[SampleRecord]:
+    """Reads the complete lines of the journal, where one was left by a run that was killed."""
+    path = folder / JOURNAL
+    found = []
+    for line in path.read_bytes().split(b"\n")[:-1] if path.exists() else ():
+        with suppress(ValueError):  # a line that was cut short
+            found.append(SampleRecord.model_validate_json(line))
+    return found
+
+
+def _settings_record(settings: Settings) -> SettingsRecord:
+    return SettingsRecord(
+        **dict(pixels(settings)),
+        seed=settings.seed,
+        num=settings.num,
+        gif=settings.gif,
+        output=str(settings.output),
+        all_cores=settings.all_cores,
+        save_latents=settings.save_latents,
+        metadata=settings.metadata,
+        resume=settings.resume,
+        overwrite=settings.overwrite,
+        timeout=settings.timeout,
+    )

@@ -3,11 +3,12 @@
 import shlex
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from chords_cli.errors import Interrupted
+from chords_cli.errors import ChordsError, Interrupted
 from chords_cli.events import (
     CoreStarted,
     Event,
@@ -20,8 +21,14 @@ from chords_cli.media.files import new_folder
 from chords_cli.models.fit import check_model
 from chords_cli.models.loras import lora_file
 from chords_cli.models.weights import model_folder
-from chords_cli.runs.generate.record import Entry, run_record, sample_entry, write_record
-from chords_cli.runs.generate.resume import RECORD, Earlier, look_back
+from chords_cli.records.run import RunRecord, RunSeconds, SampleRecord, StartMethod
+from chords_cli.runs.generate.record import (
+    append_to_journal,
+    run_record,
+    sample_record,
+    write_record,
+)
+from chords_cli.runs.generate.resume import Earlier, look_back
 from chords_cli.runs.outputs.saving import OutputSaver
 from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import Settings, resolve
@@ -57,10 +64,10 @@ def prepare(request: Request, *, starts: bool = False) -> Prepared:
     return Prepared(request, settings, look_back(settings), began)
 
 
-def generate(prepared: Prepared, listener: Listener) -> dict[str, Any]:
+def generate(prepared: Prepared, listener: Listener) -> RunRecord:
     """Makes what was asked for and returns the record, which is also in the folder.
 
-    A file's path is `record["settings"]["output"]` and, below it, `record["prompts"][n]["output"]`.
+    A file's path is `record.settings.output` and, below it, `record.prompts[n].output`.
 
     Raises:
         UsageError: The model is not on this machine, or does not fit; nothing was written.
@@ -90,18 +97,20 @@ class _Run:
         self._settings, self._listener = prepared.settings, listener
         self._earlier = earlier = prepared.earlier
         self._samples = prepared.settings.samples
-        self._done: dict[int, Entry] = dict(earlier.done)
+        self._done: dict[int, SampleRecord] = dict(earlier.done)
+        self._journalled = False
         self._began = self._started = prepared.began
         self._loaded: float | None = None
-        self._components: Any = earlier.record.get("components", ())
-        self._start_method: Any = earlier.record.get("start_method")
+        record = earlier.record
+        self._components = record.components if record else ()
+        self._start_method = record.start_method if record else None
 
     @property
     def done(self) -> int:
         """How many samples are done, those of earlier runs included."""
         return len(self._done)
 
-    def run(self, folder: Path) -> dict[str, Any]:
+    def run(self, folder: Path) -> RunRecord:
         """Makes every sample that is not done; returns the record."""
         settings, samples = self._settings, self._samples
         self._tell(
@@ -116,11 +125,17 @@ class _Run:
         )
         for sample in samples:
             if sample.number in self._done:
-                path = settings.output / self._done[sample.number]["output"]
+                path = settings.output / self._done[sample.number].output
                 self._tell(PromptSkipped(number=sample.number, path=str(path)))
         left = [sample for sample in samples if sample.number not in self._done]
-        if left:
-            self._make(left, folder)
+        try:
+            if left:
+                self._make(left, folder)
+        except BaseException:
+            if self._journalled:
+                with suppress(ChordsError):  # the journal stays, and is as good
+                    self._write_record()
+            raise
         return self._write_record()
 
     def _make(self, left: list[PlannedSample], folder: Path) -> None:
@@ -129,13 +144,17 @@ class _Run:
         with Pool(pool_settings(self._settings, folder), self._tell) as pool:
             self._loaded = time.monotonic()
             self._components = pool.components
-            self._start_method = asdict(pool.start_method)
+            self._start_method = StartMethod(**asdict(pool.start_method))
             for sample in left:
-                self._done[sample.number] = self._sample(sample, pool)
-                self._write_record()
+                made = self._done[sample.number] = self._sample(sample, pool)
+                if sample is left[0]:
+                    self._write_record()
+                else:
+                    append_to_journal(self._settings.output, made)
+                    self._journalled = True
 
-    def _sample(self, sample: PlannedSample, pool: "Pool") -> Entry:
-        """Makes one sample: its files, and its entry of the record."""
+    def _sample(self, sample: PlannedSample, pool: "Pool") -> SampleRecord:
+        """Makes one sample: its files, and its record."""
         settings, total = self._settings, len(self._samples)
         replace = settings.overwrite or settings.resume
         saver = OutputSaver(settings, sample, self._tell, replace=replace)
@@ -152,29 +171,30 @@ class _Run:
             on_output=saver.save,
         )
         seconds = time.monotonic() - began.at
-        path = settings.output / saver.files[sampled.chosen].path
+        made = sample_record(sample, sampled, saver.files, seconds)
+        path = settings.output / made.output
         self._tell(PromptDone(number=sample.number, path=str(path), seconds=seconds))
-        return sample_entry(sample, sampled, saver.files, seconds)
+        return made
 
-    def _write_record(self) -> dict[str, Any]:
-        entries = [self._done[number] for number in sorted(self._done)]
+    def _write_record(self) -> RunRecord:
+        made = [self._done[number] for number in sorted(self._done)]
         record = run_record(
             self._settings,
-            [*self._earlier.others, *entries],
+            [*self._earlier.others, *made],
             components=self._components,
             start_method=self._start_method,
             seconds=self._seconds(),
         )
-        write_record(self._settings.output / RECORD, record)
+        write_record(self._settings.output, record)
         return record
 
-    def _seconds(self) -> dict[str, float]:
+    def _seconds(self) -> RunSeconds:
         loaded = self._started if self._loaded is None else self._loaded
-        return {
-            "start": round(self._started - self._began, 4),
-            "load": round(loaded - self._started, 4),
-            "total": round(time.monotonic() - self._began, 4),
-        }
+        return RunSeconds(
+            start=round(self._started - self._began, 4),
+            load=round(loaded - self._started, 4),
+            total=round(time.monotonic() - self._began, 4),
+        )
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, CoreStarted):

@@ -9,7 +9,7 @@ _PACKAGES = ("torch", "diffusers", "transformers")
 
 
 def environment() -> dict[str, str | None]:
-    """Versions by name; None for a package that is not installed."""
+    """Returns versions by name; None for a package that is not installed."""
     return {
         "chords": chords_cli.__version__,
         **{name: _version(name) for name in _PACKAGES},

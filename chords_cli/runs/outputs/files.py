@@ -1,15 +1,16 @@
 """Which files an output becomes, by their endings, and what their bytes are.
 
 The first ending is the result's own: the picture, or the video, beside which its first frame, its
-document and, if wanted, a GIF stand.
+recipe and, if wanted, a GIF stand.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chords_cli.media.images import png_bytes
 from chords_cli.media.latents import latent_bytes
 from chords_cli.media.metadata import KEY, file_texts, sidecar_bytes, video_tags
 from chords_cli.media.videos import gif_bytes, mp4_bytes
+from chords_cli.records.recipe import Recipe
 from chords_cli.runs.settings.resolve import Settings
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ LATENT = "safetensors"
 
 
 def endings(settings: Settings) -> tuple[str, ...]:
-    """The endings of the files that an output becomes, its own first."""
+    """Returns the endings of the files that an output becomes, its own first."""
     video = settings.preset.kind == "video"
     wanted = {
         "mp4": video,
@@ -28,14 +29,15 @@ def endings(settings: Settings) -> tuple[str, ...]:
         "gif": settings.gif,
         LATENT: settings.save_latents,
     }
-    return tuple(ending for ending, said in wanted.items() if said)
+    return tuple(ending for ending, given in wanted.items() if given)
 
 
 def file_bytes(
-    ending: str, output: "SampledOutput", settings: Settings, made: dict[str, Any]
+    ending: str, output: "SampledOutput", settings: Settings, recipe: Recipe
 ) -> bytes:
-    """The file of a decoded output with that ending; `made` is the document that it carries."""
+    """Returns the file of a decoded output with that ending, which carries `recipe`."""
     assert output.frames is not None, "only decoded outputs are saved"
+    made = recipe.document()
     texts = file_texts(made) if settings.metadata else {}
     match ending:
         case "mp4":

@@ -1,74 +1,67 @@
-"""What decides a picture or a video, as a document that its file carries.
+"""Makes the recipe of a picture or a video: everything that the preset and the options became.
 
-The document names the preset and holds everything that the preset and the options resolved to.
-`from_metadata` finds the way back from it.
+`runs.settings.from_metadata` finds the way back from it.
 """
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import chords_cli
 from chords_cli.presets.identity import model_identity
+from chords_cli.records.recipe import SCHEMA, Lora, Output, Pixels, Recipe, StopRecord
 from chords_cli.runs.outputs.environment import environment
+from chords_cli.runs.settings.resolve import Settings
 from chords_cli.runs.settings.samples import PlannedSample
 
 if TYPE_CHECKING:
-    from chords_cli.runs.settings.resolve import Settings
+    from chords_cli.engine.pool import SampledOutput
+    from chords_cli.sampler.choice import Algo
 
-SCHEMA = 1
 
+def pixels(settings: Settings) -> Pixels:
+    """Returns the settings that determine the pixels and the frame rate.
 
-def pixels(settings: "Settings") -> dict[str, Any]:
-    """What decides pixels and pace, but for the prompt, the seed and the output's index.
-
-    Plain JSON, and always the same keys, so that what one run has and another lacks is a
-    difference. Versions of libraries are not in it: an update must not make finished work undone.
+    Always all of them, so that what one run has and another lacks is a difference.
     """
-    return _plain(
-        {
-            "model": model_identity(settings.preset),
-            "dtype": settings.dtype,
-            "loras": lora_document(settings) or None,
-            "algo": settings.plan.algo,
-            "cores": settings.plan.cores,
-            "steps": settings.plan.steps,
-            "init_t": settings.plan.init_t or (),
-            "rounds": settings.plan.planned_rounds,
-            "stop": stop_document(settings),
-            "device": settings.devices[0].partition(":")[0],
-            "call": settings.call,
-            "fps": settings.fps,
-        }
+    return Pixels(
+        model=model_identity(settings.preset),
+        dtype=settings.dtype,
+        loras=tuple(Lora(source=name, scale=scale) for name, scale in settings.loras) or None,
+        algo=cast("Algo", settings.plan.algo),
+        cores=settings.plan.cores,
+        steps=settings.plan.steps,
+        init_t=settings.plan.init_t or (),
+        planned_rounds=settings.plan.planned_rounds,
+        stop=stop_record(settings),
+        device=settings.devices[0].partition(":")[0],
+        call=settings.call,
+        fps=settings.fps,
     )
 
 
-def lora_document(settings: "Settings") -> list[dict[str, Any]]:
-    """The LoRAs as they were named, each with its scale."""
-    return [{"source": source, "scale": scale} for source, scale in settings.loras]
-
-
-def stop_document(settings: "Settings") -> dict[str, Any]:
-    """The stop rule with the value that its criterion uses."""
+def stop_record(settings: Settings) -> StopRecord:
+    """Returns the stop rule with the value that its criterion uses."""
     stop = settings.stop
-    value = {"index": stop.index} if stop.criterion == "core_index" else {"residual": stop.residual}
-    return {"criterion": stop.criterion, **value}
+    if stop.fixed is None:
+        return StopRecord(criterion="residual", residual=stop.residual)
+    return StopRecord(criterion="core_index", index=stop.fixed)
 
 
-def document(settings: "Settings", sample: PlannedSample, output: dict[str, Any]) -> dict[str, Any]:
-    """What a file of `sample` carries; `output` says which output it is."""
-    return {
-        "schema": SCHEMA,
-        "version": chords_cli.__version__,
-        "preset": settings.preset.name,
-        **pixels(settings),
-        "prompt": sample.prompt,
-        "seed": sample.seed,
-        "output": output,
-        "environment": environment(),
-    }
+def make_recipe(settings: Settings, sample: PlannedSample, output: Output) -> Recipe:
+    """Returns what a file of that output of `sample` carries."""
+    return Recipe(
+        schema=SCHEMA,
+        version=chords_cli.__version__,
+        preset=settings.preset.name,
+        **dict(pixels(settings)),
+        prompt=sample.prompt,
+        seed=sample.seed,
+        output=output,
+        environment=environment(),
+    )
 
 
-def _plain(value: dict[str, Any]) -> dict[str, Any]:
-    """As JSON gives it back."""
-    plain: dict[str, Any] = json.loads(json.dumps(value))
-    return plain
+def which_output(output: "SampledOutput") -> Output:
+    """Returns which output of its run it is."""
+    return Output(
+        index=output.index, core=output.core, round=output.round, residual=output.residual
+    )

@@ -1,12 +1,12 @@
 """Writes the outputs of a sample as files, as soon as they are decoded."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chords_cli.events import Listener, OutputSaved
 from chords_cli.media.files import write_file
 from chords_cli.runs.outputs.files import LATENT, endings, file_bytes
-from chords_cli.runs.outputs.recipe import document
+from chords_cli.runs.outputs.recipe import make_recipe, which_output
 from chords_cli.runs.settings.resolve import Settings
 from chords_cli.runs.settings.samples import PlannedSample
 
@@ -19,14 +19,14 @@ class Saved:
     """The files of an output, by their names in the output folder.
 
     Attributes:
-        path: The picture or video itself.
+        path: The picture or video itself; None where the output is not kept.
         latent: None where it is not kept.
         extra: What else stands beside it.
     """
 
-    path: str
-    latent: str | None
-    extra: tuple[str, ...]
+    path: str | None = None
+    latent: str | None = None
+    extra: tuple[str, ...] = ()
 
 
 class OutputSaver:
@@ -49,9 +49,9 @@ class OutputSaver:
         settings = self._settings
         which = () if output.chosen else (output.index, output.core)
         names = {ending: self._sample.name(ending, *which) for ending in endings(settings)}
-        made = document(settings, self._sample, output_document(output))
+        recipe = make_recipe(settings, self._sample, which_output(output))
         for ending, name in reversed(names.items()):  # the result is there when all is there
-            data = file_bytes(ending, output, settings, made)
+            data = file_bytes(ending, output, settings, recipe)
             write_file(settings.output / name, data, replace=self._replace)
         latent = names.pop(LATENT, None)
         path, *extra = names.values()
@@ -59,18 +59,8 @@ class OutputSaver:
         self._tell(OutputSaved(index=output.index, path=str(settings.output / path)))
 
 
-def output_document(output: "SampledOutput") -> dict[str, Any]:
-    """Which output of its run a file holds; the same in every run with the same settings."""
-    return {
-        "index": output.index,
-        "core": output.core,
-        "round": output.round,
-        "residual": output.residual,
-    }
-
-
 def planned_names(settings: Settings, sample: PlannedSample) -> tuple[str, ...]:
-    """The names of all files that `sample` may write, the result first.
+    """Returns the names of all files that `sample` may write, the result first.
 
     Until the residuals are known any output may be the result, and then has the sample's own name.
     """

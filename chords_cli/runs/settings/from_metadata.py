@@ -7,9 +7,9 @@ what it was.
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 import chords_cli
 from chords_cli.engine.devices import devices_of
@@ -19,69 +19,15 @@ from chords_cli.presets.call import guidance_key, guidance_of
 from chords_cli.presets.files import find_preset
 from chords_cli.presets.identity import model_identity
 from chords_cli.presets.schema import Preset, Sampling, Stop
+from chords_cli.records.recipe import Recipe
 from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.request import Request, RunOptions
-from chords_cli.sampler.choice import Algo
 
 _CALL = {name: option.call for name, (_, option) in options_of(Request).items() if option.call}
 """The options that set an argument of the pipeline's call, and which."""
 
 _PICTURES = {".png", ".mp4", ".gif"}
 """Endings of the files in a folder of results that hold a recipe and can be looked at."""
-
-
-class OutputIndex(BaseModel):
-    """Which output of its run a picture is."""
-
-    model_config = ConfigDict(frozen=True, strict=True)
-
-    index: Annotated[int, Field(ge=0)]
-
-
-class Call(BaseModel):
-    """The arguments of a pipeline's call that an option sets, and all others as they are."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="allow")
-
-    num_inference_steps: int
-    width: int | None = None
-    height: int | None = None
-    num_frames: int | None = None
-    guidance_scale: float | None = None
-    true_cfg_scale: float | None = None
-    negative_prompt: str | None = None
-
-
-class Lora(BaseModel):
-    """A LoRA as it was named, and its scale."""
-
-    model_config = ConfigDict(frozen=True, strict=True)
-
-    source: str
-    scale: float
-
-
-class Recipe(BaseModel):
-    """As much of a picture's document as the way back needs, checked for its types."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
-
-    schema_: Literal[1]
-    preset: str
-    model: dict[str, Any]
-    dtype: str
-    algo: Algo
-    cores: Annotated[int, Field(ge=1)]
-    steps: Annotated[int, Field(ge=1)]
-    init_t: list[int]
-    rounds: Annotated[int, Field(ge=1)] | None = None
-    device: str
-    call: Call
-    fps: int | None = None
-    loras: list[Lora] | None = None
-    prompt: str
-    seed: int
-    output: OutputIndex
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -99,9 +45,9 @@ def read_recipe(path: Path) -> Recipe:
         message = f"{path} is the record of a {what}, not a picture of it"
         raise _not_a_picture(message, _first_picture(path.parent, found))
     try:
-        return Recipe.model_validate({**found, "schema_": found.get("schema")})
+        return Recipe.read(found)
     except ValidationError as error:
-        key = str(error.errors()[0]["loc"][0]).rstrip("_")
+        key = error.errors()[0]["loc"][0]
         raise UsageError(
             f"the chords metadata of {path} cannot be used: {key} is missing or wrong",
             f"this is chords {chords_cli.__version__}; the file was made by another version",
@@ -115,7 +61,7 @@ def with_recipe(request: Request, recipe: Recipe) -> Request:
         UsageError: The preset is gone or changed, or there is no device of the recipe's kind.
     """
     preset = _preset(request, recipe)
-    call = recipe.call.model_dump(exclude_unset=True)
+    call = recipe.call
     arguments = call | {"guidance": guidance_of(call)}
     values: dict[str, Any] = {
         **{name: arguments.get(argument) for name, argument in _CALL.items()},
@@ -145,8 +91,8 @@ def with_sampling(preset: Preset, recipe: Recipe) -> Preset:
     sampling = Sampling(
         algo=recipe.algo,
         cores=preset.sampling.cores if alone else recipe.cores,
-        init_t=tuple(recipe.init_t) if recipe.algo == "chords" else "auto",
-        rounds=recipe.rounds or "auto",
+        init_t=recipe.init_t if recipe.algo == "chords" else "auto",
+        rounds=recipe.planned_rounds or "auto",
         stop=preset.sampling.stop if alone else Stop(index=recipe.output.index),
     )
     call = preset.call | {"num_inference_steps": recipe.steps}
@@ -192,9 +138,8 @@ def _check_unchanged(preset: Preset, recipe: Recipe) -> None:
         )
 
 
-def _changed_arguments(now: dict[str, Any], call: Call) -> list[str]:
+def _changed_arguments(now: dict[str, Any], then: dict[str, Any]) -> list[str]:
     """The arguments that the preset sets otherwise than then and that no option brings back."""
-    then = call.model_dump(exclude_unset=True)
     options = {*_CALL.values(), guidance_key(now)}
     by_option = {key for key in options if key in then}
     keys = sorted({*now, *(key for key in then if key not in _CALL.values())} - by_option)

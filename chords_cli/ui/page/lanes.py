@@ -1,10 +1,10 @@
 """The timeline of a sample as shapes: one lane a core, x in percent of the longest sample."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from chords_cli.records.compare import ArmRecord, SpanRecord, Timeline
 from chords_cli.ui.format import duration, small
 
 BAR, GAP, TOP = 18, 12, 8
@@ -12,8 +12,6 @@ BAR, GAP, TOP = 18, 12, 8
 
 _MOST_TICKS = 6
 _NAMES = {"encode": "encoding", "compute": "computing", "wait": "waiting", "decode": "decoding"}
-
-Arm = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +50,27 @@ class Dot:
 class Swimlanes:
     """All lanes of one arm, `height` pixels high."""
 
-    arm: Arm
+    arm: ArmRecord
     height: int
     bars: tuple[Bar, ...]
     arrows: tuple[Arrow, ...]
     dots: tuple[Dot, ...]
 
 
-def swimlanes(arm: Arm, arms: Sequence[Arm]) -> Swimlanes:
-    """The lanes of `arm` on the time scale that all `arms` share."""
-    told, longest = arm["timeline"], _longest(arms)
+def swimlanes(arm: ArmRecord, arms: Sequence[ArmRecord]) -> Swimlanes:
+    """Draws the lanes of `arm` on the time scale that all `arms` share."""
+    told, longest = arm.timeline, _longest(arms)
     return Swimlanes(
         arm=arm,
-        height=TOP + len(told["cores"]) * (BAR + GAP),
+        height=TOP + len(told.cores) * (BAR + GAP),
         bars=tuple(_bars(told, longest)),
         arrows=tuple(_arrows(told, longest)),
         dots=tuple(_dots(told, longest)),
     )
 
 
-def scale(arms: Sequence[Arm]) -> list[tuple[float, str]]:
-    """Where the time axis has its marks, in percent, and what they say."""
+def scale(arms: Sequence[ArmRecord]) -> list[tuple[float, str]]:
+    """Returns where the time axis has its marks, in percent, and what they say."""
     longest = _longest(arms)
     step = _round_step(longest / _MOST_TICKS)
     count = math.floor(longest / step)
@@ -80,8 +78,8 @@ def scale(arms: Sequence[Arm]) -> list[tuple[float, str]]:
     return [(100 * n * step / longest, f"{n * step:.{digits}f} s") for n in range(count + 1)]
 
 
-def _longest(arms: Sequence[Arm]) -> float:
-    return max(arm["timeline"]["seconds"] for arm in arms)
+def _longest(arms: Sequence[ArmRecord]) -> float:
+    return max(arm.timeline.seconds for arm in arms)
 
 
 def _round_step(least: float) -> float:
@@ -90,46 +88,46 @@ def _round_step(least: float) -> float:
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least)
 
 
-def _bars(told: Mapping[str, Any], longest: float) -> Iterator[Bar]:
-    for lane, core in enumerate(told["cores"]):
-        for span in core["spans"]:
-            spent = span["stop"] - span["start"]
+def _bars(told: Timeline, longest: float) -> Iterator[Bar]:
+    for lane, core in enumerate(told.cores):
+        for span in core.spans:
+            spent = span.stop - span.start
             yield Bar(
-                span["what"],
-                _percent(span["start"], longest),
+                span.what,
+                _percent(span.start, longest),
                 _percent(spent, longest),
                 _top(lane),
-                f"core {core['core']} {_doing(span)}: {duration(spent)}",
+                f"core {core.core} {_doing(span)}: {duration(spent)}",
             )
 
 
-def _arrows(told: Mapping[str, Any], longest: float) -> Iterator[Arrow]:
-    for message in told["messages"]:
-        moved = message["correction"]
+def _arrows(told: Timeline, longest: float) -> Iterator[Arrow]:
+    for message in told.messages:
+        moved = message.correction
         by = "" if moved is None else f" by {small(moved)}"
         yield Arrow(
-            _percent(message["sent"], longest),
-            _top(message["from"]) + BAR,
-            _percent(message["received"], longest),
-            _top(message["to"]),
-            f"round {message['round'] + 1}: core {message['to']} is corrected{by}",
+            _percent(message.sent, longest),
+            _top(message.sender) + BAR,
+            _percent(message.received, longest),
+            _top(message.receiver),
+            f"round {message.round + 1}: core {message.receiver} is corrected{by}",
         )
 
 
-def _dots(told: Mapping[str, Any], longest: float) -> Iterator[Dot]:
-    for output in told["outputs"]:
-        name = "preview" if output["index"] == 0 else f"output {output['index']}"
+def _dots(told: Timeline, longest: float) -> Iterator[Dot]:
+    for output in told.outputs:
+        name = "preview" if output.index == 0 else f"output {output.index}"
         yield Dot(
-            _percent(output["at"], longest),
-            _top(output["core"]) + BAR // 2,
-            output["chosen"],
-            f"{name} after {output['round']} rounds, {duration(output['at'])}",
+            _percent(output.at, longest),
+            _top(output.core) + BAR // 2,
+            output.chosen,
+            f"{name} after {output.round} rounds, {duration(output.at)}",
         )
 
 
-def _doing(span: Mapping[str, Any]) -> str:
-    where = f", step {span['from']} to {span['to']}" if "from" in span else ""
-    return f"{_NAMES[span['what']]}{where}"
+def _doing(span: SpanRecord) -> str:
+    where = f", step {span.step} to {span.until}" if span.step is not None else ""
+    return f"{_NAMES[span.what]}{where}"
 
 
 def _top(lane: int) -> int:

@@ -6,22 +6,22 @@ it says is in the record, how it looks is in `templates/`.
 
 import base64
 from collections.abc import Mapping
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from chords_cli.records.compare import CompareRecord, PeakMemory
 from chords_cli.ui.format import duration, size, small
 from chords_cli.ui.page.lanes import scale, swimlanes
 
 _TYPES = {".png": "image/png", ".mp4": "video/mp4"}
 
 
-def render(record: Mapping[str, Any], assets: Mapping[str, bytes]) -> str:
-    """The page of a comparison.
+def render(record: CompareRecord, assets: Mapping[str, bytes]) -> str:
+    """Draws the page of a comparison.
 
     Args:
-        record: The document of `compare.json`.
+        record: What to show.
         assets: What it shows, by file name; `difference <sample> <arm>` for difference maps.
     """
     environment = Environment(
@@ -40,11 +40,11 @@ def render(record: Mapping[str, Any], assets: Mapping[str, bytes]) -> str:
         "percent": _percent,
         "peak": _peak,
     }
-    shown = {result["picture"] for sample in record["takes"] for result in sample["results"]}
-    arms = record["arms"]
+    shown = {result.picture for sample in record.samples for result in sample.results}
+    arms = record.arms
     return environment.get_template("compare.html").render(
         record=record,
-        samples=[sample for sample in record["takes"] if sample["results"][0]["picture"] in assets],
+        samples=[sample for sample in record.samples if sample.results[0].picture in assets],
         left_out=len([name for name in shown if name not in assets]) // len(arms),
         asset=lambda name: _data_uri(name, assets[name]),
         lanes=[swimlanes(arm, arms) for arm in arms],
@@ -57,9 +57,9 @@ def _data_uri(name: str, data: bytes) -> Markup:
     return Markup(f"data:{kind};base64,{base64.b64encode(data).decode()}")
 
 
-def _peak(memory: Mapping[str, Any]) -> int:
+def _peak(memory: PeakMemory) -> int:
     """What a core took on its device, which may be the host."""
-    return int(memory["device_bytes"] or memory["host_bytes"])
+    return memory.device_bytes or memory.host_bytes
 
 
 def _times(value: float | None) -> str:

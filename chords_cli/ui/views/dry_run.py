@@ -1,11 +1,11 @@
-"""What a run would do, for people, from the document of `--dry-run`."""
+"""What a run would do, for people, from the record of `--dry-run`."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from rich.console import RenderableType
 from rich.text import Text
 
+from chords_cli.records.run import DeviceMemory, DryRunRecord
 from chords_cli.sampler.plan import Plan, chords_plan, sequential_plan
 from chords_cli.sampler.wavefront import wavefront_plan
 from chords_cli.ui.format import places, plural, size
@@ -14,34 +14,34 @@ from chords_cli.ui.views.plan import plan_chart, plan_summary
 _LABEL = 10
 
 
-def dry_run_view(document: Mapping[str, Any], width: int) -> list[RenderableType]:
-    """The plan, the settings, the memory of the weights and the files, `width` columns wide."""
-    plan, stop = _plan(document), document["stop"]
-    latest = stop["criterion"] == "residual"
-    index = plan.cores if latest else stop["index"]
+def dry_run_view(record: DryRunRecord, width: int) -> list[RenderableType]:
+    """Draws plan, settings, memory of the weights and files, `width` columns wide."""
+    plan, stop = _plan(record), record.stop
+    index = plan.cores if stop.index is None else stop.index
+    latest = stop.index is None
     return [
         plan_chart(plan, index, width),
         Text(),
         plan_summary(plan, index, latest=latest),
         Text(),
-        _facts("model", [_model(document)]),
-        _facts("devices", [_devices(document), *([document["note"]] if document["note"] else [])]),
-        _facts("settings", _settings(document["settings"])),
-        _facts("stop", [_stop(stop)]),
-        _facts("memory", _memory(document["memory"])),
-        _facts("prompts", map(_prompt, document["prompts"])),
-        _facts("files", document["files"]),
+        _facts("model", [f"{record.preset} from {record.repo or record.path}, {record.dtype}"]),
+        _facts("devices", _devices(record)),
+        _facts("settings", _settings(record)),
+        _facts("stop", [_stop(record)]),
+        _facts("memory", _memory(record)),
+        _facts("prompts", _prompts(record)),
+        _facts("files", record.files),
         Text("nothing was loaded, started or written", style="dim"),
     ]
 
 
-def _plan(document: Mapping[str, Any]) -> Plan:
-    plan = document["plan"]
-    if document["algo"] == "sequential":
-        return sequential_plan(plan["steps"])
-    if document["algo"] == "wavefront":
-        return wavefront_plan(plan["steps"], document["cores"], plan["planned_rounds"])
-    return chords_plan(plan["steps"], plan["init_t"])
+def _plan(record: DryRunRecord) -> Plan:
+    plan = record.plan
+    if record.algo == "sequential":
+        return sequential_plan(plan.steps)
+    if record.algo == "wavefront":
+        return wavefront_plan(plan.steps, record.cores, plan.planned_rounds or plan.rounds)
+    return chords_plan(plan.steps, plan.init_t)
 
 
 def _facts(name: str, lines: Iterable[str]) -> Text:
@@ -53,48 +53,49 @@ def _facts(name: str, lines: Iterable[str]) -> Text:
     return text
 
 
-def _model(document: Mapping[str, Any]) -> str:
-    source = document["repo"] or document["path"]
-    return f"{document['preset']} from {source}, {document['dtype']}"
-
-
-def _devices(document: Mapping[str, Any]) -> str:
-    devices, cores = document["devices"], plural(document["cores"], "core")
+def _devices(record: DryRunRecord) -> Iterator[str]:
+    devices, cores = record.devices, plural(record.cores, "core")
     shared = len(set(devices)) < len(devices)
-    return f"{places(devices)}, shared by {cores}" if shared else places(devices)
+    yield f"{places(devices)}, shared by {cores}" if shared else places(devices)
+    if record.note:
+        yield record.note
 
 
-def _settings(settings: Mapping[str, Any]) -> Iterator[str]:
-    yield from (f"{key} {value!r}" for key, value in settings["call"].items())
-    yield f"seed {settings['seed']}, {plural(settings['num'], 'result')} a prompt"
+def _settings(record: DryRunRecord) -> Iterator[str]:
+    settings = record.settings
+    yield from (f"{key} {value!r}" for key, value in settings.call.items())
+    yield f"seed {settings.seed}, {plural(settings.num, 'result')} a prompt"
 
 
-def _stop(stop: Mapping[str, Any]) -> str:
-    if stop["criterion"] == "core_index":
-        return f"at output {stop['index']}"
-    return f"at the first output whose residual is below {stop['residual']:g}, or at the last"
+def _stop(record: DryRunRecord) -> str:
+    if record.stop.index is not None:
+        return f"at output {record.stop.index}"
+    return f"at the first output whose residual is below {record.stop.residual:g}, or at the last"
 
 
-def _memory(memory: Mapping[str, Any]) -> Iterator[str]:
+def _memory(record: DryRunRecord) -> Iterator[str]:
     """The weights on every device and of every core, or why they are not known."""
-    if memory["unknown"]:
-        yield f"unknown: {memory['unknown']}"
-    for device in memory["devices"]:
+    memory = record.memory
+    if memory.unknown:
+        yield f"unknown: {memory.unknown}"
+    for device in memory.devices:
         yield _device_memory(device)
-    for core in memory["cores"]:
-        parts = ", ".join(f"{name} {size(amount)}" for name, amount in core["components"].items())
-        yield f"core {core['core']} on {core['device']}: {size(core['bytes'])} ({parts})"
+    for core in memory.cores:
+        parts = ", ".join(f"{name} {size(amount)}" for name, amount in core.components.items())
+        yield f"core {core.core} on {core.device}: {size(core.bytes)} ({parts})"
 
 
-def _device_memory(device: Mapping[str, Any]) -> str:
+def _device_memory(device: DeviceMemory) -> str:
     """What its cores hold, and what it has."""
-    held = plural(len(device["cores"]), "core")
-    if device["bytes"] is not None:
-        held = f"{size(device['bytes'])} of weights for {held}"
-    has = [f"{size(device[what])} {what}" for what in ("free", "total") if device[what] is not None]
-    return f"{device['device']} ({device['title']}): {held}{', ' if has else ''}{' of '.join(has)}"
+    held = plural(len(device.cores), "core")
+    if device.bytes is not None:
+        held = f"{size(device.bytes)} of weights for {held}"
+    amounts = {"free": device.free, "total": device.total}
+    has = [f"{size(amount)} {name}" for name, amount in amounts.items() if amount is not None]
+    return f"{device.device} ({device.title}): {held}{', ' if has else ''}{' of '.join(has)}"
 
 
-def _prompt(entry: Mapping[str, Any]) -> str:
-    done = ", made before" if entry["done"] else ""
-    return f"{entry['prompt']!r}, seed {entry['seed']}{done}"
+def _prompts(record: DryRunRecord) -> Iterator[str]:
+    for sample in record.prompts:
+        done = ", made before" if sample.done else ""
+        yield f"{sample.prompt!r}, seed {sample.seed}{done}"

@@ -1,71 +1,68 @@
 """What came out of a run, in a few lines, from its record."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from rich.text import Text
 
+from chords_cli.records.run import RunRecord
 from chords_cli.ui.format import duration, plural
 
 
-def paths(record: Mapping[str, Any]) -> list[str]:
-    """The path of every result, in order."""
-    folder = Path(record["settings"]["output"])
-    return [str(folder / entry["output"]) for entry in record["prompts"]]
+def paths(record: RunRecord) -> list[str]:
+    """Returns the path of every result, in order."""
+    folder = Path(record.settings.output)
+    return [str(folder / sample.output) for sample in record.prompts]
 
 
-def summary(record: Mapping[str, Any]) -> Text:
-    """Measured times, and what they say about the plan on these devices."""
-    seconds, entries = record["seconds"], record["prompts"]
-    made = plural(len(entries), record["command"])
-    if not seconds["load"]:
+def summary(record: RunRecord) -> Text:
+    """Tells the measured times, and what they say about the plan on these devices."""
+    seconds = record.seconds
+    made = plural(len(record.prompts), record.command)
+    if not seconds.load:
         return Text.assemble((made, "bold green"), " made before, nothing left to do")
-    lines = [
-        Text.assemble(
-            (made, "bold green"),
-            f" in {duration(seconds['total'])}"
-            f" (start {duration(seconds['start'])}, load {duration(seconds['load'])})",
-        ),
-        Text(_sampling(record), style="dim"),
-    ]
-    lines += [Text(said, style="dim") for said in (_unmet(record), _shared(record)) if said]
-    return Text("\n").join(lines)
-
-
-def _sampling(record: Mapping[str, Any]) -> str:
-    """The last result in rounds and seconds."""
-    last = record["prompts"][-1]
-    spent, steps = last["seconds"], record["plan"]["steps"]
-    rounds = f"{plural(last['rounds'], 'round')} instead of {plural(steps, 'step')}"
-    return (
-        f"{rounds}: encoding {duration(spent['encode'])}, sampling {duration(spent['sample'])},"
-        f" decoding {duration(spent['decode'])}"
+    head = Text.assemble(
+        (made, "bold green"),
+        f" in {duration(seconds.total)}"
+        f" (start {duration(seconds.start)}, load {duration(seconds.load)})",
     )
+    return Text("\n").join([head, *(Text(line, style="dim") for line in _details(record))])
 
 
-def _unmet(record: Mapping[str, Any]) -> str:
-    """That the wish for a small residual came to nothing, where it did."""
-    wanted, entries = record["stop"].get("residual"), record["prompts"]
+def _details(record: RunRecord) -> Iterator[str]:
+    """The last result in rounds and seconds, and what to know about it."""
+    last, devices, steps = record.prompts[-1], record.devices, record.plan.steps
+    spent, rounds = last.seconds, last.rounds or steps
+    yield (
+        f"{plural(rounds, 'round')} instead of {plural(steps, 'step')}:"
+        f" encoding {duration(spent.encode)}, sampling {duration(spent.sample)},"
+        f" decoding {duration(spent.decode)}"
+    )
+    unmet = _unmet(record)
+    if unmet:
+        several = len(record.prompts) > 1
+        which = f" for {unmet} of {plural(len(record.prompts), record.command)}" if several else ""
+        yield (
+            f"no residual was below {record.stop.residual:g}{which}: the result is the last "
+            "output, core 0's"
+        )
+    if rounds < steps and len(set(devices)) < len(devices):
+        where = ", ".join(dict.fromkeys(devices))
+        yield (
+            f"{plural(len(devices), 'core')} share {where}: in seconds this is not the "
+            f"{steps / rounds:.2f}x of cores that have a GPU each"
+        )
+
+
+def _unmet(record: RunRecord) -> int:
+    """For how many results the wish for a small residual came to nothing."""
+    wanted = record.stop.residual
     if wanted is None:
-        return ""
-    chosen = [
-        one for entry in entries for one in entry["outputs"] if one["path"] == entry["output"]
-    ]
-    unmet = sum(one.get("residual") is None or one["residual"] >= wanted for one in chosen)
-    if not unmet:
-        return ""
-    which = f" for {unmet} of {plural(len(entries), record['command'])}" if len(entries) > 1 else ""
-    return f"no residual was below {wanted:g}{which}: the result is the last output, core 0's"
-
-
-def _shared(record: Mapping[str, Any]) -> str:
-    """Why the seconds do not show the last result's speed-up, where cores share a device."""
-    devices, speedup = record["devices"], record["plan"]["steps"] / record["prompts"][-1]["rounds"]
-    if speedup <= 1 or len(set(devices)) == len(devices):
-        return ""
-    where = ", ".join(dict.fromkeys(devices))
-    return (
-        f"{plural(len(devices), 'core')} share {where}: in seconds this is not the {speedup:.2f}x"
-        " of cores that have a GPU each"
+        return 0
+    results = (
+        output
+        for sample in record.prompts
+        for output in sample.outputs
+        if output.path == sample.output
     )
+    return sum(one.residual is None or one.residual >= wanted for one in results)

@@ -35,7 +35,7 @@ TOLD = timeline(EVENTS, PLAN, ("cpu", "cpu"), began=100.0, decoded=105.0, chosen
 
 
 def spans(core):
-    return [(s["what"], s["start"], s["stop"]) for s in TOLD["cores"][core]["spans"]]
+    return [(span.what, span.start, span.stop) for span in TOLD.cores[core].spans]
 
 
 def test_a_core_encodes_then_computes_step_after_step():
@@ -60,11 +60,13 @@ def test_a_core_that_waits_for_a_latent_does_so_at_the_end_of_its_step():
 
 
 def test_a_message_goes_from_the_senders_step_to_the_receivers():
-    assert TOLD["messages"] == [
+    assert TOLD.document()["messages"] == [
         {"round": 2, "from": 0, "to": 1, "sent": 3.2, "received": 3.25, "correction": 0.5}
     ]
 
 
 def test_outputs_stand_where_they_landed():
-    assert TOLD["outputs"] == [{"index": 1, "core": 1, "round": 4, "at": 4.0, "chosen": True}]
-    assert TOLD["seconds"] == 5.0
+    assert TOLD.document()["outputs"] == [
+        {"index": 1, "core": 1, "round": 4, "at": 4.0, "chosen": True}
+    ]
+    assert TOLD.seconds == 5.0

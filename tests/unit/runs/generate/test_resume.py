@@ -9,7 +9,13 @@ from chords_cli.engine.pool import Sampled, SampledOutput
 from chords_cli.errors import UsageError
 from chords_cli.events import OutputSaved
 from chords_cli.media.metadata import read_metadata
-from chords_cli.runs.generate.record import run_record, sample_entry, write_record
+from chords_cli.records.run import RunSeconds
+from chords_cli.runs.generate.record import (
+    append_to_journal,
+    run_record,
+    sample_record,
+    write_record,
+)
 from chords_cli.runs.generate.resume import look_back
 from chords_cli.runs.outputs.saving import OutputSaver, planned_names
 from chords_cli.runs.settings.from_metadata import read_recipe
@@ -37,7 +43,7 @@ def outputs(settings):
 
 
 def save(settings, sample, order=None):
-    """Saves a sample's outputs, in another order than theirs if so wanted; returns its entry."""
+    """Saves a sample's outputs, in another order than theirs if so wanted; returns its record."""
     settings.output.mkdir(exist_ok=True)
     events, made = [], outputs(settings)
     saver = OutputSaver(settings, sample, events.append, replace=False)
@@ -54,14 +60,14 @@ def save(settings, sample, order=None):
         decode_seconds=0.3,
         peak_memory=((None, 1),) * settings.plan.cores,
     )
-    return sample_entry(sample, sampled, saver.files, 0.6)
+    return sample_record(sample, sampled, saver.files, 0.6)
 
 
 def finish(settings, number, record=True):
     """Does the first `number` samples of a run."""
-    entries = [save(settings, sample) for sample in settings.samples[:number]]
+    made = [save(settings, sample) for sample in settings.samples[:number]]
     if record:
-        write_record(settings.output / "run.json", run_record(settings, entries))
+        write_record(settings.output, run_record(settings, made))
 
 
 def refusal(settings):
@@ -74,12 +80,12 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_the_result_alone_is_written_under_the_takes_name(resolved):
+def test_the_result_alone_is_written_under_the_samples_name(resolved):
     settings = resolved()
     entry = save(settings, settings.samples[0])
     assert names(settings.output) == ["0001-a-cat-s42.png"]
-    assert entry["output"] == "0001-a-cat-s42.png"
-    assert [output["path"] for output in entry["outputs"]] == [None, "0001-a-cat-s42.png"]
+    assert entry.output == "0001-a-cat-s42.png"
+    assert [output.path for output in entry.outputs] == [None, "0001-a-cat-s42.png"]
 
 
 def test_every_output_is_kept_beside_the_result_with_its_latent(resolved):
@@ -95,12 +101,12 @@ def test_every_output_is_kept_beside_the_result_with_its_latent(resolved):
 def test_a_residual_rule_names_the_result_whatever_order_decoding_ends_in(resolved):
     settings = resolved(cores=3, all_cores=True, stop_residual=0.3)
     entry = save(settings, settings.samples[0], order=reversed)
-    picture = settings.output / entry["output"]
-    assert entry["output"] == "0001-a-cat-s42.png"
+    picture = settings.output / entry.output
+    assert entry.output == "0001-a-cat-s42.png"
     assert read_metadata(picture)["output"] == {
         "index": 2,
         "core": 1,
-        "round": entry["rounds"],
+        "round": entry.rounds,
         "residual": 0.25,
     }
     assert set(names(settings.output)) < set(planned_names(settings, settings.samples[0]))
@@ -128,37 +134,92 @@ def test_nothing_is_done_in_a_folder_that_is_not_there(resolved):
 def test_resume_finds_what_the_record_says_is_done(resolved):
     finish(resolved(), 1)
     earlier = look_back(resolved(resume=True))
-    assert {n: entry["output"] for n, entry in earlier.done.items()} == {1: "0001-a-cat-s42.png"}
-    assert earlier.done[1]["seconds"]["total"] == 0.6
+    assert {n: entry.output for n, entry in earlier.done.items()} == {1: "0001-a-cat-s42.png"}
+    assert earlier.done[1].seconds.total == 0.6
 
 
 def test_resume_finds_a_picture_by_its_metadata_when_the_record_is_lost(resolved):
     finish(resolved(), 1, record=False)
     earlier = look_back(resolved(resume=True))
-    assert earlier.done[1]["output"] == "0001-a-cat-s42.png"
-    assert earlier.done[1]["outputs"][0]["index"] == 1
+    assert earlier.done[1].output == "0001-a-cat-s42.png"
+    assert earlier.done[1].outputs[0].index == 1
 
 
-def test_resume_keeps_the_entries_of_takes_that_are_not_asked_for_again(resolved):
+def in_schema_1(path):
+    """Writes a record as version 0.1.0 first did."""
+    record = json.loads(path.read_text())
+    record["schema"] = 1
+    record["settings"]["rounds"] = record["settings"].pop("planned_rounds")
+    path.write_text(json.dumps(record))
+
+
+def test_resume_reads_a_record_of_schema_1_and_writes_schema_2(resolved):
+    finish(resolved(), 1)
+    path = resolved().output / "run.json"
+    in_schema_1(path)
+    earlier = look_back(resolved(resume=True))
+    assert [made.output for made in earlier.done.values()] == ["0001-a-cat-s42.png"]
+    assert refusal(resolved(resume=True, rounds=20))[0] == (
+        f"{resolved().output} was made with other settings: rounds was 15, is 20"
+    )
+    write_record(resolved().output, run_record(resolved(), list(earlier.done.values())))
+    record = json.loads(path.read_text())
+    assert (record["schema"], record["settings"]["planned_rounds"]) == (2, 15)
+    assert "rounds" not in record["settings"]
+
+
+def killed(settings, torn):
+    """Leaves what a run leaves that is killed after its second sample, or amid writing it down."""
+    made = [save(settings, sample) for sample in settings.samples[:2]]
+    write_record(settings.output, run_record(settings, made[:1]))
+    append_to_journal(settings.output, made[1])
+    journal = settings.output / "run.jsonl"
+    if torn:
+        journal.write_bytes(journal.read_bytes()[:-9])
+    return made
+
+
+def test_resume_reads_the_journal_of_a_run_that_was_killed(resolved):
+    made = killed(resolved(), torn=False)
+    earlier = look_back(resolved(resume=True))
+    assert earlier.done == {1: made[0], 2: made[1]}
+    write_record(resolved().output, run_record(resolved(), made))
+    assert "run.jsonl" not in names(resolved().output)
+    assert look_back(resolved(resume=True)).done == earlier.done
+
+
+def test_resume_leaves_out_a_line_of_the_journal_that_was_cut_short(resolved):
+    made = killed(resolved(), torn=True)
+    earlier = look_back(resolved(resume=True))
+    assert earlier.done[1] == made[0]
+    assert earlier.done[2].seconds.total == 0.0  # found by the picture's metadata alone
+
+
+def test_a_journal_is_in_the_way_of_another_run(resolved):
+    killed(resolved(), torn=False)
+    assert refusal(resolved())[0] == f"{resolved().output / 'run.json'} and 3 more exist already"
+
+
+def test_resume_keeps_the_entries_of_samples_that_are_not_asked_for_again(resolved):
     finish(resolved(), 2)
     earlier = look_back(resolved(resume=True, prompts=("a dog", "a bird")))
-    assert [entry["prompt"] for entry in earlier.others] == ["a cat"]
-    assert [entry["prompt"] for entry in earlier.done.values()] == ["a dog"]
+    assert [entry.prompt for entry in earlier.others] == ["a cat"]
+    assert [entry.prompt for entry in earlier.done.values()] == ["a dog"]
 
 
-def test_resume_makes_a_take_again_whose_picture_is_gone(resolved):
+def test_resume_makes_a_sample_again_whose_picture_is_gone(resolved):
     finish(resolved(), 2)
     (resolved().output / "0001-a-cat-s42.png").unlink()
     assert list(look_back(resolved(resume=True)).done) == [2]
 
 
-def test_resume_makes_a_take_again_when_more_of_it_is_wanted(resolved):
+def test_resume_makes_a_sample_again_when_more_of_it_is_wanted(resolved):
     finish(resolved(), 2)
     assert look_back(resolved(resume=True, save_latents=True)).done == {}
     assert look_back(resolved(resume=True, all_cores=True)).done == {}
 
 
-def test_resume_replaces_the_files_of_a_take_that_was_cut_short(resolved):
+def test_resume_replaces_the_files_of_a_sample_that_was_cut_short(resolved):
     settings = resolved(all_cores=True)
     finish(settings, 1, record=False)
     (settings.output / "0001-a-cat-s42.png").unlink()
@@ -208,7 +269,7 @@ def test_resume_with_overwrite_makes_other_settings_again(resolved):
     assert (earlier.done, earlier.others) == ({}, [])
 
 
-def test_resume_leaves_a_file_alone_that_is_not_of_the_same_take(resolved):
+def test_resume_leaves_a_file_alone_that_is_not_of_the_same_sample(resolved):
     folder = resolved().output
     folder.mkdir()
     (folder / "0001-a-cat-s42.png").write_text("mine")
@@ -252,7 +313,9 @@ def test_a_second_run_with_overwrite_begins_anew(resolved):
 def test_the_record_says_what_was_run_and_what_came_out(resolved):
     settings = resolved(prompts=("a cat",))
     entry = save(settings, settings.samples[0])
-    record = run_record(settings, [entry], components=[["vae"]], seconds={"total": 1.0})
+    record = run_record(
+        settings, [entry], components=[["vae"]], seconds=RunSeconds(total=1.0)
+    ).document()
     assert json.loads(json.dumps(record)) == record
     assert record["plan"] == {
         "steps": 50,
@@ -265,7 +328,7 @@ def test_the_record_says_what_was_run_and_what_came_out(resolved):
     }
     head = ("schema", "command", "preset", "algo", "cores", "stop", "dtype", "repo", "revision")
     assert [record[key] for key in head] == [
-        1,
+        2,
         "image",
         "toy",
         "wavefront",
@@ -291,5 +354,5 @@ def test_the_record_says_what_was_run_and_what_came_out(resolved):
 def test_a_recipe_is_read_back_from_a_saved_picture(resolved):
     settings = resolved()
     entry = save(settings, settings.samples[0])
-    recipe = read_recipe(settings.output / entry["output"])
-    assert (recipe.prompt, recipe.seed, recipe.rounds) == ("a cat", 42, 15)
+    recipe = read_recipe(settings.output / entry.output)
+    assert (recipe.prompt, recipe.seed, recipe.planned_rounds) == ("a cat", 42, 15)

@@ -22,17 +22,17 @@ def test_where_a_text_encoder_waits_decides_no_pixel(resolved, preset_file):
 def test_other_keys_of_a_component_stay_when_its_offload_is_left_out(resolved, preset_file):
     text = preset_file.read_text() + "components: {vae: {tiling: true, offload: never}}"
     preset_file.write_text(text)
-    assert pixels(resolved())["model"]["components"] == {"vae": {"tiling": True}}
+    assert pixels(resolved()).model["components"] == {"vae": {"tiling": True}}
 
 
 def test_a_lora_and_its_scale_are_in_the_recipe_as_they_were_named(resolved, lora):
     settings = resolved(loras=((lora, 0.5),))
-    assert pixels(settings)["loras"] == [{"source": lora, "scale": 0.5}]
-    assert pixels(resolved())["loras"] is None
+    assert pixels(settings).document()["loras"] == [{"source": lora, "scale": 0.5}]
+    assert pixels(resolved()).loras is None
 
 
 def test_an_image_has_no_pace(resolved):
-    assert pixels(resolved())["fps"] is None
+    assert pixels(resolved()).fps is None
 
 
 def test_keys_of_the_preset_and_loras_reach_the_workers(resolved, preset_file, lora):

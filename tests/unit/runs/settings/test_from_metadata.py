@@ -7,7 +7,8 @@ from chords_cli.cli.options import as_option
 from chords_cli.errors import UsageError
 from chords_cli.media.images import png_bytes
 from chords_cli.media.metadata import file_texts
-from chords_cli.runs.outputs.recipe import document, pixels
+from chords_cli.records.recipe import Output
+from chords_cli.runs.outputs.recipe import make_recipe, pixels
 from chords_cli.runs.settings.from_metadata import read_recipe, with_recipe
 from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import resolve
@@ -27,7 +28,7 @@ def picture(resolved, preset_file, model, tmp_path, monkeypatch):
 
     def write(index=1, change=None, **options):
         settings = resolved(**options)
-        made = document(settings, settings.samples[0], {"index": index, "core": 3})
+        made = make_recipe(settings, settings.samples[0], Output(index=index, core=3)).document()
         (change or (lambda _: None))(made)
         path = tmp_path / "picture.png"
         path.write_bytes(png_bytes(FRAME, file_texts(made)))
@@ -61,6 +62,17 @@ def test_a_picture_is_made_again_with_the_same_settings(picture, resolved, optio
     before, after = resolved(**options), again(picture(**options))
     assert pixels(after) == pixels(before)
     assert (after.samples[0].prompt, after.seed, after.num) == (before.prompts[0], before.seed, 1)
+
+
+def in_schema_1(made):
+    """Writes a recipe as version 0.1.0 first did."""
+    made.update(schema=1, rounds=made.pop("planned_rounds"))
+
+
+@pytest.mark.parametrize("options", [{}, {"init_t": "0-3-9", "steps": 20}])
+def test_a_picture_with_metadata_of_schema_1_is_made_again_too(picture, resolved, options):
+    after = again(picture(**options, change=in_schema_1))
+    assert pixels(after) == pixels(resolved(**options))
 
 
 def test_the_output_that_the_picture_shows_is_the_one_made_again(picture):
@@ -150,7 +162,7 @@ def test_a_kind_of_device_that_is_not_here_is_refused(picture):
     [
         (lambda made: made.update(seed="42"), "seed"),
         (lambda made: made.pop("dtype"), "dtype"),
-        (lambda made: made.update(schema=2), "schema"),
+        (lambda made: made.update(schema=3), "schema"),
         (lambda made: made.update(init_t="0-8"), "init_t"),
         (lambda made: made.update(algo="srds"), "algo"),
         (lambda made: made.update(cores=0), "cores"),
@@ -214,7 +226,7 @@ def test_a_folder_is_met_with_the_first_picture_in_it(tmp_path):
 
 def test_a_document_is_plain_json(resolved):
     settings = resolved(cores=2)
-    made = document(settings, settings.samples[0], {"index": 1})
+    made = make_recipe(settings, settings.samples[0], Output(index=1)).document()
     assert json.loads(json.dumps(made)) == made
 
 

@@ -46,12 +46,12 @@ def test_every_picture_is_in_the_page_itself(page):
     sources = Page(page).all("img", "src")
     shown = {base64.b64decode(source.removeprefix("data:image/png;base64,")) for source in sources}
     differences = {
-        files[f"difference {sample} {arm}"]
-        for sample in (1, 2)
+        files[f"difference {number} {arm}"]
+        for number in (1, 2)
         for arm in ARMS
         if arm != "sequential"
     }
-    pictures = {files[r["picture"]] for sample in record["takes"] for r in sample["results"]}
+    pictures = {files[r.picture] for sample in record.samples for r in sample.results}
     assert shown == pictures | differences
 
 

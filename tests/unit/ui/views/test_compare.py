@@ -16,7 +16,8 @@ def shown(*parts):
 
 def test_one_result_has_a_line_an_arm():
     record, _ = made_up("image", "a cat")
-    record["arms"] = [{**arm, "nfe_total": 78} for arm in record["arms"]]
+    arms = tuple(arm.model_copy(update={"nfe_total": 78}) for arm in record.arms)
+    record = record.model_copy(update={"arms": arms})
     header, _, *lines = shown(results_table(record))
     assert header[:3] == ["arm", "rounds", "NFE"]
     assert [line[0] for line in lines] == list(ARMS)
@@ -42,7 +43,9 @@ def test_several_results_have_means_above_worst_cases():
 
 def test_a_clip_score_has_a_column_of_its_own():
     record, _ = made_up("image", "a cat")
-    for arm in record["arms"]:
+    document = record.document()
+    for arm in document["arms"]:
         arm["quality"]["clip_score"] = {"mean": 31.25, "worst": 30.0}
+    record = type(record).read(document)
     header, _, first, *_ = shown(results_table(record))
     assert (header[-1], first[-1]) == ("CLIP", "31.25")

@@ -1,20 +1,51 @@
 """What is said after a run."""
 
+from typing import Any
+
+from chords_cli.records.run import RunRecord
 from chords_cli.ui.views.summary import paths, summary
 
 
-def record(*devices: str, results: int = 1) -> dict:
-    """As much of a record as a summary reads."""
-    entry = {"rounds": 21, "seconds": {"encode": 0.1, "sample": 2.5, "decode": 0.2, "total": 2.8}}
-    return {
-        "command": "image",
-        "plan": {"steps": 50, "speedup": 2.38},
+def record(*devices: str, results: int = 1, rounds: int = 21, **changes: Any) -> RunRecord:
+    """The record of a run of 50 steps; `changes` replace parts of the document."""
+    settings = {
+        "model": {},
+        "dtype": "float32",
+        "algo": "chords",
+        "cores": len(devices),
+        "steps": 50,
+        "init_t": [0],
         "stop": {"criterion": "core_index", "index": 1},
-        "devices": list(devices),
-        "settings": {"output": "outputs/x"},
-        "prompts": [{**entry, "output": f"{n}.png"} for n in range(results)],
-        "seconds": {"start": 1.0, "load": 3.25, "total": 12.34},
+        "device": "cpu",
+        "call": {"num_inference_steps": 50},
+        "seed": 1,
+        "num": results,
+        "gif": False,
+        "output": "outputs/x",
+        **dict.fromkeys(("all_cores", "save_latents", "metadata", "resume", "overwrite"), False),
+        "timeout": 600.0,
     }
+    seconds = {"encode": 0.1, "sample": 2.5, "decode": 0.2, "total": 2.8}
+    made = {"prompt": "a cat", "seed": 1, "rounds": rounds, "seconds": seconds}
+    speeds = {"rounds": 21, "speedup": 2.38, "nfe_total": 60, "nfe_run": 60}
+    document = {
+        "schema": 2,
+        "command": "image",
+        "version": "0.1.0",
+        **dict.fromkeys(("repo", "path", "revision")),
+        "preset": "demo",
+        "algo": "chords",
+        "cores": len(devices),
+        "plan": {"steps": 50, "init_t": [0], **speeds},
+        "stop": settings["stop"],
+        "devices": devices,
+        "dtype": "float32",
+        "settings": settings,
+        "prompts": [{**made, "output": f"{n}.png"} for n in range(results)],
+        "seconds": {"start": 1.0, "load": 3.25, "total": 12.34},
+        "environment": {},
+    }
+    return RunRecord.read(document | changes)
 
 
 def test_summary_tells_measured_times():
@@ -31,8 +62,8 @@ def test_summary_warns_when_cores_share_a_device():
 
 
 def test_summary_speaks_of_the_output_that_became_the_result():
-    told = record("cpu", "cpu")
-    told["plan"]["speedup"] = 1.0  # at the latest, with a residual rule
+    late = {"steps": 50, "init_t": [0], "rounds": 50, "speedup": 1.0}  # with a residual rule
+    told = record("cpu", "cpu", plan={**late, "nfe_total": 100, "nfe_run": 100})
     assert "not the 2.38x of cores" in summary(told).plain
 
 
@@ -41,21 +72,26 @@ def test_summary_of_one_core_on_the_cpu_has_nothing_to_warn_of():
 
 
 def test_summary_of_a_result_that_came_no_sooner_does_not_speak_of_a_speedup():
-    told = record("cpu", "cpu")
-    told["prompts"][0]["rounds"] = 50
-    assert "share" not in summary(told).plain
+    assert "share" not in summary(record("cpu", "cpu", rounds=50)).plain
 
 
-def by_residual(*residuals: float | None) -> dict:
+def by_residual(*residuals: float | None) -> RunRecord:
     """A record of runs that should end below 0.01, by the residuals of their results."""
-    told = record("cuda:0", "cuda:1", results=len(residuals))
-    told["stop"] = {"criterion": "residual", "residual": 0.01}
-    for entry, residual in zip(told["prompts"], residuals, strict=True):
-        entry["outputs"] = [
-            {"path": None, "residual": 0.5},
-            {"path": entry["output"], "residual": residual},
-        ]
-    return told
+    samples = [
+        {
+            "prompt": "a cat",
+            "seed": number,
+            "output": f"{number}.png",
+            "rounds": 21,
+            "outputs": [
+                {"index": 1, "path": None, "residual": 0.5},
+                {"index": 2, "path": f"{number}.png", "residual": residual},
+            ],
+        }
+        for number, residual in enumerate(residuals)
+    ]
+    stop = {"criterion": "residual", "residual": 0.01}
+    return record("cuda:0", "cuda:1", stop=stop, prompts=samples)
 
 
 def test_summary_says_when_no_residual_was_small_enough():
@@ -72,5 +108,6 @@ def test_paths_are_usable_from_here():
 
 
 def test_summary_of_a_run_that_had_nothing_left_to_do_says_so():
-    done = {**record("cpu", "cpu", results=2), "seconds": {"start": 0.0, "load": 0.0, "total": 0.1}}
+    seconds = {"start": 0.0, "load": 0.0, "total": 0.1}
+    done = record("cpu", "cpu", results=2, seconds=seconds)
     assert summary(done).plain == "2 images made before, nothing left to do"
