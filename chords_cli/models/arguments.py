@@ -6,7 +6,6 @@ from typing import Any
 from chords_cli.errors import UsageError
 from chords_cli.models.diffusers_source import PipelineClass
 from chords_cli.pipelines.rules import check_step_arguments, did_you_mean
-from chords_cli.presets.call import OPTIONS
 from chords_cli.presets.schema import Preset
 
 _FRAMES = {"num_frames", "video_length", "frames"}
@@ -15,8 +14,16 @@ _FRAMES = {"num_frames", "video_length", "frames"}
 _NUMBERS = {"int", "float", "bool"}
 
 
-def check_call(preset: Preset, call: Mapping[str, Any], pipeline: PipelineClass) -> None:
+def check_call(
+    preset: Preset, call: Mapping[str, Any], pipeline: PipelineClass, options: Mapping[str, str]
+) -> None:
     """Refuses a call that the pipeline would refuse once it is loaded.
+
+    Args:
+        preset: Says what the model is.
+        call: The preset's arguments, under the options that change them.
+        pipeline: What the call is for.
+        options: The options that set arguments, by the argument.
 
     Raises:
         UsageError: An argument is unknown, missing, of another type, or makes steps draw noise, or
@@ -24,7 +31,7 @@ def check_call(preset: Preset, call: Mapping[str, Any], pipeline: PipelineClass)
     """
     for name, value in call.items():
         if name not in pipeline.arguments:
-            raise _unknown(preset, name, pipeline)
+            raise _unknown(preset, name, pipeline, options.get(name, name))
         _check_number(name, value, pipeline.types[name])
     missing = [
         name
@@ -55,10 +62,9 @@ def _check_kind(preset: Preset, call: Mapping[str, Any], pipeline: PipelineClass
         )
 
 
-def _unknown(preset: Preset, name: str, pipeline: PipelineClass) -> UsageError:
+def _unknown(preset: Preset, name: str, pipeline: PipelineClass, option: str) -> UsageError:
     """Returns the error for an argument, from the preset or from an option, that does not exist."""
     if name not in preset.call:
-        option = OPTIONS[name]
         return UsageError(
             f"{pipeline.name} takes no {name}", f"leave out {{{option}}}", {option: None}
         )

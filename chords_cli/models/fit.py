@@ -35,7 +35,9 @@ Index = dict[str, Any]
 """The content of model_index.json, or of another JSON file of a model."""
 
 
-def check_model(preset: Preset, call: Mapping[str, Any]) -> None:
+def check_model(
+    preset: Preset, call: Mapping[str, Any], options: Mapping[str, str] | None = None
+) -> None:
     """Accepts a preset that fits its model, as far as that is known before the model is loaded.
 
     A repository of the hub may not have been fetched yet; its content is checked once it is.
@@ -43,6 +45,7 @@ def check_model(preset: Preset, call: Mapping[str, Any]) -> None:
     Args:
         preset: The model and its settings.
         call: The preset's arguments of the pipeline's call, changed by the options.
+        options: The options that set arguments of the call, by the argument.
 
     Raises:
         UsageError: The preset's folder holds no model, or the preset names something that the model
@@ -65,7 +68,7 @@ def check_model(preset: Preset, call: Mapping[str, Any]) -> None:
     elif pipeline is not None:
         _check_components(preset, list(pipeline.components))
     if pipeline is not None:
-        check_call(preset, call, pipeline)
+        check_call(preset, call, pipeline, options or {})
 
 
 def _folder(preset: Preset) -> Path | None:

@@ -20,17 +20,6 @@ RESERVED = {"prompt", "generator", "latents", "output_type", "return_dict", "num
 SIZES = ("width", "height", "num_frames")
 """Arguments that count pixels and frames."""
 
-OPTIONS = {
-    "num_inference_steps": "steps",
-    "width": "width",
-    "height": "height",
-    "num_frames": "frames",
-    "negative_prompt": "negative_prompt",
-}
-"""Arguments that an option sets, with the option's name; which one `guidance` sets, the call tells
-(see `guidance_key`)."""
-
-
 Arguments = dict[str, Any]
 
 

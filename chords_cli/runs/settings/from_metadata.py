@@ -21,10 +21,7 @@ from chords_cli.presets.identity import model_identity
 from chords_cli.presets.schema import Preset, Sampling, Stop
 from chords_cli.records.recipe import Recipe
 from chords_cli.runs.settings.option import options_of
-from chords_cli.runs.settings.request import Request, RunOptions
-
-_CALL = {name: option.call for name, (_, option) in options_of(Request).items() if option.call}
-"""The options that set an argument of the pipeline's call, and which."""
+from chords_cli.runs.settings.request import CALL_OPTIONS, Request, RunOptions
 
 _PICTURES = {".png", ".mp4", ".gif"}
 """Endings of the files in a folder of results that hold a recipe and can be looked at."""
@@ -64,7 +61,7 @@ def with_recipe(request: Request, recipe: Recipe) -> Request:
     call = recipe.call
     arguments = call | {"guidance": guidance_of(call)}
     values: dict[str, Any] = {
-        **{name: arguments.get(argument) for name, argument in _CALL.items()},
+        **{name: arguments.get(argument) for argument, name in CALL_OPTIONS.items()},
         **{
             name: getattr(recipe, name)
             for name, (_, option) in options_of(RunOptions).items()
@@ -140,9 +137,9 @@ def _check_unchanged(preset: Preset, recipe: Recipe) -> None:
 
 def _changed_arguments(now: dict[str, Any], then: dict[str, Any]) -> list[str]:
     """The arguments that the preset sets otherwise than then and that no option brings back."""
-    options = {*_CALL.values(), guidance_key(now)}
+    options = {*CALL_OPTIONS, guidance_key(now)}
     by_option = {key for key in options if key in then}
-    keys = sorted({*now, *(key for key in then if key not in _CALL.values())} - by_option)
+    keys = sorted({*now, *(key for key in then if key not in CALL_OPTIONS)} - by_option)
     return [key for key in keys if key not in then or now.get(key) != then[key]]
 
 

@@ -16,7 +16,15 @@ from typing import Annotated, Literal
 
 from chords_cli.engine.start import DEFAULT_TIMEOUT
 from chords_cli.pipelines.load.spec import Dtype
-from chords_cli.runs.settings.option import MACHINE, MODEL, OUTPUT, PICTURE, PLAN, Option
+from chords_cli.runs.settings.option import (
+    MACHINE,
+    MODEL,
+    OUTPUT,
+    PICTURE,
+    PLAN,
+    Option,
+    options_of,
+)
 from chords_cli.sampler.choice import Algo, PlanChoice, parse_init_t
 
 
@@ -237,3 +245,9 @@ class Request(RunOptions):
             rounds=self.rounds,
             speedup=self.speedup,
         )
+
+
+CALL_OPTIONS = {
+    option.call: name for name, (_, option) in options_of(Request).items() if option.call
+}
+"""The options that set an argument of the pipeline's call, by the argument."""

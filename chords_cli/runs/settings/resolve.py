@@ -24,7 +24,7 @@ from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.output_folder import default_output
 from chords_cli.runs.settings.placement import place
 from chords_cli.runs.settings.prompts import resolve_prompts
-from chords_cli.runs.settings.request import Request, RunOptions
+from chords_cli.runs.settings.request import CALL_OPTIONS, Request, RunOptions
 from chords_cli.runs.settings.samples import PlannedSample, planned_samples
 from chords_cli.sampler.choice import resolve_plan, resolve_stop
 from chords_cli.sampler.plan import Plan
@@ -104,7 +104,7 @@ def resolve(request: Request, *, starts: bool = False) -> Settings:
         note=None,
     )
     _check(settings)
-    check_model(preset, settings.call)
+    check_model(preset, settings.call, CALL_OPTIONS)
     available = _devices(request, preset, starts=starts)
     if recipe is None and request.cores is None and request.init_t in (None, "auto"):
         plan, stop = _at_most(len(available), request, sampled, plan, stop)
