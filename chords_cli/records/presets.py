@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from chords_cli.records.download import Record
+from chords_cli.records.recipe import Record
 
 
 class LicenseFacts(Record):
