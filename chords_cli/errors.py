@@ -126,6 +126,7 @@ class Interrupted(BaseException):
         exit_code: As shells give it: 128 and the signal's number.
         message: What has ended, and what of it is kept.
         hint: How to go on with it; empty when there is nothing to go on with.
+        suggests: The options that the hint names (see `spelled`).
     """
 
     def __init__(self, number: int) -> None:
@@ -134,3 +135,8 @@ class Interrupted(BaseException):
         by_user = number == signal.SIGINT
         self.message = "interrupted" if by_user else f"ended by {signal.Signals(number).name}"
         self.hint = ""
+        self.suggests: Mapping[str, Any] = _NONE
+
+    def spelled(self, spell: Spell) -> tuple[str, str]:
+        """Message and hint, with options written by `spell`."""
+        return self.message, spelled(self.hint, self.suggests, spell)

@@ -58,7 +58,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return app(list(arguments), prog_name="chords", standalone_mode=False) or 0
     except Interrupted as end:
-        console.error(end.message, end.hint)
+        console.error(*end.spelled(as_option))
         return end.exit_code
     except Exception as error:  # noqa: BLE001 - whatever it is, the user gets one line
         return _report(console, error, arguments)

@@ -33,7 +33,7 @@ class Spreads(Record):
 
 
 class Speedup(Record):
-    """How much sooner than the reference; None where that cannot be said.
+    """How much sooner than the reference; None where that is unknown.
 
     Attributes:
         measured: Of sampling.
@@ -49,7 +49,7 @@ class Speedup(Record):
 
 
 class Quality(Record):
-    """How far a result is from the reference's; None where that cannot be said.
+    """How far a result is from the reference's; None where that is unknown.
 
     Attributes:
         latent_rmse: In latent units; None for latents of another shape.
@@ -94,6 +94,11 @@ class PeakMemory(Record):
     device_bytes: int | None
     host_bytes: int
 
+    @property
+    def bytes(self) -> int:
+        """What it took on its device, which may be the host."""
+        return self.device_bytes or self.host_bytes
+
 
 What = Literal["encode", "compute", "wait", "decode"]
 
@@ -118,7 +123,7 @@ class CoreTimeline(Record):
 
 
 class MessageRecord(Record):
-    """A latent that travelled from a core to the next, and how far it moved that one's."""
+    """A latent that travelled from a core to the next, and how far it moved that core's."""
 
     round: int
     sender: int = Field(validation_alias="from", serialization_alias="from")
@@ -161,7 +166,7 @@ class PlannedArmRecord(Record):
     Attributes:
         number: Its place in the list, from 1.
         model: What identifies it (`presets.identity`).
-        note: What was said of its cores and devices.
+        note: On its cores and devices, as the run told it.
     """
 
     name: str

@@ -54,7 +54,7 @@ class OutputRecord(Output):
     """An output with its files, by their names in the folder; without any where it is not kept.
 
     Attributes:
-        seconds: From the job's start until it arrived; None where only its picture tells of it.
+        seconds: From the job's start until it arrived; None where only the picture was found.
         path: The picture or video.
         extra: What else stands beside it.
     """
@@ -107,7 +107,7 @@ class RunRecord(Record):
     """A run.
 
     Attributes:
-        note: What was said of cores and devices.
+        note: On cores and devices, as the run told it.
         components: Per core the names of the components that it loaded.
         prompts: One record per sample, in order.
         environment: Versions by name.

@@ -63,7 +63,7 @@ def _caption(record: CompareRecord, result: ResultRecord) -> Iterator[str]:
 
 
 def _shared(record: CompareRecord) -> Iterator[str]:
-    """Why seconds do not show what separate devices would, where cores share one."""
+    """Tells why seconds do not show what separate devices would, where cores share one."""
     crowded = [arm for arm in record.arms if arm.shares_devices]
     if crowded:
         places = ", ".join(dict.fromkeys(place for arm in crowded for place in arm.devices))

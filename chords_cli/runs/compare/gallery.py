@@ -24,7 +24,7 @@ SHOWN = 6
 
 
 def difference_name(arm: str, sample: int) -> str:
-    """By which the page asks for an arm's difference map."""
+    """Returns the name by which the page asks for an arm's difference map."""
     return f"difference {sample} {arm}"
 
 
@@ -36,31 +36,31 @@ class Gallery:
         self._replace = comparison.request.base.overwrite
         self._shape: tuple[int, ...] = ()
 
-    def keep(self, one: Arm, sample: PlannedSample, output: "SampledOutput") -> None:
+    def keep(self, arm: Arm, sample: PlannedSample, output: "SampledOutput") -> None:
         """Writes the files of a result."""
         assert output.frames is not None, "only decoded outputs are kept"
-        self._check_shape(one, output.frames.shape)
+        self._check_shape(arm, output.frames.shape)
         try:
-            np.save(self._path(one, sample), output.frames)
+            np.save(self._path(arm, sample), output.frames)
         except OSError as error:
             raise ChordsError(
                 f"cannot keep frames in {self._spool}: {error.strerror or error}",
                 "set TMPDIR to a folder on a larger disk",
             ) from error
-        recipe = make_recipe(one.settings, sample, which_output(output))
-        for ending in reversed(endings(one.settings)):
-            self.write(one.file(sample, ending), file_bytes(ending, output, one.settings, recipe))
+        recipe = make_recipe(arm.settings, sample, which_output(output))
+        for ending in reversed(endings(arm.settings)):
+            self.write(arm.file(sample, ending), file_bytes(ending, output, arm.settings, recipe))
 
     def write(self, name: str, data: bytes) -> None:
         """Writes a file of the comparison, complete or not at all."""
         write_file(self._comparison.output / name, data, replace=self._replace)
 
-    def frames(self, one: Arm, sample: PlannedSample) -> np.ndarray:
+    def frames(self, arm: Arm, sample: PlannedSample) -> np.ndarray:
         """uint8, [frames, height, width, 3], read as it is needed."""
-        return np.load(self._path(one, sample), mmap_mode="r")
+        return np.load(self._path(arm, sample), mmap_mode="r")
 
     def sheet(self, captions: Sequence[Sequence[tuple[str, ...]]], title: str) -> bytes:
-        """The PNG with all arms side by side; of videos their middle frame.
+        """Draws the PNG with all arms side by side; of videos their middle frame.
 
         Args:
             captions: Per shown sample, per arm, the lines below its picture.
@@ -72,42 +72,43 @@ class Gallery:
         return png_bytes(sheet(title, rows), {})
 
     def film(self, captions: Sequence[tuple[str, ...]], title: str) -> bytes:
-        """The MP4 with all arms of the first sample side by side."""
+        """Draws the MP4 with all arms of the first sample side by side."""
         row = self._row(self._comparison.samples[0], captions)
         fps = self._comparison.reference.settings.fps
         assert fps is not None, "a video preset has fps"
         return mp4_bytes(film_frames(title, row), fps, {})
 
     def differences(self, sample: PlannedSample) -> tuple[int, dict[int, np.ndarray]]:
-        """The amplification of a sample's difference maps, and the maps by their arms' numbers."""
-        frames = {one.number: self.frames(one, sample) for one in self._comparison.arms}
+        """Returns how much a sample's difference maps are amplified, and the maps by arm number."""
+        frames = {arm.number: self.frames(arm, sample) for arm in self._comparison.arms}
         middle = {number: own[len(own) // 2] for number, own in frames.items()}
         reference = middle.pop(self._comparison.reference.number)
         gain = gain_for(list(middle.values()), reference)
         return gain, {n: difference_map(own, reference, gain) for n, own in middle.items()}
 
     def assets(self) -> dict[str, bytes]:
-        """What the page shows: pictures and videos by their files' names, and difference maps."""
+        """Returns what the page shows: pictures and videos by file name, and difference maps."""
         shown: dict[str, bytes] = {}
         for sample in self._shown():
             _, maps = self.differences(sample)
-            for one in self._comparison.arms:
-                shown_endings = {"png", "mp4"} & set(endings(one.settings))
-                names = [one.file(sample, ending) for ending in shown_endings]
+            for arm in self._comparison.arms:
+                shown_endings = {"png", "mp4"} & set(endings(arm.settings))
+                names = [arm.file(sample, ending) for ending in shown_endings]
                 shown |= {name: (self._comparison.output / name).read_bytes() for name in names}
-                if one.number in maps:
-                    name = difference_name(one.name, sample.number)
-                    shown[name] = png_bytes(maps[one.number], {})
+                if arm.number in maps:
+                    name = difference_name(arm.name, sample.number)
+                    shown[name] = png_bytes(maps[arm.number], {})
         return shown
 
-    def _check_shape(self, one: Arm, shape: tuple[int, ...]) -> None:
+    def _check_shape(self, arm: Arm, shape: tuple[int, ...]) -> None:
         """Refuses what cannot be laid over the first result that came."""
         self._shape = self._shape or shape
         if shape != self._shape:
             made, others = ("x".join(map(str, s[:3])) for s in (shape, self._shape))
             raise ChordsError(
-                f"arm {one.name!r} makes {made} (frames, height, width), another one {others}",
-                "give all arms the same --width, --height and --frames",
+                f"arm {arm.name!r} makes {made} (frames, height, width), another one {others}",
+                "give all arms the same {width}, {height} and {frames}",
+                {"width": None, "height": None, "frames": None},
             )
 
     def _shown(self) -> tuple[PlannedSample, ...]:
@@ -116,10 +117,10 @@ class Gallery:
     def _row(self, sample: PlannedSample, captions: Sequence[tuple[str, ...]]) -> Row:
         arms = self._comparison.arms
         cells = tuple(
-            Cell(self.frames(one, sample), lines) for one, lines in zip(arms, captions, strict=True)
+            Cell(self.frames(arm, sample), lines) for arm, lines in zip(arms, captions, strict=True)
         )
         heading = f"{sample.prompt}  ·  seed {sample.seed}"
         return Row(heading, cells, arms.index(self._comparison.reference))
 
-    def _path(self, one: Arm, sample: PlannedSample) -> Path:
-        return self._spool / f"{one.number}-{sample.number}.npy"
+    def _path(self, arm: Arm, sample: PlannedSample) -> Path:
+        return self._spool / f"{arm.number}-{sample.number}.npy"

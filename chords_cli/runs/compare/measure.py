@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from chords_cli.events import Event, PromptDone, PromptStarted, RunResolved
+from chords_cli.events import Event, Listener, PromptDone, PromptStarted, RunResolved
 from chords_cli.models.weights import model_folder
 from chords_cli.records.compare import Timeline
 from chords_cli.records.run import SampleSeconds
@@ -24,9 +24,8 @@ from chords_cli.sampler.stop import StopRule
 if TYPE_CHECKING:
     from chords_cli.engine.pool import Pool, PoolSettings, SampledOutput
 
-Tell = Callable[[Event], None]
 Keep = Callable[[Arm, PlannedSample, "SampledOutput"], None]
-"""Gets the result of an arm's first run of a sample, decoded."""
+"""Gets the decoded result of an arm's first run of a sample."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +37,7 @@ class Measured:
         output: Which output of the run it is, with its latent.
         nfe_total: The distinct evaluations of all cores until then (`Plan.nfe_total`).
         peak_memory: Bytes per core: on its device (None where that is the host), on the host.
-        timeline: Told of the first sample only.
+        timeline: Of the first sample only.
     """
 
     arm: Arm
@@ -59,26 +58,26 @@ class Shared:
 
 
 def shared_loads(comparison: Comparison) -> list[Shared]:
-    """The arms, grouped by what they load and where.
+    """Groups the arms by what they load and where.
 
     Raises:
         UsageError: A model is not on this machine.
     """
     loads: list[Shared] = []
-    for one in comparison.arms:
-        own = pool_settings(one.settings, model_folder(one.settings.preset))
-        match = next((n for n, load in enumerate(loads) if _fits(own, load.settings)), None)
-        if match is None:
-            loads.append(Shared(own, (one,)))
+    for arm in comparison.arms:
+        own = pool_settings(arm.settings, model_folder(arm.settings.preset))
+        for number, load in enumerate(loads):
+            if _fits(own, load.settings):
+                both = _joined(own, load.settings)
+                loads[number] = Shared(both, (*load.arms, arm))
+                break
         else:
-            load = loads[match]
-            both = _joined(own, load.settings)
-            loads[match] = Shared(both, (*load.arms, one))
+            loads.append(Shared(own, (arm,)))
     return loads
 
 
 def measure(
-    comparison: Comparison, loads: Sequence[Shared], tell: Tell, keep: Keep
+    comparison: Comparison, loads: Sequence[Shared], tell: Listener, keep: Keep
 ) -> Generator[Measured]:
     """Runs everything and yields every measured run; what is shared is loaded once."""
     from chords_cli.engine.pool import Pool
@@ -87,18 +86,18 @@ def measure(
     stand = _Stand(comparison, total, tell, keep)
     for load in loads:
         with Pool(load.settings, stand.hear) as pool:
-            for one in load.arms:
-                stand.warm_up(pool, one)
+            for arm in load.arms:
+                stand.warm_up(pool, arm)
             for repetition in range(comparison.request.repeat):
                 for sample in comparison.samples:
-                    for one in load.arms:
-                        yield stand.run(pool, one, sample, first=repetition == 0)
+                    for arm in load.arms:
+                        yield stand.run(pool, arm, sample, first=repetition == 0)
 
 
 class _Stand:
-    """Where runs are timed and their events are heard."""
+    """Times runs and collects their events."""
 
-    def __init__(self, comparison: Comparison, total: int, tell: Tell, keep: Keep) -> None:
+    def __init__(self, comparison: Comparison, total: int, tell: Listener, keep: Keep) -> None:
         self._comparison, self._total, self._tell, self._keep = comparison, total, tell, keep
         self._number = 0
         self._heard: list[Event] = []
@@ -108,18 +107,18 @@ class _Stand:
         self._heard.append(event)
         self._tell(event)
 
-    def warm_up(self, pool: "Pool", one: Arm) -> None:
-        """An unmeasured run: to the preview and its picture, or in full where runs are repeated."""
-        settings, sample = one.settings, self._comparison.samples[0]
+    def warm_up(self, pool: "Pool", arm: Arm) -> None:
+        """Runs without measuring: to the preview, or in full where runs are repeated."""
+        settings, sample = arm.settings, self._comparison.samples[0]
         plan, stop = settings.plan, settings.stop
         if self._comparison.request.repeat == 1 and plan.hits[0].core in settings.decoders:
             stop = StopRule(index=0)
-        self._announce(one, "warm-up of ")
+        self._announce(arm, "warm-up of ")
         pool.sample(plan, settings.call | {"prompt": sample.prompt}, sample.seed, stop, anew=True)
 
-    def run(self, pool: "Pool", one: Arm, sample: PlannedSample, *, first: bool) -> Measured:
-        settings = one.settings
-        self._announce(one)
+    def run(self, pool: "Pool", arm: Arm, sample: PlannedSample, *, first: bool) -> Measured:
+        settings = arm.settings
+        self._announce(arm)
         self._number += 1
         began = PromptStarted(
             number=self._number, total=self._total, prompt=sample.prompt, seed=sample.seed
@@ -131,7 +130,7 @@ class _Stand:
         def take_output(output: "SampledOutput") -> None:
             decoded.append(time.monotonic())
             if first:
-                self._keep(one, sample, output)
+                self._keep(arm, sample, output)
 
         call = settings.call | {"prompt": sample.prompt}
         start = time.monotonic()
@@ -146,10 +145,10 @@ class _Stand:
             decoded=decoded[0],
             chosen=sampled.chosen,
         )
-        path = self._comparison.output / one.file(sample, endings(settings)[0])
+        path = self._comparison.output / arm.file(sample, endings(settings)[0])
         self._tell(PromptDone(number=self._number, path=str(path), seconds=decoded[0] - start))
         return Measured(
-            arm=one,
+            arm=arm,
             sample=sample,
             seconds=seconds_record(sampled, decoded[0] - start),
             output=sampled.outputs[sampled.chosen],
@@ -158,22 +157,19 @@ class _Stand:
             timeline=told if sample.number == 1 else None,
         )
 
-    def _once(self, note: str | None) -> str | None:
-        """A note, unless it was made before."""
-        known = note in self._notes
+    def _announce(self, arm: Arm, what: str = "") -> None:
+        """Tells what runs; every note once."""
+        settings = arm.settings
+        note = None if settings.note in self._notes else settings.note
         self._notes.add(note)
-        return None if known else note
-
-    def _announce(self, one: Arm, what: str = "") -> None:
-        settings = one.settings
         self._tell(
             RunResolved(
-                model=f"{settings.preset.title}, {what}{one.name}",
+                model=f"{settings.preset.title}, {what}{arm.name}",
                 plan=settings.plan,
                 stop=settings.stop,
                 devices=settings.devices,
                 output=str(self._comparison.output),
-                note=self._once(settings.note),
+                note=note,
             )
         )
 

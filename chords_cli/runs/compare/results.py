@@ -47,7 +47,7 @@ class Results:
         self._scores: dict[Key, float] = {}
 
     def add(self, measured: Measured) -> None:
-        """Takes one run; of its latent only whether it is the first run's."""
+        """Adds one run; of its latent only whether it is the first run's."""
         key = (measured.arm.number, measured.sample.number)
         latent = measured.output.latent
         if self._latents.setdefault(key, latent) != latent:
@@ -60,26 +60,27 @@ class Results:
         from chords_cli.pipelines.clip import ClipScore
 
         judge = ClipScore(clip)
-        for one in self._comparison.arms:
+        for arm in self._comparison.arms:
             for sample in self._comparison.samples:
-                frames = self._gallery.frames(one, sample)
-                self._scores[one.number, sample.number] = judge.score(sample.prompt, frames)
+                frames = self._gallery.frames(arm, sample)
+                self._scores[arm.number, sample.number] = judge.score(sample.prompt, frames)
 
-    def arm(self, one: Arm, planned: PlannedArmRecord) -> ArmRecord:
+    def arm(self, arm: Arm, planned: PlannedArmRecord) -> ArmRecord:
         """Returns what the arm came to, over all samples."""
-        runs, samples = self._of(one), self._comparison.samples
+        runs, samples = self._of(arm), self._comparison.samples
         seconds = spreads(runs)
-        timeline = _typical(self._runs[one.number, samples[0].number]).timeline
-        assert timeline is not None, "the first sample has timelines"
+        first = sorted(self._runs[arm.number, samples[0].number], key=lambda run: run.seconds.total)
+        typical = first[(len(first) - 1) // 2]  # its time is the median, or next to it
+        assert typical.timeline is not None, "the first sample has timelines"
         return ArmRecord(
             **dict(planned),
             rounds=_median_rounds(runs),
             nfe_total=statistics.median(run.nfe_total for run in runs),
             seconds=seconds,
-            speedup=self._speedup(one, seconds),
-            quality=over_samples([self._quality(one, sample) for sample in samples]),
-            peak_memory=peaks(runs, one.settings.devices),
-            timeline=timeline,
+            speedup=self._speedup(arm, seconds),
+            quality=over_samples([self._quality(arm, sample) for sample in samples]),
+            peak_memory=peaks(runs, arm.settings.devices),
+            timeline=typical.timeline,
         )
 
     def sample(self, sample: PlannedSample) -> ComparedSample:
@@ -90,15 +91,15 @@ class Results:
             prompt=sample.prompt,
             seed=sample.seed,
             difference_gain=self._gallery.differences(sample)[0],
-            results=tuple(self._result(one, sample) for one in arms),
+            results=tuple(self._result(arm, sample) for arm in arms),
         )
 
-    def _result(self, one: Arm, sample: PlannedSample) -> ResultRecord:
-        key = (one.number, sample.number)
+    def _result(self, arm: Arm, sample: PlannedSample) -> ResultRecord:
+        key = (arm.number, sample.number)
         runs = self._runs[key]
-        files = {ending: one.file(sample, ending) for ending in endings(one.settings)}
+        files = {ending: arm.file(sample, ending) for ending in endings(arm.settings)}
         return ResultRecord(
-            arm=one.name,
+            arm=arm.name,
             picture=files["png"],
             video=files.get("mp4"),
             latent=files["safetensors"],
@@ -108,16 +109,16 @@ class Results:
             seconds=spreads(runs),
             runs=tuple(run.seconds for run in runs),
             same_bits=key not in self._changing,
-            quality=self._quality(one, sample),
+            quality=self._quality(arm, sample),
         )
 
-    def _quality(self, one: Arm, sample: PlannedSample) -> Quality:
-        key, reference = (one.number, sample.number), self._comparison.reference
+    def _quality(self, arm: Arm, sample: PlannedSample) -> Quality:
+        key, reference = (arm.number, sample.number), self._comparison.reference
         if key not in self._qualities:
             other = (reference.number, sample.number)
             found = distances(
                 self._latents[key],
-                self._gallery.frames(one, sample),
+                self._gallery.frames(arm, sample),
                 self._latents[other],
                 self._gallery.frames(reference, sample),
             )
@@ -126,18 +127,18 @@ class Results:
             self._qualities[key] = found
         return self._qualities[key]
 
-    def _speedup(self, one: Arm, seconds: Spreads) -> Speedup:
+    def _speedup(self, arm: Arm, seconds: Spreads) -> Speedup:
         reference = self._comparison.reference
         others = self._of(reference)
-        rounds = (_median_rounds(self._of(one)), _median_rounds(others))
-        return speedup(seconds, spreads(others), rounds if _alike(one, reference) else None)
+        rounds = (_median_rounds(self._of(arm)), _median_rounds(others))
+        return speedup(seconds, spreads(others), rounds if _alike(arm, reference) else None)
 
-    def _of(self, one: Arm) -> list[Measured]:
+    def _of(self, arm: Arm) -> list[Measured]:
         samples = self._comparison.samples
-        return [run for sample in samples for run in self._runs[one.number, sample.number]]
+        return [run for sample in samples for run in self._runs[arm.number, sample.number]]
 
 
-def _alike(one: Arm, other: Arm) -> bool:
+def _alike(arm: Arm, other: Arm) -> bool:
     """Whether a round costs both the same: one model, dtype and device, and one guidance."""
     own, theirs = (
         (
@@ -146,16 +147,10 @@ def _alike(one: Arm, other: Arm) -> bool:
             c.settings.devices[0],
             {key: value for key, value in c.settings.call.items() if key not in _COST_NOTHING},
         )
-        for c in (one, other)
+        for c in (arm, other)
     )
     return own == theirs
 
 
 def _median_rounds(runs: Sequence[Measured]) -> float:
     return statistics.median(run.output.round for run in runs)
-
-
-def _typical(runs: Sequence[Measured]) -> Measured:
-    """The run whose time is the median, or next to it."""
-    ordered = sorted(runs, key=lambda run: run.seconds.total)
-    return ordered[(len(ordered) - 1) // 2]

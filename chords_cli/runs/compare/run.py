@@ -57,12 +57,12 @@ def compare(comparison: Comparison, listener: Listener, render: Render) -> Compa
     began = time.monotonic()
     clip = find_clip() if comparison.request.clip_score else None
     loads = shared_loads(comparison)
-    for one in comparison.arms:  # once more: a model may have been fetched since
-        check_model(one.settings.preset, one.settings.call)
+    for arm in comparison.arms:  # once more: a model may have been fetched since
+        check_model(arm.settings.preset, arm.settings.call)
     with new_folder(comparison.output), tempfile.TemporaryDirectory(prefix="chords-") as spool:
         gallery = Gallery(comparison, Path(spool))
         results = Results(comparison, gallery)
-        starts: list[ProcessesStarted] = []
+        starts: list[StartMethod] = []
         with closing(measure(comparison, loads, _noting(starts, listener), gallery.keep)) as runs:
             for measured in runs:
                 results.add(measured)
@@ -91,26 +91,27 @@ def dry_run(request: CompareRequest) -> CompareDryRun:
 
 
 def find_clip() -> Path:
-    """The folder of the CLIP model in the hub's cache.
+    """Finds the folder of the CLIP model in the hub's cache.
 
     Raises:
-        UsageError: It is not there.
+        UsageError: It is not complete.
     """
     folder = find_snapshot(CLIP, None).folder
     if folder is None or not all((folder / name).is_file() for name in _CLIP_FILES):
         raise UsageError(
-            f"--clip-score needs {CLIP}, which is not on this machine",
-            f"fetch it first: hf download {CLIP}; or leave out --clip-score",
+            f"{{clip_score:name}} needs {CLIP}, which is not on this machine",
+            f"fetch it first: hf download {CLIP}; or leave out {{clip_score:name}}",
+            {"clip_score": True},
         )
     return folder
 
 
-def _noting(starts: list[ProcessesStarted], listener: Listener) -> Listener:
-    """`listener`, while how the processes of each load started goes to `starts`."""
+def _noting(starts: list[StartMethod], listener: Listener) -> Listener:
+    """Returns `listener`, while how the processes of each load started goes to `starts`."""
 
     def listen(event: Event) -> None:
         if isinstance(event, ProcessesStarted):
-            starts.append(event)
+            starts.append(StartMethod(method=event.method, reason=event.reason))
         listener(event)
 
     return listen
@@ -131,18 +132,18 @@ def _record(
     comparison: Comparison,
     loads: Sequence[Shared],
     results: Results,
-    starts: Sequence[ProcessesStarted],
+    starts: Sequence[StartMethod],
     began: float,
 ) -> CompareRecord:
-    arms = tuple(results.arm(one, _planned(one)) for one in comparison.arms)
+    arms = tuple(results.arm(arm, _planned(arm)) for arm in comparison.arms)
     record = CompareRecord(
         **dict(_head(comparison)),
         arms=arms,
         samples=tuple(map(results.sample, comparison.samples)),
-        loads=tuple(tuple(one.name for one in load.arms) for load in loads),
+        loads=tuple(tuple(arm.name for arm in load.arms) for load in loads),
         shares_devices=any(arm.shares_devices for arm in arms),
         notes=(),
-        start_methods=tuple(StartMethod(method=one.method, reason=one.reason) for one in starts),
+        start_methods=tuple(starts),
         seconds=round(time.monotonic() - began, 4),
     )
     return record.model_copy(update={"notes": tuple(notes(record))})
@@ -167,13 +168,13 @@ def _head(comparison: Comparison) -> CompareHead:
     )
 
 
-def _planned(one: Arm) -> PlannedArmRecord:
-    """What an arm is, before it runs."""
-    settings = one.settings
+def _planned(arm: Arm) -> PlannedArmRecord:
+    """Returns what an arm is, before it runs."""
+    settings = arm.settings
     preset, own = settings.preset, pixels(settings)
     return PlannedArmRecord(
-        name=one.name,
-        number=one.number,
+        name=arm.name,
+        number=arm.number,
         preset=preset.name,
         repo=preset.repo,
         path=None if preset.path is None else str(preset.path),

@@ -66,7 +66,7 @@ def timeline(
 def _spans(
     events: Sequence[Event], core: int, began: float, decoded: float
 ) -> tuple[SpanRecord, ...]:
-    """What a core did, in order; it is idle in between."""
+    """Returns what a core did, in order; it is idle in between."""
     spans: list[SpanRecord] = []
     now = began
     for event in events:
@@ -97,7 +97,7 @@ def _span(what: What, start: float, stop: float, **where: int) -> SpanRecord:
 
 
 def _messages(events: Sequence[Event], plan: Plan, began: float) -> Iterator[MessageRecord]:
-    """Every latent that travelled: it leaves by the end of its sender's step."""
+    """Yields every latent that travelled: it leaves by the end of its sender's step."""
     steps = {(e.core, e.round): e for e in events if isinstance(e, CoreStepped)}
     for message in plan.messages:
         sender = steps.get((message.core - 1, message.round))

@@ -56,7 +56,7 @@ def dry_run(request: Request) -> DryRunRecord:
 
 
 def _memory(settings: Settings) -> MemoryRecord:
-    """The estimate by core and by device, beside what each device has.
+    """Estimates by core and by device, beside what each device has.
 
     From the files or, where they are not on this machine, from what the preset tells.
     """
@@ -80,7 +80,7 @@ def _memory(settings: Settings) -> MemoryRecord:
 
 
 def _by_core(settings: Settings, folder: Path | None) -> tuple[CoreMemory, ...]:
-    """The estimate of every core, with its device."""
+    """Estimates the memory of every core."""
     cores = estimate_memory(
         settings.preset, settings.dtype, settings.plan.cores, settings.decoders, folder
     )
@@ -88,7 +88,7 @@ def _by_core(settings: Settings, folder: Path | None) -> tuple[CoreMemory, ...]:
 
 
 def _by_device(settings: Settings, cores: Sequence[CoreMemory]) -> tuple[DeviceMemory, ...]:
-    """Per device its cores, the bytes of their weights in all, and what memory it has."""
+    """Returns per device its cores, the bytes of their weights in all, and what memory it has."""
     estimate = []
     for device, has in device_memory(settings.devices).items():
         held = tuple(core for core, place in enumerate(settings.devices) if place == device)

@@ -62,8 +62,12 @@ def _done_before(settings: Settings) -> Earlier:
     record = _read_record(settings.output)
     changed = _changed(record, settings) if record else ""
     if record and changed and not settings.overwrite:
+        others = record.cores != settings.plan.cores  # on other devices, maybe, by default
         raise UsageError(
-            f"{settings.output} was made with other settings: {changed}", _way_on(settings, record)
+            f"{settings.output} was made with other settings: {changed}",
+            ("add {cores} to go on, or " if others else "")
+            + "choose another {output}, or add {overwrite} to make all of it again",
+            {"cores": record.cores, "output": None, "overwrite": True},
         )
     known: dict[tuple[str, int], list[SampleRecord]] = defaultdict(list)
     for made in record.prompts if record and not changed else ():
@@ -77,13 +81,6 @@ def _done_before(settings: Settings) -> Earlier:
     return Earlier(done, [made for same in known.values() for made in same], record)
 
 
-def _way_on(settings: Settings, record: RunRecord) -> str:
-    """What to type; on another number of devices a run may have taken other cores by itself."""
-    other = "choose another --output, or add --overwrite to make all of it again"
-    cores = record.cores
-    return other if cores == settings.plan.cores else f"add --cores {cores} to go on, or {other}"
-
-
 def _read_record(folder: Path) -> RunRecord | None:
     """Reads the record with what the journal adds to it: of every file the latest word."""
     path = folder / RECORD
@@ -94,13 +91,15 @@ def _read_record(folder: Path) -> RunRecord | None:
         made = {sample.output: sample for sample in (*record.prompts, *read_journal(folder))}
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{path} is not a record of chords", "choose another --output, or remove that file"
+            f"{path} is not a record of chords",
+            "choose another {output}, or remove that file",
+            {"output": None},
         ) from error
     return record.model_copy(update={"prompts": tuple(made.values())})
 
 
 def _changed(record: RunRecord, settings: Settings) -> str:
-    """The first setting that differs, with both values, and how many more do."""
+    """Names the first setting that differs, with both values, and how many more do."""
     then, new = _flat(record.settings.pixels()), _flat(pixels(settings).pixels())
     differ = [key for key in {**new, **then} if then.get(key) != new.get(key)]
     if not differ:
@@ -119,7 +118,7 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _record_of_picture(settings: Settings, sample: PlannedSample) -> SampleRecord | None:
-    """A record made from a picture's own recipe, for where the run's was lost."""
+    """Makes a record from a picture's own recipe, for where the run's was lost."""
     name, *beside = planned_names(settings, sample)
     recipe = _same(settings, sample, name)
     if recipe is None:
@@ -137,7 +136,7 @@ def _record_of_picture(settings: Settings, sample: PlannedSample) -> SampleRecor
 
 
 def _same(settings: Settings, sample: PlannedSample, name: str) -> Recipe | None:
-    """The recipe in that file, where it says that the file is of the same sample."""
+    """Returns the recipe in that file if it says that the file is of the same sample."""
     try:
         recipe = Recipe.read(find_metadata(settings.output / name))
     except ValueError:
@@ -147,7 +146,7 @@ def _same(settings: Settings, sample: PlannedSample, name: str) -> Recipe | None
 
 
 def _is_complete(settings: Settings, made: SampleRecord) -> bool:
-    """Whether all files are there that this run would make."""
+    """Whether all files are present that this run would make."""
     outputs = [output for output in made.outputs if output.path]
     if not outputs or (settings.all_cores and len(outputs) < len(settings.plan.hits)):
         return False
@@ -162,7 +161,7 @@ def _has_all_files(settings: Settings, output: OutputRecord) -> bool:
 
 
 def _in_the_way(settings: Settings, left: Iterator[PlannedSample]) -> Iterator[str]:
-    """The files of unfinished samples that do not say of themselves that they are the same."""
+    """Yields the files of unfinished samples that are not known to be the same."""
     for sample in left:
         for name in planned_names(settings, sample):
             if not settings.resume or _same(settings, sample, name) is None:

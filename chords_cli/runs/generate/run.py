@@ -1,8 +1,6 @@
 """Prompts to pictures: resolves, starts the cores once, and writes every file as it is made."""
 
-import shlex
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from chords_cli.errors import ChordsError, Interrupted
 from chords_cli.events import (
     CoreStarted,
     Event,
+    Listener,
     PromptDone,
     PromptSkipped,
     PromptStarted,
@@ -37,12 +36,10 @@ from chords_cli.runs.settings.samples import PlannedSample
 if TYPE_CHECKING:
     from chords_cli.engine.pool import Pool, PoolSettings
 
-Listener = Callable[[Event], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A run of which everything is checked that can be before its model is there.
+    """A run that is checked as far as it can be before its model is fetched.
 
     `began` is when its seconds begin to count, on the monotonic clock.
     """
@@ -72,7 +69,7 @@ def generate(prepared: Prepared, listener: Listener) -> RunRecord:
     Raises:
         UsageError: The model is not on this machine, or does not fit; nothing was written.
         ChordsError: The run failed. Files that were complete stay.
-        Interrupted: So it was; tells what is kept and how to go on.
+        Interrupted: It was; tells what is kept and how to go on.
     """
     request, settings = prepared.request, prepared.settings
     run = _Run(prepared, listener)
@@ -86,12 +83,15 @@ def generate(prepared: Prepared, listener: Listener) -> RunRecord:
             total, kind = len(settings.samples), settings.preset.kind
             are = "is" if run.done == 1 else "are"
             end.message += f": {run.done} of {total} {kind}s {are} kept in {settings.output}"
-            end.hint = _how_to_go_on(request, settings.output)
+            where = "" if request.output else " {output}"
+            same, more = "type the same again to go on", f"add {{resume}}{where} to go on"
+            end.hint = same if request.resume else more
+            end.suggests = {"resume": True, "output": settings.output}
         raise
 
 
 class _Run:
-    """A run on its way: what is done, how long it took, and who is told."""
+    """A run on its way: what is done, how long it took, and who listens."""
 
     def __init__(self, prepared: Prepared, listener: Listener) -> None:
         self._settings, self._listener = prepared.settings, listener
@@ -111,7 +111,7 @@ class _Run:
         return len(self._done)
 
     def run(self, folder: Path) -> RunRecord:
-        """Makes every sample that is not done; returns the record."""
+        """Makes every sample that is not done and returns the record."""
         settings, samples = self._settings, self._samples
         self._tell(
             RunResolved(
@@ -202,15 +202,8 @@ class _Run:
         self._listener(event)
 
 
-def _how_to_go_on(request: Request, output: Path) -> str:
-    if request.resume:
-        return "type the same again to go on"
-    where = "" if request.output else f" --output {shlex.quote(str(output))}"
-    return f"add --resume{where} to go on"
-
-
 def pool_settings(settings: Settings, folder: Path) -> "PoolSettings":
-    """What the pool is started with, for weights in `folder`."""
+    """Returns what the pool is started with, for weights in `folder`."""
     from chords_cli.engine.pool import PoolSettings
     from chords_cli.pipelines.load.spec import ModelSpec
 

@@ -50,7 +50,7 @@ class OutputSaver:
         which = () if output.chosen else (output.index, output.core)
         names = {ending: self._sample.name(ending, *which) for ending in endings(settings)}
         recipe = make_recipe(settings, self._sample, which_output(output))
-        for ending, name in reversed(names.items()):  # the result is there when all is there
+        for ending, name in reversed(names.items()):  # where the result is present, all is
             data = file_bytes(ending, output, settings, recipe)
             write_file(settings.output / name, data, replace=self._replace)
         latent = names.pop(LATENT, None)

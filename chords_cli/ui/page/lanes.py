@@ -1,10 +1,10 @@
-"""The timeline of a sample as shapes: one lane a core, x in percent of the longest sample."""
+"""The timeline of a sample as shapes: one lane per core, x in percent of the longest sample."""
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from chords_cli.records.compare import ArmRecord, SpanRecord, Timeline
+from chords_cli.records.compare import ArmRecord, Timeline
 from chords_cli.ui.format import duration, small
 
 BAR, GAP, TOP = 18, 12, 8
@@ -72,7 +72,9 @@ def swimlanes(arm: ArmRecord, arms: Sequence[ArmRecord]) -> Swimlanes:
 def scale(arms: Sequence[ArmRecord]) -> list[tuple[float, str]]:
     """Returns where the time axis has its marks, in percent, and what they say."""
     longest = _longest(arms)
-    step = _round_step(longest / _MOST_TICKS)
+    least = longest / _MOST_TICKS
+    power = 10.0 ** math.floor(math.log10(least))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least)
     count = math.floor(longest / step)
     digits = max(0, -math.floor(math.log10(step)))
     return [(100 * n * step / longest, f"{n * step:.{digits}f} s") for n in range(count + 1)]
@@ -82,22 +84,17 @@ def _longest(arms: Sequence[ArmRecord]) -> float:
     return max(arm.timeline.seconds for arm in arms)
 
 
-def _round_step(least: float) -> float:
-    """The next of 1, 2, 5, 10, 20 and so on that is not below `least`."""
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least)
-
-
 def _bars(told: Timeline, longest: float) -> Iterator[Bar]:
     for lane, core in enumerate(told.cores):
         for span in core.spans:
             spent = span.stop - span.start
+            steps = f", step {span.step} to {span.until}" if span.step is not None else ""
             yield Bar(
                 span.what,
                 _percent(span.start, longest),
                 _percent(spent, longest),
                 _top(lane),
-                f"core {core.core} {_doing(span)}: {duration(spent)}",
+                f"core {core.core} {_NAMES[span.what]}{steps}: {duration(spent)}",
             )
 
 
@@ -123,11 +120,6 @@ def _dots(told: Timeline, longest: float) -> Iterator[Dot]:
             output.chosen,
             f"{name} after {output.round} rounds, {duration(output.at)}",
         )
-
-
-def _doing(span: SpanRecord) -> str:
-    where = f", step {span.step} to {span.until}" if span.step is not None else ""
-    return f"{_NAMES[span.what]}{where}"
 
 
 def _top(lane: int) -> int:

@@ -6,15 +6,17 @@ it says is in the record, how it looks is in `templates/`.
 
 import base64
 from collections.abc import Mapping
+from pathlib import PurePath
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from chords_cli.records.compare import CompareRecord, PeakMemory
+from chords_cli.records.compare import CompareRecord
 from chords_cli.ui.format import duration, size, small
 from chords_cli.ui.page.lanes import scale, swimlanes
 
-_TYPES = {".png": "image/png", ".mp4": "video/mp4"}
+_TYPES = {".mp4": "video/mp4"}
+"""Of assets, by their endings; all others are pictures."""
 
 
 def render(record: CompareRecord, assets: Mapping[str, bytes]) -> str:
@@ -35,40 +37,26 @@ def render(record: CompareRecord, assets: Mapping[str, bytes]) -> str:
         "duration": duration,
         "size": size,
         "small": small,
-        "times": _times,
-        "decimals": _decimals,
-        "percent": _percent,
-        "peak": _peak,
+        "times": lambda value: _number(value, ".2f", "×"),  # noqa: RUF001
+        "decimals": lambda value, digits: _number(value, f".{digits}f"),
+        "percent": lambda value: _number(value, ".0%"),
     }
+
+    def asset(name: str) -> Markup:
+        kind = _TYPES.get(PurePath(name).suffix, "image/png")
+        return Markup(f"data:{kind};base64,{base64.b64encode(assets[name]).decode()}")
+
     shown = {result.picture for sample in record.samples for result in sample.results}
     arms = record.arms
     return environment.get_template("compare.html").render(
         record=record,
         samples=[sample for sample in record.samples if sample.results[0].picture in assets],
         left_out=len([name for name in shown if name not in assets]) // len(arms),
-        asset=lambda name: _data_uri(name, assets[name]),
+        asset=asset,
         lanes=[swimlanes(arm, arms) for arm in arms],
         ticks=scale(arms),
     )
 
 
-def _data_uri(name: str, data: bytes) -> Markup:
-    kind = next((kind for end, kind in _TYPES.items() if name.endswith(end)), "image/png")
-    return Markup(f"data:{kind};base64,{base64.b64encode(data).decode()}")
-
-
-def _peak(memory: PeakMemory) -> int:
-    """What a core took on its device, which may be the host."""
-    return memory.device_bytes or memory.host_bytes
-
-
-def _times(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}×"  # noqa: RUF001
-
-
-def _decimals(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"  # noqa: RUF001
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0%}"  # noqa: RUF001
+def _number(value: float | None, form: str, unit: str = "") -> str:
+    return "–" if value is None else f"{value:{form}}{unit}"  # noqa: RUF001

@@ -16,9 +16,18 @@ _LABEL = 10
 
 def dry_run_view(record: DryRunRecord, width: int) -> list[RenderableType]:
     """Draws plan, settings, memory of the weights and files, `width` columns wide."""
-    plan, stop = _plan(record), record.stop
-    index = plan.cores if stop.index is None else stop.index
+    plan, stop, settings = _plan(record), record.stop, record.settings
     latest = stop.index is None
+    index = plan.cores if stop.index is None else stop.index
+    end = f"at output {index}"
+    if latest:
+        end = f"at the first output whose residual is below {stop.residual:g}, or at the last"
+    arguments = [f"{key} {value!r}" for key, value in settings.call.items()]
+    seeds = f"seed {settings.seed}, {plural(settings.num, 'result')} a prompt"
+    prompts = (
+        f"{sample.prompt!r}, seed {sample.seed}{', made before' if sample.done else ''}"
+        for sample in record.prompts
+    )
     return [
         plan_chart(plan, index, width),
         Text(),
@@ -26,10 +35,10 @@ def dry_run_view(record: DryRunRecord, width: int) -> list[RenderableType]:
         Text(),
         _facts("model", [f"{record.preset} from {record.repo or record.path}, {record.dtype}"]),
         _facts("devices", _devices(record)),
-        _facts("settings", _settings(record)),
-        _facts("stop", [_stop(record)]),
+        _facts("settings", [*arguments, seeds]),
+        _facts("stop", [end]),
         _facts("memory", _memory(record)),
-        _facts("prompts", _prompts(record)),
+        _facts("prompts", prompts),
         _facts("files", record.files),
         Text("nothing was loaded, started or written", style="dim"),
     ]
@@ -61,18 +70,6 @@ def _devices(record: DryRunRecord) -> Iterator[str]:
         yield record.note
 
 
-def _settings(record: DryRunRecord) -> Iterator[str]:
-    settings = record.settings
-    yield from (f"{key} {value!r}" for key, value in settings.call.items())
-    yield f"seed {settings.seed}, {plural(settings.num, 'result')} a prompt"
-
-
-def _stop(record: DryRunRecord) -> str:
-    if record.stop.index is not None:
-        return f"at output {record.stop.index}"
-    return f"at the first output whose residual is below {record.stop.residual:g}, or at the last"
-
-
 def _memory(record: DryRunRecord) -> Iterator[str]:
     """The weights on every device and of every core, or why they are not known."""
     memory = record.memory
@@ -93,9 +90,3 @@ def _device_memory(device: DeviceMemory) -> str:
     amounts = {"free": device.free, "total": device.total}
     has = [f"{size(amount)} {name}" for name, amount in amounts.items() if amount is not None]
     return f"{device.device} ({device.title}): {held}{', ' if has else ''}{' of '.join(has)}"
-
-
-def _prompts(record: DryRunRecord) -> Iterator[str]:
-    for sample in record.prompts:
-        done = ", made before" if sample.done else ""
-        yield f"{sample.prompt!r}, seed {sample.seed}{done}"
