@@ -1,3 +1,29 @@
-"""Chords: one diffusion sample sooner, by solving its ODE on several GPUs at once."""
+"""Chords: one diffusion sample sooner, by solving its ODE on several GPUs at once.
+
+The names below are the Python API (see docs/python.md); they are imported when first asked for, so
+that `chords --help` waits for nothing. Everything else may change between versions, but for
+`chords_cli.sampler`, which is for those who study samplers.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chords_cli.api import Chords, Output, Sample, plan
+    from chords_cli.errors import ChordsError
+    from chords_cli.sampler.plan import Plan
+    from chords_cli.sampler.stop import StopRule
 
 __version__ = "0.1.0"
+
+__all__ = ["Chords", "ChordsError", "Output", "Plan", "Sample", "StopRule", "plan"]
+
+_HOMES = {"ChordsError": "errors", "Plan": "sampler.plan", "StopRule": "sampler.stop"}
+"""Where a name is defined, if not in `api`."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'api')}"), name)

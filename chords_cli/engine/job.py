@@ -76,6 +76,7 @@ class Session:
         self._decoding: set[int] = set()
         self._chosen: int | None = None
         self._finished: dict[int, Finished] = {}
+        self._cancelled = False
 
     @property
     def over(self) -> bool:
@@ -89,14 +90,20 @@ class Session:
         match message:
             case CoreEncoded(core=0):
                 self._encoded = message.at
-            case Landed():
+            case Landed() if not self._cancelled:
                 self._landed[message.index] = message
                 while self._wants_more and len(self._outputs) in self._landed:
                     self._land(self._landed[len(self._outputs)])
-            case Decoded():
+            case Decoded() if not self._cancelled:
                 self._take_frames(message)
             case Finished():
                 self._finished[message.core] = message
+
+    def cancel(self) -> None:
+        """Ends the walks of all cores; what they still decode is dropped."""
+        self._cancelled = True
+        self._say_to_all(Stop(self._job.number))
+        self._say_to_all(Finish(self._job.number))
 
     def result(self) -> Sampled:
         """The finished job."""

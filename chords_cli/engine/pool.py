@@ -4,6 +4,7 @@ The pool is no master: what cores compute and when is in the plan. It hands out 
 outputs, asks for pictures, and leaves no process behind.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
@@ -55,6 +56,7 @@ class Pool:
         self._start_method: StartMethod | None = None
         self._components: dict[int, tuple[str, ...]] = {}
         self._number = 0
+        self._open: Session | None = None
         self._encoded: tuple[dict[str, Any], int] | None = None
 
     def __enter__(self) -> "Pool":
@@ -123,22 +125,72 @@ class Pool:
         """
         if stop.fixed is not None and not keep:
             plan = plan.until(stop.fixed)
+        session = self._begin(plan, call, seed, stop, keep=keep, anew=anew, on_output=on_output)
+        for _ in self._heard(session):
+            pass
+        return session.result()
+
+    def outputs(
+        self, plan: Plan, call: dict[str, Any], seed: int, stop: StopRule
+    ) -> Iterator[SampledOutput]:
+        """Runs one sample to the last of the plan's hits and yields every output when decoded.
+
+        A caller that stops asking cancels what is left of the sample.
+
+        Raises:
+            ChordsError: A core failed or died; the pool has to be left.
+        """
+        ready: deque[SampledOutput] = deque()
+        session = self._begin(plan, call, seed, stop, keep=True, anew=False, on_output=ready.append)
+        self._open = session
+        try:
+            for _ in self._heard(session):
+                while ready:
+                    yield ready.popleft()
+                if self._open is not session:
+                    return  # another sample has begun
+        except GeneratorExit:
+            self._abandon(session)
+            raise
+
+    def _begin(
+        self,
+        plan: Plan,
+        call: dict[str, Any],
+        seed: int,
+        stop: StopRule,
+        *,
+        keep: bool,
+        anew: bool,
+        on_output: Callable[[SampledOutput], None] | None,
+    ) -> Session:
+        """Hands a job to its cores, once nothing is left of the one before."""
+        if self._open is not None:
+            self._abandon(self._open)
         job = self._job(plan, call, seed, anew=anew)
         session = Session(
-            job,
-            stop,
-            keep=keep,
-            send=self._workers.send,
-            tell=self._tell,
-            on_output=on_output,
+            job, stop, keep=keep, send=self._workers.send, tell=self._tell, on_output=on_output
         )
         for core in range(plan.cores):
             self._workers.send(core, job)
+        return session
+
+    def _heard(self, session: Session) -> Iterator[None]:
+        """Lets the session hear one message after another, until its cores have let go of it."""
         for message in self._messages():
             session.hear(message)
+            yield
             if session.over:
-                break
-        return session.result()
+                return
+
+    def _abandon(self, session: Session) -> None:
+        """Ends a job of which nobody wants the outputs any more."""
+        if self._open is session:
+            self._open = None
+        if not session.over:
+            session.cancel()
+            for _ in self._heard(session):
+                pass
 
     def _job(self, plan: Plan, call: dict[str, Any], seed: int, *, anew: bool) -> Job:
         assert plan.cores <= len(self._workers), "a plan has a process for every core"

@@ -46,6 +46,7 @@ FORBIDDEN = {
     "ui/views/": "torch cli engine events pipelines runs ui.live ui.page",
     "ui/page/": "torch cli engine events pipelines runs ui.live ui.views",
     "ui/": "torch cli engine events hub models pipelines presets records runs ui.views ui.page",
+    "api.py": "torch cli ui pipelines",
     "cli/": "torch pipelines",
 }
 """What a layer must not import: what lies above it or beside it, and torch where no command that

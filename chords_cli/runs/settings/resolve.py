@@ -67,11 +67,12 @@ class Settings(RunOptions):
         return self.stop.decoders(self.plan, keep=self.all_cores)
 
 
-def resolve(request: Request, *, starts: bool = False) -> Settings:
+def resolve(request: Request, *, preset: Preset | None = None, starts: bool = False) -> Settings:
     """Resolves the settings of a run.
 
     Args:
         request: What the user asks for.
+        preset: What is run, where the request does not name it.
         starts: Whether to start importing what the workers need while the devices are found.
 
     Raises:
@@ -87,7 +88,7 @@ def resolve(request: Request, *, starts: bool = False) -> Settings:
             "name the folder of the earlier run with {output}",
             {"resume": True, "output": None},
         )
-    preset = _preset(request)
+    preset = preset or _preset(request)
     _check_kind(request, preset, model)
     sampled = preset if recipe is None else with_sampling(preset, recipe)
     requested_method()  # refuses a wrong CHORDS_START

@@ -1,0 +1,341 @@
+"""The Python API: a model whose cores stay, and the samples that they make.
+
+It resolves options, starts cores and writes files with the same functions as the command line
+(`runs.generate.run`), but keeps samples in memory and has no folder of results.
+"""
+
+import difflib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from chords_cli.errors import ChordsError, UsageError
+from chords_cli.events import Listener
+from chords_cli.media.files import write_file
+from chords_cli.models.weights import model_folder
+from chords_cli.presets.files import DEFAULT, find_preset
+from chords_cli.presets.schema import Preset
+from chords_cli.runs.generate.run import pool_settings
+from chords_cli.runs.outputs.files import LATENT, file_bytes
+from chords_cli.runs.outputs.recipe import make_recipe, which_output
+from chords_cli.runs.settings.option import OUTPUT, PLAN, options_of
+from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.resolve import Settings, resolve
+from chords_cli.runs.settings.samples import PlannedSample
+from chords_cli.sampler.choice import DefaultPlan, PlanChoice, parse_init_t, resolve_plan
+from chords_cli.sampler.plan import Plan
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+    from chords_cli.engine.pool import Pool, SampledOutput
+
+_OPTIONS = {
+    name: declared
+    for name, declared in options_of(Request).items()
+    if declared[1].group != OUTPUT
+    and name not in ("prompts", "prompt_file", "from_metadata", "num")
+}
+"""The options of a run that are not about files or about which prompts there are."""
+
+_PER_SAMPLE = {
+    name for name, (_, option) in _OPTIONS.items() if option.call or option.group == PLAN
+} | {"seed"}
+"""Those that every sample may set for itself."""
+
+_ENDINGS = {"image": (".png", f".{LATENT}"), "video": (".mp4", ".gif", ".png", f".{LATENT}")}
+
+
+def plan(
+    *,
+    steps: int = 50,
+    cores: int = 4,
+    algo: str | None = None,
+    init_t: str | tuple[int, ...] | None = None,
+    rounds: int | None = None,
+    speedup: float | None = None,
+) -> Plan:
+    """Plans who computes what when, as `chords plan` draws it; needs neither model nor torch.
+
+    Args:
+        steps: Steps of the sequential sampler.
+        cores: How many solvers run at once.
+        algo: `wavefront` if nothing given asks for another; `chords` or `sequential`.
+        init_t: Where each core begins its fine steps, for `chords`.
+        rounds: After how many rounds the first result is there, for `wavefront`.
+        speedup: The same as a ratio of steps to rounds.
+
+    Raises:
+        ChordsError: They contradict each other or make no plan.
+    """
+    starts = parse_init_t(init_t) if isinstance(init_t, str) else init_t
+    choice = PlanChoice(
+        steps=steps, cores=cores, algo=algo, init_t=starts, rounds=rounds, speedup=speedup
+    )
+    return resolve_plan(DefaultPlan(steps=steps, cores=cores, algo="wavefront"), choice)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Which of a run's outputs a sample is.
+
+    Attributes:
+        index: 0 for the preview, then 1, 2, ... in order of arrival; the last one is exact.
+        core: The core that made it; core 0 takes the sampler's own steps.
+        round: How many rounds were over.
+        residual: RMS distance to the output before it, in latent units; None without one.
+        exact: Whether it is what the sequential sampler makes.
+    """
+
+    index: int
+    core: int
+    round: int
+    residual: float | None
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """A picture or a video.
+
+    Attributes:
+        prompt: What it shows.
+        seed: Of its noise.
+        output: Which output of its run it is.
+        seconds: From the call until it was decoded.
+        frames: uint8, shape (frames, height, width, 3); an image has one frame.
+    """
+
+    prompt: str
+    seed: int
+    output: Output
+    seconds: float
+    frames: "np.ndarray" = field(repr=False)
+    _made: "SampledOutput" = field(repr=False)
+    _settings: Settings = field(repr=False)
+
+    @property
+    def image(self) -> "Image":
+        """The picture, or a video's first frame, for Pillow."""
+        from PIL import Image
+
+        return Image.fromarray(self.frames[0], "RGB")
+
+    @property
+    def latent(self) -> "np.ndarray":
+        """The latent as the pipeline's loop left it, in float32."""
+        from chords_cli.engine.latents import as_array
+
+        return as_array(self._made.latent)
+
+    def save(self, path: str | Path) -> Path:
+        """Writes a file with the same metadata as the command's, over one that is there.
+
+        Args:
+            path: Ends with .png or .safetensors; for videos also with .mp4 or .gif.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            ChordsError: The ending is another one, or the file cannot be written.
+        """
+        path, endings = Path(path), _ENDINGS[self._settings.preset.kind]
+        if path.suffix not in endings:
+            raise UsageError(
+                f"{path} does not end with {' or '.join(endings)}",
+                f"write {path.stem}{endings[0]}",
+            )
+        planned = PlannedSample(1, self.prompt, self.seed)
+        recipe = make_recipe(self._settings, planned, which_output(self._made))
+        data = file_bytes(path.suffix[1:], self._made, self._settings, recipe)
+        write_file(path, data, replace=True)
+        return path
+
+
+class Chords:
+    """A model on several cores; the cores start when a `with` block begins and end with it.
+
+    Every core is a process with a copy of the weights of its own; a pipeline object that exists
+    already cannot be handed in. A script needs `if __name__ == "__main__":` around its main part,
+    since processes may import it.
+
+        with Chords("flux", cores=8) as chords:
+            chords("a lighthouse in rain", seed=42).save("lighthouse.png")
+
+    Args:
+        model: The name of a preset, a preset file or a preset; without it the built-in image model.
+        listener: Is called with every event of the run (`chords_cli.events`).
+        options: Those of `chords image` and `chords video` by their names, such as `cores=4`,
+            `devices="cuda:0,cuda:1"` or `loras=(("ink.safetensors", 0.8),)`.
+
+    Raises:
+        ChordsError: An option is wrong, or the preset is; `hint` says what to write instead.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Preset | None = None,
+        *,
+        listener: Listener | None = None,
+        **options: Any,
+    ) -> None:
+        if not isinstance(model, Preset):
+            model = find_preset(str(model or DEFAULT["image"]))
+        self._preset = preset = model
+        given = {name: _checked(name, value) for name, value in options.items()}
+        self._request = Request(kind=preset.kind, **given)
+        self._settings = resolve(replace(self._request, prompts=("-",)), preset=preset)
+        self._listener = listener or (lambda event: None)
+        self._pool: Pool | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of a sample that sets no options of its own."""
+        return self._settings.plan
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """One device per core, by torch's names."""
+        return self._settings.devices
+
+    def __enter__(self) -> "Chords":
+        """Starts the cores and loads the model.
+
+        Raises:
+            ChordsError: The model is not on this machine, does not fit the preset, or cannot load.
+        """
+        from chords_cli.engine.pool import Pool
+
+        settings = self._settings
+        start = pool_settings(settings, model_folder(settings.preset))
+        every = frozenset(range(settings.plan.cores))  # any output may be wanted
+        self._pool = Pool(replace(start, decoders=every), self._listener).__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.__exit__(kind, error, trace)
+
+    def __call__(self, prompt: str, **options: Any) -> Sample:
+        """Makes one sample.
+
+        Args:
+            prompt: What to show.
+            options: `seed`, and options of the plan and of the pipeline's call, for this sample.
+
+        Raises:
+            ChordsError: An option is wrong, or a core failed.
+        """
+        settings, began = self._resolved(prompt, options), time.monotonic()
+        made: list[Sample] = []
+        self._started.sample(
+            settings.plan,
+            settings.call | {"prompt": prompt},
+            settings.seed,
+            settings.stop,
+            on_output=lambda output: made.append(_sample(settings, prompt, output, began)),
+        )
+        return made[-1]
+
+    def outputs(self, prompt: str, **options: Any) -> Iterator[Sample]:
+        """Makes one sample and yields every output as soon as it is decoded.
+
+        The preview comes first, or close to it, and the exact one last. To leave the loop ends the
+        sampling.
+
+        Args:
+            prompt: What to show.
+            options: As in a call.
+
+        Raises:
+            ChordsError: An option is wrong, or a core failed.
+        """
+        settings, began = self._resolved(prompt, options, every=True), time.monotonic()
+        call = settings.call | {"prompt": prompt}
+        for output in self._started.outputs(settings.plan, call, settings.seed, settings.stop):
+            yield _sample(settings, prompt, output, began)
+
+    @property
+    def _started(self) -> "Pool":
+        if self._pool is None:
+            raise ChordsError("the cores have not started", "write `with Chords(...) as chords:`")
+        return self._pool
+
+    def _resolved(self, prompt: str, options: dict[str, Any], *, every: bool = False) -> Settings:
+        """Resolves the settings of one sample, and of `every` output of it."""
+        given = {name: _checked(name, value) for name, value in options.items()}
+        for name in given.keys() - _PER_SAMPLE:
+            raise UsageError(
+                f"{name} is the same for all samples", f"give {name} to Chords instead"
+            )
+        if given.get("algo") == "sequential":  # which one of the cores can do alone
+            given = {"cores": None, **given}
+        request = replace(self._request, prompts=(prompt,), all_cores=every, **given)
+        settings, most = resolve(request, preset=self._preset), self._settings.plan.cores
+        if settings.plan.cores > most:
+            raise UsageError(
+                f"cores is {settings.plan.cores}, but these Chords have {most}",
+                "give {cores} to Chords instead",
+                {"cores": settings.plan.cores},
+            )
+        return settings
+
+
+def _checked(name: str, value: Any) -> Any:
+    """Checks the name of an option and the type of its value; sequences may be of any type.
+
+    Raises:
+        UsageError: There is no such option, or the value has another type.
+    """
+    if name not in _OPTIONS:
+        near = difflib.get_close_matches(name, _OPTIONS, n=1)
+        raise UsageError(
+            f"{name} is not an option of Chords",
+            f"did you mean {near[0]}?" if near else f"choose from {', '.join(_OPTIONS)}",
+        )
+    if name == "devices" and isinstance(value, list | tuple):
+        value = ",".join(value)
+    elif name == "init_t" and isinstance(value, list | tuple):
+        value = "-".join(map(str, value))
+    elif name == "loras":
+        value = tuple(map(tuple, value))
+    try:
+        return TypeAdapter(_OPTIONS[name][0]).validate_python(value, strict=True)
+    except ValidationError as error:
+        raise UsageError(
+            f"{name} is {value!r}: {error.errors()[0]['msg'].lower()}",
+            "write a value of that type",
+        ) from error
+
+
+def _sample(settings: Settings, prompt: str, made: "SampledOutput", began: float) -> Sample:
+    assert made.frames is not None, "outputs are handed on when they are decoded"
+    output = Output(
+        index=made.index,
+        core=made.core,
+        round=made.round,
+        residual=made.residual,
+        exact=made.core == 0 and made.index > 0 and settings.plan.visits_all(0),
+    )
+    return Sample(
+        prompt=prompt,
+        seed=settings.seed,
+        output=output,
+        seconds=time.monotonic() - began,
+        frames=made.frames,
+        _made=made,
+        _settings=settings,
+    )

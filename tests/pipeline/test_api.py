@@ -1,0 +1,155 @@
+"""The Python API, with the built-in model."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from chords_cli import Chords, ChordsError, Plan, StopRule, plan
+from chords_cli.media.metadata import read_metadata
+from chords_cli.presets.files import find_preset
+
+DOCS = Path(__file__).parents[2] / "docs" / "python.md"
+EXAMPLES = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
+HEART = "a large red heart on a white background"
+
+
+@pytest.fixture(scope="module")
+def chords():
+    with Chords(cores=2, steps=6, devices="cpu") as running:
+        yield running
+
+
+def test_a_sample_is_a_picture_a_latent_and_what_is_known_of_it(chords):
+    sample = chords(HEART, seed=3)
+    assert (sample.prompt, sample.seed) == (HEART, 3)
+    assert sample.frames.shape[0] == 1
+    assert sample.frames.dtype == np.uint8
+    assert sample.image.size == (sample.frames.shape[2], sample.frames.shape[1])
+    assert sample.latent.dtype == np.float32
+    assert (sample.output.index, sample.output.round) == (1, chords.plan.rounds())
+    assert not sample.output.exact
+
+
+def test_the_same_seed_makes_the_same_picture_and_another_does_not(chords):
+    one, again, other = (chords(HEART, seed=seed).frames for seed in (3, 3, 4))
+    assert (one == again).all()
+    assert (one != other).any()
+
+
+def test_outputs_come_from_the_preview_to_the_exact_one(chords):
+    outputs = list(chords.outputs(HEART, seed=3))
+    assert sorted(sample.output.index for sample in outputs) == [0, 1, 2]
+    assert [sample.output.exact for sample in outputs] == [
+        sample.output.index == 2 for sample in outputs
+    ]
+
+
+def test_the_exact_output_is_what_one_core_makes(chords):
+    exact = next(sample for sample in chords.outputs(HEART, seed=3) if sample.output.exact)
+    alone = chords(HEART, seed=3, algo="sequential")
+    assert alone.output.exact
+    assert (alone.latent == exact.latent).all()
+    assert (alone.frames == exact.frames).all()
+
+
+def test_a_loop_that_is_left_leaves_nothing_behind_for_the_next_sample(chords):
+    expected = chords(HEART, seed=3).frames
+    for sample in chords.outputs("a blue circle", seed=1):
+        assert sample.output.index in (0, 1)
+        break
+    assert (chords(HEART, seed=3).frames == expected).all()
+
+
+def test_a_sample_ends_outputs_that_nobody_has_asked_for(chords):
+    expected = chords(HEART, seed=3).frames
+    outputs = chords.outputs("a blue circle", seed=1)
+    next(outputs)
+    assert (chords(HEART, seed=3).frames == expected).all()
+    assert list(outputs) == []
+    assert (chords(HEART, seed=3).frames == expected).all()
+
+
+def test_a_sample_may_set_options_of_its_own(chords):
+    assert chords(HEART, steps=4).output.round == plan(steps=4, cores=2).rounds()
+    assert (chords(HEART, guidance=1.0).frames != chords(HEART, guidance=6.0).frames).any()
+
+
+def test_a_file_carries_what_made_it(chords, tmp_path):
+    sample = chords(HEART, seed=9)
+    path = sample.save(tmp_path / "heart.png")
+    assert (np.asarray(Image.open(path)) == sample.frames[0]).all()
+    found = read_metadata(path)
+    assert (found["prompt"], found["seed"], found["cores"]) == (HEART, 9, 2)
+    sample.save(path)
+    sample.save(tmp_path / "heart.safetensors")
+    with pytest.raises(ChordsError, match=r"heart.jpg does not end with .png or .safetensors"):
+        sample.save(tmp_path / "heart.jpg")
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "hint"),
+    [
+        ({"cores": 4}, "cores is 4, but these Chords have 2", "give cores=4 to Chords instead"),
+        ({"devices": "cpu"}, "devices is the same for all samples", "give devices to Chords"),
+        ({"sede": 1}, "sede is not an option of Chords", "did you mean seed?"),
+        ({"seed": -1}, "seed is -1, but must be from 0 to", "try seed=42"),
+        ({"steps": "9"}, "steps is '9': input should be a valid integer", "write a value"),
+    ],
+)
+def test_a_wrong_option_costs_no_loaded_model(chords, options, message, hint):
+    for ask in (chords, chords.outputs):
+        with pytest.raises(ChordsError) as caught:
+            list(ask(HEART, **options))
+        assert caught.value.message.startswith(message)
+        assert caught.value.hint.startswith(hint)
+    assert chords(HEART).frames.any()
+
+
+def test_chords_are_refused_before_anything_starts():
+    with pytest.raises(ChordsError) as caught:
+        Chords(cores=9, steps=8, devices="cpu")
+    assert caught.value.hint == "use cores=8 or fewer, or more steps"
+    with pytest.raises(ChordsError, match="output is not an option of Chords"):
+        Chords(output="here")
+    with pytest.raises(ChordsError, match="nothing-like-it"):
+        Chords("nothing-like-it")
+
+
+def test_cores_that_have_not_started_say_so():
+    with pytest.raises(ChordsError, match="the cores have not started"):
+        Chords(devices="cpu")(HEART)
+
+
+def test_sequences_are_taken_where_the_command_line_takes_text():
+    preset = find_preset("demo-image")
+    chords = Chords(preset, init_t=(0, 4, 8), devices=["cpu"], steps=12)
+    assert isinstance(chords.plan, Plan)
+    assert chords.plan.init_t == (0, 4, 8)
+    assert chords.devices == ("cpu",) * 3
+
+
+def test_a_plan_needs_no_torch():
+    code = (
+        "import sys; from chords_cli import plan; print(plan(steps=50, cores=4).rounds(), "
+        "{'torch', 'numpy', 'pydantic_core'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[0] == str(plan(steps=50, cores=4).rounds())
+    assert "torch" not in done.stdout
+    assert StopRule("core_index", 1).fixed == 1
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_an_example_of_the_documentation_runs(number, tmp_path):
+    script = tmp_path / "example.py"
+    script.write_text(EXAMPLES[number])
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
