@@ -54,7 +54,8 @@ def _list(console: Console) -> None:
 def _show(console: Console, name: str) -> None:
     from chords_cli.models.memory import preset_memory
     from chords_cli.presets.files import find_preset
-    from chords_cli.records.presets import CoreWeights, PresetFacts
+    from chords_cli.records.presets import PresetFacts
+    from chords_cli.records.run import CoreWeights
     from chords_cli.ui.views.presets import preset_text
 
     preset = find_preset(name)

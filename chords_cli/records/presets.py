@@ -1,9 +1,9 @@
 """What `chords presets --json` has: a row per preset, and the facts that its file does not tell."""
 
-from collections.abc import Mapping
 from typing import Literal
 
 from chords_cli.records.recipe import Record
+from chords_cli.records.run import CoreWeights
 
 
 class LicenseFacts(Record):
@@ -36,14 +36,6 @@ class WeightsFacts(Record):
 
     state: Literal["complete", "partial", "absent"]
     folder: str | None
-    bytes: int
-
-
-class CoreWeights(Record):
-    """The bytes of the weights that a core holds, by component and in all."""
-
-    core: int
-    components: Mapping[str, int]
     bytes: int
 
 

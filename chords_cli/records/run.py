@@ -135,12 +135,17 @@ class RunRecord(Record):
     environment: Mapping[str, str | None]
 
 
-class CoreMemory(Record):
+class CoreWeights(Record):
     """The bytes of the weights that a core holds, by component and in all."""
 
     core: int
     components: Mapping[str, int]
     bytes: int
+
+
+class CoreMemory(CoreWeights):
+    """The same on the core's device."""
+
     device: str
 
 

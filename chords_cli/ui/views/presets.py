@@ -8,7 +8,8 @@ from rich.text import Text
 
 from chords_cli.presets.files import to_yaml
 from chords_cli.presets.schema import Preset
-from chords_cli.records.presets import CoreWeights, PresetFacts, PresetRow, WeightsFacts
+from chords_cli.records.presets import PresetFacts, PresetRow, WeightsFacts
+from chords_cli.records.run import CoreWeights
 from chords_cli.ui.format import plural, size
 from chords_cli.ui.views.tables import Row, table
 

@@ -7,13 +7,13 @@ from rich.console import Console
 
 from chords_cli.presets.files import find_preset
 from chords_cli.records.presets import (
-    CoreWeights,
     LicenseFacts,
     PlanFacts,
     PresetFacts,
     PresetRow,
     WeightsFacts,
 )
+from chords_cli.records.run import CoreWeights
 from chords_cli.ui.views.presets import preset_text, presets_table
 
 PLAN = PlanFacts(
