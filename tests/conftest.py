@@ -1,6 +1,8 @@
 """What all tests share: nothing here makes a test depend on how fast the machine is."""
 
+import os
 import signal
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,8 +15,18 @@ settings.load_profile("chords")
 # Where tests run in the background of a shell, SIGINT is ignored, and all they start inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# As cores have it: a thread that waits by spinning takes its time from others.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Ends a test that hangs, though not before everything it waits for has had its time."""
     if item.config.pluginmanager.hasplugin("timeout"):
         item.add_marker(pytest.mark.timeout(6 * HANG))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Tiny tensors are computed by one thread: several would only wait for each other."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 import shlex
 import signal
@@ -156,7 +155,6 @@ def test_the_sequential_arm_ends_with_the_bits_of_stock_diffusers(either):
     call = by_arm(made)["sequential"]["settings"]["call"]
     folder = Path(by_arm(made)["sequential"]["path"])
     quiet_libraries(lambda what, done, total: None)
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
     pipe = load_pipeline(
         ModelSpec(folder=str(folder), pipeline="FluxPipeline", dtype="float32"),
         device=torch.device("cpu"),

@@ -76,7 +76,6 @@ def call(folder):
 
 
 def test_core_0_equals_stock_diffusers_and_every_output_the_oracle(home, styled, place, lora):
-    torch.set_num_threads(1)
     pipe = load(home)
     pipe.load_lora_weights(str(place), weight_name=lora, adapter_name="style")
     pipe.set_adapters(["style"], [SCALE])
@@ -91,7 +90,6 @@ def test_core_0_equals_stock_diffusers_and_every_output_the_oracle(home, styled,
 
 
 def test_a_lora_changes_the_picture_and_with_scale_0_it_does_not(home, styled, run, lora):
-    torch.set_num_threads(1)
     plain = stock_latent(load(home), call(styled), SEED)
     assert not latent(styled / EXACT).equal(plain)
     nothing = run("nothing", "--lora", f"{lora}=0")
@@ -148,7 +146,7 @@ def test_a_number_behind_an_equals_sign_is_the_scale_which_else_is_1(typed, sour
 
 def test_a_scale_that_is_typed_as_a_second_word_is_no_prompt(command, place, lora):
     done = command("image", "a cat", *TINY, "--lora", lora, "0.5", cwd=place, code=2)
-    assert done.stderr.splitlines() == [
+    assert done.err.splitlines() == [
         "error: prompt '0.5' is a number, and there is a LoRA",
         f"hint: write its scale with it, as in --lora {lora}=0.5",
     ]

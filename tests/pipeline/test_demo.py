@@ -1,7 +1,5 @@
 """The built-in models on several cores, as their presets run them."""
 
-import os
-
 import pytest
 import torch
 
@@ -10,7 +8,7 @@ from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.presets.files import find_preset
 from chords_cli.sampler import Plan, chords_plan, default_init_t, wavefront_plan
 from chords_cli.sampler.stop import StopRule
-from tests.pipeline.conftest import as_tensor, pool_of
+from tests.pipeline.conftest import as_tensor, pool_of, threads_of
 from tests.pipeline.oracle import pipeline_outputs, stock_latent
 
 STEPS, SEED = 10, 42
@@ -35,10 +33,9 @@ def test_core_zero_ends_with_the_bits_of_stock_and_every_output_equals_the_oracl
     with pool_of(spec, cores) as pool:
         made = [pool.sample(plan, call, SEED, StopRule(index=cores)) for plan in plans(cores)]
     pipe = load_pipeline(spec, device=torch.device("cpu"), encodes=True, decodes=False)
-    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // cores))
-    stock = stock_latent(pipe, call, SEED)
-    expected = [pipeline_outputs(pipe, call, SEED, plan) for plan in plans(cores)]
-    torch.set_num_threads(1)
+    with threads_of(cores):
+        stock = stock_latent(pipe, call, SEED)
+        expected = [pipeline_outputs(pipe, call, SEED, plan) for plan in plans(cores)]
     for sampled, outputs in zip(made, expected, strict=True):
         assert torch.equal(as_tensor(sampled.outputs[-1].latent), stock)
         assert len(sampled.outputs) == len(outputs)
