@@ -8,7 +8,7 @@ from chords_cli.cli.options import COMPARISON, accepts, given
 from chords_cli.ui.console import Console
 
 if TYPE_CHECKING:
-    from chords_cli.runs.compare.arms import CompareRequest
+    from chords_cli.runs.settings.request import CompareRequest
 
 
 @accepts(*COMPARISON)
@@ -38,7 +38,7 @@ def compare(**options: Any) -> None:
 
 def _request(options: dict[str, Any]) -> "CompareRequest":
     from chords_cli.presets.files import DEFAULT, find_preset
-    from chords_cli.runs.compare.arms import CompareRequest
+    from chords_cli.runs.settings.request import CompareRequest
 
     kind = find_preset(options["model"] or DEFAULT["image"]).kind
     own = given(CompareRequest, options) | {"arm": tuple(options["arm"] or ())}

@@ -14,7 +14,6 @@ from typing import Annotated, Any, get_origin
 import typer
 
 from chords_cli.errors import UsageError
-from chords_cli.runs.compare.arms import CompareRequest
 from chords_cli.runs.settings.option import (
     ARMS,
     MACHINE,
@@ -27,7 +26,7 @@ from chords_cli.runs.settings.option import (
     Option,
     options_of,
 )
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.request import CompareRequest, Request
 
 GROUPS = (None, MODEL, ARMS, PLAN, PICTURE, OUTPUT, SOURCE, MACHINE, SHOWN)
 """The order in which `--help` lists options."""

@@ -49,6 +49,13 @@ Scalar = Annotated[Any, PlainValidator(scalar)]
 Items = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 
 
+_NOT_OF_THE_MODEL = {
+    *("name", "title", "kind", "license", "limits", "memory", "parameters", "prompts"),
+    *("call", "dtype", "fps", "sampling", "seed"),
+}
+"""Keys that determine no pixel, and those that a record holds as the values that were used."""
+
+
 class Part(BaseModel):
     """A mapping of a preset."""
 
@@ -245,6 +252,22 @@ class Preset(Part):
     def source(self) -> str:
         """The place of the weights: a repository of the hub or a local folder."""
         return str(self.repo or self.path)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Which weights are loaded and how, without defaults.
+
+        The device where text encoders wait determines no pixel. Of a local folder only the name is
+        kept, because pictures are taken to other machines.
+        """
+        model = self.model_dump(
+            mode="json", by_alias=True, exclude_defaults=True, exclude=_NOT_OF_THE_MODEL
+        )
+        for part in model.get("components", {}).values():
+            part.pop("offload", None)
+        parts = {name: part for name, part in model.pop("components", {}).items() if part}
+        model |= {"components": parts} if parts else {}
+        return model if self.path is None else {**model, "path": self.path.name}
 
 
 def _check_multiple(name: str, size: int | None, multiple: int, offset: int) -> None:

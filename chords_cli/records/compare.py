@@ -165,7 +165,7 @@ class PlannedArmRecord(Record):
 
     Attributes:
         number: Its place in the list, from 1.
-        model: What identifies it (`presets.identity`).
+        model: What identifies it (`Preset.identity`).
         note: On its cores and devices, as the run told it.
     """
 

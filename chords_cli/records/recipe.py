@@ -88,7 +88,7 @@ class Pixels(Record):
     must not make finished work undone.
 
     Attributes:
-        model: What identifies it (`presets.identity`).
+        model: What identifies it (`Preset.identity`).
         init_t: Empty for algorithms that have none.
         planned_rounds: In which the fastest core was asked to arrive; None where nobody asked.
         device: The kind of the first core's.

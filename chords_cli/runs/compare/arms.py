@@ -8,10 +8,10 @@ import difflib
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 
 from chords_cli.errors import Spell, UsageError
-from chords_cli.runs.settings.option import ARMS, Option, options_of
+from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.request import Request
 from chords_cli.sampler.choice import ALGORITHMS
 
@@ -32,31 +32,6 @@ _OF_ALL_ARMS = {name for name, (_, one) in options_of(Request).items() if one.co
 _OF_SEVERAL_CORES = {"init_t", "rounds", "speedup", "stop_residual"}
 
 _KINDS = {int: "a whole number", float: "a number"}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CompareRequest:
-    """What the user asks to compare; `base` holds what all arms have in common."""
-
-    base: Request
-    arm: Annotated[
-        tuple[str, ...],
-        Option(
-            ARMS,
-            "An algorithm with settings of its own; repeatable. Without any: all, and few-steps.",
-            metavar='"NAME [SETTING=VALUE]..."',
-        ),
-    ] = ()
-    reference: Annotated[
-        str | None,
-        Option(ARMS, "The arm that others are compared with: sequential by default."),
-    ] = None
-    repeat: Annotated[
-        int, Option(ARMS, "Run every arm this often, after a warm-up, for median and spread.")
-    ] = 1
-    clip_score: Annotated[
-        bool, Option(ARMS, "Also score how well results fit their prompts, with CLIP.")
-    ] = False
 
 
 @dataclass(frozen=True, slots=True)

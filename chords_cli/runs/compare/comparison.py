@@ -9,14 +9,13 @@ from typing import cast
 
 from chords_cli.errors import UsageError
 from chords_cli.presets.files import DEFAULT, find_preset
-from chords_cli.runs.compare.arms import FEW_STEPS, ArmError, ArmSpec, CompareRequest, parse_arms
+from chords_cli.runs.compare.arms import FEW_STEPS, ArmError, ArmSpec, parse_arms
 from chords_cli.runs.outputs.files import endings
 from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.output_folder import check_free, check_writable, default_output
-from chords_cli.runs.settings.prompts import resolve_prompts
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.request import CompareRequest, Request
 from chords_cli.runs.settings.resolve import Settings, resolve
-from chords_cli.runs.settings.samples import PlannedSample, slug
+from chords_cli.runs.settings.samples import PlannedSample, resolve_prompts, slug
 from chords_cli.sampler.choice import Algo
 
 RECORD, SHEET, PAGE, FILM = "compare.json", "compare.png", "compare.html", "compare.mp4"

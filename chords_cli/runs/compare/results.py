@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chords_cli.presets.identity import model_identity
 from chords_cli.records.compare import (
     ArmRecord,
     ComparedSample,
@@ -142,7 +141,7 @@ def _alike(arm: Arm, other: Arm) -> bool:
     """Whether a round costs both the same: one model, dtype and device, and one guidance."""
     own, theirs = (
         (
-            model_identity(c.settings.preset),
+            c.settings.preset.identity,
             c.settings.dtype,
             c.settings.devices[0],
             {key: value for key, value in c.settings.call.items() if key not in _COST_NOTHING},

@@ -37,8 +37,7 @@ from chords_cli.runs.compare.gallery import SHOWN, Gallery
 from chords_cli.runs.compare.measure import Shared, measure, shared_loads
 from chords_cli.runs.compare.results import Results
 from chords_cli.runs.generate.record import plan_record
-from chords_cli.runs.outputs.environment import environment
-from chords_cli.runs.outputs.recipe import pixels
+from chords_cli.runs.outputs.recipe import environment, pixels
 
 Render = Callable[[CompareRecord, Mapping[str, bytes]], str]
 """Makes the page from the record and what it shows (`Gallery.assets`)."""

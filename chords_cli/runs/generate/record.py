@@ -27,8 +27,7 @@ from chords_cli.records.run import (
     SettingsRecord,
     StartMethod,
 )
-from chords_cli.runs.outputs.environment import environment
-from chords_cli.runs.outputs.recipe import pixels, stop_record, which_output
+from chords_cli.runs.outputs.recipe import environment, pixels, stop_record, which_output
 from chords_cli.runs.outputs.saving import Saved
 from chords_cli.runs.settings.resolve import Settings
 from chords_cli.runs.settings.samples import PlannedSample

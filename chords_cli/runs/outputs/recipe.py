@@ -3,18 +3,20 @@
 `runs.settings.from_metadata` finds the way back from it.
 """
 
+import platform
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, cast
 
 import chords_cli
-from chords_cli.presets.identity import model_identity
 from chords_cli.records.recipe import SCHEMA, Lora, Output, Pixels, Recipe, StopRecord
-from chords_cli.runs.outputs.environment import environment
 from chords_cli.runs.settings.resolve import Settings
 from chords_cli.runs.settings.samples import PlannedSample
 
 if TYPE_CHECKING:
     from chords_cli.engine.pool import SampledOutput
     from chords_cli.sampler.choice import Algo
+
+_PACKAGES = ("torch", "diffusers", "transformers")
 
 
 def pixels(settings: Settings) -> Pixels:
@@ -23,7 +25,7 @@ def pixels(settings: Settings) -> Pixels:
     Always all of them, so that what one run has and another lacks is a difference.
     """
     return Pixels(
-        model=model_identity(settings.preset),
+        model=settings.preset.identity,
         dtype=settings.dtype,
         loras=tuple(Lora(source=name, scale=scale) for name, scale in settings.loras) or None,
         algo=cast("Algo", settings.plan.algo),
@@ -65,3 +67,20 @@ def which_output(output: "SampledOutput") -> Output:
     return Output(
         index=output.index, core=output.core, round=output.round, residual=output.residual
     )
+
+
+def environment() -> dict[str, str | None]:
+    """Returns versions by name; None for a package that is not installed."""
+    return {
+        "chords": chords_cli.__version__,
+        **{name: _version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

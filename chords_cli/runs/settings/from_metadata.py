@@ -17,7 +17,6 @@ from chords_cli.errors import UsageError
 from chords_cli.media.metadata import read_metadata
 from chords_cli.presets.call import guidance_key, guidance_of
 from chords_cli.presets.files import find_preset
-from chords_cli.presets.identity import model_identity
 from chords_cli.presets.schema import Preset, Sampling, Stop
 from chords_cli.records.recipe import Recipe
 from chords_cli.runs.settings.option import options_of
@@ -124,7 +123,7 @@ def _preset(request: Request, recipe: Recipe) -> Preset:
 
 
 def _check_unchanged(preset: Preset, recipe: Recipe) -> None:
-    now, then = model_identity(preset), recipe.model
+    now, then = preset.identity, recipe.model
     changed = [key for key in sorted({*now, *then}) if now.get(key) != then.get(key)]
     changed += [f"call.{key}" for key in _changed_arguments(preset.call, recipe.call)]
     if changed:

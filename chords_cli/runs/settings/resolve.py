@@ -10,8 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from chords_cli.engine.devices import checked_devices
-from chords_cli.engine.start import DEFAULT_TIMEOUT, preload, requested_method
+from chords_cli.engine.start import DEFAULT_TIMEOUT, requested_method
 from chords_cli.errors import UsageError
 from chords_cli.models.fit import check_model
 from chords_cli.models.loras import check_loras
@@ -22,11 +21,9 @@ from chords_cli.presets.schema import Preset
 from chords_cli.runs.settings.from_metadata import read_recipe, with_recipe, with_sampling
 from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.output_folder import default_output
-from chords_cli.runs.settings.placement import place
-from chords_cli.runs.settings.prompts import resolve_prompts
+from chords_cli.runs.settings.placement import at_most, find_devices, place, plan_and_stop
 from chords_cli.runs.settings.request import CALL_OPTIONS, Request, RunOptions
-from chords_cli.runs.settings.samples import PlannedSample, planned_samples
-from chords_cli.sampler.choice import resolve_plan, resolve_stop
+from chords_cli.runs.settings.samples import PlannedSample, planned_samples, resolve_prompts
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
 
@@ -92,7 +89,7 @@ def resolve(request: Request, *, preset: Preset | None = None, starts: bool = Fa
     _check_kind(request, preset, model)
     sampled = preset if recipe is None else with_sampling(preset, recipe)
     requested_method()  # refuses a wrong CHORDS_START
-    plan, stop = _plan_and_stop(request, sampled)
+    plan, stop = plan_and_stop(request, sampled)
     prompts = resolve_prompts(request.prompts, request.prompt_file, preset.prompts)
     settings = Settings(
         **_run_options(request, preset),
@@ -106,9 +103,9 @@ def resolve(request: Request, *, preset: Preset | None = None, starts: bool = Fa
     )
     _check(settings)
     check_model(preset, settings.call, CALL_OPTIONS)
-    available = _devices(request, preset, starts=starts)
+    available = find_devices(request, preset, starts=starts)
     if recipe is None and request.cores is None and request.init_t in (None, "auto"):
-        plan, stop = _at_most(len(available), request, sampled, plan, stop)
+        plan, stop = at_most(len(available), request, sampled, plan, stop)
     placement = place(plan.cores, available, wished=settings.plan.cores, preset=preset.name)
     return replace(settings, plan=plan, stop=stop, devices=placement.devices, note=placement.note)
 
@@ -182,46 +179,6 @@ def _check_kind(request: Request, preset: Preset, model: str | None) -> None:
                 f"leave out {{{name}}}",
                 {name: None},
             )
-
-
-def _plan_and_stop(request: Request, preset: Preset) -> tuple[Plan, StopRule]:
-    """The plan as far as it is run, and the stop rule.
-
-    With every output wanted and no stop option given, the run goes on to core 0's arrival.
-    """
-    plan = resolve_plan(preset.plan, request.plan_choice)
-    stop = resolve_stop(
-        preset.stop, plan.cores, stop_index=request.stop_index, stop_residual=request.stop_residual
-    )
-    if plan.algo == "sequential" and request.stop_residual is not None:
-        raise UsageError(
-            f"stop_residual is {request.stop_residual:g}, but algo sequential has its result at "
-            "its last step",
-            "use {algo}, or leave out {stop_residual}",
-            {"algo": "wavefront", "stop_residual": None},
-        )
-    if plan.algo == "sequential" and request.stop_index is None:
-        stop = StopRule("core_index", index=1)
-    if stop.fixed is None or (request.all_cores and request.stop_index is None):
-        return plan, stop
-    return plan.until(stop.fixed), stop
-
-
-def _at_most(
-    cores: int, request: Request, preset: Preset, plan: Plan, stop: StopRule
-) -> tuple[Plan, StopRule]:
-    """The plan and its stop rule on no more than `cores` cores, one for each device."""
-    if plan.cores <= cores:
-        return plan, stop
-    try:
-        return _plan_and_stop(replace(request, cores=cores), preset)
-    except UsageError as error:
-        there = "is 1 device" if cores == 1 else f"are {cores} devices"
-        raise error.reworded(
-            f"{{message}}; there {there}",
-            "add {cores}: cores may share devices",
-            {"cores": plan.cores},
-        ) from error
 
 
 def _call(request: Request, preset: Preset) -> dict[str, Any]:
@@ -307,12 +264,3 @@ def _check_seed(seed: int, num: int) -> None:
         )
     if message:
         raise UsageError(message, "try {seed}", {"seed": 42})
-
-
-def _devices(request: Request, preset: Preset, *, starts: bool) -> tuple[str, ...]:
-    """The devices to use; an empty name in `--devices` stays, for the engine to refuse."""
-    given = request.devices
-    names = () if given is None else tuple(name.strip() for name in given.split(","))
-    if starts and set(names) != {"cpu"}:
-        preload(preset.pipeline)
-    return checked_devices(names)

@@ -14,7 +14,7 @@ from benchmarks.gpu.models import FLUX, models
 from benchmarks.gpu.predict import Costs, busiest, costs_of, default_plan
 from benchmarks.gpu.sections import SECTIONS, Outcome, Section, Settings
 from chords_cli.presets.files import load_preset
-from chords_cli.runs.outputs.environment import environment
+from chords_cli.runs.outputs.recipe import environment
 from chords_cli.sampler.choice import PlanChoice, resolve_plan
 
 COSTS = Costs(

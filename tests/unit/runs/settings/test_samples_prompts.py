@@ -4,7 +4,7 @@ import pytest
 
 from chords_cli.cli.options import as_option
 from chords_cli.errors import UsageError
-from chords_cli.runs.settings.prompts import read_prompts, resolve_prompts
+from chords_cli.runs.settings.samples import read_prompts, resolve_prompts
 
 
 def refusal(*args):
