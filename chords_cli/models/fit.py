@@ -201,22 +201,8 @@ def _check_call(
             "name a pipeline that needs a prompt alone, or add it to the preset's call",
         )
     check_step_arguments(call)
-    _check_kind(preset, call, pipeline)
-
-
-def _check_kind(preset: Preset, call: Mapping[str, Any], pipeline: PipelineClass) -> None:
-    """Refuses a pipeline of pictures for videos, and one of videos for more than one frame."""
     frames = next(iter(sorted(_FRAMES & pipeline.arguments.keys())), None)
-    if preset.kind == "video" and frames is None:
-        raise UsageError(
-            f"kind is video, but {pipeline.name} makes pictures",
-            "write `kind: image`, without fps, in the preset",
-        )
-    if preset.kind == "image" and frames is not None and call.get(frames) != 1:
-        raise UsageError(
-            f"kind is image, but {pipeline.name} makes videos",
-            f"write `kind: video` and fps in the preset, or `{frames}: 1` in its call",
-        )
+    preset.check_kind(pipeline.name, frames, call.get(frames or ""))
 
 
 def _unknown(preset: Preset, name: str, pipeline: PipelineClass, option: str) -> UsageError:

@@ -1,4 +1,4 @@
-"""What a preset's `call` may hold, and which of its arguments is the guidance.
+"""What a preset's `call` may hold: its guidance, its sizes, and the limits of these.
 
 Pipelines have two arguments for guidance. Where a call holds both, `true_cfg_scale` is meant: the
 other one is then an input of a model that was trained to be told its guidance.
@@ -8,8 +8,10 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import core_schema
+
+from chords_cli.errors import UsageError
 
 GUIDANCE = ("true_cfg_scale", "guidance_scale")
 """The arguments that can be the guidance; the first that a call holds is it."""
@@ -93,3 +95,51 @@ class _Check:
 
 Call = Annotated[Arguments, _Check()]
 """The arguments of a pipeline's call that a preset gives."""
+
+
+class Part(BaseModel):
+    """A mapping of a preset."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class FrameRule(Part):
+    """Allowed frame counts: `multiple` * n + `offset`."""
+
+    multiple: Annotated[int, Field(ge=1)] = Field(examples=[4])
+    offset: Annotated[int, Field(ge=0)] = Field(default=0, examples=[1])
+
+
+class Limits(Part):
+    """The sizes that the pipeline allows, checked before anything is loaded."""
+
+    size_multiple: Annotated[int, Field(ge=1)] = Field(default=1, examples=[16])
+    frames: FrameRule | None = Field(default=None, examples=["{multiple: 4, offset: 1}"])
+
+    def check(
+        self, *, width: int | None = None, height: int | None = None, frames: int | None = None
+    ) -> None:
+        """Refuses sizes that the pipeline does not allow; None is accepted.
+
+        Raises:
+            UsageError: A size is not allowed; the hint names the nearest that are.
+        """
+        for name, size in (("width", width), ("height", height)):
+            _check_multiple(name, size, self.size_multiple, 0)
+        rule = self.frames or FrameRule(multiple=1)
+        _check_multiple("frames", frames, rule.multiple, rule.offset)
+
+
+def _check_multiple(name: str, size: int | None, multiple: int, offset: int) -> None:
+    """Refuses a size that is not `multiple` * n + `offset`, or not above 0."""
+    if size is None or (size > 0 and size % multiple == offset % multiple):
+        return
+    below = max((size - offset) // multiple * multiple + offset, offset or multiple)
+    rule = f"a multiple of {multiple}" + (f" plus {offset}" if offset else "")
+    if size <= 0:
+        takes = "must be above 0" + (f" and {rule}" if multiple > 1 else "")
+    else:
+        takes = f"this model takes {rule}"
+    raise UsageError(
+        f"{name} is {size}, but {takes}", f"try {{{name}}}", {name: [below, below + multiple]}
+    )

@@ -12,7 +12,6 @@ import yaml
 from pydantic import ValidationError
 
 from chords_cli.errors import UsageError
-from chords_cli.presets.call import RESERVED
 from chords_cli.presets.explain import explain, shown
 from chords_cli.presets.schema import Preset
 from chords_cli.sampler.choice import PlanChoice, resolve_plan
@@ -150,31 +149,12 @@ def _read_yaml(path: Path) -> Any:
 
 def _check_together(path: Path, preset: Preset) -> None:
     """Refuses keys that contradict each other, sizes that are not allowed, and impossible plans."""
-    steps, reserved = preset.call.get("num_inference_steps"), sorted(RESERVED & preset.call.keys())
-    stop, cores = preset.sampling.stop, preset.sampling.cores
-    rules = (
-        (bool(preset.repo) == bool(preset.path), "give either repo or path"),
-        (
-            type(steps) is not int or steps < 1,
-            f"call.num_inference_steps is {shown(steps)}, but must be a whole number of at least 1",
-        ),
-        (bool(reserved), f"call.{' and call.'.join(reserved)} is set by every run itself"),
-        (bool(preset.path and preset.revision), "revision belongs to repo, not to path"),
-        (preset.kind == "video" and preset.fps is None, "a video preset needs fps"),
-        (preset.kind == "image" and preset.fps is not None, "fps is for video presets only"),
-        (
-            stop.criterion == "residual" and stop.residual is None,
-            "sampling.stop.criterion residual needs sampling.stop.residual",
-        ),
-        (
-            stop.index > cores,
-            f"sampling.stop.index is {stop.index}, but sampling.cores {cores} makes outputs "
-            f"0 to {cores}",
-        ),
-    )
-    for broken, rule in rules:
-        if broken:
-            raise UsageError(f"{path}: {rule}", f"mend it in {path.name}")
+    steps, rules = preset.call.get("num_inference_steps"), list(preset.broken_rules())
+    if type(steps) is not int or steps < 1:
+        wrong = f"call.num_inference_steps is {shown(steps)}"
+        rules.append(f"{wrong}, but must be a whole number of at least 1")
+    for rule in rules:
+        raise UsageError(f"{path}: {rule}", f"mend it in {path.name}")
     sizes = {key: preset.call.get(key) for key in ("width", "height")}
     try:
         preset.limits.check(**sizes, frames=preset.call.get("num_frames"))

@@ -4,14 +4,13 @@ The schema is strict and closed: no value is converted, and an unknown key is an
 an error shows the example of the field. How files are found and read is not known here.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainValidator,
     Strict,
@@ -20,7 +19,7 @@ from pydantic import (
 
 from chords_cli.errors import PlanError, UsageError
 from chords_cli.pipelines.load.spec import Dtype
-from chords_cli.presets.call import Call, scalar
+from chords_cli.presets.call import RESERVED, Call, Limits, Part, scalar
 from chords_cli.sampler.choice import Algo, DefaultPlan, Starts, parse_init_t
 from chords_cli.sampler.stop import StopRule
 
@@ -54,12 +53,6 @@ _NOT_OF_THE_MODEL = {
     *("call", "dtype", "fps", "sampling", "seed"),
 }
 """Keys that determine no pixel, and those that a record holds as the values that were used."""
-
-
-class Part(BaseModel):
-    """A mapping of a preset."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class License(Part):
@@ -109,33 +102,6 @@ class Component(Part):
     tiling: bool = Field(default=False, examples=[True])
     slicing: bool = Field(default=False, examples=[True])
     offload: Literal["never", "auto", "always"] = Field(default="auto", examples=["always"])
-
-
-class FrameRule(Part):
-    """Allowed frame counts: `multiple` * n + `offset`."""
-
-    multiple: Annotated[int, Field(ge=1)] = Field(examples=[4])
-    offset: Annotated[int, Field(ge=0)] = Field(default=0, examples=[1])
-
-
-class Limits(Part):
-    """The sizes that the pipeline allows, checked before anything is loaded."""
-
-    size_multiple: Annotated[int, Field(ge=1)] = Field(default=1, examples=[16])
-    frames: FrameRule | None = Field(default=None, examples=["{multiple: 4, offset: 1}"])
-
-    def check(
-        self, *, width: int | None = None, height: int | None = None, frames: int | None = None
-    ) -> None:
-        """Refuses sizes that the pipeline does not allow; None is accepted.
-
-        Raises:
-            UsageError: A size is not allowed; the hint names the nearest that are.
-        """
-        for name, size in (("width", width), ("height", height)):
-            _check_multiple(name, size, self.size_multiple, 0)
-        rule = self.frames or FrameRule(multiple=1)
-        _check_multiple("frames", frames, rule.multiple, rule.offset)
 
 
 class Quantization(Part):
@@ -269,17 +235,46 @@ class Preset(Part):
         model |= {"components": parts} if parts else {}
         return model if self.path is None else {**model, "path": self.path.name}
 
+    def broken_rules(self) -> Iterator[str]:
+        """Yields what is wrong with keys that are right each for itself."""
+        reserved = sorted(RESERVED & self.call.keys())
+        stop, cores = self.sampling.stop, self.sampling.cores
+        rules = (
+            (bool(self.repo) == bool(self.path), "give either repo or path"),
+            (bool(reserved), f"call.{' and call.'.join(reserved)} is set by every run itself"),
+            (bool(self.path and self.revision), "revision belongs to repo, not to path"),
+            (self.kind == "video" and self.fps is None, "a video preset needs fps"),
+            (self.kind == "image" and self.fps is not None, "fps is for video presets only"),
+            (
+                stop.criterion == "residual" and stop.residual is None,
+                "sampling.stop.criterion residual needs sampling.stop.residual",
+            ),
+            (
+                stop.index > cores,
+                f"sampling.stop.index is {stop.index}, but sampling.cores {cores} makes outputs "
+                f"0 to {cores}",
+            ),
+        )
+        yield from (rule for broken, rule in rules if broken)
 
-def _check_multiple(name: str, size: int | None, multiple: int, offset: int) -> None:
-    """Refuses a size that is not `multiple` * n + `offset`, or not above 0."""
-    if size is None or (size > 0 and size % multiple == offset % multiple):
-        return
-    below = max((size - offset) // multiple * multiple + offset, offset or multiple)
-    rule = f"a multiple of {multiple}" + (f" plus {offset}" if offset else "")
-    if size <= 0:
-        takes = "must be above 0" + (f" and {rule}" if multiple > 1 else "")
-    else:
-        takes = f"this model takes {rule}"
-    raise UsageError(
-        f"{name} is {size}, but {takes}", f"try {{{name}}}", {name: [below, below + multiple]}
-    )
+    def check_kind(self, pipeline: str, frames: str | None, count: Any) -> None:
+        """Checks that a pipeline makes what the preset says.
+
+        Args:
+            pipeline: Its class.
+            frames: The argument of its call that is the number of frames; None for pictures.
+            count: The value of that argument.
+
+        Raises:
+            UsageError: It makes pictures where videos are wanted, or more than one frame for one.
+        """
+        if self.kind == "video" and frames is None:
+            raise UsageError(
+                f"kind is video, but {pipeline} makes pictures",
+                "write `kind: image`, without fps, in the preset",
+            )
+        if self.kind == "image" and frames is not None and count != 1:
+            raise UsageError(
+                f"kind is image, but {pipeline} makes videos",
+                f"write `kind: video` and fps in the preset, or `{frames}: 1` in its call",
+            )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from chords_cli.records.recipe import Output, Pixels, Record, StopRecord
 
@@ -36,7 +36,9 @@ class StartMethod(Record):
 
 
 class SettingsRecord(Pixels):
-    """Every resolved setting."""
+    """Every resolved setting: these, and whatever other option a run has."""
+
+    model_config = ConfigDict(extra="allow")
 
     seed: int
     num: int

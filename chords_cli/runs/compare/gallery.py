@@ -10,9 +10,8 @@ from chords_cli.errors import ChordsError
 from chords_cli.media.files import write_file
 from chords_cli.media.images import png_bytes
 from chords_cli.media.sheets import Cell, Row, difference_map, film_frames, gain_for, sheet
-from chords_cli.media.videos import mp4_bytes
 from chords_cli.runs.compare.comparison import Arm, Comparison
-from chords_cli.runs.outputs.files import endings, file_bytes
+from chords_cli.runs.outputs.files import endings, file_bytes, video_bytes
 from chords_cli.runs.outputs.recipe import make_recipe, which_output
 from chords_cli.runs.settings.samples import PlannedSample
 
@@ -74,9 +73,7 @@ class Gallery:
     def film(self, captions: Sequence[tuple[str, ...]], title: str) -> bytes:
         """Draws the MP4 with all arms of the first sample side by side."""
         row = self._row(self._comparison.samples[0], captions)
-        fps = self._comparison.reference.settings.fps
-        assert fps is not None, "a video preset has fps"
-        return mp4_bytes(film_frames(title, row), fps, {})
+        return video_bytes(film_frames(title, row), self._comparison.reference.settings, {})
 
     def differences(self, sample: PlannedSample) -> tuple[int, dict[int, np.ndarray]]:
         """Returns how much a sample's difference maps are amplified, and the maps by arm number."""

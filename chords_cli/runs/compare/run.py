@@ -38,12 +38,17 @@ from chords_cli.runs.compare.measure import Shared, measure, shared_loads
 from chords_cli.runs.compare.results import Results
 from chords_cli.runs.generate.record import plan_record
 from chords_cli.runs.outputs.recipe import environment, pixels
+from chords_cli.runs.settings.option import options_of
+from chords_cli.runs.settings.request import RunOptions
 
 Render = Callable[[CompareRecord, Mapping[str, bytes]], str]
 """Makes the page from the record and what it shows (`Gallery.assets`)."""
 
 CLIP = "openai/clip-vit-large-patch14"
 _CLIP_FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
+
+_OPTIONS = options_of(RunOptions).keys() & CompareHead.model_fields.keys()
+"""The options that the record names beside its arms."""
 
 
 def compare(comparison: Comparison, listener: Listener, render: Render) -> CompareRecord:
@@ -149,7 +154,9 @@ def _record(
 
 
 def _head(comparison: Comparison) -> CompareHead:
-    preset = comparison.reference.settings.preset
+    settings = comparison.reference.settings
+    preset = settings.preset
+    options = {name: getattr(settings, name) for name in _OPTIONS}
     return CompareHead(
         schema=SCHEMA,
         command="compare",
@@ -158,12 +165,11 @@ def _head(comparison: Comparison) -> CompareHead:
         preset=preset.name,
         title=preset.title,
         license=preset.license.name,
-        output=str(comparison.output),
         again=comparison.again,
         reference=comparison.reference.name,
         repeat=comparison.request.repeat,
-        fps=comparison.reference.settings.fps,
         environment=environment(),
+        **options | {"output": str(comparison.output)},
     )
 
 

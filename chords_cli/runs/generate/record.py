@@ -29,6 +29,8 @@ from chords_cli.records.run import (
 )
 from chords_cli.runs.outputs.recipe import environment, pixels, stop_record, which_output
 from chords_cli.runs.outputs.saving import Saved
+from chords_cli.runs.settings.option import options_of
+from chords_cli.runs.settings.request import RunOptions
 from chords_cli.runs.settings.resolve import Settings
 from chords_cli.runs.settings.samples import PlannedSample
 
@@ -172,16 +174,10 @@ def read_journal(folder: Path) -> list[SampleRecord]:
 
 
 def _settings_record(settings: Settings) -> SettingsRecord:
-    return SettingsRecord(
-        **dict(pixels(settings)),
-        seed=settings.seed,
-        num=settings.num,
-        gif=settings.gif,
-        output=str(settings.output),
-        all_cores=settings.all_cores,
-        save_latents=settings.save_latents,
-        metadata=settings.metadata,
-        resume=settings.resume,
-        overwrite=settings.overwrite,
-        timeout=settings.timeout,
-    )
+    options = {
+        name: getattr(settings, name)
+        for name, (_, option) in options_of(RunOptions).items()
+        if not option.pixels
+    }
+    options["output"] = str(settings.output)
+    return SettingsRecord(**dict(pixels(settings)), **options)

@@ -4,6 +4,7 @@ The first ending is the result's own: the picture, or the video, beside which it
 recipe and, if wanted, a GIF stand.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from chords_cli.media.images import png_bytes
@@ -14,6 +15,8 @@ from chords_cli.records.recipe import Recipe
 from chords_cli.runs.settings.resolve import Settings
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from chords_cli.engine.pool import SampledOutput
 
 LATENT = "safetensors"
@@ -41,8 +44,7 @@ def file_bytes(
     texts = file_texts(made) if settings.metadata else {}
     match ending:
         case "mp4":
-            assert settings.fps is not None, "a video preset has fps"
-            return mp4_bytes(output.frames, settings.fps, video_tags(made) if texts else {})
+            return video_bytes(output.frames, settings, video_tags(made) if texts else {})
         case "gif":
             assert settings.fps is not None, "a video preset has fps"
             return gif_bytes(output.frames, settings.fps, texts.get(KEY, ""))
@@ -52,3 +54,9 @@ def file_bytes(
             return latent_bytes(output.latent, {KEY: texts[KEY]} if texts else {})
         case _:
             return png_bytes(output.frames[0], texts)
+
+
+def video_bytes(frames: "np.ndarray", settings: Settings, tags: Mapping[str, str]) -> bytes:
+    """Returns an MP4 file of `frames` (uint8, [frames, height, width, 3]) in the run's pace."""
+    assert settings.fps is not None, "a video preset has fps"
+    return mp4_bytes(frames, settings.fps, tags)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, cast
 
 import chords_cli
 from chords_cli.records.recipe import SCHEMA, Lora, Output, Pixels, Recipe, StopRecord
+from chords_cli.runs.settings.option import options_of
+from chords_cli.runs.settings.request import RunOptions
 from chords_cli.runs.settings.resolve import Settings
 from chords_cli.runs.settings.samples import PlannedSample
 
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
 
 _PACKAGES = ("torch", "diffusers", "transformers")
 
+_PIXELS = {
+    name for name, (_, option) in options_of(RunOptions).items() if option.pixels
+} - {"loras"}
+"""The options that determine pixels or pace and are in the recipe as they are."""
+
 
 def pixels(settings: Settings) -> Pixels:
     """Returns the settings that determine the pixels and the frame rate.
@@ -25,8 +32,8 @@ def pixels(settings: Settings) -> Pixels:
     Always all of them, so that what one run has and another lacks is a difference.
     """
     return Pixels(
+        **{name: getattr(settings, name) for name in _PIXELS},
         model=settings.preset.identity,
-        dtype=settings.dtype,
         loras=tuple(Lora(source=name, scale=scale) for name, scale in settings.loras) or None,
         algo=cast("Algo", settings.plan.algo),
         cores=settings.plan.cores,
@@ -36,7 +43,6 @@ def pixels(settings: Settings) -> Pixels:
         stop=stop_record(settings),
         device=settings.devices[0].partition(":")[0],
         call=settings.call,
-        fps=settings.fps,
     )
 
 
