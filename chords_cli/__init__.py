@@ -8,8 +8,9 @@ that `chords --help` waits for nothing. Everything else may change between versi
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chords_cli.api import Chords, Output, Sample, plan
+    from chords_cli.api import Chords, Output, Sample
     from chords_cli.errors import ChordsError
+    from chords_cli.sampler.choice import plan
     from chords_cli.sampler.plan import Plan
     from chords_cli.sampler.stop import StopRule
 
@@ -17,7 +18,12 @@ __version__ = "0.1.0"
 
 __all__ = ["Chords", "ChordsError", "Output", "Plan", "Sample", "StopRule", "plan"]
 
-_HOMES = {"ChordsError": "errors", "Plan": "sampler.plan", "StopRule": "sampler.stop"}
+_HOMES = {
+    "ChordsError": "errors",
+    "Plan": "sampler.plan",
+    "StopRule": "sampler.stop",
+    "plan": "sampler.choice",
+}
 """Where a name is defined, if not in `api`."""
 
 

@@ -9,10 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
-
-from pydantic import TypeAdapter, ValidationError
 
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.events import Listener
@@ -23,11 +20,10 @@ from chords_cli.presets.schema import Preset
 from chords_cli.runs.generate.run import pool_settings
 from chords_cli.runs.outputs.files import LATENT, file_bytes
 from chords_cli.runs.outputs.recipe import make_recipe, which_output
-from chords_cli.runs.settings.option import OUTPUT, PLAN, options_of
+from chords_cli.runs.settings.option import OUTPUT, PLAN, checked, options_of
 from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import Settings, resolve
 from chords_cli.runs.settings.samples import PlannedSample
-from chords_cli.sampler.choice import DefaultPlan, PlanChoice, parse_init_t, resolve_plan
 from chords_cli.sampler.plan import Plan
 
 if TYPE_CHECKING:
@@ -36,11 +32,11 @@ if TYPE_CHECKING:
 
     from chords_cli.engine.pool import Pool, SampledOutput
 
+_OTHERS = ("prompts", "prompt_file", "from_metadata", "num")
 _OPTIONS = {
     name: declared
     for name, declared in options_of(Request).items()
-    if declared[1].group != OUTPUT
-    and name not in ("prompts", "prompt_file", "from_metadata", "num")
+    if declared[1].group != OUTPUT and name not in _OTHERS
 }
 """The options of a run that are not about files or about which prompts there are."""
 
@@ -50,35 +46,6 @@ _PER_SAMPLE = {
 """Those that every sample may set for itself."""
 
 _ENDINGS = {"image": (".png", f".{LATENT}"), "video": (".mp4", ".gif", ".png", f".{LATENT}")}
-
-
-def plan(
-    *,
-    steps: int = 50,
-    cores: int = 4,
-    algo: str | None = None,
-    init_t: str | tuple[int, ...] | None = None,
-    rounds: int | None = None,
-    speedup: float | None = None,
-) -> Plan:
-    """Plans who computes what when, as `chords plan` draws it; needs neither model nor torch.
-
-    Args:
-        steps: Steps of the sequential sampler.
-        cores: How many solvers run at once.
-        algo: `wavefront` if nothing given asks for another; `chords` or `sequential`.
-        init_t: Where each core begins its fine steps, for `chords`.
-        rounds: After how many rounds the first result is there, for `wavefront`.
-        speedup: The same as a ratio of steps to rounds.
-
-    Raises:
-        ChordsError: They contradict each other or make no plan.
-    """
-    starts = parse_init_t(init_t) if isinstance(init_t, str) else init_t
-    choice = PlanChoice(
-        steps=steps, cores=cores, algo=algo, init_t=starts, rounds=rounds, speedup=speedup
-    )
-    return resolve_plan(DefaultPlan(steps=steps, cores=cores, algo="wavefront"), choice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,15 +186,11 @@ class Chords:
         self._pool = Pool(replace(start, decoders=every), self._listener).__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.__exit__(kind, error, trace)
+    def __exit__(self, *exception: Any) -> None:
+        """Ends the cores."""
+        if self._pool is not None:
+            self._pool.__exit__(*exception)
+        self._pool = None
 
     def __call__(self, prompt: str, **options: Any) -> Sample:
         """Makes one sample.
@@ -281,7 +244,7 @@ class Chords:
             raise UsageError(
                 f"{name} is the same for all samples", f"give {name} to Chords instead"
             )
-        if given.get("algo") == "sequential":  # which one of the cores can do alone
+        if given.get("algo") == "sequential":  # one of the cores does it alone
             given = {"cores": None, **given}
         request = replace(self._request, prompts=(prompt,), all_cores=every, **given)
         settings, most = resolve(request, preset=self._preset), self._settings.plan.cores
@@ -312,13 +275,7 @@ def _checked(name: str, value: Any) -> Any:
         value = "-".join(map(str, value))
     elif name == "loras":
         value = tuple(map(tuple, value))
-    try:
-        return TypeAdapter(_OPTIONS[name][0]).validate_python(value, strict=True)
-    except ValidationError as error:
-        raise UsageError(
-            f"{name} is {value!r}: {error.errors()[0]['msg'].lower()}",
-            "write a value of that type",
-        ) from error
+    return checked(name, value, _OPTIONS[name][0])
 
 
 def _sample(settings: Settings, prompt: str, made: "SampledOutput", began: float) -> Sample:

@@ -64,6 +64,35 @@ class DefaultPlan:
     rounds: int | None = None
 
 
+def plan(
+    *,
+    steps: int = 50,
+    cores: int = 4,
+    algo: str | None = None,
+    init_t: str | tuple[int, ...] | None = None,
+    rounds: int | None = None,
+    speedup: float | None = None,
+) -> Plan:
+    """Plans who computes what when, as `chords plan` draws it; needs neither model nor torch.
+
+    Args:
+        steps: Steps of the sequential sampler.
+        cores: How many solvers run at once.
+        algo: `wavefront` if nothing given asks for another; `chords` or `sequential`.
+        init_t: Where each core begins its fine steps, for `chords`.
+        rounds: After how many rounds the first result is there, for `wavefront`.
+        speedup: The same as a ratio of steps to rounds.
+
+    Raises:
+        ChordsError: They contradict each other or make no plan.
+    """
+    starts = parse_init_t(init_t) if isinstance(init_t, str) else init_t
+    choice = PlanChoice(
+        steps=steps, cores=cores, algo=algo, init_t=starts, rounds=rounds, speedup=speedup
+    )
+    return resolve_plan(DefaultPlan(steps=steps, cores=cores, algo="wavefront"), choice)
+
+
 def resolve_plan(default: DefaultPlan, given: PlanChoice = NOTHING) -> Plan:
     """The plan that `given` asks for, and `default` where that says nothing.
 

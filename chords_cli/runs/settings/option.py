@@ -4,6 +4,8 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Literal, get_args, get_type_hints
 
+from chords_cli.errors import UsageError
+
 MODEL, ARMS, PLAN, PICTURE, OUTPUT, SOURCE, MACHINE, SHOWN = (
     "Model and prompts",
     "Arms: the ways that are compared",
@@ -65,3 +67,18 @@ def options_of(declaration: type) -> dict[str, tuple[Any, Option]]:
         for name, found in annotated.items()
         if len(found) > 1 and isinstance(found[1], Option)
     }
+
+
+def checked(name: str, value: Any, annotation: Any) -> Any:
+    """Returns the value of an option that is not text from a command line.
+
+    Raises:
+        UsageError: It has another type than the option's.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(annotation).validate_python(value, strict=True)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].lower()
+        raise UsageError(f"{name} is {value!r}: {reason}", "write a value of that type") from error
