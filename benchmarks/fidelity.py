@@ -24,9 +24,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from chords_cli.pipelines.load.reporting import quiet_environment, quiet_libraries
+from chords_cli.pipelines.load.reporting import report_loading, set_environment
 
-quiet_environment()
+set_environment()
 
 import torch  # noqa: E402  reads the environment
 
@@ -173,7 +173,7 @@ def _results(parts: dict[int, Part], options: argparse.Namespace) -> Iterator[tu
 
 def _prepare(threads: int) -> None:
     torch.set_num_threads(threads)
-    quiet_libraries(lambda *_: None)
+    report_loading(lambda *_: None)
 
 
 @torch.inference_mode()

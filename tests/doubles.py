@@ -7,7 +7,22 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
+from chords_cli.sampler.core import Solver
+
 Drift = Callable[[Tensor, int], Tensor]
+
+
+class StockDriver:
+    """The driver of a pipeline's loop that takes the scheduler's own steps, every one."""
+
+    stopped = False
+
+    def begin(self, solver: Solver) -> None:
+        self._solver, self._step = solver, 0
+
+    def advance(self, latent: Tensor, drift: Tensor) -> Tensor:
+        self._step += 1
+        return self._solver.fine(latent, drift, self._step - 1)
 
 
 def shifted_sigmas(steps: int, shift: float = 3.0) -> list[float]:

@@ -81,7 +81,7 @@ def _step(plan: Plan, core: int, round: int, at: float) -> events.CoreStepped:
         core=core,
         round=round,
         step=plan.walks[core][round],
-        stop=plan.stop(core, round),
+        stop=plan.reached(core, round),
         evaluations=plan.evaluations[core],
         correction=0.3 * core / (round + 1) ** 1.5 if rectified else None,
         waited=0.02,

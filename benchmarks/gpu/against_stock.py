@@ -22,7 +22,7 @@ from benchmarks.gpu.models import PROMPT, SEED, Model
 from chords_cli.engine.latents import as_array, pack
 from chords_cli.engine.messages import Latent
 from chords_cli.engine.pool import Pool
-from chords_cli.pipelines.load.reporting import quiet_libraries
+from chords_cli.pipelines.load.reporting import report_loading
 from chords_cli.sampler.plan import sequential_plan
 
 _LEAST_REPEATS = 2
@@ -129,7 +129,7 @@ def _take_turns(
 
 
 def _loaded(model: Model, folder: Path, device: str) -> DiffusionPipeline:
-    quiet_libraries(lambda *_: None)
+    report_loading(lambda *_: None)
     named = {name: part["dtype"] for name, part in model.components.items() if "dtype" in part}
     dtypes = {name: getattr(torch, dtype) for name, dtype in named.items()}
     pipe = DiffusionPipeline.from_pretrained(

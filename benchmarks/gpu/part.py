@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.gpu.cores import Notes, first_line
 from benchmarks.gpu.models import Model, models
-from chords_cli.pipelines.load.reporting import quiet_environment
+from chords_cli.pipelines.load.reporting import set_environment
 
 _LIBRARIES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy")
 
@@ -27,7 +27,7 @@ def main(told: str) -> None:
         fresh.write_text(json.dumps(notes))
         fresh.replace(file)
 
-    quiet_environment()
+    set_environment()
     try:
         _do(section, settings, notes, save)
     except Exception as error:

@@ -18,6 +18,7 @@ from diffusers import DiffusionPipeline, SchedulerMixin
 from torch import Tensor
 
 from chords_cli.pipelines.chain import Chain, following
+from chords_cli.pipelines.core_pipeline import Answer
 from chords_cli.pipelines.solver import StockSolver
 from chords_cli.sampler import Output, Plan, simulate
 
@@ -149,8 +150,7 @@ class Problem:
 
         The pipeline is called with an empty loop, so that what follows the loop is its own.
         """
-        chain = Chain(self._pipe, (), self.steps)
-        chain.lead(lambda reached, drift: reached, begin=lambda: None)
+        chain = Chain(self._pipe, (), self.steps, Answer(latents))
         negative = {"negative_prompt": ""} if "negative_prompt" in self.call else {}
         asked = self.call | {"prompt": "", "latents": latents} | negative
         with following(self._pipe, chain):

@@ -115,11 +115,16 @@ def _checked(device: str) -> str:
             {"devices": ["cpu", "cuda:0,cuda:1"]},
         )
     if kind == "mps" and name != "mps":
-        raise UsageError(f"device {device} does not exist: mps is one device", "try --devices mps")
+        raise UsageError(
+            f"device {device} does not exist: mps is one device",
+            "try {devices}",
+            {"devices": "mps"},
+        )
     there = available_devices()
     if name not in there:
         raise UsageError(
             f"device {device} is not on this machine, which has {', '.join(there)}",
-            f"try --devices {','.join(there)}",
+            "try {devices}",
+            {"devices": ",".join(there)},
         )
     return name

@@ -4,7 +4,7 @@ One path for every device: gloo on the host's loopback, staged through host memo
 (`engine.staging`), found through a file in a private directory. Sends do not wait; a receive waits
 only for a core that is late.
 
-A job may end before its plan does (`Stop`). So that the next job finds an empty line, every job
+A job may end before its plan does (`Cancel`). So that the next job finds an empty line, every job
 closes it: a core that has not sent all of its latents sends a void one in the place of the next,
 which frees a neighbour that waits for it, and a core takes what it has not received, up to that.
 Lines are closed before outputs are decoded: no neighbour waits for a decoder.
@@ -25,6 +25,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from chords_cli.engine.messages import LostNeighbourError
 from chords_cli.engine.staging import HostStaging, Staging
 from chords_cli.errors import ChordsError
 
@@ -37,22 +38,18 @@ _INTERFACE = "GLOO_SOCKET_IFNAME"
 """The variable of gloo's that names the network interface on which cores meet."""
 
 
-class LostNeighbourError(ChordsError):
-    """The other end of a line is gone."""
-
-
 class Exchange:
     """This core's ends of all lines, for the life of a pool; `staging` is its device's."""
 
     def __init__(
         self,
-        core: int,
+        rank: int,
         cores: int,
         rendezvous: Path,
         timeout: float,
         staging: Staging | None = None,
     ) -> None:
-        self.core, self.cores = core, cores
+        self.rank, self.cores = rank, cores
         self.staging = staging or HostStaging()
         self._rendezvous, self._timeout = rendezvous, timedelta(seconds=timeout)
 
@@ -65,7 +62,7 @@ class Exchange:
             dist.init_process_group(
                 "gloo",
                 init_method=f"file://{self._rendezvous}",
-                rank=self.core,
+                rank=self.rank,
                 world_size=self.cores,
                 timeout=self._timeout,
             )
@@ -74,7 +71,8 @@ class Exchange:
                 seconds = self._timeout.total_seconds()
                 raise LostNeighbourError(
                     f"not all of {self.cores} cores came within {seconds:g} s",
-                    "raise --timeout if loading takes longer on some device",
+                    "raise {timeout} if loading takes longer on some device",
+                    {"timeout": None},
                 ) from error
             raise LostNeighbourError(
                 f"the cores cannot meet on {os.environ[_INTERFACE]}: {_first_line(error)}",
@@ -88,10 +86,10 @@ class Exchange:
     def share(self, value: Any, cores: int) -> Any:
         """Core 0's `value` on the first `cores` cores; tensors in it must lie on the host."""
         box = [value]
-        if self.core > 0:
+        if self.rank > 0:
             with self.naming(0):
                 dist.recv_object_list(box, src=0)
-        for core in range(1, cores) if self.core == 0 else ():
+        for core in range(1, cores) if self.rank == 0 else ():
             with self.naming(core):
                 dist.send_object_list(box, dst=core)
         return box[0]
@@ -110,7 +108,8 @@ class Exchange:
             if _timed_out(error):
                 raise ChordsError(
                     f"waited {self._timeout.total_seconds():g} s for core {core} in vain",
-                    "raise --timeout if that core is slow",
+                    "raise {timeout} if that core is slow",
+                    {"timeout": None},
                 ) from error
             raise LostNeighbourError(
                 f"the line to core {core} broke: {_first_line(error)}",
@@ -134,7 +133,7 @@ class Line:
 
     def __init__(self, exchange: Exchange, sends: list[int], receives: list[int]) -> None:
         self._exchange = exchange
-        self._slower, self._faster = exchange.core - 1, exchange.core + 1
+        self._slower, self._faster = exchange.rank - 1, exchange.rank + 1
         self._sends, self._receives = deque(sends), deque(receives)
         self._underway: deque[tuple[Tensor, Callable[[], dist.Work | None]]] = deque()
         self._coming: tuple[Tensor, dist.Work | None] | None = None

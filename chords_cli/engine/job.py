@@ -7,7 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from chords_cli.engine.latents import residual
-from chords_cli.engine.messages import Decode, Decoded, Finish, Finished, Job, Landed, Latent, Stop
+from chords_cli.engine.messages import (
+    Cancel,
+    Decode,
+    Decoded,
+    Finish,
+    Finished,
+    Job,
+    Landed,
+    Latent,
+)
 from chords_cli.events import CoreEncoded, Event, OutputLanded
 from chords_cli.sampler.stop import StopRule
 
@@ -102,7 +111,7 @@ class Session:
     def cancel(self) -> None:
         """Ends the walks of all cores; what they still decode is dropped."""
         self._cancelled = True
-        self._say_to_all(Stop(self._job.number))
+        self._say_to_all(Cancel(self._job.number))
         self._say_to_all(Finish(self._job.number))
 
     def result(self) -> Sampled:
@@ -151,7 +160,7 @@ class Session:
             self._decoding.add(output.index)
             self._send(output.core, Decode(self._job.number, output.index))
         if not self._wants_more:
-            self._say_to_all(Stop(self._job.number))
+            self._say_to_all(Cancel(self._job.number))
 
     def _residual(self, landed: Landed) -> float | None:
         """The distance to the output before; none to one of the same round, which tells nothing."""

@@ -1,6 +1,6 @@
 """What travels on the pipes between the pool and its workers: frozen, typed, picklable.
 
-The pool sends `Job`, `Decode`, `Stop`, `Finish` and `Quit`; a worker answers with events
+The pool sends `Job`, `Decode`, `Cancel`, `Finish` and `Quit`; a worker answers with events
 (`chords_cli.events`) and with `Landed`, `Decoded`, `Finished` and `Failed`.
 """
 
@@ -9,8 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from chords_cli.errors import ChordsError
 from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler.plan import Plan
+
+
+class LostNeighbourError(ChordsError):
+    """The other end of a line is gone: the cause is most likely that core's own end."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +45,7 @@ class Job:
         seed: Of the noise, which every core draws for itself.
         threads: How many each core computes with on the host: as in a pool of the plan's size, so
             that idle cores change neither bits nor times.
-        encodes: Whether the prompt is encoded anew; else all these cores still have it.
+        encodes: Whether the prompt is encoded again; else all these cores still have it.
     """
 
     number: int
@@ -60,7 +65,7 @@ class Decode:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class Cancel:
     """Ends the core's walk of the job within its current step."""
 
     number: int
@@ -122,15 +127,8 @@ class Finished:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failed:
-    """The worker cannot go on.
-
-    `details` is a traceback for developers; `lost_neighbour` says that the cause is most likely
-    another core's end, whose own message tells more.
-    """
+    """The worker cannot go on because of `error`; `details` is a traceback for developers."""
 
     core: int
-    message: str
-    hint: str
-    exit_code: int
+    error: ChordsError
     details: str
-    lost_neighbour: bool = False

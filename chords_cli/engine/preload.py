@@ -8,13 +8,13 @@ import contextlib
 import os
 
 from chords_cli.engine.log import LOG_VARIABLE, PIPELINE_VARIABLE, redirect_output
-from chords_cli.pipelines.load.reporting import quiet_environment
+from chords_cli.pipelines.load.reporting import set_environment
 
 try:
     redirect_output(os.environ[LOG_VARIABLE])
 except FileNotFoundError:
     raise SystemExit from None  # who wanted this process is gone, with the folder of its log
-quiet_environment()
+set_environment()
 
 from chords_cli.engine.worker import run_worker  # noqa: E402, F401  after output is off
 from chords_cli.errors import ChordsError  # noqa: E402

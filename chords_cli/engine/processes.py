@@ -18,9 +18,9 @@ from pathlib import Path
 
 from chords_cli.engine.entry import run
 from chords_cli.engine.log import last_line
-from chords_cli.engine.messages import Failed, Quit, WorkerSpec
+from chords_cli.engine.messages import Failed, LostNeighbourError, Quit, WorkerSpec
 from chords_cli.engine.start import Context, StartMethod, preload, start_log, start_method, starting
-from chords_cli.errors import ChordsError, UsageError
+from chords_cli.errors import ChordsError
 from chords_cli.pipelines.load.spec import ModelSpec
 
 _QUIT_SECONDS = 5.0
@@ -135,7 +135,8 @@ class Workers:
         except OSError as error:
             raise ChordsError(
                 f"core {spec.core} cannot be started: {error.strerror or error}",
-                "use fewer --cores, or raise the limits of this shell (ulimit -a shows them)",
+                "use fewer {cores}, or raise the limits of this shell (ulimit -a shows them)",
+                {"cores": None},
             ) from error
 
     def _hear(self, core: int) -> object:
@@ -156,9 +157,9 @@ class Workers:
         deadline = time.monotonic() + _BLAME_SECONDS
         while True:
             failures |= self._last_words()
-            causes = [failure for failure in failures.values() if not failure.lost_neighbour]
-            if causes:
-                return _as_error(causes[0])
+            for failure in failures.values():
+                if not isinstance(failure.error, LostNeighbourError):
+                    return _as_error(failure)
             dead = [w for w in self._workers if not w.process.is_alive()]
             silent = [w for w in dead if w.spec.core not in failures]
             if silent:
@@ -216,10 +217,8 @@ def _death(worker: _Worker) -> ChordsError:
 
 
 def _as_error(failed: Failed) -> ChordsError:
-    kind = UsageError if failed.exit_code == UsageError.exit_code else ChordsError
-    error = kind(failed.message, failed.hint)
-    error.add_note(failed.details)
-    return error
+    failed.error.add_note(failed.details)
+    return failed.error
 
 
 def _join(processes: Sequence[BaseProcess], seconds: float) -> None:

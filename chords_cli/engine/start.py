@@ -154,7 +154,8 @@ def ask(question: Callable[[], Any]) -> Any:
         quoted = last_line(log, after=known)[:200]
         raise ChordsError(
             f"torch could not be asked for its devices{f' ({quoted})' if quoted else ''}",
-            "add --devices cpu, or try `python -c 'import torch'` in this environment",
+            "add {devices}, or try `python -c 'import torch'` in this environment",
+            {"devices": "cpu"},
         ) from error
     finally:
         reader.close()
@@ -234,8 +235,8 @@ def _own_place() -> dict[str, str]:
 
 
 def _answer(question: Callable[[], Any], log: str, writer: Connection) -> None:
-    from chords_cli.pipelines.load.reporting import quiet_environment
+    from chords_cli.pipelines.load.reporting import set_environment
 
     redirect_output(log)
-    quiet_environment()
+    set_environment()
     writer.send(question())

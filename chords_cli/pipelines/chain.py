@@ -12,7 +12,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from diffusers import DiffusionPipeline, SchedulerMixin
@@ -23,8 +23,23 @@ from chords_cli.errors import UsageError
 from chords_cli.pipelines.rules import check_loop, check_step_arguments
 from chords_cli.pipelines.solver import StockSolver, stock_class
 
-Advance = Callable[[Tensor, Tensor], Tensor]
-"""From (latent, drift) at a core's step to its latent at the next one."""
+
+class Driver(Protocol):
+    """Moves a core's latent along its walk, one call of `advance` a step.
+
+    Attributes:
+        stopped: Whether the core is no longer needed; its loop then ends with the current step.
+    """
+
+    stopped: bool
+
+    def begin(self, solver: StockSolver) -> None:
+        """The loop is about to begin; `solver` takes the scheduler's own steps on its grid."""
+        ...
+
+    def advance(self, latent: Tensor, drift: Tensor) -> Tensor:
+        """The latent at the core's next step, from `latent` and the drift at its current one."""
+        ...
 
 
 class LeaveLoopError(Exception):
@@ -35,36 +50,29 @@ class Chain:
     """One core's way through one pipeline call.
 
     Args:
-        pipe: The pipeline whose loop is led.
+        pipe: The pipeline whose loop is driven.
         walk: The grid steps to visit, increasing.
         steps: T; the pipeline must make a grid of that many steps.
+        driver: Moves the latent.
 
     Attributes:
-        step: The grid step that the loop is at.
+        solver: The scheduler's own steps.
         began: The latent at the first step of the walk.
         carried: What the loop carries its latent in; some compute a step in a wider type.
     """
 
-    def __init__(self, pipe: DiffusionPipeline, walk: Sequence[int], steps: int) -> None:
+    def __init__(
+        self, pipe: DiffusionPipeline, walk: Sequence[int], steps: int, driver: Driver
+    ) -> None:
         self.solver = StockSolver(pipe.scheduler)
-        self.step: int | None = None
         self.began: Tensor | None = None
         self.carried: torch.dtype | None = None
         self._reached: Tensor | None = None
         self._pipe, self._walk, self._steps = pipe, tuple(walk), steps
-        self._advance: Advance | None = None
-        self._begin: Callable[[], None] = lambda: None
+        self._driver = driver
         self._skips = has_interrupt(pipe)
+        self._step: int | None = None
         self._visited = 0
-        self._stopped = False
-
-    def lead(self, advance: Advance, begin: Callable[[], None]) -> None:
-        """Says who moves the core's latent, and who is told when the loop is about to begin."""
-        self._advance, self._begin = advance, begin
-
-    def stop(self) -> None:
-        """Ends the loop after the current step."""
-        self._stopped = True
 
     @property
     def reached(self) -> Tensor | None:
@@ -79,43 +87,42 @@ class Chain:
                 f"{self._steps}",
                 "use a pipeline call without custom timesteps, strength or sigmas",
             )
-        self.solver.grid, self._visited, self.step = grid, 0, None
-        self._begin()
+        self.solver.grid, self._visited, self._step = grid, 0, None
+        self._driver.begin(self.solver)
         return Grid.of(grid, self, 0) if self._skips else grid[list(self._walk)]
 
     def visit(self, timesteps: Tensor, offset: int) -> Iterator[Tensor]:
         """Yields every timestep, with the pipeline's interrupt flag set where it is not ours."""
         mine, interrupted = set(self._walk), False
         for position in range(len(timesteps)):
-            self.step = position + offset
-            skipped = self.step not in mine or interrupted
+            self._step = position + offset
+            skipped = self._step not in mine or interrupted
             self._pipe._interrupt = skipped
             yield timesteps[position]
             if not skipped:
                 interrupted = bool(self._pipe._interrupt)  # a callback of the user's
-            if self._stopped:
+            if self._driver.stopped:
                 break
-        self._pipe._interrupt, self.step = interrupted, None
+        self._pipe._interrupt, self._step = interrupted, None
 
     def locate(self) -> int:
         """The grid step for which the pipeline has just evaluated the drift."""
         if not self._skips and self._visited < len(self._walk):
-            self.step = self._walk[self._visited]
-        assert self.step is not None, "a pipeline calls step inside its loop"
-        return self.step
+            self._step = self._walk[self._visited]
+        assert self._step is not None, "a pipeline calls step inside its loop"
+        return self._step
 
     def move(self, latent: Tensor, drift: Tensor, arguments: dict[str, Any]) -> Tensor:
         """The latent at the core's next step."""
         check_step_arguments(arguments)
         self.locate()
         self.solver.arguments = arguments
-        assert self._advance is not None, "an empty walk takes no step"
         if self._visited == 0:
             self.began = latent
         self.carried = latent.dtype
-        self._reached = self._advance(latent, drift)
+        self._reached = self._driver.advance(latent, drift)
         self._visited += 1
-        if self._stopped and not self._skips:
+        if self._driver.stopped and not self._skips:
             raise LeaveLoopError
         return self._reached
 
@@ -203,14 +210,18 @@ def _further_parameters(step: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(inspect.signature(step).parameters)[4:]
 
 
-_LED = {"set_timesteps": "_make_grid", "step": "_take_step", "scale_model_input": "_scale_input"}
+_ANSWERS = {
+    "set_timesteps": "_make_grid",
+    "step": "_take_step",
+    "scale_model_input": "_scale_input",
+}
 
 
 @functools.cache
 def chain_class(stock: type[SchedulerMixin]) -> type[SchedulerMixin]:
     """The subclass of a stock scheduler class that follows a chain; signatures stay stock's."""
 
-    def led(name: str, answer: str) -> Callable[..., Any]:
+    def answered(name: str, answer: str) -> Callable[..., Any]:
         method = getattr(stock, name)
 
         @functools.wraps(method)
@@ -219,7 +230,9 @@ def chain_class(stock: type[SchedulerMixin]) -> type[SchedulerMixin]:
 
         return call
 
-    methods = {name: led(name, answer) for name, answer in _LED.items() if hasattr(stock, name)}
+    methods = {
+        name: answered(name, answer) for name, answer in _ANSWERS.items() if hasattr(stock, name)
+    }
     return type(f"Chain{stock.__name__}", (ChainScheduler, stock), methods)
 
 

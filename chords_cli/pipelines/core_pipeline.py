@@ -1,6 +1,5 @@
 """A pipeline as one core: samples along a walk, decodes a latent, both by its own `__call__`."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,10 +8,26 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from chords_cli.errors import ChordsError, UsageError
-from chords_cli.pipelines.chain import Chain, LeaveLoopError, following
+from chords_cli.pipelines.chain import Chain, Driver, LeaveLoopError, following
 from chords_cli.pipelines.conditioning import Share, SharedEncoding
 from chords_cli.pipelines.load.offload import Encoders
-from chords_cli.pipelines.start_latent import Beginning
+from chords_cli.pipelines.solver import StockSolver
+from chords_cli.pipelines.start_latent import StartLatent
+
+
+class Answer:
+    """The driver of a loop whose end is known: answers its one step, if any, with `latent`."""
+
+    stopped = False
+
+    def __init__(self, latent: Tensor) -> None:
+        self._latent = latent
+
+    def begin(self, solver: StockSolver) -> None:
+        """Nothing is left to solve."""
+
+    def advance(self, latent: Tensor, drift: Tensor) -> Tensor:
+        return self._latent
 
 
 class CorePipeline:
@@ -23,7 +38,7 @@ class CorePipeline:
     ) -> None:
         self._pipe = pipe
         self._encoding = SharedEncoding(pipe, core, share, encoders)
-        self._beginning = Beginning(pipe)
+        self._start = StartLatent(pipe)
         self._carried: torch.dtype | None = None
 
     @property
@@ -41,7 +56,7 @@ class CorePipeline:
         seed: int,
         steps: int,
         walk: tuple[int, ...],
-        lead: Callable[[Chain], None],
+        driver: Driver,
     ) -> Tensor | None:
         """Runs the pipeline along `walk` and returns the latent that its loop ends with.
 
@@ -52,14 +67,13 @@ class CorePipeline:
             seed: Of the initial noise, drawn on the host so that all devices draw the same.
             steps: T.
             walk: The grid steps to evaluate.
-            lead: Tells the chain who moves its latent.
+            driver: Moves the latent.
         """
         self._encoding.begin(call)
-        chain = Chain(self._pipe, walk, steps)
-        lead(chain)
+        chain = Chain(self._pipe, walk, steps, driver)
         with following(self._pipe, chain):
             made = self._run(call, generator=_noise(seed), output_type="latent")
-        self._beginning.compare(chain.began)
+        self._start.note(chain.began)
         self._carried = chain.carried or self._carried
         return None if made is None else chain.reached
 
@@ -72,9 +86,9 @@ class CorePipeline:
         """
         self._encoding.begin(call)
         latent = latent.to(self._carried)
-        chain = Chain(self._pipe, () if self._beginning.exchanges else (0,), steps)
-        chain.lead(lambda reached, drift: latent, begin=lambda: None)
-        with following(self._pipe, chain), self._beginning.exchanged(latent):
+        walk = () if self._start.replaceable else (0,)
+        chain = Chain(self._pipe, walk, steps, Answer(latent))
+        with following(self._pipe, chain), self._start.replaced(latent):
             made = self._run(call, generator=_noise(seed), output_type="pil")
         frames = made[0] if isinstance(made[0], list) else made
         return np.stack([np.asarray(frame.convert("RGB")) for frame in frames])

@@ -14,27 +14,31 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 
-class Beginning:
-    """A pipeline's `prepare_latents`, whose noise can be exchanged for a finished latent."""
+class StartLatent:
+    """A pipeline's `prepare_latents`, whose noise can be replaced by a finished latent.
+
+    Attributes:
+        replaceable: Whether the loop begins with what was prepared, as far as it was seen.
+    """
 
     def __init__(self, pipe: DiffusionPipeline) -> None:
         self._prepare = getattr(pipe, "prepare_latents", None)
         self._prepared: Tensor | None = None
         self._instead: Tensor | None = None
-        self.exchanges = False
+        self.replaceable = False
         if self._prepare is not None:
             pipe.prepare_latents = self
 
-    def compare(self, began: Tensor | None) -> None:
-        """Notes whether the loop began with what was prepared; if so, it can be exchanged."""
+    def note(self, began: Tensor | None) -> None:
+        """Notes whether the loop began with what was prepared; if so, it can be replaced."""
         prepared, self._prepared = self._prepared, None
         if began is not None:
-            self.exchanges = prepared is not None and _same(prepared, began)
+            self.replaceable = prepared is not None and _same(prepared, began)
 
     @contextmanager
-    def exchanged(self, latent: Tensor) -> Iterator[None]:
-        """What is prepared inside the block is `latent`, if this pipeline begins with it."""
-        self._instead = latent if self.exchanges else None
+    def replaced(self, latent: Tensor) -> Iterator[None]:
+        """Inside the block the pipeline prepares `latent`, if it begins with what it prepares."""
+        self._instead = latent if self.replaceable else None
         try:
             yield
         finally:

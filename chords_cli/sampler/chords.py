@@ -26,7 +26,7 @@ class ChordsCore:
 
     def advance(self, latent: Tensor, drift: Tensor) -> Move:
         round, step = self._round, self._plan.walks[self._core][self._round]
-        stop = self._plan.stop(self._core, round)
+        stop = self._plan.reached(self._core, round)
         self._round += 1
         if message := self._outgoing.get(round):
             self._link.send(round, self._jump(latent, drift, step, message.stop))

@@ -75,7 +75,7 @@ class Plan:
         """K, the number of cores."""
         return len(self.walks)
 
-    def stop(self, core: int, round: int) -> int:
+    def reached(self, core: int, round: int) -> int:
         """The grid step at which `core` stands after `round`; T at the end."""
         return after(self.walks[core], round, self.steps)
 

@@ -173,13 +173,13 @@ def _walk(steps: int, lead: int, rounds: int) -> tuple[int, ...]:
 def _fill(plan: Plan, core: int, round: int, grid: LinearGrid) -> Fill:
     """The factors of the fine path from the slower core's next step to this core's."""
     walk = plan.walks[core]
-    step, stop = walk[round], plan.stop(core, round)
+    step, stop = walk[round], plan.reached(core, round)
     if plan.cores == 1:
         known = list(walk[max(0, round - 1) : round + 1])
         return Fill(*_fine_path(step, stop, known, stop, grid), slower=0.0)
     grid = _predicting(grid)
     slower = plan.walks[core - 1][round] if core else step
-    base = plan.stop(core - 1, round) if core else step
+    base = plan.reached(core - 1, round) if core else step
     known = sorted({slower, *(visited for visited in walk[: round + 1] if visited > slower)})
     carry, own = _fine_path(base, stop, known, step, grid)
     from_slower = own.pop(slower, 0.0) if slower < step else 0.0

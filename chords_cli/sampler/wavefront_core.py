@@ -35,7 +35,7 @@ class WavefrontCore:
         if self._round == 0:
             self._compile()
         round, step = self._round, self._plan.walks[self._core][self._round]
-        stop = self._plan.stop(self._core, round)
+        stop = self._plan.reached(self._core, round)
         self._round += 1
         self._known[step] = self._filled(widened(latent), widened(drift), step)
         if self._exact:
@@ -105,7 +105,7 @@ class WavefrontCore:
 
     def _forget(self, round: int) -> None:
         """Drops what no later fill reads: behind the slower core, but for the last two."""
-        base = self._plan.stop(self._core - 1, round) if self._core else self._plan.steps
+        base = self._plan.reached(self._core - 1, round) if self._core else self._plan.steps
         for step in sorted(self._known)[:-2]:
             if step < base:
                 del self._known[step]

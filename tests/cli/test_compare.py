@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from chords_cli.pipelines.load.loading import load_pipeline
-from chords_cli.pipelines.load.reporting import quiet_libraries
+from chords_cli.pipelines.load.reporting import report_loading
 from chords_cli.pipelines.load.spec import ModelSpec
 from tests import tiny
 from tests.cli.test_video import PRESET as TINY_VIDEO
@@ -154,7 +154,7 @@ def test_the_sequential_arm_ends_with_the_bits_of_stock_diffusers(either):
     made = record(either)
     call = by_arm(made)["sequential"]["settings"]["call"]
     folder = Path(by_arm(made)["sequential"]["path"])
-    quiet_libraries(lambda what, done, total: None)
+    report_loading(lambda what, done, total: None)
     pipe = load_pipeline(
         ModelSpec(folder=str(folder), pipeline="FluxPipeline", dtype="float32"),
         device=torch.device("cpu"),

@@ -13,7 +13,7 @@ from chords_cli.engine.pool import Pool, PoolSettings
 from chords_cli.events import Event
 from chords_cli.pipelines.load.accelerator import free_memory, make_current, module_of
 from chords_cli.pipelines.load.loading import load_pipeline
-from chords_cli.pipelines.load.reporting import quiet_libraries
+from chords_cli.pipelines.load.reporting import report_loading
 from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.presets.files import find_preset
 from chords_cli.sampler import Plan
@@ -34,7 +34,7 @@ class Models:
     def __init__(self, folder: Path, devices: tuple[str, ...]) -> None:
         self._folder, self.devices = folder, devices
         self.device = torch.device(devices[0])
-        quiet_libraries(lambda what, done, total: None)
+        report_loading(lambda what, done, total: None)
         make_current(self.device)
 
     def spec(self, name: str, dtype: str = "float32", **keys: Any) -> ModelSpec:

@@ -9,7 +9,7 @@ import torch
 
 from chords_cli.hub.repository import needed_files
 from chords_cli.pipelines.load.loading import load_pipeline
-from chords_cli.pipelines.load.reporting import quiet_libraries
+from chords_cli.pipelines.load.reporting import report_loading
 from chords_cli.pipelines.load.spec import ModelSpec
 from tests import tiny, zoo, zoo_videos
 from tests.hub.opened import opened_in
@@ -31,7 +31,7 @@ def load_and_watch(root: Path) -> set[str]:
 
 @pytest.mark.parametrize("family", BUILDERS)
 def test_loading_opens_the_needed_files(family, tmp_path):
-    quiet_libraries(lambda what, done, total: None)
+    report_loading(lambda what, done, total: None)
     BUILDERS[family]().save_pretrained(tmp_path)
     (tmp_path / "unrelated.safetensors").touch()
     names = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")]

@@ -13,7 +13,7 @@ from chords_cli.engine import processes
 from chords_cli.engine.messages import Latent
 from chords_cli.engine.pool import Pool, PoolSettings
 from chords_cli.pipelines.load.loading import load_pipeline
-from chords_cli.pipelines.load.reporting import quiet_libraries
+from chords_cli.pipelines.load.reporting import report_loading
 from chords_cli.pipelines.load.spec import ModelSpec
 from tests import tiny, zoo
 from tests.waiting import HANG
@@ -34,7 +34,7 @@ def _patient() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _quiet() -> None:
-    quiet_libraries(lambda what, done, total: None)
+    report_loading(lambda what, done, total: None)
 
 
 @pytest.fixture(scope="session")

@@ -68,16 +68,27 @@ class _Evaluator:
         self, walk: tuple[int, ...], latent: Tensor | None, seed: int = 0
     ) -> tuple[Tensor, Tensor]:
         """The last latent and drift of `walk`; after step 0 `latent`, if given, is handed out."""
-        chain, seen = Chain(self._pipe, walk, self._steps), []
-
-        def see(reached: Tensor, drift: Tensor) -> Tensor:
-            seen.append((reached, drift))
-            assert chain.step is not None
-            return chain.solver.fine(reached, drift, chain.step) if latent is None else latent
-
-        chain.lead(see, begin=lambda: None)
-        with following(self._pipe, chain):
+        driver = _Witness(walk, latent)
+        with following(self._pipe, Chain(self._pipe, walk, self._steps, driver)):
             noise = torch.Generator("cpu").manual_seed(seed)
             self._pipe(**self._call, generator=noise, output_type="latent")
-        self._grid = chain.solver.grid
-        return seen[-1]
+        self._grid = driver.solver.grid
+        return driver.seen[-1]
+
+
+class _Witness:
+    """A driver that keeps what it sees; it moves to `answer`, or by the scheduler's own steps."""
+
+    stopped = False
+
+    def __init__(self, walk: tuple[int, ...], answer: Tensor | None) -> None:
+        self._walk, self._answer = walk, answer
+        self.seen: list[tuple[Tensor, Tensor]] = []
+
+    def begin(self, solver: StockSolver) -> None:
+        self.solver = solver
+
+    def advance(self, latent: Tensor, drift: Tensor) -> Tensor:
+        step = self._walk[len(self.seen)]
+        self.seen.append((latent, drift))
+        return self.solver.fine(latent, drift, step) if self._answer is None else self._answer

@@ -125,7 +125,7 @@ def test_a_core_that_stops_takes_what_the_slower_one_has_sent(run) -> None:
             "[/src/gloo/unbound_buffer.cc:81] Timed out waiting 3000ms for recv to complete",
             ChordsError,
             "waited 3 s for core 1 in vain",
-            "raise --timeout if that core is slow",
+            "raise timeout if that core is slow",
         ),
         (
             "[/src/gloo/pair.cc:553] Connection closed by peer [127.0.0.1]:4711\nmore",

@@ -44,7 +44,7 @@ def _add_loras(pipe: DiffusionPipeline, spec: ModelSpec) -> None:
     if not spec.loras:
         return
     if not hasattr(pipe, "load_lora_weights"):
-        raise UsageError(f"{spec.pipeline} takes no LoRA", "leave out --lora")
+        raise UsageError(f"{spec.pipeline} takes no LoRA", "leave out {loras}", {"loras": None})
     encodes = getattr(pipe, TEXT_ENCODER, None) is not None
     if not encodes:  # what belongs to text encoders has nowhere to go on this core
         pipe.load_lora_into_text_encoder = lambda *args, **kwargs: None

@@ -2,7 +2,7 @@
 
 Shards of weights are read in parallel, which diffusers too learns from the environment.
 
-`quiet_environment` must run before those libraries are imported, so this module imports none of
+`set_environment` must run before those libraries are imported, so this module imports none of
 them at its top.
 """
 
@@ -32,13 +32,13 @@ _ENVIRONMENT = {
 }
 
 
-def quiet_environment() -> None:
+def set_environment() -> None:
     """Sets what the libraries read when they are imported; what the user has set stays."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
 
 
-def quiet_libraries(progress: Progress) -> None:
+def report_loading(progress: Progress) -> None:
     """Silences diffusers and transformers and sends their loading bars to `progress`."""
     import diffusers.utils.logging as diffusers_logging
     import transformers.utils.logging as transformers_logging

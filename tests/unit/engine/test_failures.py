@@ -1,10 +1,15 @@
 """What a core says of its end: no memory left reads alike wherever it is not left."""
 
+import pickle
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 
-from chords_cli.engine.messages import WorkerSpec
-from chords_cli.engine.worker import _failure
+from chords_cli.cli.options import as_option
+from chords_cli.engine.messages import LostNeighbourError, WorkerSpec
+from chords_cli.engine.worker import _failed
 from chords_cli.errors import UsageError
 from chords_cli.pipelines.load.spec import ModelSpec
 
@@ -25,8 +30,8 @@ def failure(error: Exception, device: str = "cuda:0") -> tuple[str, str, int]:
         timeout=1.0,
         log="",
     )
-    failed = _failure(spec, error)
-    return failed.message, failed.hint, failed.exit_code
+    error = pickle.loads(pickle.dumps(_failed(spec, error))).error
+    return *error.spelled(as_option), error.exit_code
 
 
 @pytest.mark.parametrize("numbers", [10**17, 2**62])
@@ -47,3 +52,13 @@ def test_other_errors_keep_their_words() -> None:
     assert message == "core 1 on cuda:0: RuntimeError: shapes do not match"
     assert (hint, code) == ("set CHORDS_DEBUG=1 to see the traceback", 1)
     assert failure(UsageError("no", "yes")) == ("core 1 on cuda:0: no", "yes", 2)
+
+
+def test_an_error_keeps_its_class_and_its_options_on_the_way_to_the_pool() -> None:
+    spec: Any = SimpleNamespace(core=1, device="cpu")
+    lost = LostNeighbourError("not all came {x}", "raise {timeout}", {"timeout": 9})
+    error = pickle.loads(pickle.dumps(_failed(spec, lost))).error
+    assert type(error) is LostNeighbourError
+    assert error.message == "core 1 on cpu: not all came {x}"
+    assert error.hint == "raise timeout=9"
+    assert error.spelled(as_option)[1] == "raise --timeout 9"

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from chords_cli.engine.job import SampledOutput, Session
-from chords_cli.engine.messages import Decode, Decoded, Finish, Finished, Job, Landed, Latent, Stop
+from chords_cli.engine.messages import (
+    Cancel,
+    Decode,
+    Decoded,
+    Finish,
+    Finished,
+    Job,
+    Landed,
+    Latent,
+)
 from chords_cli.sampler import chords_plan
 from chords_cli.sampler.stop import StopRule
 
@@ -91,7 +100,7 @@ def test_workers_stop_and_finish_as_soon_as_the_result_is_there():
     decode = (PLAN.hits[2].core, Decode(1, 2))
     assert talk.sent == [
         decode,
-        *((core, Stop(1)) for core in cores),
+        *((core, Cancel(1)) for core in cores),
         *((core, Finish(1)) for core in cores),
     ]
     assert len(talk.session.result().outputs) == 3

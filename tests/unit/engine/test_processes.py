@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chords_cli.engine import processes
-from chords_cli.engine.messages import Failed
+from chords_cli.engine.messages import Failed, LostNeighbourError
 from chords_cli.engine.processes import Workers, _Worker
 from chords_cli.errors import ChordsError
 
@@ -33,9 +33,7 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Workers, list[Any
 
 def lost(message: str) -> Failed:
     """What core 1 says when its neighbour's line is gone."""
-    return Failed(
-        core=1, message=message, hint="wait", exit_code=1, details="", lost_neighbour=True
-    )
+    return Failed(core=1, error=LostNeighbourError(message, "wait"), details="")
 
 
 def test_a_core_that_hung_up_is_blamed_before_its_neighbour_who_lost_it(

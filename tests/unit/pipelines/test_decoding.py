@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DiffusionPipeline, FluxPipeline, OmniGenPipeline
-from torch import Tensor
 
-from chords_cli.pipelines.chain import Chain
 from chords_cli.pipelines.conditioning import encodes_apart
 from chords_cli.pipelines.core_pipeline import CorePipeline
 from chords_cli.pipelines.load.offload import Encoders
 from chords_cli.pipelines.load.spec import ModelSpec
 from tests import tiny, zoo
+from tests.doubles import StockDriver
 
 STEPS, SEED = 3, 7
 
@@ -28,16 +27,6 @@ def core_of(pipe: DiffusionPipeline) -> CorePipeline:
     return CorePipeline(pipe, 0, lambda value: value, Encoders(pipe, spec, torch.device("cpu")))
 
 
-def lead(chain: Chain) -> None:
-    """Has the latent moved by the scheduler's own steps."""
-
-    def advance(latent: Tensor, drift: Tensor) -> Tensor:
-        assert chain.step is not None
-        return chain.solver.fine(latent, drift, chain.step)
-
-    chain.lead(advance, begin=lambda: None)
-
-
 @pytest.mark.parametrize("family", EVALUATIONS)
 def test_decoding_asks_the_model_only_where_the_beginning_of_the_loop_is_hidden(
     family: str,
@@ -45,7 +34,7 @@ def test_decoding_asks_the_model_only_where_the_beginning_of_the_loop_is_hidden(
     pipe = (tiny.BUILDERS | zoo.BUILDERS)[family]()
     call = {"prompt": "a cat", **(tiny.CALLS | zoo.CALLS)[family], "num_inference_steps": STEPS}
     core, asked = core_of(pipe), []
-    latent = core.sample(call, SEED, STEPS, tuple(range(STEPS)), lead)
+    latent = core.sample(call, SEED, STEPS, tuple(range(STEPS)), StockDriver())
     assert latent is not None
     model: Any = getattr(pipe, "transformer", None) or pipe.unet
     model.register_forward_hook(lambda *_: asked.append(True))
@@ -62,7 +51,7 @@ def test_picture_in_bfloat16_equals_stock_whatever_type_a_step_is_computed_in(fa
     core, noise = core_of(pipe), torch.Generator("cpu").manual_seed(SEED)
     made = pipe(**call, generator=noise, output_type="pil", return_dict=False)[0]
     stock = np.stack([np.asarray(frame) for frame in (made[0] if type(made[0]) is list else made)])
-    latent = core.sample(call, SEED, STEPS, tuple(range(STEPS)), lead)
+    latent = core.sample(call, SEED, STEPS, tuple(range(STEPS)), StockDriver())
     assert latent is not None
     assert np.array_equal(core.decode(call, SEED, STEPS, latent), stock)
     assert np.array_equal(core.decode(call, SEED, STEPS, latent.float()), stock)
@@ -72,10 +61,10 @@ def test_next_sample_begins_with_noise_again_after_a_decoded_one() -> None:
     core, call = core_of(tiny.flux()), {"prompt": "a cat", **tiny.CALLS["flux"]}
     call["num_inference_steps"] = STEPS
     walk = tuple(range(STEPS))
-    first = core.sample(call, SEED, STEPS, walk, lead)
+    first = core.sample(call, SEED, STEPS, walk, StockDriver())
     assert first is not None
     core.decode(call, SEED, STEPS, first)
-    again = core.sample(call, SEED, STEPS, walk, lead)
+    again = core.sample(call, SEED, STEPS, walk, StockDriver())
     assert again is not None
     assert torch.equal(first, again)
 

@@ -17,6 +17,7 @@ from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.pipelines.rules import check_step_arguments
 from chords_cli.pipelines.solver import check_scheduler
 from tests import zoo
+from tests.doubles import StockDriver
 
 
 def repository(folder: Path, scheduler: SchedulerMixin | None = None) -> Path:
@@ -118,7 +119,7 @@ def test_eta_of_a_call_is_refused_at_its_first_step() -> None:
     core = CorePipeline(pipe, 0, lambda value: value, encoders)
     call = {"prompt": "a cat", **zoo.CALLS["sdxl"], "num_inference_steps": 4, "eta": 0.3}
     with pytest.raises(UsageError, match=r"eta is 0\.3, which draws fresh noise"):
-        core.sample(call, 0, 4, (0, 1, 2, 3), lambda chain: None)
+        core.sample(call, 0, 4, (0, 1, 2, 3), StockDriver())
 
 
 TWO_LATENTS = "moves several latents a step, each by its own copy of the scheduler"

@@ -73,7 +73,7 @@ def test_walks_increase_and_stay_on_the_grid(grid):
 def test_a_core_stands_after_a_round_where_it_evaluates_next(grid):
     plan = chords_plan(*grid)
     for core, walk in enumerate(plan.walks):
-        stops = [plan.stop(core, round) for round in range(len(walk))]
+        stops = [plan.reached(core, round) for round in range(len(walk))]
         assert stops == [*walk[1:], plan.steps]
 
 
@@ -89,7 +89,7 @@ def test_a_message_starts_where_its_sender_stands_and_stops_where_its_receiver_w
     for message in plan.messages:
         assert 1 <= message.core < plan.cores
         assert plan.walks[message.core - 1][message.round] == message.start
-        assert plan.stop(message.core, message.round) == message.stop
+        assert plan.reached(message.core, message.round) == message.stop
         assert message.start < message.stop
 
 

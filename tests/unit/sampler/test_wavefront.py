@@ -306,8 +306,8 @@ def test_fills_reproduce_a_variance_preserving_grid_exactly(
 
     for core in range(plan.cores):
         for round, fill in enumerate(fills(plan, core, grid)):
-            step, stop = plan.walks[core][round], plan.stop(core, round)
-            base = plan.stop(core - 1, round) if core else step
+            step, stop = plan.walks[core][round], plan.reached(core, round)
+            base = plan.reached(core - 1, round) if core else step
             moved = fill.carry * 0.3 + 0.7 * (sum(fill.own.values()) + fill.slower)
             assert moved == pytest.approx(fine(0.3, base, stop), abs=1e-9)
 
@@ -335,8 +335,8 @@ def test_fills_follow_predictions_on_a_straight_line_beyond_the_last_step(
             known = sum(factor * grid.clock[step] for step, factor in fill.own.items())
             known += fill.slower * grid.clock[plan.walks[core - 1][round]]
             moved = fill.carry * 0.3 + known + fill.beyond * (last - second)
-            base = plan.stop(core - 1, round)
-            assert moved == pytest.approx(fine(0.3, base, plan.stop(core, round)), abs=1e-9)
+            base = plan.reached(core - 1, round)
+            assert moved == pytest.approx(fine(0.3, base, plan.reached(core, round)), abs=1e-9)
 
 
 def test_an_extrapolation_is_trusted_as_far_as_it_was_right() -> None:

@@ -11,7 +11,7 @@ def stepped(core, round, at, waited=0.0, correction=None):
         core=core,
         round=round,
         step=PLAN.walks[core][round],
-        stop=PLAN.stop(core, round),
+        stop=PLAN.reached(core, round),
         evaluations=PLAN.evaluations[core],
         correction=correction,
         waited=waited,

@@ -1,0 +1,199 @@
+"""One core's part of one job: what it hears, steps and lands while its pipeline's loop turns.
+
+How the process of a core begins and ends is in `engine.worker`.
+"""
+
+import threading
+import time
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Any
+
+from torch import Tensor
+
+from chords_cli.engine.exchange import Exchange
+from chords_cli.engine.latents import pack
+from chords_cli.engine.messages import (
+    Cancel,
+    Decode,
+    Decoded,
+    Finish,
+    Job,
+    Landed,
+    Quit,
+    WorkerSpec,
+)
+from chords_cli.errors import ChordsError
+from chords_cli.events import CoreArrived, CoreDecoding, CoreEncoded, CoreStepped
+from chords_cli.pipelines.core_pipeline import CorePipeline
+from chords_cli.pipelines.solver import StockSolver
+from chords_cli.sampler.algorithms import start_core
+from chords_cli.sampler.core import Core
+
+
+class PoolPipe:
+    """A worker's end of its pipe; reports of the device are sent from a thread of their own."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe, self._sending = pipe, threading.Lock()
+        self.poll, self.recv = pipe.poll, pipe.recv
+
+    def send(self, message: object) -> None:
+        with self._sending:
+            self._pipe.send(message)
+
+
+class Walk:
+    """The driver of a worker's pipeline (`pipelines.chain.Driver`) for one job.
+
+    Args:
+        job: The sample to make.
+        spec: What the worker was told when it started.
+        pipeline: The core's pipeline, which this moves along the core's walk.
+        exchange: The core's ends of the lines to its neighbours.
+        pipe: The way to the pool and back.
+
+    Attributes:
+        stopped: Whether the core is no longer needed: the pool or the slower core has ended.
+        encode_seconds: How long the prompt took to encode or to arrive.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        spec: WorkerSpec,
+        pipeline: CorePipeline,
+        exchange: Exchange,
+        pipe: PoolPipe,
+    ) -> None:
+        self._job, self._plan, self._rank = job, job.plan, spec.core
+        self._dtype = spec.model.dtype
+        self._pipeline, self._staging, self._pipe = pipeline, exchange.staging, pipe
+        self._steps = self._plan.walks[self._rank][: self._plan.evaluations[self._rank]]
+        self._line = exchange.line(
+            self._rounds(self._plan.outgoing(self._rank)),
+            self._rounds(self._plan.incoming(self._rank)),
+        )
+        self._core: Core | None = None
+        self._round = 0
+        self._outputs: dict[int, Tensor] = {}
+        self._wanted: list[int] = []
+        self._finished = False
+        self.stopped = False
+        self.encode_seconds = 0.0
+
+    def run(self) -> None:
+        """Walks, hands out the core's outputs, and decodes them until the pool wants no more."""
+        job, plan = self._job, self._plan
+        latent = self._pipeline.sample(job.call, job.seed, plan.steps, self._steps, self)
+        self._staging.finish()
+        hit = next((h for h in plan.hits if h.core == self._rank and h.index > 0), None)
+        if hit and latent is not None and not self.stopped:
+            self._land(hit.index, hit.round, latent)
+        self._pipe.send(CoreArrived(core=self._rank))
+        self._line.close()
+        self._decode_wanted()
+
+    def begin(self, solver: StockSolver) -> None:
+        """The loop is about to begin, so the prompt is encoded."""
+        self._core, self._round = start_core(self._plan, self._rank, solver, self._line), 0
+        self.encode_seconds = self._pipeline.encode_seconds
+        self._pipe.send(CoreEncoded(core=self._rank, seconds=self.encode_seconds))
+
+    def advance(self, latent: Tensor, drift: Tensor) -> Tensor:
+        """Moves the latent as the plan's algorithm does, unless the core is no longer needed."""
+        self._line.expect(latent)
+        self._hear()
+        if self.stopped:
+            return latent
+        assert self._core is not None, "a loop begins before it takes a step"
+        round, waited = self._round, self._line.waited
+        self._round += 1
+        move = self._core.advance(latent, drift)
+        if (preview := move.preview) is not None:
+            landed = partial(self._land, 0, self._plan.hits[0].round, preview)
+            self._staging.report(lambda: preview, landed)
+        stepped = partial(self._tell_stepped, round, self._line.waited - waited)
+        self._staging.report(move.correction, stepped)
+        self._hear()
+        self.stopped |= self._line.ended
+        return move.latent
+
+    def _rounds(self, messages: dict[int, Any]) -> list[int]:
+        """The rounds of messages, by round, as far as this core walks."""
+        return [round for round in sorted(messages) if round < len(self._steps)]
+
+    def _tell_stepped(self, round: int, waited: float, correction: Tensor | None) -> None:
+        self._pipe.send(
+            CoreStepped(
+                core=self._rank,
+                round=round,
+                step=self._steps[round],
+                stop=self._plan.reached(self._rank, round),
+                evaluations=self._plan.evaluations[self._rank],
+                correction=None if correction is None else float(correction),
+                waited=waited,
+            )
+        )
+
+    def _land(self, index: int, round: int, latent: Tensor, host: Tensor | None = None) -> None:
+        """Sends an output to the pool; `host` holds its values where these were copied already."""
+        values = latent if host is None else host
+        if not values.isfinite().all():
+            wider = "try {dtype}, or" if self._dtype == "float16" else "try"
+            raise ChordsError(
+                f"output {index} is not finite: the model made nan or inf in {self._dtype}",
+                f"{wider} a smaller {{guidance}}",
+                {"dtype": "bfloat16", "guidance": None},
+            )
+        self._outputs[index] = latent
+        self._pipe.send(
+            Landed(
+                number=self._job.number,
+                core=self._rank,
+                index=index,
+                round=round,
+                latent=pack(values),
+                at=time.monotonic(),
+            )
+        )
+
+    def _hear(self, *, wait: bool = False) -> None:
+        """Takes what the pool has sent about the job; waits for one message if asked to."""
+        number = self._job.number
+        while wait or self._pipe.poll():
+            wait = False
+            match self._pipe.recv():
+                case Decode(job, index) if job == number:
+                    self._wanted.append(index)
+                case Cancel(job) if job == number:
+                    self.stopped = True
+                case Finish(job) if job == number:
+                    self._finished = True
+                case Quit():
+                    raise EOFError
+
+    def _decode_wanted(self) -> None:
+        """Decodes what the pool asks for until it wants nothing more."""
+        while True:
+            for index in sorted(self._wanted, reverse=True):  # the arrival before the preview
+                self._decode(index)
+            self._wanted.clear()
+            if self._finished:
+                return
+            self._hear(wait=True)
+
+    def _decode(self, index: int) -> None:
+        job, began = self._job, time.monotonic()
+        self._pipe.send(CoreDecoding(core=self._rank, index=index))
+        latent = self._outputs[index]
+        frames = self._pipeline.decode(job.call, job.seed, job.plan.steps, latent)
+        self._pipe.send(
+            Decoded(
+                number=job.number,
+                core=self._rank,
+                index=index,
+                frames=frames,
+                seconds=time.monotonic() - began,
+            )
+        )
