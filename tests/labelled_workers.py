@@ -1,9 +1,9 @@
-"""A core's process on labelled devices: what tests have the pool start in the place of `run`.
+"""A core's process on labelled devices: what tests have the pool start instead of its own.
 
-    monkeypatch.setattr("chords_cli.engine.processes.run", LabelledWorker())
+    monkeypatch.setattr("chords_cli.engine.processes.worker_process", LabelledWorker())
 
-Nothing in the product knows of it: the process that would begin with `run` begins here, changes
-what its libraries answer, and calls `run`.
+Nothing in the product knows of it: the process that would begin with `worker_process` begins here,
+changes what its libraries answer, and calls `worker_process`.
 """
 
 import sys
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from chords_cli.engine.entry import run
 from chords_cli.engine.messages import WorkerSpec
+from chords_cli.engine.processes import worker_process
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class LabelledWorker:
         spawned = "--multiprocessing-fork" in sys.orig_argv
         cuda = Cuda(free=self.free, bad_fork=self.bad_fork and not spawned)
         with labelled_cuda(cuda) as mode:
-            run(spec, pipe, lifeline)
+            worker_process(spec, pipe, lifeline)
             if self.notes:
                 core = self.notes / f"core-{spec.core}"
                 _write(core.with_suffix(".devices"), sorted(map(str, mode.devices)))

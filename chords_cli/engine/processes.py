@@ -16,11 +16,19 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from chords_cli.engine.entry import run
-from chords_cli.engine.log import last_line
 from chords_cli.engine.messages import Failed, LostNeighbourError, Quit, WorkerSpec
-from chords_cli.engine.start import Context, StartMethod, preload, start_log, start_method, starting
+from chords_cli.engine.start import (
+    Context,
+    StartMethod,
+    last_line,
+    preload,
+    redirect_output,
+    start_log,
+    start_method,
+    starting,
+)
 from chords_cli.errors import ChordsError
+from chords_cli.pipelines.load.reporting import set_environment
 from chords_cli.pipelines.load.spec import ModelSpec
 
 _QUIT_SECONDS = 5.0
@@ -181,16 +189,27 @@ class Workers:
         return said
 
 
+def worker_process(spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> None:
+    """The target of a worker's process, which may have imported nothing yet."""
+    redirect_output(spec.log)
+    set_environment()
+    from chords_cli.engine.worker import run_worker
+
+    run_worker(spec, pipe, lifeline)
+
+
 def threads_each(cores: int) -> int:
     """How many threads each of `cores` cores computes with on the host."""
-    return max(1, _cpus() // cores)
+    available = hasattr(os, "sched_getaffinity")
+    cpus = len(os.sched_getaffinity(0)) if available else os.cpu_count() or 1
+    return max(1, cpus // cores)
 
 
 def _start(context: Context, spec: WorkerSpec) -> _Worker:
     pipe, their_pipe = context.Pipe()
     lifeline, their_lifeline = context.Pipe()
     process = context.Process(
-        target=run,
+        target=worker_process,
         args=(spec, their_pipe, their_lifeline),
         name=f"chords-core-{spec.core}",
         daemon=True,
@@ -225,9 +244,3 @@ def _join(processes: Sequence[BaseProcess], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     for process in processes:
         process.join(max(0.0, deadline - time.monotonic()))
-
-
-def _cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

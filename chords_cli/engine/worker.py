@@ -8,7 +8,6 @@ import time
 import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -79,7 +78,9 @@ class _Worker:
         )
         self._exchange.open()
         encoders = Encoders(pipeline, spec.model, self._device)
-        self._pipeline = CorePipeline(pipeline, core, self._share, encoders)
+        self._pipeline = CorePipeline(
+            pipeline, core, lambda value: self._exchange.share(value, self._cores), encoders
+        )
         self._pipe.send(
             CoreReady(
                 core=core,
@@ -87,9 +88,6 @@ class _Worker:
                 seconds=time.monotonic() - began,
             )
         )
-
-    def _share(self, value: Any) -> Any:
-        return self._exchange.share(value, self._cores)
 
     def _serve(self, job: Job) -> None:
         """Makes this one of the job's cores, as if the pool had no others, and serves the job."""

@@ -105,15 +105,12 @@ class CorePipeline:
         except (ValueError, TypeError) as error:
             # what a pipeline's own check_inputs raises: the call does not fit the model
             self._pipe.maybe_free_model_hooks()
+            reason = " ".join(str(error).split()) or type(error).__name__
             raise UsageError(
-                f"{type(self._pipe).__name__} refused its call: {_one_line(error)}",
+                f"{type(self._pipe).__name__} refused its call: {reason}",
                 "check the preset's `call` and the options that override it",
             ) from error
 
 
 def _noise(seed: int) -> torch.Generator:
     return torch.Generator("cpu").manual_seed(seed)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -33,7 +33,12 @@ class StartLatent:
         """Notes whether the loop began with what was prepared; if so, it can be replaced."""
         prepared, self._prepared = self._prepared, None
         if began is not None:
-            self.replaceable = prepared is not None and _same(prepared, began)
+            # pipelines may cast what they have prepared, so the narrower type is compared
+            self.replaceable = (
+                prepared is not None
+                and prepared.shape == began.shape
+                and torch.equal(prepared.to(began), began)
+            )
 
     @contextmanager
     def replaced(self, latent: Tensor) -> Iterator[None]:
@@ -52,8 +57,3 @@ class StartLatent:
         if self._instead is None:
             return prepared
         return (self._instead, *prepared[1:]) if several else self._instead
-
-
-def _same(prepared: Tensor, began: Tensor) -> bool:
-    # pipelines may cast what they have prepared, so the narrower type is compared
-    return prepared.shape == began.shape and torch.equal(prepared.to(began), began)

@@ -62,7 +62,7 @@ class Labelled:
     def start(self, **settings: Any) -> None:
         """From here on workers begin on labelled devices."""
         worker = LabelledWorker(notes=self.notes, **settings)
-        self.patch.setattr(processes, "run", worker)
+        self.patch.setattr(processes, "worker_process", worker)
 
     def devices(self, core: int) -> set[str]:
         return set((self.notes / f"core-{core}.devices").read_text().splitlines())

@@ -53,7 +53,9 @@ def load_pipeline(
     if not encodes and encodes_apart(cls):
         given |= {name: None for name in index if name.startswith(ENCODERS)}
     if not decodes and "vae" in index:
-        given["vae"] = _config_only(Path(spec.folder), "vae", index["vae"])
+        vae = getattr(diffusers, index["vae"][1])
+        with _META:
+            given["vae"] = vae.from_config(vae.load_config(Path(spec.folder) / "vae")).eval()
     quantization = quantization_config(spec, index)
     if reading:
         names = [name for name in index if name not in given]
@@ -67,11 +69,12 @@ def load_pipeline(
 
 def loaded_components(pipe: DiffusionPipeline) -> tuple[str, ...]:
     """The names of the components that hold weights or a vocabulary in this process."""
-    return tuple(
-        name
-        for name, part in sorted(pipe.components.items())
-        if part is not None and name != "scheduler" and not _is_meta(part)
-    )
+    names = []
+    for name, part in sorted(pipe.components.items()):
+        weights = part.parameters() if isinstance(part, torch.nn.Module) else ()
+        if part is not None and name != "scheduler" and not any(w.is_meta for w in weights):
+            names.append(name)
+    return tuple(names)
 
 
 def pipeline_class(name: str) -> type[DiffusionPipeline]:
@@ -144,12 +147,6 @@ def _first_order(cls: type[SchedulerMixin], scheduler: SchedulerMixin) -> dict[s
     return settings
 
 
-def _config_only(folder: Path, name: str, entry: list[str]) -> torch.nn.Module:
-    cls = getattr(diffusers, entry[1])
-    with torch.device("meta"):
-        return cls.from_config(cls.load_config(folder / name)).eval()
-
-
 def _from_folder(
     cls: type[DiffusionPipeline],
     spec: ModelSpec,
@@ -205,9 +202,3 @@ def _place(pipe: DiffusionPipeline, device: torch.device) -> None:
             continue
         if any(weight.device not in (device, _META) for weight in part.parameters()):
             part.to(device)
-
-
-def _is_meta(part: object) -> bool:
-    if not isinstance(part, torch.nn.Module):
-        return False
-    return any(parameter.is_meta for parameter in part.parameters())

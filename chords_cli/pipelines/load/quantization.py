@@ -65,10 +65,6 @@ def _config(spec: ModelSpec, library: str | None) -> Any:
         raise ValueError(f"known are {', '.join(sorted(known))}")
     settings = dict(spec.quantization.get("kwargs") or {})
     if backend == "torchao" and isinstance(settings.get("quant_type"), str):
-        settings["quant_type"] = _torchao_type(settings["quant_type"])
+        classes = importlib.import_module("torchao.quantization")
+        settings["quant_type"] = getattr(classes, settings["quant_type"])()
     return known[backend](**settings)
-
-
-def _torchao_type(name: str) -> Any:
-    """An instance of torchao's configuration class of that name, such as Int8WeightOnlyConfig."""
-    return getattr(importlib.import_module("torchao.quantization"), name)()

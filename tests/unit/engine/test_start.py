@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from chords_cli.engine import start
-from chords_cli.engine.log import LOG_VARIABLE, PIPELINE_VARIABLE
+from chords_cli.engine.start import LOG_VARIABLE, PIPELINE_VARIABLE
 from chords_cli.errors import ChordsError, UsageError
 
 
