@@ -56,7 +56,7 @@ def sampled(pool: Pool, model: Model, plan: Plan) -> Sampled:
     """One sample to core 0's output, the prompt encoded anew."""
     call = {"prompt": PROMPT, **model.call, "num_inference_steps": plan.steps}
     stop = StopRule("core_index", index=plan.hits[-1].index)
-    return pool.sample(plan, call, SEED, stop, anew=True)
+    return pool.sample(plan, call, SEED, stop, again=True)
 
 
 def closeness(latent: np.ndarray, file: Path) -> Notes:

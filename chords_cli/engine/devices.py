@@ -1,4 +1,4 @@
-"""Which devices there are, what memory they have, and which core runs where.
+"""Which devices this machine has, with how much memory.
 
 Torch knows, and is asked in a process of its own (`engine.start`): importing it here would take
 longer than everything else that happens before a run starts.
@@ -27,7 +27,7 @@ class Memory:
 
 @functools.cache
 def available_devices() -> tuple[str, ...]:
-    """The devices of this machine that torch can use: its accelerators, else `cpu`.
+    """Returns the devices that torch can use on this machine: accelerators, else `cpu`.
 
     Raises:
         ChordsError: Torch cannot be asked.
@@ -36,12 +36,12 @@ def available_devices() -> tuple[str, ...]:
 
 
 def devices_of(kind: str) -> tuple[str, ...]:
-    """The devices of this machine that are of a kind, such as `cuda`."""
+    """Returns the devices of this machine that are of a kind, such as `cuda`."""
     return tuple(device for device in available_devices() if device.partition(":")[0] == kind)
 
 
 def device_memory(devices: Collection[str]) -> dict[str, Memory]:
-    """What memory these devices have; asking takes a moment on each of them.
+    """Measures the memory of these devices; asking takes a moment on each of them.
 
     Raises:
         ChordsError: Torch cannot be asked.
@@ -52,7 +52,7 @@ def device_memory(devices: Collection[str]) -> dict[str, Memory]:
 
 
 def checked_devices(requested: Sequence[str]) -> tuple[str, ...]:
-    """`requested` as torch writes them, once each; `available_devices` when empty.
+    """Returns `requested` as torch writes them, once each; all devices when it is empty.
 
     Raises:
         UsageError: A device that torch does not know or this machine does not have.
@@ -61,7 +61,7 @@ def checked_devices(requested: Sequence[str]) -> tuple[str, ...]:
 
 
 def find_devices() -> list[str]:
-    """The accelerators that torch can use, asked in the process that calls this."""
+    """Finds the accelerators that torch can use, in the process that calls this."""
     import torch
 
     if not torch.accelerator.is_available():
@@ -76,7 +76,7 @@ def find_devices() -> list[str]:
 
 
 def measure_devices(devices: Sequence[str]) -> dict[str, Memory]:
-    """What memory accelerators have, asked in the process that calls this."""
+    """Measures the memory of accelerators, in the process that calls this."""
     import torch
 
     found = {}
@@ -120,11 +120,11 @@ def _checked(device: str) -> str:
             "try {devices}",
             {"devices": "mps"},
         )
-    there = available_devices()
-    if name not in there:
+    present = available_devices()
+    if name not in present:
         raise UsageError(
-            f"device {device} is not on this machine, which has {', '.join(there)}",
+            f"device {device} is not on this machine, which has {', '.join(present)}",
             "try {devices}",
-            {"devices": ",".join(there)},
+            {"devices": ",".join(present)},
         )
     return name

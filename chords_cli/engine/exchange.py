@@ -30,12 +30,11 @@ from chords_cli.engine.staging import HostStaging, Staging
 from chords_cli.errors import ChordsError
 
 _BACKLOG = 8
-"""Latents that a core keeps because they may be on the way. Gloo tells that one has arrived only to
-who waits for it, so a core that is further ahead of the faster one than that waits."""
-
+"""Latents that a core keeps because they may be on the way. Gloo tells only who waits for a latent
+that it has arrived, so a core waits that is further ahead of the faster one than that."""
 
 _INTERFACE = "GLOO_SOCKET_IFNAME"
-"""The variable of gloo's that names the network interface on which cores meet."""
+"""Gloo's variable that names the network interface on which cores meet."""
 
 
 class Exchange:
@@ -54,7 +53,7 @@ class Exchange:
         self._rendezvous, self._timeout = rendezvous, timedelta(seconds=timeout)
 
     def open(self) -> None:
-        """Meets the other cores; returns when all are there."""
+        """Meets the other cores; returns when all have come."""
         if self.cores == 1:
             return
         os.environ.setdefault(_INTERFACE, "lo0" if sys.platform == "darwin" else "lo")
@@ -84,7 +83,7 @@ class Exchange:
             dist.destroy_process_group()
 
     def share(self, value: Any, cores: int) -> Any:
-        """Core 0's `value` on the first `cores` cores; tensors in it must lie on the host."""
+        """Returns core 0's `value` on the first `cores` cores; its tensors must lie on the host."""
         box = [value]
         if self.rank > 0:
             with self.naming(0):
@@ -100,7 +99,7 @@ class Exchange:
 
         Raises:
             LostNeighbourError: It is gone.
-            ChordsError: It is there, but said nothing for longer than the timeout.
+            ChordsError: It is alive, but sent nothing for longer than the timeout.
         """
         try:
             yield
@@ -117,7 +116,7 @@ class Exchange:
             ) from error
 
     def line(self, sends: list[int], receives: list[int]) -> "Line":
-        """The lines of one job: the rounds in which this core sends and receives, in order."""
+        """Returns the lines of one job, given the rounds in which this core sends and receives."""
         return Line(self, sends, receives)
 
 
@@ -142,7 +141,7 @@ class Line:
         self.waited = 0.0
 
     def expect(self, like: Tensor) -> None:
-        """Tells the shape of this job's latents, so that the first one can come."""
+        """Takes the shape of this job's latents, so that the first one can come."""
         self._shape = like.shape
         self._ask()
 
@@ -153,7 +152,7 @@ class Line:
         self._post(parcel, latent)
 
     def receive(self, round: int, like: Tensor) -> Tensor:
-        """The latent of `round`; zeros from a slower core that has stopped, as `ended` tells."""
+        """Returns the latent of `round`; zeros where the slower core has stopped (see `ended`)."""
         began = time.monotonic()
         if self.ended:
             return torch.zeros_like(like)
@@ -221,11 +220,11 @@ class Line:
 
 
 def _timed_out(error: BaseException) -> bool:
-    """Whether gloo or the store waited in vain; their errors have no class of their own."""
+    """Tells whether gloo or the store timed out; their errors have no class of their own."""
     return any(words in str(error).lower() for words in ("timed out", "timeout"))
 
 
 def _first_line(error: BaseException) -> str:
-    """What an error says first, without the place in torch's source that it begins with."""
+    """Returns an error's first line, without the place in torch's source that it begins with."""
     lines = str(error).strip().splitlines() or [repr(error)]
     return re.sub(r"^\[[^]]*\] *", "", lines[0])[:200]

@@ -65,7 +65,7 @@ class Sampled:
 
 
 class Session:
-    """Collects a job's outputs and tells the workers when to decode, stop and finish."""
+    """Collects a job's outputs and tells the workers when to decode, cancel and finish."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class Session:
         return len(self._finished) == self._job.plan.cores
 
     def hear(self, message: object) -> None:
-        """Takes what a worker has said; an earlier job leaves nothing that could come late."""
+        """Takes what a worker has sent; an earlier job leaves nothing that could come late."""
         if isinstance(message, Landed | Decoded | Finished):
             assert message.number == self._job.number, "a word on another job"
         match message:
@@ -111,11 +111,11 @@ class Session:
     def cancel(self) -> None:
         """Ends the walks of all cores; what they still decode is dropped."""
         self._cancelled = True
-        self._say_to_all(Cancel(self._job.number))
-        self._say_to_all(Finish(self._job.number))
+        self._send_to_all(Cancel(self._job.number))
+        self._send_to_all(Finish(self._job.number))
 
     def result(self) -> Sampled:
-        """The finished job."""
+        """Returns the finished job."""
         assert self._chosen is not None, "the last hit of a plan is accepted by every stop rule"
         chosen = self._outputs[self._chosen]
         finished = [self._finished[core] for core in sorted(self._finished)]
@@ -134,7 +134,10 @@ class Session:
 
     def _land(self, landed: Landed) -> None:
         """Takes the next output in order."""
-        distance, last = self._residual(landed), self._job.plan.hits[-1].index
+        last, distance = self._job.plan.hits[-1].index, None
+        before = self._outputs[-1] if self._outputs else None
+        if before and before.round != landed.round:  # two of one round tell nothing
+            distance = residual(before.latent, landed.latent)
         output = SampledOutput(
             index=landed.index,
             core=landed.core,
@@ -160,13 +163,7 @@ class Session:
             self._decoding.add(output.index)
             self._send(output.core, Decode(self._job.number, output.index))
         if not self._wants_more:
-            self._say_to_all(Cancel(self._job.number))
-
-    def _residual(self, landed: Landed) -> float | None:
-        """The distance to the output before; none to one of the same round, which tells nothing."""
-        if not self._outputs or self._outputs[-1].round == landed.round:
-            return None
-        return residual(self._outputs[-1].latent, landed.latent)
+            self._send_to_all(Cancel(self._job.number))
 
     def _take_frames(self, decoded: Decoded) -> None:
         output = replace(
@@ -179,8 +176,8 @@ class Session:
             self._on_output(output)
         complete = len(self._outputs) == len(self._job.plan.hits)
         if not self._decoding and (complete or not self._wants_more):
-            self._say_to_all(Finish(self._job.number))
+            self._send_to_all(Finish(self._job.number))
 
-    def _say_to_all(self, message: object) -> None:
+    def _send_to_all(self, message: object) -> None:
         for core in range(self._job.plan.cores):
             self._send(core, message)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def pack(latent: "torch.Tensor") -> Latent:
-    """The bits of `latent`, wherever it lies."""
+    """Copies the bits of `latent`, wherever it lies."""
     import torch
 
     host = latent.detach().to("cpu").contiguous()
@@ -23,7 +23,7 @@ def pack(latent: "torch.Tensor") -> Latent:
 
 
 def as_array(latent: Latent) -> np.ndarray:
-    """The values in float32, exact for every half precision and for float32."""
+    """Returns the values in float32, exact for every half precision and for float32."""
     if latent.dtype == "bfloat16":
         wide = np.frombuffer(latent.data, "<u2").astype("<u4") << 16
         return wide.view("<f4").reshape(latent.shape)
@@ -32,6 +32,6 @@ def as_array(latent: Latent) -> np.ndarray:
 
 
 def residual(before: Latent, after: Latent) -> float:
-    """The distance between two consecutive hits: RMS in latent units."""
+    """Returns the distance between two consecutive outputs: RMS in latent units."""
     gap = as_array(after).astype(np.float64) - as_array(before)
     return float(np.sqrt(np.mean(np.square(gap))))

@@ -20,7 +20,7 @@ class LostNeighbourError(ChordsError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerSpec:
-    """Everything that a worker is told when it starts."""
+    """Everything that a worker gets when it starts."""
 
     core: int
     cores: int
@@ -39,7 +39,7 @@ class Job:
 
     Attributes:
         number: Unique in the pool's life, increasing.
-        plan: Who computes what when.
+        plan: Which core computes what, and when.
         call: The keyword arguments of the pipeline's `__call__`, prompt included; without
             generator, output type and latents.
         seed: Of the noise, which every core draws for itself.
@@ -73,7 +73,7 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Nothing more is wanted of the job."""
+    """Ends the job: the pool wants nothing more of it."""
 
     number: int
 

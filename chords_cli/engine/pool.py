@@ -36,7 +36,7 @@ class PoolSettings:
 
     Attributes:
         model: What every core loads.
-        devices: One entry a core, as torch writes them.
+        devices: One entry per core, as torch writes them.
         decoders: The cores that may be asked for pictures; the others load no VAE weights.
         timeout: Seconds that a core waits for a neighbour before it gives up.
     """
@@ -108,13 +108,13 @@ class Pool:
         stop: StopRule,
         *,
         keep: bool = False,
-        anew: bool = False,
+        again: bool = False,
         on_output: Callable[[SampledOutput], None] | None = None,
     ) -> Sampled:
         """Runs one sample to the output that `stop` chooses and decodes it.
 
         A plan may have fewer cores than the pool: its last ones stay idle. Samples of the same
-        call encode their prompt once, unless `anew` asks for all of the work.
+        call encode their prompt once, unless they encode it `again`.
 
         With `keep` the run goes on to the last of the plan's hits and every output is decoded.
         `on_output` gets every decoded output as soon as there is one, on this thread; the result
@@ -125,7 +125,7 @@ class Pool:
         """
         if stop.fixed is not None and not keep:
             plan = plan.until(stop.fixed)
-        session = self._begin(plan, call, seed, stop, keep=keep, anew=anew, on_output=on_output)
+        session = self._begin(plan, call, seed, stop, keep=keep, again=again, on_output=on_output)
         for _ in self._heard(session):
             pass
         return session.result()
@@ -141,7 +141,9 @@ class Pool:
             ChordsError: A core failed or died; the pool has to be left.
         """
         ready: deque[SampledOutput] = deque()
-        session = self._begin(plan, call, seed, stop, keep=True, anew=False, on_output=ready.append)
+        session = self._begin(
+            plan, call, seed, stop, keep=True, again=False, on_output=ready.append
+        )
         self._open = session
         try:
             for _ in self._heard(session):
@@ -161,13 +163,13 @@ class Pool:
         stop: StopRule,
         *,
         keep: bool,
-        anew: bool,
+        again: bool,
         on_output: Callable[[SampledOutput], None] | None,
     ) -> Session:
         """Hands a job to its cores, once nothing is left of the one before."""
         if self._open is not None:
             self._abandon(self._open)
-        job = self._job(plan, call, seed, anew=anew)
+        job = self._job(plan, call, seed, again=again)
         session = Session(
             job, stop, keep=keep, send=self._workers.send, tell=self._tell, on_output=on_output
         )
@@ -192,7 +194,7 @@ class Pool:
             for _ in self._heard(session):
                 pass
 
-    def _job(self, plan: Plan, call: dict[str, Any], seed: int, *, anew: bool) -> Job:
+    def _job(self, plan: Plan, call: dict[str, Any], seed: int, *, again: bool) -> Job:
         assert plan.cores <= len(self._workers), "a plan has a process for every core"
         self._number += 1
         before, self._encoded = self._encoded, (call, plan.cores)
@@ -202,7 +204,7 @@ class Pool:
             call=call,
             seed=seed,
             threads=threads_each(plan.cores),
-            encodes=anew or before != self._encoded,
+            encodes=again or before != self._encoded,
         )
 
     def _messages(self) -> Iterator[object]:

@@ -13,7 +13,7 @@ from chords_cli.pipelines.load.reporting import set_environment
 try:
     redirect_output(os.environ[LOG_VARIABLE])
 except FileNotFoundError:
-    raise SystemExit from None  # who wanted this process is gone, with the folder of its log
+    raise SystemExit from None  # the process that wanted this one is gone, with its log
 set_environment()
 
 from chords_cli.engine.worker import run_worker  # noqa: E402, F401  after output is off

@@ -1,7 +1,7 @@
 """Worker processes: started together, watched together, ended together.
 
-What goes wrong in one is reported once, by the core that is the cause; what is left of the others
-is ended at once.
+A failure is reported once, by the core that caused it; the other workers are then ended at
+once.
 """
 
 import os
@@ -52,7 +52,7 @@ class _Worker:
 
 
 class Workers:
-    """One process a core; none outlives `end`."""
+    """One process per core; none outlives `end`."""
 
     def __init__(self) -> None:
         self._workers: list[_Worker] = []
@@ -99,7 +99,7 @@ class Workers:
             raise self._blame(core) from None
 
     def messages(self) -> Iterator[object]:
-        """Everything that workers say, in order of arrival, for as long as the caller asks.
+        """Yields everything that workers send, in order of arrival, for as long as it is asked.
 
         Raises:
             ChordsError: A worker failed or died.
@@ -157,7 +157,7 @@ class Workers:
         return message
 
     def _blame(self, core: int, failed: Failed | None = None) -> ChordsError:
-        """The one error to report, when the trouble of core `core` is the first that is seen.
+        """Finds the one error to report when core `core` is the first to show trouble.
 
         A core that dies takes its neighbours' lines with it, so others may complain first.
         """
@@ -174,23 +174,23 @@ class Workers:
                 return _death(silent[0])
             left = deadline - time.monotonic()
             if left <= 0:
-                told = failures.get(core)
-                return _as_error(told) if told else _death(self._workers[core])
+                own = failures.get(core)
+                return _as_error(own) if own else _death(self._workers[core])
             wait([w.process.sentinel for w in self._workers if w not in dead], min(left, 0.05))
 
     def _last_words(self) -> dict[int, Failed]:
-        said: dict[int, Failed] = {}
+        words: dict[int, Failed] = {}
         for worker in self._workers:
             with suppress(EOFError, OSError):
                 while worker.pipe.poll():
                     message = worker.pipe.recv()
                     if isinstance(message, Failed):
-                        said[worker.spec.core] = message
-        return said
+                        words[worker.spec.core] = message
+        return words
 
 
 def worker_process(spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> None:
-    """The target of a worker's process, which may have imported nothing yet."""
+    """Begins a worker: the target of its process, which may have imported nothing yet."""
     redirect_output(spec.log)
     set_environment()
     from chords_cli.engine.worker import run_worker
@@ -199,7 +199,7 @@ def worker_process(spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> 
 
 
 def threads_each(cores: int) -> int:
-    """How many threads each of `cores` cores computes with on the host."""
+    """Returns how many threads each of `cores` cores computes with on the host."""
     available = hasattr(os, "sched_getaffinity")
     cpus = len(os.sched_getaffinity(0)) if available else os.cpu_count() or 1
     return max(1, cpus // cores)

@@ -2,8 +2,8 @@
 
 On the host both are plain copies. An accelerator works through a queue of its own, which the loop
 of a pipeline keeps filled and never waits for. So copies go through pinned memory on streams of
-their own, and what has to wait until the device has come so far waits in a thread. The loop waits
-for nothing but a latent that must arrive.
+their own, and threads wait until the device has come so far. The loop waits for nothing but a
+latent that must arrive.
 """
 
 from collections import deque
@@ -21,7 +21,7 @@ class Staging(Protocol):
     """The way between a device and the host memory that processes exchange latents through."""
 
     def parcel(self, elements: int) -> Tensor:
-        """Host memory for that many float32 numbers, of any value."""
+        """Allocates host memory for that many float32 numbers, of any value."""
         ...
 
     def send(self, latent: Tensor, room: Tensor, post: Callable[[], Any]) -> Callable[[], Any]:
@@ -32,7 +32,7 @@ class Staging(Protocol):
         ...
 
     def receive(self, arrived: Tensor, like: Tensor) -> Tensor:
-        """`arrived`, which lies on the host, on the device of `like`."""
+        """Returns `arrived`, which lies on the host, on the device of `like`."""
         ...
 
     def report(
@@ -54,7 +54,7 @@ class Staging(Protocol):
 
 
 def staging_for(device: torch.device) -> Staging:
-    """The way that suits a device."""
+    """Returns the way that suits a device."""
     return StreamStaging(device) if has_streams(device) else HostStaging()
 
 
@@ -78,7 +78,7 @@ class HostStaging:
         then(make().cpu() if make else None)
 
     def finish(self) -> None:
-        """Nothing is left to wait for."""
+        """Returns at once: nothing is left to wait for."""
 
 
 class StreamStaging:
@@ -119,8 +119,8 @@ class StreamStaging:
         current = self._module.current_stream(self._device)
         with self._module.stream(self._arriving):
             latent = arrived.to(self._device, non_blocking=True)
-            there = self._mark()
-        current.wait_event(there)
+            done = self._mark()
+        current.wait_event(done)
         latent.record_stream(current)
         return latent
 
@@ -149,7 +149,7 @@ class StreamStaging:
             self._reports.popleft().result()
 
     def _mark(self) -> Any:
-        """The place in the current stream behind everything that it has been given so far."""
+        """Marks the place in the current stream behind everything that it has been given so far."""
         # a thread that waits for it sleeps, where a kind of device knows how
         event = self._module.Event(**({"blocking": True} if self._device.type == "cuda" else {}))
         event.record(self._module.current_stream(self._device))

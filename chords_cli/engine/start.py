@@ -32,17 +32,17 @@ START_VARIABLE = "CHORDS_START"
 """The environment variable that names the start method: `fork` or `spawn`."""
 
 LOG_VARIABLE = "CHORDS_WORKER_LOG"
-"""Tells the process that workers are forked from where its output goes."""
+"""Names the log of the process that workers are forked from."""
 
 PIPELINE_VARIABLE = "CHORDS_PRELOAD_PIPELINE"
-"""Tells it which pipeline class to import before forking."""
+"""Names the pipeline class that it imports before forking."""
 
 Context = ForkServerContext | SpawnContext
 
 _METHODS = ("fork", "spawn")
 
 DEFAULT_TIMEOUT = 600.0
-"""Seconds that a process waits for another one's answer before it gives up, if nobody says more.
+"""Seconds that a process waits for another one's answer before it gives up by default.
 
 Loading a large model takes minutes on some devices.
 """
@@ -143,7 +143,7 @@ def ask(question: Callable[[], Any]) -> Any:
         target=_answer, args=(question, str(log), writer), daemon=True, name="chords-ask"
     )
     try:
-        # who is forked inherits from the server, and Ctrl-C need not wait for its imports
+        # a forked process inherits from the server, and Ctrl-C need not wait for its imports
         with starting(interruptible=bool(_server)):
             process.start()
         writer.close()
@@ -172,7 +172,7 @@ def redirect_output(path: str) -> None:
 
 
 def last_line(path: Path, *, after: int = 0) -> str:
-    """The last line of a log, behind its first `after` bytes, that says something; else ""."""
+    """Returns the last line of a log after its first `after` bytes that is not blank; else ""."""
     try:
         lines = path.read_bytes()[after:].decode(errors="replace").split("\n")
     except OSError:

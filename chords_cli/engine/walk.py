@@ -48,7 +48,7 @@ class Walk:
 
     Args:
         job: The sample to make.
-        spec: What the worker was told when it started.
+        spec: What the worker got when it started.
         pipeline: The core's pipeline, which this moves along the core's walk.
         exchange: The core's ends of the lines to its neighbours.
         pipe: The way to the pool and back.
@@ -95,7 +95,7 @@ class Walk:
         self._decode_wanted()
 
     def begin(self, solver: StockSolver) -> None:
-        """The loop is about to begin, so the prompt is encoded."""
+        """Prepares for a loop that is about to begin, so the prompt is encoded."""
         self._core, self._round = start_core(self._plan, self._rank, solver, self._line), 0
         self.encode_seconds = self._pipeline.encode_seconds
         self._pipe.send(CoreEncoded(core=self._rank, seconds=self.encode_seconds))
@@ -120,7 +120,7 @@ class Walk:
         return move.latent
 
     def _rounds(self, messages: dict[int, Any]) -> list[int]:
-        """The rounds of messages, by round, as far as this core walks."""
+        """Returns the rounds of messages, by round, as far as this core walks."""
         return [round for round in sorted(messages) if round < len(self._steps)]
 
     def _tell_stepped(self, round: int, waited: float, correction: Tensor | None) -> None:

@@ -31,7 +31,7 @@ from chords_cli.pipelines.load.weights import Reading
 
 
 def run_worker(spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> None:
-    """The main function of core `spec.core`; `lifeline` ends when the pool's process does."""
+    """Runs core `spec.core`; `lifeline` ends when the pool's process does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pool decides what Ctrl-C means
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     to_pool = PoolPipe(pipe)
@@ -117,7 +117,7 @@ def _end_with_parent(lifeline: Connection) -> None:
 
 
 def _failed(spec: WorkerSpec, error: Exception) -> Failed:
-    """What the pool is told of the error that ends this worker."""
+    """Tells the pool which error ends this worker."""
     return Failed(
         core=spec.core,
         error=_explained(spec, error).reworded(f"core {spec.core} on {spec.device}: {{message}}"),
@@ -126,7 +126,7 @@ def _failed(spec: WorkerSpec, error: Exception) -> Failed:
 
 
 def _explained(spec: WorkerSpec, error: Exception) -> ChordsError:
-    """The error in words that a user understands."""
+    """Returns the error in words that a user understands."""
     message = str(error)
     # the host's allocator has no error class of its own, and sizes above 2^63 never reach it
     host_is_full = isinstance(error, MemoryError) or any(

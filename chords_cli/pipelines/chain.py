@@ -34,11 +34,11 @@ class Driver(Protocol):
     stopped: bool
 
     def begin(self, solver: StockSolver) -> None:
-        """The loop is about to begin; `solver` takes the scheduler's own steps on its grid."""
+        """Prepares for a loop that is about to begin; `solver` takes the scheduler's own steps."""
         ...
 
     def advance(self, latent: Tensor, drift: Tensor) -> Tensor:
-        """The latent at the core's next step, from `latent` and the drift at its current one."""
+        """Returns the latent at the core's next step, from latent and drift at its current one."""
         ...
 
 
@@ -80,7 +80,7 @@ class Chain:
         return None if self._reached is None else self._reached.to(self.carried)
 
     def expose(self, grid: Tensor) -> Tensor:
-        """What the pipeline gets as its timesteps, once the scheduler has made the full grid."""
+        """Returns the pipeline's timesteps, once the scheduler has made the full grid."""
         if len(grid) != self._steps:
             raise UsageError(
                 f"{type(self._pipe).__name__} makes a grid of {len(grid)} steps, the plan has "
@@ -106,14 +106,14 @@ class Chain:
         self._pipe._interrupt, self._step = interrupted, None
 
     def locate(self) -> int:
-        """The grid step for which the pipeline has just evaluated the drift."""
+        """Returns the grid step for which the pipeline has just evaluated the drift."""
         if not self._skips and self._visited < len(self._walk):
             self._step = self._walk[self._visited]
         assert self._step is not None, "a pipeline calls step inside its loop"
         return self._step
 
     def move(self, latent: Tensor, drift: Tensor, arguments: dict[str, Any]) -> Tensor:
-        """The latent at the core's next step."""
+        """Returns the latent at the core's next step."""
         check_step_arguments(arguments)
         self.locate()
         self.solver.arguments = arguments
@@ -194,7 +194,7 @@ class ChainScheduler:
 
     @contextmanager
     def _stock_grid(self) -> Iterator[None]:
-        """Stock methods see the full grid and the step index they would have reached."""
+        """Shows stock methods the full grid and the step index that they would have reached."""
         shown, self.timesteps = self.timesteps, self._chain.solver.grid
         if hasattr(self, "_step_index"):
             self._step_index = self._chain.locate()
@@ -206,7 +206,7 @@ class ChainScheduler:
 
 @functools.cache
 def _further_parameters(step: Callable[..., Any]) -> tuple[str, ...]:
-    """What a scheduler's `step` takes after itself, the drift, the timestep and the latent."""
+    """Names what a scheduler's `step` takes after self, drift, timestep and latent."""
     return tuple(inspect.signature(step).parameters)[4:]
 
 
@@ -219,7 +219,7 @@ _ANSWERS = {
 
 @functools.cache
 def chain_class(stock: type[SchedulerMixin]) -> type[SchedulerMixin]:
-    """The subclass of a stock scheduler class that follows a chain; signatures stay stock's."""
+    """Makes the subclass of a stock scheduler class that follows a chain, with its signatures."""
 
     def answered(name: str, answer: str) -> Callable[..., Any]:
         method = getattr(stock, name)
@@ -238,7 +238,7 @@ def chain_class(stock: type[SchedulerMixin]) -> type[SchedulerMixin]:
 
 @contextmanager
 def following(pipe: DiffusionPipeline, chain: Chain) -> Iterator[None]:
-    """The pipeline follows `chain` inside the block and is stock again after it."""
+    """Has the pipeline follow `chain` inside the block and makes it stock again after it."""
     scheduler = pipe.scheduler
     stock: type = stock_class(type(scheduler))
     scheduler.__class__ = chain_class(stock)
@@ -253,7 +253,7 @@ def following(pipe: DiffusionPipeline, chain: Chain) -> Iterator[None]:
 
 
 def has_interrupt(pipe: DiffusionPipeline) -> bool:
-    """Whether the pipeline's loop skips steps while its interrupt flag is set."""
+    """Tells whether the pipeline's loop skips steps while its interrupt flag is set."""
     return "interrupt" in _named_in_call(type(pipe))
 
 
@@ -268,6 +268,6 @@ def check_pipeline(cls: type[DiffusionPipeline]) -> None:
 
 
 def _named_in_call(cls: type[DiffusionPipeline]) -> tuple[str, ...]:
-    """Every attribute that a pipeline's own `__call__` names; none if it has no such method."""
+    """Returns every attribute that a pipeline's own `__call__` names; none without such."""
     code = getattr(inspect.unwrap(cls.__call__), "__code__", None)
     return code.co_names if code else ()

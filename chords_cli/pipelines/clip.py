@@ -19,7 +19,7 @@ class ClipScore:
 
     @torch.inference_mode()
     def score(self, prompt: str, frames: np.ndarray) -> float:
-        """The score of `frames` (uint8, [frames, height, width, 3]), their mean: 0 to 100."""
+        """Scores `frames` (uint8, [frames, height, width, 3]) by their mean: 0 to 100."""
         chosen = np.linspace(0, len(frames) - 1, min(len(frames), _MOST_FRAMES)).round().astype(int)
         inputs = self._processor(
             text=[prompt],

@@ -36,13 +36,13 @@ class SharedEncoding:
             self._encode, pipe.encode_prompt = pipe.encode_prompt, self
 
     def begin(self, key: object) -> None:
-        """Before a pipeline call; the same `key` means the same prompts and options."""
+        """Prepares for a pipeline call; the same `key` means the same prompts and options."""
         if key != self._key:
             self._key, self._tape = key, []
         self._position, self.seconds = 0, 0.0
 
     def forget(self) -> None:
-        """The next call encodes, whatever its key."""
+        """Has the next call encode, whatever its key."""
         self._key, self._tape = None, []
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -63,12 +63,12 @@ class SharedEncoding:
 
 
 def encodes_apart(cls: type[DiffusionPipeline]) -> bool:
-    """Whether a pipeline encodes its prompt in a method of its own, which one core can answer."""
+    """Tells whether a pipeline encodes in a method of its own, which one core can answer."""
     return hasattr(cls, "encode_prompt")
 
 
 def moved(value: Any, device: torch.device) -> Any:
-    """The same nested tuples, lists and dicts, with their tensors on `device`."""
+    """Returns the same nested tuples, lists and dicts, with their tensors on `device`."""
     if isinstance(value, torch.Tensor):
         return value.to(device)
     if isinstance(value, dict):

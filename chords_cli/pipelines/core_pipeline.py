@@ -24,7 +24,7 @@ class Answer:
         self._latent = latent
 
     def begin(self, solver: StockSolver) -> None:
-        """Nothing is left to solve."""
+        """Does nothing: nothing is left to solve."""
 
     def advance(self, latent: Tensor, drift: Tensor) -> Tensor:
         return self._latent
@@ -78,7 +78,7 @@ class CorePipeline:
         return None if made is None else chain.reached
 
     def decode(self, call: dict[str, Any], seed: int, steps: int, latent: Tensor) -> np.ndarray:
-        """The picture of `latent`: uint8, [frames, height, width, 3].
+        """Returns the picture of `latent`: uint8, [frames, height, width, 3].
 
         The call is made once more, so what follows its loop is its own, and draws the same noise.
         Its loop is empty and begins with this latent; where a pipeline does not begin with what

@@ -37,7 +37,7 @@ def check_scheduler(scheduler: SchedulerMixin) -> None:
 
 
 def stock_class(cls: type[SchedulerMixin]) -> type[SchedulerMixin]:
-    """The diffusers class behind a scheduler class that may be one of ours."""
+    """Returns the diffusers class behind a scheduler class that may be one of ours."""
     return next(base for base in cls.__mro__ if base.__module__.startswith("diffusers."))
 
 
@@ -66,13 +66,13 @@ class StockSolver:
         self._grid, self._host_grid = timesteps, timesteps.cpu()
 
     def fine(self, latent: Tensor, drift: Tensor, step: int) -> Tensor:
-        """The stock step, history and all."""
+        """Takes the stock step, history and all."""
         if hasattr(self._scheduler, "_step_index"):
             self._scheduler._step_index = step
         return self._step(self._scheduler, latent, drift, step)
 
     def jump(self, latent: Tensor, drift: Tensor, start: int, stop: int) -> Tensor:
-        """One first-order stock step on a scratch copy."""
+        """Takes one first-order stock step on a scratch copy."""
         scratch = copy.copy(self._scheduler)
         scratch.__class__ = self._stock
         if self._stock.__name__ in DDIM_FAMILY:
@@ -96,13 +96,13 @@ class StockSolver:
             self._scheduler.last_sample = None
 
     def linear_grid(self) -> LinearGrid:
-        """The factors of the fine steps; drifts are interpolated in sigma where there is one."""
+        """Finds the factors of the fine steps; drifts are interpolated in sigma if it exists."""
         name, host = self._stock.__name__, self._on_host()
         clock = host.grid if name in DDIM_FAMILY else host._scheduler.sigmas[:-1]
         return linear_grid(host.jump, name, clock.tolist())
 
     def _on_host(self) -> "StockSolver":
-        """The same steps with everything on the host, where a number costs no device a kernel."""
+        """Returns the same steps with everything on the host, where a number costs no kernel."""
         scheduler = copy.copy(self._scheduler)
         for name, value in vars(scheduler).items():
             if isinstance(value, Tensor):
@@ -189,7 +189,7 @@ def _empty_history(scheduler: SchedulerMixin) -> None:
 
 
 def _jumps(jump: Jump, start: int, stop: int) -> list[float]:
-    """Where one first-order step takes the probes, each a sample of one batch."""
+    """Returns where one first-order step takes the probes, each a sample of one batch."""
     latents, drifts = torch.tensor(_PROBES).reshape(-1, 2, 1, 1, 1).unbind(1)
     made: list[float] = jump(latents, drifts, start, stop).flatten().tolist()
     return made

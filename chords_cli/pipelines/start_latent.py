@@ -42,7 +42,7 @@ class StartLatent:
 
     @contextmanager
     def replaced(self, latent: Tensor) -> Iterator[None]:
-        """Inside the block the pipeline prepares `latent`, if it begins with what it prepares."""
+        """Has the pipeline prepare `latent` inside the block, if it is replaceable."""
         self._instead = latent if self.replaceable else None
         try:
             yield

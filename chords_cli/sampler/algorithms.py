@@ -13,5 +13,5 @@ CORES: dict[str, type[ChordsCore] | type[WavefrontCore]] = {
 
 
 def start_core(plan: Plan, core: int, solver: Solver, link: Link) -> Core:
-    """The core `core` of `plan`, before its first round."""
+    """Makes the core `core` of `plan`, before its first round."""
     return CORES[plan.algo](plan, core, solver, link)

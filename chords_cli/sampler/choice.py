@@ -94,7 +94,7 @@ def plan(
 
 
 def resolve_plan(default: DefaultPlan, given: PlanChoice = NOTHING) -> Plan:
-    """The plan that `given` asks for, and `default` where that says nothing.
+    """Makes the plan that `given` asks for, with the values of `default` where it gives none.
 
     Raises:
         PlanError: What is given contradicts itself or makes no plan.
@@ -127,7 +127,7 @@ def resolve_plan(default: DefaultPlan, given: PlanChoice = NOTHING) -> Plan:
 
 
 def resolve_algo(default: DefaultPlan, given: PlanChoice = NOTHING) -> str:
-    """The algorithm to run: the one given, else the default's, adjusted to the number of cores.
+    """Chooses the algorithm: the one given, else the default's, adjusted to the number of cores.
 
     Raises:
         PlanError: Starts and rounds are both given, and no algorithm takes both.
@@ -155,7 +155,7 @@ def resolve_stop(
     stop_index: int | None = None,
     stop_residual: float | None = None,
 ) -> StopRule:
-    """Which output is the result, on `cores` cores; as in `default` where nothing is given.
+    """Chooses which output of `cores` cores is the result; as in `default` where nothing is given.
 
     Raises:
         UsageError: Both options are given, or a value is out of range.
@@ -198,7 +198,7 @@ def parse_init_t(text: str) -> Starts:
 
 
 def _algo_of_pace(given: PlanChoice) -> str | None:
-    """The algorithm that takes what is given of starts or pace; None where that is nothing."""
+    """Returns the algorithm that takes the given starts or pace; None where neither is given."""
     if given.init_t is None:
         return None if given.rounds is None and given.speedup is None else "wavefront"
     for name, value in (("rounds", given.rounds), ("speedup", given.speedup)):
@@ -246,7 +246,7 @@ def _wavefront(default: DefaultPlan, given: PlanChoice, steps: int) -> Plan:
 
 
 def _rounds_for(speedup: float, steps: int) -> int:
-    """The rounds in which `steps` steps are covered `speedup` times sooner."""
+    """Returns the rounds in which `steps` steps are covered `speedup` times sooner."""
     if not (math.isfinite(speedup) and 1 <= speedup <= steps):
         raise PlanError(
             f"speedup is {speedup:g}, but {steps} steps can be from 1 to {steps} times sooner",

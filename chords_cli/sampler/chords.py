@@ -54,5 +54,5 @@ class ChordsCore:
         return rectified.to(moved.dtype), lambda: rms(slower - own)
 
     def _jump(self, latent: Tensor, drift: Tensor, start: int, stop: int) -> Tensor:
-        """A jump whose difference to another one is taken: in float32 at least."""
+        """Takes a jump whose difference to another one is used: in float32 at least."""
         return self._solver.jump(widened(latent), widened(drift), start, stop)

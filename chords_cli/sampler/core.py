@@ -3,7 +3,7 @@
 A core sees its own latents and drifts, a `Solver` (how the ODE moves from step to step) and a
 `Link` (how latents reach the next faster core). It knows neither processes nor pipelines, so the
 same object runs in a worker behind a pipeline's scheduler and, K at a time, in the oracle
-(`simulate`). Which algorithm has which core is said in `sampler.algorithms`.
+(`simulate`). `sampler.algorithms` lists which algorithm has which core.
 """
 
 from collections.abc import Callable
@@ -21,19 +21,19 @@ class Solver(Protocol):
     """How the ODE moves along the grid. Latents and drifts have one shape and device."""
 
     def fine(self, latent: Tensor, drift: Tensor, step: int) -> Tensor:
-        """The latent at `step + 1`, by the sampler's own step; asked once per visited step."""
+        """Takes the sampler's own step from `step` to the next, once per visited step."""
         ...
 
     def jump(self, latent: Tensor, drift: Tensor, start: int, stop: int) -> Tensor:
-        """The latent at `stop` by one first-order step from `start`, without side effects."""
+        """Takes one first-order step from `start` to `stop`, without side effects."""
         ...
 
     def settle(self, stop: int, *, jumped: bool, rectified: bool) -> None:
-        """The core has moved to `stop`: a history of grid neighbours may no longer hold."""
+        """Takes note that the core is at `stop`: a history of neighbours may no longer hold."""
         ...
 
     def linear_grid(self) -> LinearGrid:
-        """The factors of the fine steps, for algorithms that sum many of them at once."""
+        """Returns the factors of the fine steps, for algorithms that sum many of them at once."""
         ...
 
 
@@ -45,7 +45,7 @@ class Link(Protocol):
         ...
 
     def receive(self, round: int, like: Tensor) -> Tensor:
-        """The next slower core's latent of `round`, on the device of `like`; waits for it."""
+        """Waits for the slower core's latent of `round`; returns it on the device of `like`."""
         ...
 
 
@@ -73,14 +73,14 @@ class Core(Protocol):
     """One trajectory of an algorithm, advanced one round at a time."""
 
     def advance(self, latent: Tensor, drift: Tensor) -> Move:
-        """The move from `latent`, where `drift` was evaluated, to the next step of the walk."""
+        """Moves from `latent`, where `drift` was evaluated, to the next step of the walk."""
         ...
 
 
 def previewed(
     plan: Plan, core: int, round: int, solver: Solver, latent: Tensor, drift: Tensor
 ) -> Tensor | None:
-    """The coarse shot to the end of the grid, in the round of the plan's preview."""
+    """Returns the coarse shot to the end of the grid, in the round of the plan's preview."""
     hit = plan.hits[0]
     if hit.core != core or hit.round != round + 1:
         return None
@@ -89,10 +89,10 @@ def previewed(
 
 
 def widened(latent: Tensor) -> Tensor:
-    """The same values in float32 at least."""
+    """Returns the same values in float32 at least."""
     return latent.to(torch.promote_types(latent.dtype, torch.float32))
 
 
 def rms(latent: Tensor) -> Tensor:
-    """Root mean square over all elements: the size of a difference in latent units, a scalar."""
+    """Returns the root mean square over all elements: the size of a difference, a scalar."""
     return latent.float().square().mean().sqrt()

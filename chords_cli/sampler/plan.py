@@ -3,7 +3,7 @@
 A plan is data: it is made in microseconds before a run starts, every process reads the same one,
 and control flow follows it. This file knows no latent, no noise level and no tensor library.
 
-Words (ALGORITHM.md): a *walk* is the increasing list of grid steps that a core evaluates, one a
+Words (ALGORITHM.md): a *walk* is the increasing list of grid steps that a core evaluates, one per
 round, counted from round 0; a *message* is one latent from a core to the next faster one; a *hit*
 is an output. Rounds of hits count the rounds that are over: a core that evaluates its last step
 in round `r` hits after `r + 1` rounds.
@@ -48,7 +48,7 @@ class Plan:
     Attributes:
         algo: The algorithm that made the plan and whose arithmetic the cores follow.
         steps: T, the number of steps of the grid.
-        walks: Per core the grid steps that it evaluates, one a round; core 0 is the slowest.
+        walks: Per core the grid steps that it evaluates, one per round; core 0 is the slowest.
         evaluations: Per core how many steps of its walk it runs: all of them, or fewer where
             nothing that is asked for depends on the rest (see `until`).
         repeated: Per core how many of its first evaluations repeat those of slower cores, bit for
@@ -76,50 +76,50 @@ class Plan:
         return len(self.walks)
 
     def reached(self, core: int, round: int) -> int:
-        """The grid step at which `core` stands after `round`; T at the end."""
+        """Returns the grid step at which `core` stands after `round`; T at the end."""
         return after(self.walks[core], round, self.steps)
 
     def visits_all(self, core: int) -> bool:
-        """Whether `core` evaluates every grid step, as the sequential sampler does."""
+        """Tells whether `core` evaluates every grid step, as the sequential sampler does."""
         return len(self.walks[core]) == self.steps
 
     def incoming(self, core: int) -> dict[int, Message]:
-        """The messages that `core` receives, by round."""
+        """Returns the messages that `core` receives, by round."""
         return {message.round: message for message in self._received[core]}
 
     def outgoing(self, core: int) -> dict[int, Message]:
-        """The messages that `core` sends, by round."""
+        """Returns the messages that `core` sends, by round."""
         return self.incoming(core + 1) if core + 1 < self.cores else {}
 
     def rounds(self, index: int = 1) -> int:
-        """The latency of output `index` in rounds."""
+        """Returns the latency of output `index` in rounds."""
         return self.hits[index].round
 
     def speedup(self, index: int = 1) -> float:
-        """Ideal speed-up of output `index`: sequential steps over rounds."""
+        """Returns the ideal speed-up of output `index`: sequential steps over rounds."""
         return self.steps / self.rounds(index)
 
     def nfe_total(self, index: int = 1) -> int:
-        """Distinct drift evaluations of all cores until output `index`, without repetitions."""
+        """Counts the distinct drift evaluations of all cores until output `index`."""
         rounds = self.rounds(index)
         ran = (min(len(walk), rounds) for walk in self.walks)
         return sum(n - min(n, same) for n, same in zip(ran, self.repeated, strict=True))
 
     def nfe_wasted(self, index: int = 1) -> int:
-        """Those of `nfe_total` on which output `index` does not depend; they need not run."""
+        """Counts the evaluations of `nfe_total` that output `index` does not need."""
         needed = self._needed(index)
         kept = sum(n - min(n, same) for n, same in zip(needed, self.repeated, strict=True))
         return self.nfe_total(index) - kept
 
     def nfe_run(self, index: int = 1) -> int:
-        """The model calls that all cores really make for output `index`.
+        """Counts the model calls that all cores really make for output `index`.
 
         Those of `nfe_total` that are needed, and the steps that several cores evaluate alike.
         """
         return sum(self._needed(index))
 
     def until(self, index: int) -> "Plan":
-        """The part of this plan on which outputs 0 to `index` depend, and nothing more.
+        """Returns the part of this plan on which outputs 0 to `index` depend, and nothing more.
 
         Every core ends by itself when nobody needs it any longer, so stopping at an index takes
         no message.
@@ -133,7 +133,7 @@ class Plan:
         )
 
     def _needed(self, index: int) -> tuple[int, ...]:
-        """How many steps of its walk every core runs for outputs 0 to `index`."""
+        """Returns how many steps of its walk every core runs for outputs 0 to `index`."""
         needed = [0] * self.cores
         for hit in self.hits[: index + 1]:
             needed[hit.core] = max(needed[hit.core], hit.round)
@@ -154,10 +154,11 @@ class Plan:
 
 
 def chords_plan(steps: int, init_t: Sequence[int]) -> Plan:
-    """The plan of the paper's algorithm (arXiv 2507.15260, Algorithm 1).
+    """Makes the plan of the paper's algorithm (arXiv 2507.15260, Algorithm 1).
 
-    Core k walks the chain of starts s_0 .. s_k, one a round, then every grid step. It is rectified
-    in a round in which core k-1 evaluates exactly at core k's anchor; the anchor then moves on.
+    Core k walks the chain of starts s_0 .. s_k, one per round, then every grid step. It is
+    rectified in a round in which core k-1 evaluates exactly at core k's anchor; the anchor then
+    moves on.
 
     Args:
         steps: T >= 1.
@@ -185,17 +186,17 @@ def chords_plan(steps: int, init_t: Sequence[int]) -> Plan:
 
 
 def sequential_plan(steps: int) -> Plan:
-    """One core that visits every step: what stock diffusers computes."""
+    """Makes the plan of one core that visits every step: what stock diffusers computes."""
     return replace(chords_plan(steps, (0,)), algo="sequential")
 
 
 def after(walk: Sequence[int], round: int, steps: int) -> int:
-    """The grid step at which a core stands after `round` of its walk; T at the end."""
+    """Returns the grid step at which a core stands after `round` of its walk; T at the end."""
     return walk[round + 1] if round + 1 < len(walk) else steps
 
 
 def hits_of(walks: Sequence[Sequence[int]], preview: int) -> tuple[Hit, ...]:
-    """The preview after `preview` rounds, then every core's arrival, fastest first."""
+    """Returns the preview after `preview` rounds, then every core's arrival, fastest first."""
     last = len(walks) - 1
     arrivals = (Hit(last - core + 1, core, len(walks[core])) for core in range(last, -1, -1))
     return (Hit(0, last, preview), *arrivals)
@@ -256,7 +257,7 @@ def _check_starts(steps: int, starts: tuple[int, ...]) -> None:
 
 
 def _rectifications(walks: tuple[tuple[int, ...], ...], core: int) -> list[Message]:
-    """When and where core `core` is rectified: its slower neighbour stands at its anchor."""
+    """Finds when and where core `core` is rectified: its slower neighbour is at its anchor."""
     walk, slower, found = walks[core], walks[core - 1], []
     anchor = walk[core]
     for round in range(core, len(walk)):

@@ -1,4 +1,4 @@
-"""Where cores start when nobody says it: the published sequences, and a rule for all others.
+"""Where cores start by default: the published sequences, and a rule for all others.
 
 The published sequences for T = 50 (four cores `0-8-16-32`, six `0-3-6-12-24-36`, eight
 `0-2-4-8-16-24-32-40`) have one shape: from the fastest start down, starts fall evenly to one gap
@@ -13,7 +13,7 @@ _FASTEST = {1: 0.0, 2: 0.40, 3: 0.52, 4: 0.64, 5: 0.68, 6: 0.72, 7: 0.76}
 
 
 def default_init_t(steps: int, cores: int) -> tuple[int, ...]:
-    """The starts of `cores` cores on a grid of `steps` steps, slowest first.
+    """Returns the starts of `cores` cores on a grid of `steps` steps, slowest first.
 
     Args:
         steps: T >= 1.
@@ -28,7 +28,7 @@ def default_init_t(steps: int, cores: int) -> tuple[int, ...]:
 
 
 def _shares(cores: int) -> list[float]:
-    """The starts as shares of T, slowest first: 0, the halved ones, the even ones."""
+    """Returns the starts as shares of T, slowest first: 0, the halved ones, the even ones."""
     if cores == 1:
         return [0.0]
     halved = min(2, (cores - 2) // 2)
@@ -42,7 +42,7 @@ def _shares(cores: int) -> list[float]:
 
 
 def _strictly_increasing(wanted: list[int], steps: int) -> tuple[int, ...]:
-    """The nearest starts that leave room for all: s_{k-1} < s_k <= T - K + k."""
+    """Returns the nearest starts that leave room for all: s_{k-1} < s_k <= T - K + k."""
     starts = [0]
     for core, start in enumerate(wanted[1:], 1):
         starts.append(min(max(start, starts[-1] + 1), steps - len(wanted) + core))

@@ -27,17 +27,17 @@ class StopRule:
         return self.index if self.criterion == "core_index" else None
 
     def latest(self, plan: Plan) -> int:
-        """The index of the result at the latest: core 0's output where only the run can tell."""
+        """Returns the index of the result at the latest: core 0's where only the run can tell."""
         return plan.hits[-1].index if self.fixed is None else self.fixed
 
     def decoders(self, plan: Plan, *, keep: bool = False) -> frozenset[int]:
-        """The cores that may be asked to decode; with `keep` all that make an output."""
+        """Returns the cores that may be asked to decode; with `keep` all that make an output."""
         if keep or self.fixed is None:
             return frozenset(hit.core for hit in plan.hits)
         return frozenset({plan.hits[self.fixed].core})
 
     def accepts(self, index: int, residual: float | None, last: int) -> bool:
-        """Whether output `index` of outputs 0 .. `last` is the result."""
+        """Tells whether output `index` of outputs 0 .. `last` is the result."""
         if self.fixed is not None:
             return index == self.fixed
         assert self.residual is not None

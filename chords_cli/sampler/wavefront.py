@@ -10,13 +10,31 @@ last two. All of that is a sum with factors that are known before the run, save 
     x  <-  m + sum_j own_j q_j + beyond share (q_t - q_s)          m = carry x' + slower q'
 
 where t and s are the core's last two steps, and primes are the slower core's, which makes m: one
-latent a round carries both.
+latent per round carries both.
+
+Symbols, for fine steps x_{i+1} = keep_i x_i + pull_i v_i, with the slower core's values primed:
+
+    keep_i, pull_i   the factors of latent and drift in a fine step; Euler: 1, sigma_{i+1} - sigma_i
+    q_i              the sample predicted at step i: end_keep_i x_i + end_pull_i v_i
+    p_i, k_i         the fine step with q for v: p_i = pull_i / end_pull_i of q_i, and
+                     k_i = keep_i - p_i end_keep_i of x_i
+    carry            the factor of x': the product of all k_i from the slower core's next step to
+                     the core's own
+    own_j            the factor of q_j: the sum over these steps i of p_i w_ij k_{i+1} k_{i+2} ...,
+                     w_ij being the weight of q_j where q is interpolated at step i,
+                     or held from t on
+    slower           the same factor for q'
+    beyond           the factor of q_t - q_s: the same sum with (c_i - c_t) / (c_t - c_s) for w_ij,
+                     0 where i < t; c is the clock
+    stretch          (c_t - c_s) / (c_s - c_r), r being the step before s: q_t - q_s would be
+                     stretch (q_s - q_r) were the three on one line
+    share            how much of that line is followed, 0 to 1 (`wavefront_core.trusted`)
 
 Why predictions and not drifts: a drift evaluated at a latent that was later corrected holds the
 old latent itself, a prediction only the model's answer to it; and a correction shrinks on its way
 as the flow shrinks it (`carry`). Why only a share of the line: between latents that are still being
 corrected a slope is mostly noise, more so under strong guidance. The share is what would have been
-right one step ago (`rebase.trusted`), so it is near 1 where the flow is smooth and 0 where it is
+right one step ago (`trusted`), so it is near 1 where the flow is smooth and 0 where it is
 not. One core alone has no such trouble; it sums drifts, extrapolated from its last two, and is of
 second order.
 """
@@ -85,7 +103,7 @@ class Fill:
 
 
 def default_rounds(steps: int, cores: int) -> int:
-    """The rounds in which `cores` cores are asked to cover `steps` steps when nobody says it."""
+    """Returns in how many rounds `cores` cores cover `steps` steps where no number is given."""
     below = max(k for k in _DEFAULT_ROUNDS if k <= min(cores, 16))
     above = min(k for k in _DEFAULT_ROUNDS if k >= min(cores, 16))
     part = (min(cores, 16) - below) / (above - below) if above > below else 0.0
@@ -97,7 +115,7 @@ def default_rounds(steps: int, cores: int) -> int:
 
 
 def wavefront_plan(steps: int, cores: int, rounds: int) -> Plan:
-    """The plan in which core K - 1 arrives after `rounds` rounds and core 0 visits every step.
+    """Makes the plan in which core K - 1 arrives after `rounds` and core 0 visits every step.
 
     With one core there is nobody to be corrected by: it takes larger, second-order steps.
 
@@ -130,7 +148,7 @@ def wavefront_plan(steps: int, cores: int, rounds: int) -> Plan:
 
 
 def fills(plan: Plan, core: int, grid: LinearGrid) -> list[Fill]:
-    """What `core` does in every round of its walk; core 0 of several never asks."""
+    """Returns what `core` does in every round of its walk; core 0 of several never asks."""
     return [_fill(plan, core, round, grid) for round in range(len(plan.walks[core]))]
 
 
@@ -145,7 +163,7 @@ def _check(steps: int, cores: int, rounds: int) -> None:
 
 
 def _leads(ahead: int, cores: int) -> list[int]:
-    """How many steps every core ends ahead of core 0: 0 to `ahead`, growing where it can."""
+    """Returns how many steps every core ends ahead of core 0: 0 to `ahead`, growing if it can."""
     if cores == 1:
         return [ahead]
     last = cores - 1
@@ -171,7 +189,7 @@ def _walk(steps: int, lead: int, rounds: int) -> tuple[int, ...]:
 
 
 def _fill(plan: Plan, core: int, round: int, grid: LinearGrid) -> Fill:
-    """The factors of the fine path from the slower core's next step to this core's."""
+    """Finds the factors of the fine path from the slower core's next step to this core's."""
     walk = plan.walks[core]
     step, stop = walk[round], plan.reached(core, round)
     if plan.cores == 1:
@@ -193,7 +211,7 @@ def _fill(plan: Plan, core: int, round: int, grid: LinearGrid) -> Fill:
 def _straight_on(
     start: int, stop: int, visited: Sequence[int], grid: LinearGrid
 ) -> tuple[float, float]:
-    """`Fill.beyond` and `Fill.stretch` where the last three steps visited are `visited`."""
+    """Finds `Fill.beyond` and `Fill.stretch` for the last three steps visited."""
     first, second, last = (grid.clock[step] for step in visited)
     beyond = 0.0
     for step in range(start, stop):
@@ -203,7 +221,7 @@ def _straight_on(
 
 
 def _predicting(grid: LinearGrid) -> LinearGrid:
-    """The same fine steps, with the predicted sample in the place of the drift."""
+    """Returns the same fine steps, with the predicted sample in the place of the drift."""
     pairs = zip(grid.pull, grid.end_pull, strict=True)
     shares = tuple(pull / end_pull if pull else 0.0 for pull, end_pull in pairs)
     rows = zip(grid.keep, shares, grid.end_keep, strict=True)
@@ -213,7 +231,7 @@ def _predicting(grid: LinearGrid) -> LinearGrid:
 def _fine_path(
     start: int, stop: int, known: list[int], held: int, grid: LinearGrid
 ) -> tuple[float, dict[int, float]]:
-    """The latent at `stop` as factors of the one at `start` and of what is known.
+    """Writes the latent at `stop` as factors of the one at `start` and of what is known.
 
     From step `held` on, what is known last is held.
     """
@@ -227,7 +245,7 @@ def _fine_path(
 
 
 def _interpolated(known: list[int], step: int, clock: Sequence[float]) -> dict[int, float]:
-    """The weights at `step`, between or beyond the two nearest known steps."""
+    """Returns the weights at `step`, between or beyond the two nearest known steps."""
     if step in known:
         return {step: 1.0}
     if len(known) == 1:

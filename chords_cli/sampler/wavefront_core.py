@@ -1,4 +1,4 @@
-"""A core of the wavefront: torch only. What it multiplies with what is in `sampler.wavefront`."""
+"""A core of the wavefront: torch only. Its factors come from `sampler.wavefront`."""
 
 from functools import partial
 
@@ -31,7 +31,7 @@ class WavefrontCore:
         self._round = 0
 
     def advance(self, latent: Tensor, drift: Tensor) -> Move:
-        """The move from `latent`, where `drift` was evaluated, to the next step of the walk."""
+        """Moves from `latent`, where `drift` was evaluated, to the next step of the walk."""
         if self._round == 0:
             self._compile()
         round, step = self._round, self._plan.walks[self._core][self._round]
@@ -64,7 +64,7 @@ class WavefrontCore:
             self._faster_fills = fills(self._plan, self._core + 1, self._grid)
 
     def _filled(self, latent: Tensor, drift: Tensor, step: int) -> Tensor:
-        """What is filled in between steps: the predicted sample, or the drift of a lone core."""
+        """Returns what is filled in: the predicted sample, or the drift of a lone core."""
         assert self._grid is not None, "a core compiles before it moves"
         if self._plan.cores == 1:
             return drift
@@ -83,7 +83,7 @@ class WavefrontCore:
         return self._link.receive(round, like=own).add_(own)
 
     def _beyond(self, fill: Fill, round: int) -> Tensor:
-        """What the last change of the core's predictions adds beyond the last of them."""
+        """Returns what the last change of the core's predictions adds beyond the last of them."""
         visited = self._plan.walks[self._core][round - 2 : round + 1]
         earlier, before, now = (self._known[step] for step in visited)
         change = now - before
@@ -92,11 +92,11 @@ class WavefrontCore:
     def _correction(
         self, rebased: Tensor, latent: Tensor, drift: Tensor, step: int, stop: int
     ) -> Tensor:
-        """How far the result is from where the core would have gone alone."""
+        """Measures how far the result is from where the core would have gone alone."""
         return rms(rebased - self._solver.jump(widened(latent), widened(drift), step, stop))
 
     def _carried(self, latent: Tensor, drift: Tensor, step: int) -> torch.dtype:
-        """The dtype in which the sampler's own step would hand the latent on."""
+        """Returns the dtype in which the sampler's own step would hand the latent on."""
         given = latent.dtype, drift.dtype
         if given not in self._dtypes:
             shot = self._solver.jump(latent.new_zeros(1), drift.new_zeros(1), step, step + 1)
@@ -112,7 +112,7 @@ class WavefrontCore:
 
 
 def trusted(change: Tensor, expected: Tensor) -> Tensor:
-    """The share of an extrapolation, 0 to 1, that would have come closest to what then happened.
+    """Returns the share of an extrapolation, 0 to 1, that would have come closest to the truth.
 
     Args:
         change: What happened, shape (B, ...) with at least two dimensions.

@@ -118,7 +118,7 @@ def call(name: str) -> dict[str, Any]:
 def latents(pool: Pool, plan: Plan, called: dict[str, Any]) -> list[torch.Tensor]:
     """Every output's latent, in order: core 0's comes last."""
     stop = StopRule(index=plan.hits[-1].index)
-    sampled = pool.sample(plan, called, SEED, stop, anew=True)
+    sampled = pool.sample(plan, called, SEED, stop, again=True)
     return [as_tensor(output.latent) for output in sampled.outputs]
 
 

@@ -54,10 +54,10 @@ def test_idle_cores_say_nothing(spec: Spec) -> None:
         assert {event.core for event in heard if isinstance(event, CoreEvent)} == {0}
 
 
-def test_prompt_is_encoded_once_for_equal_samples_unless_they_are_made_anew(spec: Spec) -> None:
+def test_prompt_is_encoded_once_for_equal_samples_unless_they_encode_it_again(spec: Spec) -> None:
     call = call_of("flux", STEPS)
     with pool_of(spec("flux", "float32"), 2) as pool:
         first, replayed = (pool.sample(plan_of(2), call, SEED, StopRule()) for _ in range(2))
-        anew = pool.sample(plan_of(2), call, SEED, StopRule(), anew=True)
-    assert first.encode_seconds > 0 == replayed.encode_seconds < anew.encode_seconds
-    assert latents(first) == latents(replayed) == latents(anew)
+        again = pool.sample(plan_of(2), call, SEED, StopRule(), again=True)
+    assert first.encode_seconds > 0 == replayed.encode_seconds < again.encode_seconds
+    assert latents(first) == latents(replayed) == latents(again)

@@ -176,7 +176,7 @@ def test_text_encoders_that_leave_the_device_come_back_for_the_next_prompt(
     def both(devices: tuple[str, ...]) -> list[Made]:
         with pool_on(devices, replace(model, components=parts)) as pool:
             other = call | {"prompt": "a dog"}
-            return [make(pool, plan, one, anew=True) for one in (call, other, call)]
+            return [make(pool, plan, one, again=True) for one in (call, other, call)]
 
     expected = both(("cpu", "cpu"))
     labelled.start(free=free)

@@ -1,4 +1,4 @@
-"""What every kind of accelerator is asked for here, by the names that torch gives to all of them.
+"""Asks any kind of accelerator for what is needed here, by the names that torch gives to all.
 
 CUDA and ROCm share one set of names (`cuda`), Intel's GPUs are `xpu`, Apple's is `mps`. Each has a
 module of its own in torch with the same functions; what one of them lacks is answered here.
@@ -14,12 +14,12 @@ HOST = torch.device("cpu")
 
 
 def has_streams(device: torch.device) -> bool:
-    """Whether copies can run beside the work of a device."""
+    """Tells whether copies can run beside the work of a device."""
     return device.type in STREAMING
 
 
 def module_of(device: torch.device) -> Any:
-    """The module of torch for the kind of `device`, such as `torch.cuda`."""
+    """Returns the module of torch for the kind of `device`, such as `torch.cuda`."""
     return torch.get_device_module(device)
 
 
@@ -30,12 +30,12 @@ def make_current(device: torch.device) -> None:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that are free on a device; None where it shares the host's memory."""
+    """Returns the bytes that are free on a device; None where it shares the host's memory."""
     return int(module_of(device).mem_get_info(device)[0]) if device.type in STREAMING else None
 
 
 def peak_memory(device: torch.device) -> int | None:
-    """The most bytes that tensors took on a device since `reset_peak_memory`; None on the host."""
+    """Returns the most bytes that tensors took since the last reset; None on the host."""
     return int(module_of(device).max_memory_allocated(device)) if device.type in STREAMING else None
 
 
@@ -46,7 +46,7 @@ def reset_peak_memory(device: torch.device) -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device had no memory left.
+    """Tells whether a device had no memory left.
 
     Only the allocator has a class of error for that: contexts, libraries and Apple's kind do not.
     """

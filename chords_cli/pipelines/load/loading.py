@@ -35,10 +35,10 @@ def load_pipeline(
     decodes: bool,
     reading: Reading | None = None,
 ) -> DiffusionPipeline:
-    """The pipeline of `spec` with what this core needs, on `device`.
+    """Loads the pipeline of `spec` with what this core needs, on `device`.
 
-    Everything that can be refused is refused before the first weight is read. `reading` is told
-    what there is to read.
+    Everything that can be refused is refused before the first weight is read. `reading` learns
+    what will be read.
 
     Raises:
         UsageError: The pipeline, its scheduler or a setting cannot work.
@@ -68,7 +68,7 @@ def load_pipeline(
 
 
 def loaded_components(pipe: DiffusionPipeline) -> tuple[str, ...]:
-    """The names of the components that hold weights or a vocabulary in this process."""
+    """Names the components that hold weights or a vocabulary in this process."""
     names = []
     for name, part in sorted(pipe.components.items()):
         weights = part.parameters() if isinstance(part, torch.nn.Module) else ()
@@ -78,7 +78,7 @@ def loaded_components(pipe: DiffusionPipeline) -> tuple[str, ...]:
 
 
 def pipeline_class(name: str) -> type[DiffusionPipeline]:
-    """The diffusers pipeline class of that name.
+    """Returns the diffusers pipeline class of that name.
 
     Raises:
         UsageError: diffusers has no such pipeline.
@@ -104,7 +104,7 @@ def _read_index(folder: Path) -> dict[str, Any]:
 
 
 def _scheduler(spec: ModelSpec, index: dict[str, Any]) -> SchedulerMixin:
-    """The repository's scheduler, or the preset's made from its configuration."""
+    """Makes the repository's scheduler, or the preset's from its configuration."""
     name = (index.get("scheduler") or [None, None])[1]
     own = _scheduler_class(name)
     if own is None:
@@ -135,7 +135,7 @@ def _scheduler_class(name: str | None) -> Any:
 
 
 def _first_order(cls: type[SchedulerMixin], scheduler: SchedulerMixin) -> dict[str, Any]:
-    """The settings that make a multistep scheduler Euler's method on its own grid."""
+    """Returns the settings that make a multistep scheduler Euler's method on its own grid."""
     if "solver_order" not in inspect.signature(cls.__init__).parameters:
         raise UsageError(
             f"scheduler.first_order is true, but {cls.__name__} has no order to lower",
@@ -180,7 +180,7 @@ def _from_folder(
 
 
 def _device_map(cls: type[DiffusionPipeline], spec: ModelSpec, device: torch.device) -> str | None:
-    """What has diffusers read weights straight into the memory of `device`.
+    """Chooses how diffusers reads weights straight into the memory of `device`.
 
     None where they go by the host: for the host itself, and for text encoders that stay there.
     Diffusers lists kinds of devices alone, but the threads in which weights are read would take a
@@ -196,7 +196,7 @@ def _device_map(cls: type[DiffusionPipeline], spec: ModelSpec, device: torch.dev
 
 
 def _place(pipe: DiffusionPipeline, device: torch.device) -> None:
-    """Everything but the text encoders, which `offload.Encoders` places, goes to the device."""
+    """Moves everything but the text encoders, which `offload.Encoders` places, to the device."""
     for name, part in pipe.components.items():
         if name.startswith(TEXT_ENCODER) or not isinstance(part, torch.nn.Module):
             continue

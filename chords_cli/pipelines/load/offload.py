@@ -1,8 +1,8 @@
 """Text encoders leave the device after encoding where its memory is short.
 
-They are asked for once a prompt and are as large as half a transformer, so core 0 may keep them on
-the host. What a component's `offload` says: `never`; `always`; or `auto`, the default: when less
-memory is free after encoding than they take.
+They work once per prompt and are as large as half a transformer, so core 0 may keep them on the
+host. A component's `offload` is `never`, `always` or `auto`, the default: when less memory is free
+after encoding than they take.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class Encoders:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """All encoders are on the device inside the block; after it, those that may stay."""
+        """Holds all encoders on the device inside the block; after it, those that may stay."""
         for part, _ in self._parts:
             part.to(self._device)
         yield
@@ -42,12 +42,12 @@ class Encoders:
 
 
 def leaves(policy: str, *, size: int, free: int | None) -> bool:
-    """Whether an encoder of `size` bytes leaves a device with `free` bytes (None: the host)."""
+    """Tells whether an encoder of `size` bytes leaves a device; `free` is None on the host."""
     if free is None or policy == "never":
         return False
     return policy == "always" or free < size
 
 
 def weight_bytes(part: nn.Module) -> int:
-    """The bytes of a module's parameters."""
+    """Returns the bytes of a module's parameters."""
     return sum(parameter.nbytes for parameter in part.parameters())

@@ -1,4 +1,4 @@
-"""What is done to a pipeline once it is loaded: VAE options, LoRA, compiled blocks.
+"""Sets a loaded pipeline up: VAE options, LoRA, compiled blocks.
 
 All of it is diffusers' own; here is only the order, and what each may refuse.
 """

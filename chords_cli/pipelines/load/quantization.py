@@ -18,7 +18,7 @@ from chords_cli.pipelines.load.spec import DENOISERS, ModelSpec
 def quantization_config(
     spec: ModelSpec, index: dict[str, Any]
 ) -> PipelineQuantizationConfig | None:
-    """The configuration for a pipeline whose `model_index.json` is `index`; None without one.
+    """Configures a pipeline whose `model_index.json` is `index`; None without quantization.
 
     Raises:
         UsageError: The backend is unknown or not installed, or a setting or component is wrong.
@@ -41,7 +41,7 @@ def quantization_config(
 
 
 def refused(spec: ModelSpec, error: Exception) -> UsageError:
-    """The error to show when a backend cannot do what it was asked for."""
+    """Returns the error to show when a backend cannot do what it was asked for."""
     assert spec.quantization is not None, "only a quantization can be refused"
     reason = " ".join(str(error).split())[:300]
     return UsageError(

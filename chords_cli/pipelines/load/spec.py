@@ -1,7 +1,7 @@
 """Which model to load and how, as plain data that crosses process boundaries.
 
-With it the names that torch and diffusers give to what is loaded. No library is needed to know
-them, so every layer above may.
+With it the names that torch and diffusers give to dtypes, devices and components. No library is
+needed to know them, so every layer above may.
 """
 
 from dataclasses import dataclass, field

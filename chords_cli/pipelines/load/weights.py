@@ -8,13 +8,13 @@ Tell = Callable[[str, int, int], None]
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """A component's weights without the variants (`model.fp16.safetensors`) beside them."""
+    """Lists a component's weights without the variants (`model.fp16.safetensors`) beside them."""
     files = sorted(folder.glob("*.safetensors"))
     return [file for file in files if "." not in file.stem] or files
 
 
 def file_sizes(folder: Path, names: list[str]) -> dict[str, int]:
-    """The bytes on disk of the components that have weights, in the order of `names`."""
+    """Returns the bytes on disk of the components that have weights, in the order of `names`."""
     sizes = {
         name: sum(file.stat().st_size for file in weight_files(folder / name)) for name in names
     }
@@ -35,7 +35,7 @@ class Reading:
         self._now, self._share = "", 0.0
 
     def expect(self, sizes: Mapping[str, int]) -> None:
-        """The bytes of every component that will be read."""
+        """Takes the bytes of every component that will be read."""
         self._sizes, self._left, self._now, self._share = sizes, dict(sizes), "", 0.0
 
     def hear(self, what: str, done: int, total: int | None) -> None:
@@ -46,5 +46,7 @@ class Reading:
         elif self._now and total:
             self._share = max(self._share, min(1.0, done / total))  # threads may overtake
         if self._now:
-            size, whole = self._left.get(self._now, 0), sum(self._sizes.values())
-            self._tell(self._now, whole - sum(self._left.values()) + int(self._share * size), whole)
+            size, in_all = self._left.get(self._now, 0), sum(self._sizes.values())
+            self._tell(
+                self._now, in_all - sum(self._left.values()) + int(self._share * size), in_all
+            )

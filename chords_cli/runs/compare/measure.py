@@ -114,7 +114,7 @@ class _Stand:
         if self._comparison.request.repeat == 1 and plan.hits[0].core in settings.decoders:
             stop = StopRule(index=0)
         self._announce(arm, "warm-up of ")
-        pool.sample(plan, settings.call | {"prompt": sample.prompt}, sample.seed, stop, anew=True)
+        pool.sample(plan, settings.call | {"prompt": sample.prompt}, sample.seed, stop, again=True)
 
     def run(self, pool: "Pool", arm: Arm, sample: PlannedSample, *, first: bool) -> Measured:
         settings = arm.settings
@@ -135,7 +135,7 @@ class _Stand:
         call = settings.call | {"prompt": sample.prompt}
         start = time.monotonic()
         sampled = pool.sample(
-            settings.plan, call, sample.seed, settings.stop, anew=True, on_output=take_output
+            settings.plan, call, sample.seed, settings.stop, again=True, on_output=take_output
         )
         told = timeline(
             self._heard,
