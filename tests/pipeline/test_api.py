@@ -59,8 +59,7 @@ def test_the_exact_output_is_what_one_core_makes(chords):
 
 def test_a_loop_that_is_left_leaves_nothing_behind_for_the_next_sample(chords):
     expected = chords(HEART, seed=3).frames
-    for sample in chords.outputs("a blue circle", seed=1):
-        assert sample.output.index in (0, 1)
+    for _ in chords.outputs("a blue circle", seed=1):
         break
     assert (chords(HEART, seed=3).frames == expected).all()
 
