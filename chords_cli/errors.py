@@ -7,7 +7,7 @@ who shows them chooses the spelling: Python writes `cores=4`, the command line `
 
 import re
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
@@ -43,6 +43,11 @@ def spelled(text: str, suggests: Mapping[str, Any], spell: Spell) -> str:
         return " or ".join(spell(name, one) for one in (value if type(value) is list else [value]))
 
     return re.sub(r"\{(?P<name>[a-z_]+)(?P<bare>:name)?\}", write, text)
+
+
+def either(names: Sequence[str]) -> str:
+    """Writes names to choose from: `a, b or c`."""
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 class ChordsError(Exception):

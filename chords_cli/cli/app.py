@@ -54,7 +54,8 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code."""
-    console = Console("json" if _wants_json(arguments) else "human")
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    console = Console("json" if "--json" in options else "human")
     try:
         return app(list(arguments), prog_name="chords", standalone_mode=False) or 0
     except Interrupted as end:
@@ -82,30 +83,20 @@ def _report(console: Console, error: Exception, arguments: Sequence[str]) -> int
         console.error(*error.spelled(as_option))
         return error.exit_code
     if isinstance(error, typer.TyperException):
-        command = " ".join(["chords", *_command(arguments)])
-        console.error(_sentence(error.format_message()), f"`{command} --help` lists what it takes")
+        # typer's errors do not always tell which command was typed
+        typed = [name for name in arguments[:1] if name in (each.__name__ for each in COMMANDS)]
+        message = error.format_message()
+        for theirs, ours in _WORDS.items():
+            message = message.replace(theirs, ours)
+        command = " ".join(["chords", *typed])
+        console.error(
+            " ".join(message.split()).rstrip("."), f"`{command} --help` lists what it takes"
+        )
         return 2
     console.error(
         f"{type(error).__name__}: {error}", "this is a bug; CHORDS_DEBUG=1 for the traceback"
     )
     return 1
-
-
-def _wants_json(arguments: Sequence[str]) -> bool:
-    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    return "--json" in options
-
-
-def _command(arguments: Sequence[str]) -> Sequence[str]:
-    """The command that is typed, if it is one; typer's errors do not always tell."""
-    return [name for name in arguments[:1] if name in (one.__name__ for one in COMMANDS)]
-
-
-def _sentence(message: str) -> str:
-    """Typer's messages in one line and in the words of the others."""
-    for theirs, ours in _WORDS.items():
-        message = message.replace(theirs, ours)
-    return " ".join(message.split()).rstrip(".")
 
 
 def _version(wanted: bool) -> None:

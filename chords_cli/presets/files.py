@@ -11,7 +11,7 @@ import platformdirs
 import yaml
 from pydantic import ValidationError
 
-from chords_cli.errors import UsageError
+from chords_cli.errors import UsageError, either
 from chords_cli.presets.explain import explain, shown
 from chords_cli.presets.schema import Preset
 from chords_cli.sampler.choice import PlanChoice, resolve_plan
@@ -171,4 +171,4 @@ def _nearest(name: str, known: list[str]) -> str:
     """Names those that begin the same or are spelled similarly; all of them if none is."""
     near = [other for other in known if other.startswith(name) or name.startswith(other)]
     names = near or difflib.get_close_matches(name, known, cutoff=0.7) or known
-    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return either(names)

@@ -1,14 +1,11 @@
-"""The record of a comparison, as `compare.json` and `--json` have it.
-
-Its arms, what each made of every sample, how far that is from the reference, and who did what when.
-"""
+"""The record of a comparison, as `compare.json` and `--json` have it."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
-from chords_cli.records.recipe import Call, Lora, Output, Record, StopRecord
+from chords_cli.records.recipe import Call, Document, Lora, Output, Record, StopRecord
 from chords_cli.records.run import PlanRecord, SampleSeconds, StartMethod
 
 SCHEMA: Final = 1
@@ -175,7 +172,7 @@ class PlannedArmRecord(Record):
     repo: str | None
     path: str | None
     revision: str | None
-    model: dict[str, Any]
+    model: Document
     algo: str
     cores: int
     devices: tuple[str, ...]

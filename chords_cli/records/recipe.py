@@ -15,12 +15,16 @@ SCHEMA: Final = 2
 """Of recipes and of `run.json`. In schema 1 the planned rounds were called `rounds`."""
 
 
+Document = dict[str, Any]
+"""Plain JSON."""
+
+
 class Record(BaseModel):
     """A part of a document. A field that has a default and is not set is left out of it."""
 
     model_config = ConfigDict(frozen=True, strict=True, populate_by_name=True)
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> Document:
         """Returns it as plain JSON."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
@@ -70,14 +74,14 @@ class KnownArguments(Record):
     negative_prompt: str | None = None
 
 
-def _check_call(call: dict[str, Any], border: ValidationInfo) -> dict[str, Any]:
+def _check_call(call: Document, border: ValidationInfo) -> Document:
     """Checks the types of what was read; what we write was checked with the preset."""
     if border.mode == "json":
         KnownArguments.model_validate(call)
     return call
 
 
-Call = Annotated[dict[str, Any], AfterValidator(_check_call)]
+Call = Annotated[Document, AfterValidator(_check_call)]
 """The arguments of a pipeline's call, in the preset's order, without the prompt."""
 
 
@@ -95,7 +99,7 @@ class Pixels(Record):
         fps: None for images.
     """
 
-    model: dict[str, Any]
+    model: Document
     dtype: str
     loras: tuple[Lora, ...] | None = None
     algo: Algo
@@ -110,7 +114,7 @@ class Pixels(Record):
     call: Call
     fps: int | None = None
 
-    def pixels(self) -> dict[str, Any]:
+    def pixels(self) -> Document:
         """Returns these settings alone, each of them, as plain JSON."""
         return self.model_dump(mode="json", include=set(Pixels.model_fields))
 

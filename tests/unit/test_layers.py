@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,8 +61,14 @@ pipelines may know them."""
 STDLIB_ONLY = (*(f"sampler/{name}.py" for name in ("choice", "plan", "starts", "stop")), NAMES)
 PLAIN = sys.stdlib_module_names | {"chords_cli"}
 
-LONGEST_BODY = 50
-LONGEST_FILE = 350
+LONGEST_BODY = 40
+LONGEST_FILE = 300
+MOST_UNTYPED = 40
+"""How often a dictionary of anything may be named: where YAML, JSON or diffusers begins."""
+
+MOST_TINY = 20
+"""How many private functions may be called once and have no more than three lines."""
+
 MOST_FILES = 15
 
 
@@ -195,6 +202,39 @@ def test_file_stays_short(file):
 @pytest.mark.parametrize("file", FILES)
 def test_file_says_why_it_exists(file):
     assert ast.get_docstring(ast.parse((PACKAGE / file).read_text()))
+
+
+def test_untyped_dictionaries_stay_at_the_borders():
+    held = {file: (PACKAGE / file).read_text().count("dict[str, Any]") for file in FILES}
+    assert sum(held.values()) <= MOST_UNTYPED, {file: n for file, n in held.items() if n}
+
+
+def tiny_functions(source: str) -> list[str]:
+    """Private functions of at most three lines that one place alone names."""
+    tree = ast.parse(source)
+    named = Counter(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+    named.update(node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    plain = {
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and not node.decorator_list
+    }
+    return [
+        name
+        for name, lines in body_lengths(source)
+        if re.match(r"_[a-z]", name) and name in plain and lines <= 3 and named[name] == 1
+    ]
+
+
+def test_few_functions_are_so_short_that_one_has_to_jump_for_three_lines():
+    sources = {file: (PACKAGE / file).read_text() for file in FILES}
+    tiny = [f"{file}: {name}" for file in FILES for name in tiny_functions(sources[file])]
+    assert len(tiny) <= MOST_TINY, tiny
+
+
+def test_a_tiny_function_is_found():
+    source = "def _tiny(a):\n    return a\n\n\ndef _used(a):\n    return a\n\n\n"
+    assert tiny_functions(source + "_tiny(_used(_used(1)))") == ["_tiny"]
 
 
 def test_there_are_files_to_read():

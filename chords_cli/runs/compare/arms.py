@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from chords_cli.errors import Spell, UsageError
+from chords_cli.errors import Spell, UsageError, either
 from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.request import Request
 from chords_cli.sampler.choice import ALGORITHMS
@@ -92,7 +92,7 @@ def parse_arms(texts: Sequence[str]) -> tuple[ArmSpec, ...]:
         raise UsageError(
             f"{names[0]!r} is the only arm, but a comparison needs two",
             f"add another, as in {{arm:name}} {names[0]!r} {{arm}}",
-            {"arm": _other(names[0])},
+            {"arm": "chords" if names[0].startswith("sequential") else "sequential"},
         )
     return arms
 
@@ -112,7 +112,7 @@ def parse_arm(text: str) -> ArmSpec:
     if algo not in KNOWN:
         raise UsageError(
             f"arm {text!r} begins with {algo!r}, which is no algorithm",
-            f"begin with {_either(difflib.get_close_matches(algo, KNOWN, n=1) or KNOWN)}",
+            f"begin with {either(difflib.get_close_matches(algo, KNOWN, n=1) or KNOWN)}",
         )
     given = dict(_settings(text, settings))
     for key in given if algo == FEW_STEPS else ():
@@ -164,11 +164,3 @@ def _value(text: str, key: str, value: str) -> Any:
             f"arm {text!r}: {key} is {value!r}, but must be {_KINDS[convert]}",  # type: ignore[index]
             f"write {key}=4",
         ) from None
-
-
-def _other(name: str) -> str:
-    return "chords" if name.startswith("sequential") else "sequential"
-
-
-def _either(names: Sequence[str]) -> str:
-    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -91,9 +91,12 @@ def resolve_comparison(request: CompareRequest, *, starts: bool = False) -> Comp
             f"repeat is {request.repeat}, but must be at least 1", "try {repeat}", {"repeat": 3}
         )
     base = _base(request.base, starts=starts)
-    arms = _arms(specs if request.arm else _without_twins(specs, base), base)
     if request.arm:
+        arms = _arms(specs, base)
         _check_different(arms)
+    else:  # on one core chords is the stock sampler, which is an arm already
+        twins = [s for s in specs if s.algo == "chords" and _settings(s, base).plan.cores == 1]
+        arms = _arms([spec for spec in specs if spec not in twins], base)
     reference = _reference(arms, request.reference)
     for arm in arms:
         _check_size(arm, reference)
@@ -126,13 +129,6 @@ def _base(request: Request, *, starts: bool) -> Request:
     # what is wrong with all arms is not said of one
     resolve(replace(base, algo="sequential", cores=None), starts=starts)
     return base
-
-
-def _without_twins(specs: Sequence[ArmSpec], base: Request) -> tuple[ArmSpec, ...]:
-    """The arms that are compared when none is named: on one core `chords` is the stock sampler."""
-    return tuple(
-        spec for spec in specs if spec.algo != "chords" or _settings(spec, base).plan.cores > 1
-    )
 
 
 def _arms(specs: Sequence[ArmSpec], base: Request) -> tuple[Arm, ...]:

@@ -8,11 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from chords_cli.errors import UsageError
 from chords_cli.media.metadata import find_metadata
-from chords_cli.records.recipe import Recipe
+from chords_cli.records.recipe import Document, Recipe
 from chords_cli.records.run import OutputRecord, RunRecord, SampleRecord, SampleSeconds
 from chords_cli.runs.generate.record import JOURNAL, RECORD, read_journal
 from chords_cli.runs.outputs.files import endings
@@ -109,8 +108,8 @@ def _changed(record: RunRecord, settings: Settings) -> str:
     return f"{option} was {then.get(differ[0])}, is {new.get(differ[0])}{more}"
 
 
-def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def _flat(settings: Document, prefix: str = "") -> Document:
+    flat: Document = {}
     for key, value in settings.items():
         inner = isinstance(value, dict)
         flat |= _flat(value, f"{prefix}{key}.") if inner else {prefix + key: value}

@@ -15,10 +15,10 @@ import chords_cli
 from chords_cli.engine.devices import devices_of
 from chords_cli.errors import UsageError
 from chords_cli.media.metadata import read_metadata
-from chords_cli.presets.call import guidance_key, guidance_of
+from chords_cli.presets.call import Arguments, guidance_key, guidance_of
 from chords_cli.presets.files import find_preset
 from chords_cli.presets.schema import Preset, Sampling, Stop
-from chords_cli.records.recipe import Recipe
+from chords_cli.records.recipe import Document, Recipe
 from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.request import CALL_OPTIONS, Request, RunOptions
 
@@ -95,7 +95,7 @@ def with_sampling(preset: Preset, recipe: Recipe) -> Preset:
     return preset.model_copy(update={"call": call, "sampling": sampling})
 
 
-def _first_picture(folder: Path, record: dict[str, Any]) -> Path | None:
+def _first_picture(folder: Path, record: Document) -> Path | None:
     """The first picture that the record of a run or a comparison lists, beside the record."""
     try:
         entry = record["prompts"][0] if "prompts" in record else record["takes"][0]["results"][0]
@@ -134,7 +134,7 @@ def _check_unchanged(preset: Preset, recipe: Recipe) -> None:
         )
 
 
-def _changed_arguments(now: dict[str, Any], then: dict[str, Any]) -> list[str]:
+def _changed_arguments(now: Arguments, then: Arguments) -> list[str]:
     """The arguments that the preset sets otherwise than then and that no option brings back."""
     options = {*CALL_OPTIONS, guidance_key(now)}
     by_option = {key for key in options if key in then}

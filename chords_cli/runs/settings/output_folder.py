@@ -27,8 +27,10 @@ def check_writable(folder: Path) -> None:
     try:
         _check_writable(folder)
     except OSError as error:
+        name = str(folder)
+        shown = name if len(name) <= 60 else f"{name[:57]}..."
         raise UsageError(
-            f"output {_shown(folder)} cannot be used: {error.strerror}",
+            f"output {shown} cannot be used: {error.strerror}",
             "choose another {output}",
             {"output": None},
         ) from error
@@ -78,8 +80,3 @@ def _check_writable(folder: Path) -> None:
         )
     with tempfile.TemporaryFile(dir=inside):
         pass  # some file systems only say no to the file itself
-
-
-def _shown(folder: Path) -> str:
-    name = str(folder)
-    return name if len(name) <= 60 else f"{name[:57]}..."

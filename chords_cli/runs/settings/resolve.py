@@ -15,7 +15,7 @@ from chords_cli.errors import UsageError
 from chords_cli.models.fit import check_model
 from chords_cli.models.loras import check_loras
 from chords_cli.pipelines.load.spec import DTYPES, Dtype
-from chords_cli.presets.call import guidance_key, guidance_of, guides, with_guidance
+from chords_cli.presets.call import Arguments, guidance_key, guidance_of, guides, with_guidance
 from chords_cli.presets.files import DEFAULT, available_presets, find_preset, load_preset
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.settings.from_metadata import read_recipe, with_recipe, with_sampling
@@ -46,7 +46,7 @@ class Settings(RunOptions):
     prompts: tuple[str, ...]
     plan: Plan
     stop: StopRule
-    call: dict[str, Any]
+    call: Arguments
     devices: tuple[str, ...]
     note: str | None = field(compare=False)
     seed: int
@@ -181,7 +181,7 @@ def _check_kind(request: Request, preset: Preset, model: str | None) -> None:
             )
 
 
-def _call(request: Request, preset: Preset) -> dict[str, Any]:
+def _call(request: Request, preset: Preset) -> Arguments:
     """Returns the preset's arguments of the call, under the options that change them."""
     preset.limits.check(width=request.width, height=request.height, frames=request.frames)
     given = {
@@ -205,7 +205,7 @@ def _call(request: Request, preset: Preset) -> dict[str, Any]:
     return call
 
 
-def _check_even(call: dict[str, Any]) -> None:
+def _check_even(call: Arguments) -> None:
     """Refuses sizes that the colours of an MP4, shared by four pixels each, do not allow."""
     for name in ("width", "height"):
         size = call.get(name)
@@ -217,7 +217,7 @@ def _check_even(call: dict[str, Any]) -> None:
             )
 
 
-def _check_negative_prompt(request: Request, preset: Preset, call: dict[str, Any]) -> None:
+def _check_negative_prompt(request: Request, preset: Preset, call: Arguments) -> None:
     """Refuses a guidance that is no number and a negative prompt that would do nothing."""
     guidance = guidance_of(call)
     if guidance is not None and not guides(guidance):
