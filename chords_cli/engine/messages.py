@@ -5,12 +5,11 @@ The pool sends `Job`, `Decode`, `Cancel`, `Finish` and `Quit`; a worker answers 
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from chords_cli.errors import ChordsError
-from chords_cli.pipelines.load.spec import ModelSpec
+from chords_cli.pipelines.load.spec import Arguments, ModelSpec
 from chords_cli.sampler.plan import Plan
 
 
@@ -50,7 +49,7 @@ class Job:
 
     number: int
     plan: Plan
-    call: dict[str, Any]
+    call: Arguments
     seed: int
     threads: int
     encodes: bool

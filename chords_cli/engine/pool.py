@@ -8,14 +8,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 
 from chords_cli.engine.job import Sampled, SampledOutput, Session
 from chords_cli.engine.messages import Job
 from chords_cli.engine.processes import Workers, threads_each
 from chords_cli.engine.start import DEFAULT_TIMEOUT, StartMethod
 from chords_cli.events import CoreReady, Event, ProcessesStarted
-from chords_cli.pipelines.load.spec import ModelSpec
+from chords_cli.pipelines.load.spec import Arguments, ModelSpec
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
 
@@ -57,7 +56,7 @@ class Pool:
         self._components: dict[int, tuple[str, ...]] = {}
         self._number = 0
         self._open: Session | None = None
-        self._encoded: tuple[dict[str, Any], int] | None = None
+        self._encoded: tuple[Arguments, int] | None = None
 
     def __enter__(self) -> "Pool":
         """Starts the workers and waits until they are ready.
@@ -103,7 +102,7 @@ class Pool:
     def sample(
         self,
         plan: Plan,
-        call: dict[str, Any],
+        call: Arguments,
         seed: int,
         stop: StopRule,
         *,
@@ -131,7 +130,7 @@ class Pool:
         return session.result()
 
     def outputs(
-        self, plan: Plan, call: dict[str, Any], seed: int, stop: StopRule
+        self, plan: Plan, call: Arguments, seed: int, stop: StopRule
     ) -> Iterator[SampledOutput]:
         """Runs one sample to the last of the plan's hits and yields every output when decoded.
 
@@ -158,7 +157,7 @@ class Pool:
     def _begin(
         self,
         plan: Plan,
-        call: dict[str, Any],
+        call: Arguments,
         seed: int,
         stop: StopRule,
         *,
@@ -194,7 +193,7 @@ class Pool:
             for _ in self._heard(session):
                 pass
 
-    def _job(self, plan: Plan, call: dict[str, Any], seed: int, *, again: bool) -> Job:
+    def _job(self, plan: Plan, call: Arguments, seed: int, *, again: bool) -> Job:
         assert plan.cores <= len(self._workers), "a plan has a process for every core"
         self._number += 1
         before, self._encoded = self._encoded, (call, plan.cores)

@@ -20,7 +20,7 @@ from chords_cli.models.diffusers_source import (
     read_scheduler,
 )
 from chords_cli.models.weights import SAVED, download_command, model_folder
-from chords_cli.pipelines.load.spec import DENOISERS, TEXT_ENCODER
+from chords_cli.pipelines.load.spec import DENOISERS, TEXT_ENCODER, Index
 from chords_cli.pipelines.rules import (
     check_components,
     check_first_order,
@@ -30,9 +30,6 @@ from chords_cli.pipelines.rules import (
     did_you_mean,
 )
 from chords_cli.presets.schema import Preset, Scheduler
-
-Index = dict[str, Any]
-"""The content of model_index.json, or of another JSON file of a model."""
 
 _FRAMES = {"num_frames", "video_length", "frames"}
 """The names that pipelines give to the number of frames of their videos."""

@@ -20,6 +20,7 @@ from diffusers.schedulers.scheduling_utils import SchedulerOutput
 from torch import Tensor
 
 from chords_cli.errors import UsageError
+from chords_cli.pipelines.load.spec import Arguments
 from chords_cli.pipelines.rules import check_loop, check_step_arguments
 from chords_cli.pipelines.solver import StockSolver, stock_class
 
@@ -112,7 +113,7 @@ class Chain:
         assert self._step is not None, "a pipeline calls step inside its loop"
         return self._step
 
-    def move(self, latent: Tensor, drift: Tensor, arguments: dict[str, Any]) -> Tensor:
+    def move(self, latent: Tensor, drift: Tensor, arguments: Arguments) -> Tensor:
         """Returns the latent at the core's next step."""
         check_step_arguments(arguments)
         self.locate()

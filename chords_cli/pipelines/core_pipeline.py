@@ -11,6 +11,7 @@ from chords_cli.errors import ChordsError, UsageError
 from chords_cli.pipelines.chain import Chain, Driver, LeaveLoopError, following
 from chords_cli.pipelines.conditioning import Share, SharedEncoding
 from chords_cli.pipelines.load.offload import Encoders
+from chords_cli.pipelines.load.spec import Arguments
 from chords_cli.pipelines.solver import StockSolver
 from chords_cli.pipelines.start_latent import StartLatent
 
@@ -52,7 +53,7 @@ class CorePipeline:
 
     def sample(
         self,
-        call: dict[str, Any],
+        call: Arguments,
         seed: int,
         steps: int,
         walk: tuple[int, ...],
@@ -77,7 +78,7 @@ class CorePipeline:
         self._carried = chain.carried or self._carried
         return None if made is None else chain.reached
 
-    def decode(self, call: dict[str, Any], seed: int, steps: int, latent: Tensor) -> np.ndarray:
+    def decode(self, call: Arguments, seed: int, steps: int, latent: Tensor) -> np.ndarray:
         """Returns the picture of `latent`: uint8, [frames, height, width, 3].
 
         The call is made once more, so what follows its loop is its own, and draws the same noise.
@@ -93,7 +94,7 @@ class CorePipeline:
         frames = made[0] if isinstance(made[0], list) else made
         return np.stack([np.asarray(frame.convert("RGB")) for frame in frames])
 
-    def _run(self, call: dict[str, Any], **arguments: Any) -> Any:
+    def _run(self, call: Arguments, **arguments: Any) -> Any:
         try:
             return self._pipe(**call, **arguments, return_dict=False)[0]
         except LeaveLoopError:

@@ -12,13 +12,13 @@ true; clipping and thresholding are not linear and are refused.
 import copy
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from diffusers import SchedulerMixin
 from torch import Tensor
 
 from chords_cli.errors import UsageError
+from chords_cli.pipelines.load.spec import Arguments
 from chords_cli.pipelines.rules import DDIM_FAMILY, check_shareable
 from chords_cli.sampler.wavefront import LinearGrid
 
@@ -54,7 +54,7 @@ class StockSolver:
         self._scheduler = scheduler
         self._stock = stock_class(type(scheduler))
         self.grid = torch.empty(0)
-        self.arguments: dict[str, Any] = {}
+        self.arguments: Arguments = {}
 
     @property
     def grid(self) -> Tensor:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import core_schema
 
 from chords_cli.errors import UsageError
+from chords_cli.pipelines.load.spec import Arguments
 
 GUIDANCE = ("true_cfg_scale", "guidance_scale")
 """The arguments that can be the guidance; the first that a call holds is it."""
@@ -21,8 +22,6 @@ RESERVED = {"prompt", "generator", "latents", "output_type", "return_dict", "num
 
 SIZES = ("width", "height", "num_frames")
 """Arguments that count pixels and frames."""
-
-Arguments = dict[str, Any]
 
 
 def guidance_key(call: Mapping[str, Any]) -> str | None:

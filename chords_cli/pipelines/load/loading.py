@@ -20,7 +20,7 @@ from chords_cli.pipelines.chain import check_pipeline
 from chords_cli.pipelines.conditioning import encodes_apart
 from chords_cli.pipelines.load.options import tune
 from chords_cli.pipelines.load.quantization import quantization_config, refused
-from chords_cli.pipelines.load.spec import ENCODERS, TEXT_ENCODER, ModelSpec
+from chords_cli.pipelines.load.spec import ENCODERS, TEXT_ENCODER, Arguments, Index, ModelSpec
 from chords_cli.pipelines.load.weights import Reading, file_sizes
 from chords_cli.pipelines.solver import check_scheduler
 
@@ -49,7 +49,7 @@ def load_pipeline(
     index = _read_index(Path(spec.folder))
     scheduler = _scheduler(spec, index)
     check_scheduler(scheduler)
-    given: dict[str, Any] = {"scheduler": scheduler}
+    given: Arguments = {"scheduler": scheduler}
     if not encodes and encodes_apart(cls):
         given |= {name: None for name in index if name.startswith(ENCODERS)}
     if not decodes and "vae" in index:
@@ -92,7 +92,7 @@ def pipeline_class(name: str) -> type[DiffusionPipeline]:
     return cls
 
 
-def _read_index(folder: Path) -> dict[str, Any]:
+def _read_index(folder: Path) -> Index:
     path = folder / "model_index.json"
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -103,7 +103,7 @@ def _read_index(folder: Path) -> dict[str, Any]:
         ) from error
 
 
-def _scheduler(spec: ModelSpec, index: dict[str, Any]) -> SchedulerMixin:
+def _scheduler(spec: ModelSpec, index: Index) -> SchedulerMixin:
     """Makes the repository's scheduler, or the preset's from its configuration."""
     name = (index.get("scheduler") or [None, None])[1]
     own = _scheduler_class(name)
@@ -134,14 +134,14 @@ def _scheduler_class(name: str | None) -> Any:
     return cls if isinstance(cls, type) and issubclass(cls, SchedulerMixin) else None
 
 
-def _first_order(cls: type[SchedulerMixin], scheduler: SchedulerMixin) -> dict[str, Any]:
+def _first_order(cls: type[SchedulerMixin], scheduler: SchedulerMixin) -> Arguments:
     """Returns the settings that make a multistep scheduler Euler's method on its own grid."""
     if "solver_order" not in inspect.signature(cls.__init__).parameters:
         raise UsageError(
             f"scheduler.first_order is true, but {cls.__name__} has no order to lower",
             "remove first_order from the preset's scheduler",
         )
-    settings: dict[str, Any] = {"solver_order": 1}
+    settings: Arguments = {"solver_order": 1}
     if "disable_corrector" in inspect.signature(cls.__init__).parameters:
         settings["disable_corrector"] = list(range(scheduler.config.num_train_timesteps))
     return settings
@@ -150,7 +150,7 @@ def _first_order(cls: type[SchedulerMixin], scheduler: SchedulerMixin) -> dict[s
 def _from_folder(
     cls: type[DiffusionPipeline],
     spec: ModelSpec,
-    given: dict[str, Any],
+    given: Arguments,
     quantization: Any,
     device_map: str | None,
 ) -> DiffusionPipeline:

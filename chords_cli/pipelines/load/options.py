@@ -9,7 +9,7 @@ from typing import Any
 from diffusers import DiffusionPipeline
 
 from chords_cli.errors import ChordsError, UsageError
-from chords_cli.pipelines.load.spec import DENOISERS, TEXT_ENCODER, ModelSpec
+from chords_cli.pipelines.load.spec import DENOISERS, TEXT_ENCODER, Arguments, ModelSpec
 
 
 def tune(pipe: DiffusionPipeline, spec: ModelSpec) -> None:
@@ -27,7 +27,7 @@ def tune(pipe: DiffusionPipeline, spec: ModelSpec) -> None:
         _compile(pipe, spec.compile)
 
 
-def _set_vae_options(name: str, part: Any, options: dict[str, Any]) -> None:
+def _set_vae_options(name: str, part: Any, options: Arguments) -> None:
     for option in ("tiling", "slicing"):
         if not options.get(option):
             continue
@@ -77,7 +77,7 @@ def _add_lora(pipe: DiffusionPipeline, source: str, name: str) -> None:
         ) from error
 
 
-def _compile(pipe: DiffusionPipeline, arguments: dict[str, Any]) -> None:
+def _compile(pipe: DiffusionPipeline, arguments: Arguments) -> None:
     for name in DENOISERS:
         part = getattr(pipe, name, None)
         if part is None:

@@ -12,12 +12,10 @@ import transformers.quantizers.auto as transformers_quantizers
 from diffusers import PipelineQuantizationConfig
 
 from chords_cli.errors import UsageError
-from chords_cli.pipelines.load.spec import DENOISERS, ModelSpec
+from chords_cli.pipelines.load.spec import DENOISERS, Index, ModelSpec
 
 
-def quantization_config(
-    spec: ModelSpec, index: dict[str, Any]
-) -> PipelineQuantizationConfig | None:
+def quantization_config(spec: ModelSpec, index: Index) -> PipelineQuantizationConfig | None:
     """Configures a pipeline whose `model_index.json` is `index`; None without quantization.
 
     Raises:
@@ -50,7 +48,7 @@ def refused(spec: ModelSpec, error: Exception) -> UsageError:
     )
 
 
-def _library(index: dict[str, Any], name: str) -> str | None:
+def _library(index: Index, name: str) -> str | None:
     entry = index.get(name)
     return entry[0] if isinstance(entry, list) else None
 

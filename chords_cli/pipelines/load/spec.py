@@ -22,6 +22,12 @@ and AMD's, Intel's."""
 ACCELERATORS = (*STREAMING, "mps")
 """Kinds of accelerators that a core can run on, Apple's too."""
 
+Arguments = dict[str, Any]
+"""Keyword arguments of a call of diffusers."""
+
+Index = dict[str, Any]
+"""What model_index.json holds, by component its library and class; or another such file."""
+
 TEXT_ENCODER = "text_encoder"
 """How the names of text encoders begin."""
 
@@ -52,8 +58,8 @@ class ModelSpec:
     folder: str
     pipeline: str
     dtype: str
-    scheduler: dict[str, Any] | None = None
-    components: dict[str, dict[str, Any]] = field(default_factory=dict)
-    quantization: dict[str, Any] | None = None
-    compile: dict[str, Any] | None = None
+    scheduler: Arguments | None = None
+    components: dict[str, Arguments] = field(default_factory=dict)
+    quantization: Arguments | None = None
+    compile: Arguments | None = None
     loras: tuple[tuple[str, float], ...] = ()
