@@ -247,6 +247,11 @@ def test_no_layer_is_missing_from_the_table():
     assert layers - {"__init__.py", "__main__.py"} == known
 
 
+def test_every_folder_says_what_it_is():
+    folders = {Path(file).parent.as_posix() for file in FILES} - {"."}
+    assert [folder for folder in sorted(folders) if f"{folder}/__init__.py" not in FILES] == []
+
+
 def test_nothing_lies_in_runs_but_its_folders():
     assert [file for file in FILES if Path(file).parent == Path("runs")] == ["runs/__init__.py"]
 

@@ -73,6 +73,8 @@ def test_wheel_holds_the_package_and_every_preset_file_and_nothing_else(wheel):
         "chords_cli",
         f"chords_cli-{chords_cli.__version__}.dist-info",
     }
+    package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "chords_cli").rglob("*.py")}
+    assert {name for name in names if name.endswith(".py")} == package
     assert "chords_cli/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
 

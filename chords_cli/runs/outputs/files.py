@@ -35,9 +35,7 @@ def endings(settings: Settings) -> tuple[str, ...]:
     return tuple(ending for ending, given in wanted.items() if given)
 
 
-def file_bytes(
-    ending: str, output: "SampledOutput", settings: Settings, recipe: Recipe
-) -> bytes:
+def file_bytes(ending: str, output: "SampledOutput", settings: Settings, recipe: Recipe) -> bytes:
     """Returns the file of a decoded output with that ending, which carries `recipe`."""
     assert output.frames is not None, "only decoded outputs are saved"
     made = recipe.document()

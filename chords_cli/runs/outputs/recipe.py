@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 _PACKAGES = ("torch", "diffusers", "transformers")
 
-_PIXELS = {
-    name for name, (_, option) in options_of(RunOptions).items() if option.pixels
-} - {"loras"}
+_PIXELS = {name for name, (_, option) in options_of(RunOptions).items() if option.pixels} - {
+    "loras"
+}
 """The options that determine pixels or pace and are in the recipe as they are."""
 
 
