@@ -17,7 +17,7 @@ from chords_cli.engine.messages import (
     Landed,
     Latent,
 )
-from chords_cli.events import CoreEncoded, Event, OutputLanded
+from chords_cli.events import CoreEncoded, Listener, OutputLanded
 from chords_cli.sampler.stop import StopRule
 
 
@@ -74,7 +74,7 @@ class Session:
         *,
         keep: bool,
         send: Callable[[int, object], None],
-        tell: Callable[[Event], None],
+        tell: Listener,
         on_output: Callable[[SampledOutput], None] | None,
     ) -> None:
         self._job, self._stop, self._keep = job, stop, keep

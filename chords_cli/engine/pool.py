@@ -13,20 +13,17 @@ from chords_cli.engine.job import Sampled, SampledOutput, Session
 from chords_cli.engine.messages import Job
 from chords_cli.engine.processes import Workers, threads_each
 from chords_cli.engine.start import DEFAULT_TIMEOUT, StartMethod
-from chords_cli.events import CoreReady, Event, ProcessesStarted
+from chords_cli.events import CoreReady, Event, Listener, ProcessesStarted
 from chords_cli.pipelines.load.spec import Arguments, ModelSpec
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
 
 __all__ = [
-    "Listener",
     "Pool",
     "PoolSettings",
     "Sampled",
     "SampledOutput",
 ]
-
-Listener = Callable[[Event], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
