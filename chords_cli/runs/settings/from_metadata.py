@@ -15,7 +15,8 @@ import chords_cli
 from chords_cli.engine.devices import devices_of
 from chords_cli.errors import UsageError
 from chords_cli.media.metadata import read_metadata
-from chords_cli.presets.call import Arguments, guidance_key, guidance_of
+from chords_cli.pipelines.load.spec import Arguments
+from chords_cli.presets.call import guidance_key, guidance_of
 from chords_cli.presets.files import find_preset
 from chords_cli.presets.schema import Preset, Sampling, Stop
 from chords_cli.records.recipe import Document, Recipe

@@ -14,8 +14,8 @@ from chords_cli.engine.start import DEFAULT_TIMEOUT, requested_method
 from chords_cli.errors import UsageError
 from chords_cli.models.fit import check_model
 from chords_cli.models.loras import check_loras
-from chords_cli.pipelines.load.spec import DTYPES, Dtype
-from chords_cli.presets.call import Arguments, guidance_key, guidance_of, guides, with_guidance
+from chords_cli.pipelines.load.spec import DTYPES, Arguments, Dtype
+from chords_cli.presets.call import guidance_key, guidance_of, guides, with_guidance
 from chords_cli.presets.files import DEFAULT, available_presets, find_preset, load_preset
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.settings.from_metadata import read_recipe, with_recipe, with_sampling
