@@ -15,13 +15,14 @@ import torch
 from diffusers import DiffusionPipeline, SchedulerMixin
 from diffusers.pipelines import pipeline_utils
 
-from chords_cli.errors import ChordsError, UsageError
+from chords_cli.errors import ChordsError
 from chords_cli.pipelines.chain import check_pipeline
 from chords_cli.pipelines.conditioning import encodes_apart
 from chords_cli.pipelines.load.options import tune
 from chords_cli.pipelines.load.quantization import quantization_config, refused
 from chords_cli.pipelines.load.spec import ENCODERS, TEXT_ENCODER, Arguments, Index, ModelSpec
 from chords_cli.pipelines.load.weights import Reading, file_sizes
+from chords_cli.pipelines.rules import check_first_order, unknown_class
 from chords_cli.pipelines.solver import check_scheduler
 
 _META = torch.device("meta")
@@ -85,10 +86,7 @@ def pipeline_class(name: str) -> type[DiffusionPipeline]:
     """
     cls = getattr(diffusers, name, None)
     if not (isinstance(cls, type) and issubclass(cls, DiffusionPipeline)):
-        raise UsageError(
-            f"pipeline {name} is not a pipeline of diffusers {diffusers.__version__}",
-            "write the class name as in the model's model_index.json, or upgrade diffusers",
-        )
+        raise unknown_class("pipeline", name, diffusers.__version__)
     return cls
 
 
@@ -117,10 +115,7 @@ def _scheduler(spec: ModelSpec, index: Index) -> SchedulerMixin:
         return scheduler
     cls = _scheduler_class(spec.scheduler.get("class") or name)
     if cls is None:
-        raise UsageError(
-            f"scheduler.class {spec.scheduler['class']} is not a scheduler of diffusers",
-            "write a class name such as FlowMatchEulerDiscreteScheduler",
-        )
+        raise unknown_class("scheduler", spec.scheduler["class"], diffusers.__version__)
     args = dict(spec.scheduler.get("args") or {})
     if spec.scheduler.get("first_order"):
         args |= _first_order(cls, scheduler)
@@ -136,13 +131,10 @@ def _scheduler_class(name: str | None) -> Any:
 
 def _first_order(cls: type[SchedulerMixin], scheduler: SchedulerMixin) -> Arguments:
     """Returns the settings that make a multistep scheduler Euler's method on its own grid."""
-    if "solver_order" not in inspect.signature(cls.__init__).parameters:
-        raise UsageError(
-            f"scheduler.first_order is true, but {cls.__name__} has no order to lower",
-            "remove first_order from the preset's scheduler",
-        )
+    known = inspect.signature(cls.__init__).parameters
+    check_first_order(cls.__name__, known)
     settings: Arguments = {"solver_order": 1}
-    if "disable_corrector" in inspect.signature(cls.__init__).parameters:
+    if "disable_corrector" in known:
         settings["disable_corrector"] = list(range(scheduler.config.num_train_timesteps))
     return settings
 

@@ -13,6 +13,7 @@ from diffusers import PipelineQuantizationConfig
 
 from chords_cli.errors import UsageError
 from chords_cli.pipelines.load.spec import DENOISERS, Index, ModelSpec
+from chords_cli.pipelines.rules import check_components
 
 
 def quantization_config(spec: ModelSpec, index: Index) -> PipelineQuantizationConfig | None:
@@ -24,12 +25,8 @@ def quantization_config(spec: ModelSpec, index: Index) -> PipelineQuantizationCo
     if spec.quantization is None:
         return None
     names = spec.quantization.get("components") or [name for name in DENOISERS if name in index]
-    absent = [name for name in names if not _library(index, name)]
-    if absent:
-        raise UsageError(
-            f"quantization.components names {', '.join(absent)}, which {spec.pipeline} has not",
-            f"choose from {', '.join(name for name in index if _library(index, name))}",
-        )
+    known = [name for name in index if _library(index, name)]
+    check_components("quantization.components", names, spec.pipeline, known)
     try:
         return PipelineQuantizationConfig(
             quant_mapping={name: _config(spec, _library(index, name)) for name in names}
