@@ -1,7 +1,7 @@
 """Chords: one diffusion sample sooner, by solving its ODE on several GPUs at once.
 
-The names below are the Python API (see docs/python.md); they are imported when first asked for, so
-that `chords --help` waits for nothing. Everything else may change between versions, but for
+The names below are the Python API (see docs/python.md). Each is imported when it is first used, so
+that `chords --help` waits for nothing. Everything else may change between versions, except
 `chords_cli.sampler`, which is for those who study samplers.
 """
 
@@ -24,7 +24,7 @@ _HOMES = {
     "StopRule": "sampler.stop",
     "plan": "sampler.choice",
 }
-"""Where a name is defined, if not in `api`."""
+"""The modules of the names that are not defined in `api`."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,7 @@
-"""The Python API: a model whose cores stay, and the samples that they make.
+"""The Python API: a model that stays loaded on its cores, and the samples that they make.
 
 It resolves options, starts cores and writes files with the same functions as the command line
-(`runs.generate.run`), but keeps samples in memory and has no folder of results.
+(`runs.generate.run`), but keeps samples in memory and has no folder for results.
 """
 
 import difflib
@@ -20,7 +20,7 @@ from chords_cli.presets.schema import Preset
 from chords_cli.runs.generate.run import pool_settings
 from chords_cli.runs.outputs.files import LATENT, file_bytes
 from chords_cli.runs.outputs.recipe import make_recipe, which_output
-from chords_cli.runs.settings.option import OUTPUT, PLAN, checked, options_of
+from chords_cli.runs.settings.option import OUTPUT, PLAN, check_value, options_of
 from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import Settings, resolve
 from chords_cli.runs.settings.samples import PlannedSample
@@ -32,32 +32,32 @@ if TYPE_CHECKING:
 
     from chords_cli.engine.pool import Pool, SampledOutput
 
-_OTHERS = ("prompts", "prompt_file", "from_metadata", "num")
+_LEFT_OUT = ("prompts", "prompt_file", "from_metadata", "num")
 _OPTIONS = {
     name: declared
     for name, declared in options_of(Request).items()
-    if declared[1].group != OUTPUT and name not in _OTHERS
+    if declared[1].group != OUTPUT and name not in _LEFT_OUT
 }
-"""The options of a run that are not about files or about which prompts there are."""
+"""The options of a run, except those that choose files or list prompts."""
 
 _PER_SAMPLE = {
     name for name, (_, option) in _OPTIONS.items() if option.call or option.group == PLAN
 } | {"seed"}
-"""Those that every sample may set for itself."""
+"""The options that every sample may set for itself."""
 
 _ENDINGS = {"image": (".png", f".{LATENT}"), "video": (".mp4", ".gif", ".png", f".{LATENT}")}
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Which of a run's outputs a sample is.
+    """Says which of a run's outputs a sample is.
 
     Attributes:
         index: 0 for the preview, then 1, 2, ... in order of arrival; the last one is exact.
         core: The core that made it; core 0 takes the sampler's own steps.
-        round: How many rounds were over.
-        residual: RMS distance to the output before it, in latent units; None without one.
-        exact: Whether it is what the sequential sampler makes.
+        round: How many rounds were over when it arrived.
+        residual: The RMS distance to the previous output in latent units; None for the first one.
+        exact: Whether it equals the sequential sampler's result.
     """
 
     index: int
@@ -73,9 +73,9 @@ class Sample:
 
     Attributes:
         prompt: What it shows.
-        seed: Of its noise.
+        seed: The seed of its noise.
         output: Which output of its run it is.
-        seconds: From the call until it was decoded.
+        seconds: The time from the call until it was decoded.
         frames: uint8, shape (frames, height, width, 3); an image has one frame.
     """
 
@@ -84,7 +84,7 @@ class Sample:
     output: Output
     seconds: float
     frames: "np.ndarray" = field(repr=False)
-    _made: "SampledOutput" = field(repr=False)
+    _sampled: "SampledOutput" = field(repr=False)
     _settings: Settings = field(repr=False)
 
     @property
@@ -99,19 +99,19 @@ class Sample:
         """The latent as the pipeline's loop left it, in float32."""
         from chords_cli.engine.latents import as_array
 
-        return as_array(self._made.latent)
+        return as_array(self._sampled.latent)
 
     def save(self, path: str | Path) -> Path:
-        """Writes a file with the same metadata as the command's, over one that is there.
+        """Writes a file with the same metadata as the command's; replaces an existing file.
 
         Args:
-            path: Ends with .png or .safetensors; for videos also with .mp4 or .gif.
+            path: Must end with .png or .safetensors, or for videos with .mp4 or .gif.
 
         Returns:
             The path of the file.
 
         Raises:
-            ChordsError: The ending is another one, or the file cannot be written.
+            ChordsError: The path has another ending, or the file cannot be written.
         """
         path, endings = Path(path), _ENDINGS[self._settings.preset.kind]
         if path.suffix not in endings:
@@ -120,8 +120,8 @@ class Sample:
                 f"write {path.stem}{endings[0]}",
             )
         planned = PlannedSample(1, self.prompt, self.seed)
-        recipe = make_recipe(self._settings, planned, which_output(self._made))
-        data = file_bytes(path.suffix[1:], self._made, self._settings, recipe)
+        recipe = make_recipe(self._settings, planned, which_output(self._sampled))
+        data = file_bytes(path.suffix[1:], self._sampled, self._settings, recipe)
         write_file(path, data, replace=True)
         return path
 
@@ -129,21 +129,21 @@ class Sample:
 class Chords:
     """A model on several cores; the cores start when a `with` block begins and end with it.
 
-    Every core is a process with a copy of the weights of its own; a pipeline object that exists
-    already cannot be handed in. A script needs `if __name__ == "__main__":` around its main part,
-    since processes may import it.
+    Every core is a process with its own copy of the weights; a pipeline object that already exists
+    cannot be passed in. A script needs `if __name__ == "__main__":` around its main part, because
+    the processes may import it.
 
         with Chords("flux", cores=8) as chords:
             chords("a lighthouse in rain", seed=42).save("lighthouse.png")
 
     Args:
-        model: The name of a preset, a preset file or a preset; without it the built-in image model.
-        listener: Is called with every event of the run (`chords_cli.events`).
-        options: Those of `chords image` and `chords video` by their names, such as `cores=4`,
+        model: The name of a preset, a preset file or a preset; the built-in image model if None.
+        listener: Called with every event of the run (`chords_cli.events`).
+        options: The options of `chords image` and `chords video` by name, such as `cores=4`,
             `devices="cuda:0,cuda:1"` or `loras=(("ink.safetensors", 0.8),)`.
 
     Raises:
-        ChordsError: An option is wrong, or the preset is; `hint` says what to write instead.
+        ChordsError: An option or the preset is wrong; `hint` says what to write instead.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Chords:
         if not isinstance(model, Preset):
             model = find_preset(str(model or DEFAULT["image"]))
         self._preset = preset = model
-        given = {name: _checked(name, value) for name, value in options.items()}
+        given = {name: _check_option(name, value) for name, value in options.items()}
         self._request = Request(kind=preset.kind, **given)
         self._settings = resolve(replace(self._request, prompts=("-",)), preset=preset)
         self._listener = listener or (lambda event: None)
@@ -164,7 +164,7 @@ class Chords:
 
     @property
     def plan(self) -> Plan:
-        """The plan of a sample that sets no options of its own."""
+        """The plan of a sample that sets no options itself."""
         return self._settings.plan
 
     @property
@@ -182,8 +182,8 @@ class Chords:
 
         settings = self._settings
         start = pool_settings(settings, model_folder(settings.preset))
-        every = frozenset(range(settings.plan.cores))  # any output may be wanted
-        self._pool = Pool(replace(start, decoders=every), self._listener).__enter__()
+        all_cores = frozenset(range(settings.plan.cores))  # a sample may ask for any output
+        self._pool = Pool(replace(start, decoders=all_cores), self._listener).__enter__()
         return self
 
     def __exit__(self, *exception: Any) -> None:
@@ -202,63 +202,65 @@ class Chords:
         Raises:
             ChordsError: An option is wrong, or a core failed.
         """
-        settings, began = self._resolved(prompt, options), time.monotonic()
-        made: list[Sample] = []
-        self._started.sample(
+        settings, began = self._resolve(prompt, options), time.monotonic()
+        samples: list[Sample] = []
+        self._running_pool.sample(
             settings.plan,
             settings.call | {"prompt": prompt},
             settings.seed,
             settings.stop,
-            on_output=lambda output: made.append(_sample(settings, prompt, output, began)),
+            on_output=lambda output: samples.append(_make_sample(settings, prompt, output, began)),
         )
-        return made[-1]
+        return samples[-1]
 
     def outputs(self, prompt: str, **options: Any) -> Iterator[Sample]:
         """Makes one sample and yields every output as soon as it is decoded.
 
-        The preview comes first, or close to it, and the exact one last. To leave the loop ends the
-        sampling.
+        The preview is the first output, or one of the first, and the exact one is the last. Leaving
+        the loop ends the sampling.
 
         Args:
             prompt: What to show.
-            options: As in a call.
+            options: The same as in a call.
 
         Raises:
             ChordsError: An option is wrong, or a core failed.
         """
-        settings, began = self._resolved(prompt, options, every=True), time.monotonic()
-        call = settings.call | {"prompt": prompt}
-        for output in self._started.outputs(settings.plan, call, settings.seed, settings.stop):
-            yield _sample(settings, prompt, output, began)
+        settings, began = self._resolve(prompt, options, all_outputs=True), time.monotonic()
+        call, pool = settings.call | {"prompt": prompt}, self._running_pool
+        for output in pool.outputs(settings.plan, call, settings.seed, settings.stop):
+            yield _make_sample(settings, prompt, output, began)
 
     @property
-    def _started(self) -> "Pool":
+    def _running_pool(self) -> "Pool":
         if self._pool is None:
             raise ChordsError("the cores have not started", "write `with Chords(...) as chords:`")
         return self._pool
 
-    def _resolved(self, prompt: str, options: dict[str, Any], *, every: bool = False) -> Settings:
-        """Resolves the settings of one sample, and of `every` output of it."""
-        given = {name: _checked(name, value) for name, value in options.items()}
+    def _resolve(
+        self, prompt: str, options: dict[str, Any], *, all_outputs: bool = False
+    ) -> Settings:
+        """Resolves the settings of one sample; `all_outputs` keeps every output, not only one."""
+        given = {name: _check_option(name, value) for name, value in options.items()}
         for name in given.keys() - _PER_SAMPLE:
             raise UsageError(
                 f"{name} is the same for all samples", f"give {name} to Chords instead"
             )
-        if given.get("algo") == "sequential":  # one of the cores does it alone
+        if given.get("algo") == "sequential":  # runs on one of the cores
             given = {"cores": None, **given}
-        request = replace(self._request, prompts=(prompt,), all_cores=every, **given)
-        settings, most = resolve(request, preset=self._preset), self._settings.plan.cores
-        if settings.plan.cores > most:
+        request = replace(self._request, prompts=(prompt,), all_cores=all_outputs, **given)
+        settings, available = resolve(request, preset=self._preset), self._settings.plan.cores
+        if settings.plan.cores > available:
             raise UsageError(
-                f"cores is {settings.plan.cores}, but these Chords have {most}",
+                f"cores is {settings.plan.cores}, but these Chords have {available}",
                 "give {cores} to Chords instead",
                 {"cores": settings.plan.cores},
             )
         return settings
 
 
-def _checked(name: str, value: Any) -> Any:
-    """Checks the name of an option and the type of its value; sequences may be of any type.
+def _check_option(name: str, value: Any) -> Any:
+    """Checks an option's name and its value's type, and returns the value as a `Request` has it.
 
     Raises:
         UsageError: There is no such option, or the value has another type.
@@ -275,24 +277,24 @@ def _checked(name: str, value: Any) -> Any:
         value = "-".join(map(str, value))
     elif name == "loras":
         value = tuple(map(tuple, value))
-    return checked(name, value, _OPTIONS[name][0])
+    return check_value(name, value, _OPTIONS[name][0])
 
 
-def _sample(settings: Settings, prompt: str, made: "SampledOutput", began: float) -> Sample:
-    assert made.frames is not None, "outputs are handed on when they are decoded"
+def _make_sample(settings: Settings, prompt: str, sampled: "SampledOutput", began: float) -> Sample:
+    assert sampled.frames is not None, "outputs are passed on when they are decoded"
     output = Output(
-        index=made.index,
-        core=made.core,
-        round=made.round,
-        residual=made.residual,
-        exact=made.core == 0 and made.index > 0 and settings.plan.visits_all(0),
+        index=sampled.index,
+        core=sampled.core,
+        round=sampled.round,
+        residual=sampled.residual,
+        exact=sampled.core == 0 and sampled.index > 0 and settings.plan.visits_all(0),
     )
     return Sample(
         prompt=prompt,
         seed=settings.seed,
         output=output,
         seconds=time.monotonic() - began,
-        frames=made.frames,
-        _made=made,
+        frames=sampled.frames,
+        _sampled=sampled,
         _settings=settings,
     )

@@ -1,8 +1,8 @@
 """The errors that users see.
 
-Every message is one line that says what is wrong with the actual values; every hint is one line
-that says what to write. Both name options by what they are, `{cores}` for the option `cores`, and
-who shows them chooses the spelling: Python writes `cores=4`, the command line `--cores 4`.
+Every message is one line that says what is wrong and names the actual values; every hint is one
+line that says what to write instead. Both name an option such as `cores` as `{cores}`, and whoever
+shows them chooses the spelling: Python writes `cores=4`, the command line `--cores 4`.
 """
 
 import re
@@ -13,40 +13,41 @@ from types import MappingProxyType
 from typing import Any
 
 Spell = Callable[[str, Any], str]
-"""Writes an option and its value; with the value None the option's name alone."""
+"""Writes an option and its value; if the value is None, the option's name alone."""
 
-_NONE: Mapping[str, Any] = MappingProxyType({})
+_NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 
-def keyword(name: str, value: Any = None) -> str:
-    """An option in Python's words: `cores=4`, or `cores` without a value."""
+def as_keyword(name: str, value: Any = None) -> str:
+    """Writes an option as Python does: `cores=4`, or `cores` without a value."""
     if value is None:
         return name
     return f"{name}={str(value)!r}" if isinstance(value, PurePath) else f"{name}={value!r}"
 
 
-def spelled(text: str, suggests: Mapping[str, Any], spell: Spell) -> str:
-    """`text` with its options written by `spell`.
+def spell_options(text: str, suggests: Mapping[str, Any], spell: Spell) -> str:
+    """Returns `text` with its options written by `spell`.
 
     Args:
         text: Names an option as `{cores}`, with its value, or as `{cores:name}`, without it.
-        suggests: The options by name, each with the value to write, a list of values to choose
-            from, or None. Other braces are text.
+        suggests: Maps an option's name to the value to write, to a list of values to choose from,
+            or to None. Any other braces in `text` are left as they are.
         spell: How to write an option.
     """
 
     def write(option: re.Match[str]) -> str:
-        name, bare = option["name"], option["bare"]
+        name = option["name"]
         if name not in suggests:
             return option[0]
-        value = None if bare else suggests[name]
-        return " or ".join(spell(name, one) for one in (value if type(value) is list else [value]))
+        value = None if option["name_only"] else suggests[name]
+        choices = value if type(value) is list else [value]
+        return " or ".join(spell(name, choice) for choice in choices)
 
-    return re.sub(r"\{(?P<name>[a-z_]+)(?P<bare>:name)?\}", write, text)
+    return re.sub(r"\{(?P<name>[a-z_]+)(?P<name_only>:name)?\}", write, text)
 
 
 def either(names: Sequence[str]) -> str:
-    """Writes names to choose from: `a, b or c`."""
+    """Joins names to choose from: `a, b or c`."""
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
@@ -56,7 +57,7 @@ class ChordsError(Exception):
     Args:
         message: What is wrong, with the actual values, in one line.
         hint: What to do about it, in one line; empty when there is nothing to add.
-        suggests: The options that message and hint name (see `spelled`).
+        suggests: The options that message and hint name (see `spell_options`).
     """
 
     exit_code = 1
@@ -65,7 +66,7 @@ class ChordsError(Exception):
         self, message: str, hint: str = "", suggests: Mapping[str, Any] | None = None
     ) -> None:
         super().__init__(message)
-        self._message, self._hint, self._suggests = message, hint, dict(suggests or _NONE)
+        self._message, self._hint, self._suggests = message, hint, dict(suggests or _NO_OPTIONS)
 
     def __reduce__(self) -> tuple[type["ChordsError"], tuple[str, str, dict[str, Any]]]:
         return type(self), (self._message, self._hint, self._suggests)
@@ -76,62 +77,62 @@ class ChordsError(Exception):
     @property
     def message(self) -> str:
         """What is wrong, in Python's words."""
-        return self.spelled(keyword)[0]
+        return self.spelled(as_keyword)[0]
 
     @property
     def hint(self) -> str:
         """What to do about it, in Python's words."""
-        return self.spelled(keyword)[1]
+        return self.spelled(as_keyword)[1]
 
     def spelled(self, spell: Spell) -> tuple[str, str]:
-        """Message and hint, with options written by `spell`."""
+        """Returns message and hint, with options written by `spell`."""
         return (
-            spelled(self._message, self._suggests, spell),
-            spelled(self._hint, self._suggests, spell),
+            spell_options(self._message, self._suggests, spell),
+            spell_options(self._hint, self._suggests, spell),
         )
 
     def reworded(
         self, message: str, hint: str | None = None, suggests: Mapping[str, Any] | None = None
     ) -> "ChordsError":
-        """An error of the same class that says more.
+        """Returns an error of the same class with another message.
 
         Args:
-            message: In which `{message}` stands for this error's own.
-            hint: In place of this error's own, unless None.
-            suggests: Further options that they name.
+            message: The new message; `{message}` in it stands for this error's own.
+            hint: The new hint; None keeps this error's own.
+            suggests: Further options that the new message and hint name.
         """
         return type(self)(
             message.replace("{message}", self._message),
             self._hint if hint is None else hint,
-            self._suggests | dict(suggests or _NONE),
+            self._suggests | dict(suggests or _NO_OPTIONS),
         )
 
 
 class UsageError(ChordsError):
-    """Wrong usage, preset or settings: found before anything slow starts."""
+    """Wrong usage, a wrong preset or wrong settings, found before anything slow starts."""
 
     exit_code = 2
 
 
 class PlanError(UsageError):
-    """Integers that do not make a plan."""
+    """Numbers from which no plan can be made."""
 
 
 class StdoutError(ChordsError):
-    """Standard output takes no more; what is said of it goes to stderr, whatever the mode."""
+    """Standard output cannot be written; this error goes to stderr in every mode."""
 
 
 class Interrupted(BaseException):
-    """The user, or the system, wants the program to end; no handler of errors catches it.
+    """The user or the system wants the program to end; no handler of errors catches this.
 
     Args:
-        number: The signal that said so.
+        number: The signal that asked for it.
 
     Attributes:
-        exit_code: As shells give it: 128 and the signal's number.
-        message: What has ended, and what of it is kept.
-        hint: How to go on with it; empty when there is nothing to go on with.
-        suggests: The options that the hint names (see `spelled`).
+        exit_code: The one that shells use: 128 plus the signal's number.
+        message: What has ended, and which results are kept.
+        hint: How to continue; empty when there is nothing to continue.
+        suggests: The options that the hint names (see `spell_options`).
     """
 
     def __init__(self, number: int) -> None:
@@ -140,8 +141,8 @@ class Interrupted(BaseException):
         by_user = number == signal.SIGINT
         self.message = "interrupted" if by_user else f"ended by {signal.Signals(number).name}"
         self.hint = ""
-        self.suggests: Mapping[str, Any] = _NONE
+        self.suggests: Mapping[str, Any] = _NO_OPTIONS
 
     def spelled(self, spell: Spell) -> tuple[str, str]:
-        """Message and hint, with options written by `spell`."""
-        return self.message, spelled(self.hint, self.suggests, spell)
+        """Returns message and hint, with options written by `spell`."""
+        return self.message, spell_options(self.hint, self.suggests, spell)

@@ -1,8 +1,8 @@
-"""What happens during a run, as frozen facts.
+"""What happens during a run, as frozen events.
 
-Workers send them over their pipes, the pool adds its own and hands all of them to one listener:
+Workers send events over their pipes; the pool adds its own and passes all of them to one listener:
 the live panel, the plain lines, a record, or nothing. Times are seconds of the host's monotonic
-clock, comparable between the processes of one host.
+clock, so they can be compared between the processes of one host.
 """
 
 import time
@@ -21,7 +21,7 @@ class Event:
 
 
 Listener = Callable[[Event], None]
-"""Whoever wants to know what happens; called once per event, in order."""
+"""Wants to know what happens; called once per event, in order."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,8 +29,8 @@ class RunResolved(Event):
     """The settings are resolved and nothing has started: the first event of a run.
 
     `model` is the preset's title, `devices` has one entry per core, `plan` is cut to what `stop`
-    needs where that is known, `output` is the folder of the results, `note` tells what to know
-    about cores and devices before anything loads.
+    needs where that is known, `output` is the folder of the results, `note` is what the user should
+    know about cores and devices before anything loads.
     """
 
     model: str
@@ -43,7 +43,7 @@ class RunResolved(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProcessesStarted(Event):
-    """The cores' processes run: by `fork` or `spawn`, and why they were not forked."""
+    """The cores' processes run; `method` is `fork` or `spawn`, `reason` why it was not `fork`."""
 
     method: str
     reason: str | None
@@ -51,7 +51,7 @@ class ProcessesStarted(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CoreEvent(Event):
-    """Something that one core does."""
+    """One core has done something or begins to do it."""
 
     core: int
 
@@ -66,7 +66,7 @@ class CoreStarted(CoreEvent):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CoreLoading(CoreEvent):
-    """The core reads component `what` of the model: `done` of `total` bytes, of all components."""
+    """The core reads component `what`: `done` of the `total` bytes of all components are read."""
 
     what: str
     done: int
@@ -117,7 +117,7 @@ class CoreStepped(CoreEvent):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CoreArrived(CoreEvent):
-    """The core's work on this sample is over: at the end of the grid, or no longer needed."""
+    """The core's work on this sample is over: it is done, or it is no longer needed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,7 +164,7 @@ class PromptSkipped(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DownloadStarted(Event):
-    """The files of `model` are fetched: `sizes`, and the bytes already `held`, by path."""
+    """Fetching the files of `model` begins; `sizes` and the bytes already `held` are by path."""
 
     model: str
     sizes: Mapping[str, int]

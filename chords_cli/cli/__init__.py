@@ -1,4 +1,4 @@
-"""The command line: declares the options and has one thin file a command.
+"""The command line: declares the options and has one thin file per command.
 
-What a command does lies in `runs`, and how it looks in `ui`; neither belongs here.
+What a command does is in `runs`, and how its results look is in `ui`; neither belongs here.
 """

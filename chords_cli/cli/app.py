@@ -1,4 +1,4 @@
-"""`chords`: assembles the commands, and holds the only try/except that turns errors into exits."""
+"""`chords`: assembles the commands; holds the only try/except that turns errors into exit codes."""
 
 import os
 import signal
@@ -20,17 +20,17 @@ from chords_cli.cli.video import video
 from chords_cli.errors import ChordsError, Interrupted, StdoutError
 from chords_cli.ui.console import Console, let_go_of_dead_terminals, never_fail_on_encoding
 
-ENDS = (signal.SIGTERM, signal.SIGHUP)
+END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end the program as Ctrl-C does: with all of its clean-up."""
 
 COMMANDS = (image, video, compare, download, plan, presets)
 
-_WORDS = {
+_REWORDED = {
     "Value error, ": "",
     "Input should be a valid integer, unable to parse string as an integer": "not a whole number",
     "Input should be a valid number, unable to parse string as a number": "not a number",
 }
-"""How typer says what is wrong with a value, and how we do."""
+"""Maps typer's words for what is wrong with a value to ours."""
 
 app = typer.Typer(
     name="chords",
@@ -39,15 +39,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for _each in COMMANDS:
-    app.command()(_each)
+for _command in COMMANDS:
+    app.command()(_command)
 
 
 def main() -> None:
-    """The entry point: never a traceback, unless CHORDS_DEBUG=1 asks for it."""
+    """Runs the program; prints no traceback unless CHORDS_DEBUG=1 asks for it."""
     never_fail_on_encoding()
-    for number in (signal.SIGINT, *ENDS):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+    for number in (signal.SIGINT, *END_SIGNALS):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP; so do we
             signal.signal(number, _interrupt)
     sys.exit(run(sys.argv[1:]))
 
@@ -66,15 +66,15 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Ends the program by an exception; what comes after it must not end the clean-up."""
-    for end in (signal.SIGINT, *ENDS):
-        signal.signal(end, signal.SIG_IGN)
+    """Ends the program by an exception; later signals are ignored, to let the clean-up finish."""
+    for other in (signal.SIGINT, *END_SIGNALS):
+        signal.signal(other, signal.SIG_IGN)
     let_go_of_dead_terminals()
     raise Interrupted(number)
 
 
 def _report(console: Console, error: Exception, arguments: Sequence[str]) -> int:
-    """Says what went wrong and what to do; returns the exit code of that kind of error."""
+    """Prints what went wrong and what to do; returns the exit code for that kind of error."""
     if os.environ.get("CHORDS_DEBUG") == "1":
         console.traceback()
     if isinstance(error, StdoutError):
@@ -83,11 +83,12 @@ def _report(console: Console, error: Exception, arguments: Sequence[str]) -> int
         console.error(*error.spelled(as_option))
         return error.exit_code
     if isinstance(error, typer.TyperException):
-        # typer's errors do not always tell which command was typed
-        typed = [name for name in arguments[:1] if name in (each.__name__ for each in COMMANDS)]
+        # typer's errors do not always say which command was typed
+        names = [command.__name__ for command in COMMANDS]
+        typed = [word for word in arguments[:1] if word in names]
         message = error.format_message()
-        for theirs, ours in _WORDS.items():
-            message = message.replace(theirs, ours)
+        for typers_words, our_words in _REWORDED.items():
+            message = message.replace(typers_words, our_words)
         command = " ".join(["chords", *typed])
         console.error(
             " ".join(message.split()).rstrip("."), f"`{command} --help` lists what it takes"
@@ -99,7 +100,7 @@ def _report(console: Console, error: Exception, arguments: Sequence[str]) -> int
     return 1
 
 
-def _version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> None:
     if wanted:
         Console().line(f"chords {__version__}")
         raise typer.Exit
@@ -109,7 +110,8 @@ def _version(wanted: bool) -> None:
 def _chords(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
     ] = False,
 ) -> None:
     if context.invoked_subcommand is None:

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from chords_cli.cli.download import fetch_missing
-from chords_cli.cli.generation import console_of, request_of
-from chords_cli.cli.options import COMPARISON, accepts, given
+from chords_cli.cli.generation import make_console, make_request
+from chords_cli.cli.options import COMPARISON, accepts, options_for
 from chords_cli.ui.console import Console
 
 if TYPE_CHECKING:
@@ -28,21 +28,21 @@ def compare(**options: Any) -> None:
 
     chords compare --prompt-file prompts.txt --num 3 --repeat 5 --output shapes
     """
-    console = console_of(options["json"], options["quiet"], options["verbose"])
-    request = _request(options)
+    console = make_console(options["json"], options["quiet"], options["verbose"])
+    request = _make_request(options)
     if options["dry_run"]:
         _show_dry_run(console, request)
     else:
-        _show(console, request, download=options["download"])
+        _show_comparison(console, request, download=options["download"])
 
 
-def _request(options: dict[str, Any]) -> "CompareRequest":
+def _make_request(options: dict[str, Any]) -> "CompareRequest":
     from chords_cli.presets.files import DEFAULT, find_preset
     from chords_cli.runs.settings.request import CompareRequest
 
     kind = find_preset(options["model"] or DEFAULT["image"]).kind
-    own = given(CompareRequest, options) | {"arm": tuple(options["arm"] or ())}
-    return CompareRequest(base=request_of(kind, options), **own)
+    values = options_for(CompareRequest, options) | {"arm": tuple(options["arm"] or ())}
+    return CompareRequest(base=make_request(kind, options), **values)
 
 
 def _show_dry_run(console: Console, request: "CompareRequest") -> None:
@@ -61,7 +61,7 @@ def _show_dry_run(console: Console, request: "CompareRequest") -> None:
         console.line(path)
 
 
-def _show(console: Console, request: "CompareRequest", *, download: bool) -> None:
+def _show_comparison(console: Console, request: "CompareRequest", *, download: bool) -> None:
     from chords_cli.runs.compare.comparison import PAGE, resolve_comparison
     from chords_cli.runs.compare.run import compare as run
     from chords_cli.ui.live.watching import watching
@@ -71,7 +71,7 @@ def _show(console: Console, request: "CompareRequest", *, download: bool) -> Non
     comparison = None
     if download:
         comparison = resolve_comparison(request)
-        fetch_missing(console, [one.settings.preset for one in comparison.arms])
+        fetch_missing(console, [arm.settings.preset for arm in comparison.arms])
     with watching(console) as listener:
         record = run(comparison or resolve_comparison(request, starts=True), listener, render)
     if console.mode == "json":

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     *("dry_run", "json", "quiet"),
 )
 def download(models: list[str] | None, json: bool, quiet: bool, **options: Any) -> None:
-    """Fetch what a model needs, no more, into the Hugging Face cache; resumes where it was cut.
+    """Fetch what a model needs, no more, into the Hugging Face cache; resume where it was cut.
 
     [bold]Examples[/bold]
 
@@ -30,9 +30,9 @@ def download(models: list[str] | None, json: bool, quiet: bool, **options: Any) 
     """
     console = Console("json" if json else "quiet" if quiet else "human")
     if not models and not options["all"]:
-        _list(console, options["cache_dir"])
+        _list_models(console, options["cache_dir"])
     else:
-        request = _request(models or [], options)
+        request = _make_request(models or [], options)
         if options["dry_run"]:
             _show_dry_run(console, request)
         else:
@@ -40,7 +40,7 @@ def download(models: list[str] | None, json: bool, quiet: bool, **options: Any) 
 
 
 def fetch_missing(console: Console, presets: Iterable["Preset"]) -> None:
-    """Fetches the models of a run that are not on this machine, each once.
+    """Fetches those models of a run that are not on this machine, each of them once.
 
     Raises:
         ChordsError: A model cannot be fetched.
@@ -61,7 +61,7 @@ def fetch_missing(console: Console, presets: Iterable["Preset"]) -> None:
             fetch(DownloadRequest(targets=tuple(missing.values())), listener)
 
 
-def _request(models: list[str], options: dict[str, Any]) -> "DownloadRequest":
+def _make_request(models: list[str], options: dict[str, Any]) -> "DownloadRequest":
     from chords_cli.runs.download.run import DownloadRequest
     from chords_cli.runs.download.targets import every_target, find_targets
 
@@ -79,7 +79,7 @@ def _request(models: list[str], options: dict[str, Any]) -> "DownloadRequest":
     )
 
 
-def _list(console: Console, cache: Path | None) -> None:
+def _list_models(console: Console, cache: Path | None) -> None:
     from chords_cli.records.download import CatalogueEntry, UnreadablePreset
     from chords_cli.runs.download.catalogue import catalogue
     from chords_cli.ui.views.download import models_table
@@ -91,7 +91,8 @@ def _list(console: Console, cache: Path | None) -> None:
         for entry in entries:
             console.line(entry.name)
     else:
-        console.show(models_table([e for e in entries if isinstance(e, CatalogueEntry)]))
+        readable = [entry for entry in entries if isinstance(entry, CatalogueEntry)]
+        console.show(models_table(readable))
         for entry in entries:
             if isinstance(entry, UnreadablePreset):
                 console.error(entry.error)

@@ -1,4 +1,4 @@
-"""What the commands that make pictures have in common: request in, results out."""
+"""What the commands that make pictures and videos share: options to a request, results shown."""
 
 import re
 import time
@@ -7,28 +7,28 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from chords_cli.cli.download import fetch_missing
-from chords_cli.cli.options import given, parse_loras
+from chords_cli.cli.options import options_for, parse_loras
 from chords_cli.errors import UsageError
 from chords_cli.runs.settings.request import Request
 from chords_cli.ui.console import Console
 
 
 def make(kind: Literal["image", "video"], options: Mapping[str, Any]) -> None:
-    """Runs the request that `options` (see `cli.options`) make up, and shows it.
+    """Runs what the command's `options` ask for, and shows the results.
 
     Raises:
-        ChordsError: The run is wrong or failed.
+        ChordsError: An option is wrong, or the run failed.
     """
-    console = console_of(options["json"], options["quiet"], options["verbose"])
-    request = request_of(kind, options)
+    console = make_console(options["json"], options["quiet"], options["verbose"])
+    request = make_request(kind, options)
     if options["dry_run"]:
         _show_dry_run(console, request)
     else:
         _show_run(console, request, download=options["download"])
 
 
-def console_of(json: bool, quiet: bool, verbose: bool) -> Console:
-    """The console that the options ask for.
+def make_console(json: bool, quiet: bool, verbose: bool) -> Console:
+    """Makes the console that the options ask for.
 
     Raises:
         UsageError: They contradict each other.
@@ -39,15 +39,16 @@ def console_of(json: bool, quiet: bool, verbose: bool) -> Console:
     return Console("json" if json else "quiet" if quiet else "human", verbose=verbose)
 
 
-def request_of(kind: Literal["image", "video"], options: Mapping[str, Any]) -> Request:
-    """The options that are about the run."""
+def make_request(kind: Literal["image", "video"], options: Mapping[str, Any]) -> Request:
+    """Makes a request from those options that are about the run."""
     prompts, loras = tuple(options["prompts"] or ()), parse_loras(options["loras"] or ())
     _check_scales(prompts, loras)
-    return Request(kind=kind, **given(Request, options) | {"prompts": prompts, "loras": loras})
+    values = options_for(Request, options) | {"prompts": prompts, "loras": loras}
+    return Request(kind=kind, **values)
 
 
 def _check_scales(prompts: tuple[str, ...], loras: tuple[tuple[str, float], ...]) -> None:
-    """Refuses a prompt that is a number beside a LoRA: scales were typed as a second word once."""
+    """Refuses a number as a prompt beside a LoRA: earlier versions took it as the LoRA's scale."""
     for prompt in prompts if loras else ():
         if re.fullmatch(r"-?\d*\.?\d+", prompt):
             raise UsageError(

@@ -1,7 +1,7 @@
 """The options of the commands as typer reads them.
 
-Those of a run are declared in `runs.settings.request` and those of a comparison beside its request;
-here are the ones that only a command line has. `accepts` gives a command its signature.
+The options of runs and comparisons are declared in `runs.settings.request`; here are those that
+only the command line has. `accepts` gives a command its signature.
 """
 
 import inspect
@@ -36,7 +36,7 @@ Command = Callable[..., None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CommandOptions:
-    """The options that are about a command, not about a run."""
+    """The options that are about a command and not about a run."""
 
     name: Annotated[
         str | None, Option(None, "The preset to show in full.", completion="models")
@@ -54,7 +54,7 @@ class CommandOptions:
     cache_dir: Annotated[
         Path | None, Option(SOURCE, "Another cache than that of HF_HUB_CACHE or HF_HOME.")
     ] = None
-    force: Annotated[bool, Option(SOURCE, "Fetch again what is there.")] = False
+    force: Annotated[bool, Option(SOURCE, "Fetch files again that are already here.")] = False
     max_workers: Annotated[int | None, Option(SOURCE, "How many files at once, 8 by default.")] = (
         None
     )
@@ -85,25 +85,25 @@ _DEFAULTS = {
     for declaration in (Request, CompareRequest, CommandOptions)
     for field in fields(declaration)
 }
-_TALK = ("download", "dry_run", "json", "quiet", "verbose")
+_COMMON = ("download", "dry_run", "json", "quiet", "verbose")
 
-IMAGE = (*(name for name, (_, option) in _RUN.items() if not option.video), *_TALK)
-VIDEO = (*_RUN, *_TALK)
+IMAGE = (*(name for name, (_, option) in _RUN.items() if not option.video), *_COMMON)
+VIDEO = (*_RUN, *_COMMON)
 COMPARISON = (
     *(name for name, (_, option) in _RUN.items() if option.compare in ("all", "both")),
     *_COMPARISON,
-    *_TALK,
+    *_COMMON,
 )
-"""What a comparison takes: what its arms have in common, and what it is itself."""
+"""The options of `chords compare`: those that all arms share, and its own."""
 
 
 def accepts(*names: str) -> Callable[[Command], Command]:
-    """Makes a command take the options of these names as keyword arguments."""
+    """Makes a command take the options with these names as keyword arguments."""
 
     def decorate(command: Command) -> Command:
         listed = sorted(names, key=lambda name: GROUPS.index(_ALL[name][1].group))
         command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-            [_parameter(name, *_ALL[name]) for name in listed]
+            [_make_parameter(name, *_ALL[name]) for name in listed]
         )
         return command
 
@@ -120,31 +120,32 @@ def as_option(name: str, value: Any = None) -> str:
     return f"{flag} {shlex.quote(f'{value:g}' if isinstance(value, float) else str(value))}"
 
 
-def given(declaration: type, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns those of a command's options that `declaration` has fields for."""
+def options_for(declaration: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns those of a command's options for which `declaration` has a field."""
     names = {field.name for field in fields(declaration)}
     return {name: value for name, value in options.items() if name in names}
 
 
 def parse_loras(values: Iterable[str]) -> tuple[tuple[str, float], ...]:
     """Reads LoRAs that are typed as `SOURCE` or `SOURCE=SCALE`."""
-    return tuple(map(_lora, values))
+    return tuple(map(_parse_lora, values))
 
 
-def _lora(value: str) -> tuple[str, float]:
+def _parse_lora(value: str) -> tuple[str, float]:
     source, equals, scale = value.rpartition("=")
     try:
         return (source, float(scale)) if equals else (value, 1.0)
-    except ValueError:  # a file name with an equals sign
+    except ValueError:  # the equals sign is part of a file name
         return value, 1.0
 
 
-def _parameter(name: str, type: Any, option: Option) -> inspect.Parameter:
-    """Makes the parameter that typer reads; a tuple is typed one value at a time."""
+def _make_parameter(name: str, type: Any, option: Option) -> inspect.Parameter:
+    """Makes the parameter that typer reads; an option of several values is typed repeatedly."""
     default = _DEFAULTS[name]
     if get_origin(type) is tuple:
         type, default = list[str] | None, None
-    completion = {"models": _models, "devices": _devices, None: None}[option.completion]
+    completions = {"models": _complete_model, "devices": _complete_devices, None: None}
+    completion = completions[option.completion]
     if option.group is None:
         info = typer.Argument(help=option.help, show_default=False, autocompletion=completion)
     else:
@@ -155,28 +156,28 @@ def _parameter(name: str, type: Any, option: Option) -> inspect.Parameter:
             rich_help_panel=option.group,
             autocompletion=completion,
             metavar=option.metavar,
-            parser=_folder if name == "output" else None,
+            parser=_parse_folder if name == "output" else None,
             show_default=False,
         )
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(name, kind, default=default, annotation=Annotated[type, info])
 
 
-def _folder(name: str) -> Path:
-    """A folder by its name, of which a path would forget that it is empty."""
+def _parse_folder(name: str) -> Path:
+    """Reads the name of a folder; refuses an empty one, which `Path` would turn into `.`."""
     if not name.strip():
         raise UsageError("output is empty", "name a folder with {output}", {"output": None})
     return Path(name)
 
 
-def _models(incomplete: str) -> list[tuple[str, str]]:
+def _complete_model(incomplete: str) -> list[tuple[str, str]]:
     from chords_cli.presets.files import available_presets
 
     return [(preset.name, f"{preset.origin} preset") for preset in available_presets()]
 
 
-def _devices(incomplete: str) -> list[str]:
-    """`cpu` and the CUDA devices that the driver shows, without asking torch."""
+def _complete_devices(incomplete: str) -> list[str]:
+    """Offers `cpu` and the CUDA devices that the driver shows, without asking torch."""
     count = len(list(Path("/dev").glob("nvidia[0-9]*")))
-    begun, comma, _ = incomplete.rpartition(",")
-    return [f"{begun}{comma}{name}" for name in (*(f"cuda:{n}" for n in range(count)), "cpu")]
+    typed, comma, _ = incomplete.rpartition(",")
+    return [f"{typed}{comma}{name}" for name in (*(f"cuda:{n}" for n in range(count)), "cpu")]

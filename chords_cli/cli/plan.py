@@ -28,13 +28,13 @@ def plan(
 
     preset = find_preset(model or DEFAULT["image"])
     starts = None if init_t is None else parse_init_t(init_t)
-    found = resolve_plan(preset.plan, PlanChoice(init_t=starts, **options))
-    stop = resolve_stop(preset.stop, found.cores, stop_index=stop_index)
-    index = stop.latest(found)
+    resolved = resolve_plan(preset.plan, PlanChoice(init_t=starts, **options))
+    stop = resolve_stop(preset.stop, resolved.cores, stop_index=stop_index)
+    index = stop.latest(resolved)
     if json:
-        Console("json").document(_document(found, index))
+        Console("json").document(_make_document(resolved, index))
     else:
-        _draw(found, index, latest=stop.fixed is None)
+        _draw(resolved, index, latest=stop.fixed is None)
 
 
 def _draw(plan: "Plan", index: int, *, latest: bool) -> None:
@@ -52,8 +52,8 @@ def _draw(plan: "Plan", index: int, *, latest: bool) -> None:
         console.show("")
 
 
-def _document(plan: "Plan", index: int) -> dict[str, Any]:
-    """The plan as JSON; messages and evaluations are those that output `index` needs."""
+def _make_document(plan: "Plan", index: int) -> dict[str, Any]:
+    """Returns the plan as JSON, with the messages and evaluations that output `index` needs."""
     needed = plan.until(index)
     return {
         "algo": plan.algo,

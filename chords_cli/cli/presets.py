@@ -31,17 +31,17 @@ def presets(name: str | None, verify: bool, json: bool) -> None:
     if verify:
         _verify(console, name)
     elif name is None:
-        _list(console)
+        _list_presets(console)
     else:
-        _show(console, name)
+        _show_preset(console, name)
 
 
-def _list(console: Console) -> None:
+def _list_presets(console: Console) -> None:
     from chords_cli.presets.files import available_presets
     from chords_cli.records.presets import PresetRow, UnreadableRow
     from chords_cli.ui.views.presets import presets_table
 
-    rows = [_row(file) for file in available_presets()]
+    rows = [_make_row(file) for file in available_presets()]
     if console.mode == "json":
         console.document([row.document() for row in rows])
         return
@@ -51,7 +51,7 @@ def _list(console: Console) -> None:
             console.error(row.error)
 
 
-def _show(console: Console, name: str) -> None:
+def _show_preset(console: Console, name: str) -> None:
     from chords_cli.models.memory import preset_memory
     from chords_cli.presets.files import find_preset
     from chords_cli.records.presets import PresetFacts
@@ -59,11 +59,13 @@ def _show(console: Console, name: str) -> None:
     from chords_cli.ui.views.presets import preset_text
 
     preset = find_preset(name)
-    weights = _weights(preset)
+    weights = _find_weights(preset)
     complete = weights.folder if weights.state == "complete" else None
     memory = preset_memory(preset, Path(complete) if complete else None)
     facts = PresetFacts(
-        plan=_plan(preset), weights=weights, memory=tuple(CoreWeights(**core) for core in memory)
+        plan=_resolve_plan(preset),
+        weights=weights,
+        memory=tuple(CoreWeights(**core) for core in memory),
     )
     if console.mode == "json":
         settings = preset.model_dump(mode="json", by_alias=True)
@@ -91,7 +93,7 @@ def _verify(console: Console, name: str | None) -> None:
         raise typer.Exit(1)
 
 
-def _row(file: "PresetFile") -> "PresetRow | UnreadableRow":
+def _make_row(file: "PresetFile") -> "PresetRow | UnreadableRow":
     """Reads a preset for the list."""
     from chords_cli.presets.files import load_preset
     from chords_cli.records.presets import LicenseFacts, PresetRow, UnreadableRow
@@ -110,13 +112,13 @@ def _row(file: "PresetFile") -> "PresetRow | UnreadableRow":
         kind=preset.kind,
         source=preset.source,
         license=LicenseFacts(**preset.license.model_dump()),
-        plan=_plan(preset),
-        weights=_weights(preset),
+        plan=_resolve_plan(preset),
+        weights=_find_weights(preset),
     )
 
 
-def _plan(preset: "Preset") -> "PlanFacts":
-    """Resolves the preset's own plan, up to its result."""
+def _resolve_plan(preset: "Preset") -> "PlanFacts":
+    """Resolves the preset's own plan, as far as its result."""
     from chords_cli.records.presets import PlanFacts
     from chords_cli.sampler.choice import resolve_plan, resolve_stop
 
@@ -132,7 +134,7 @@ def _plan(preset: "Preset") -> "PlanFacts":
     )
 
 
-def _weights(preset: "Preset") -> "WeightsFacts":
+def _find_weights(preset: "Preset") -> "WeightsFacts":
     """Looks for the preset's model on this machine."""
     from chords_cli.models.weights import find_weights
     from chords_cli.records.presets import WeightsFacts

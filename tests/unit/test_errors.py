@@ -3,7 +3,7 @@ import pickle
 import pytest
 
 from chords_cli.cli.options import as_option
-from chords_cli.errors import ChordsError, PlanError, UsageError, spelled
+from chords_cli.errors import ChordsError, PlanError, UsageError, spell_options
 
 
 def test_python_and_the_command_line_write_options_in_their_own_words():
@@ -28,7 +28,7 @@ def test_python_and_the_command_line_write_options_in_their_own_words():
     ],
 )
 def test_an_option_is_written_as_it_is_typed(name, value, typed):
-    assert spelled(f"{{{name}}}", {name: value}, as_option) == typed
+    assert spell_options(f"{{{name}}}", {name: value}, as_option) == typed
 
 
 def test_braces_that_name_no_suggested_option_are_text():

@@ -69,11 +69,11 @@ def options_of(declaration: type) -> dict[str, tuple[Any, Option]]:
     }
 
 
-def checked(name: str, value: Any, annotation: Any) -> Any:
-    """Returns the value of an option that is not text from a command line.
+def check_value(name: str, value: Any, annotation: Any) -> Any:
+    """Checks the type of an option's value that did not come from a command line; returns it.
 
     Raises:
-        UsageError: It has another type than the option's.
+        UsageError: The value has another type than the option.
     """
     from pydantic import TypeAdapter, ValidationError
 
