@@ -1,6 +1,6 @@
-"""The Hugging Face hub and its cache: the only user of huggingface_hub.
+"""The Hugging Face hub and its cache; nothing else imports huggingface_hub.
 
-Presets are not known here: a model is a repository and a revision.
+Nothing here knows presets: a model is a repository and a revision.
 """
 
 from chords_cli.hub.cache import Weights, adapter_folder, find_folder, find_snapshot, local_snapshot

@@ -16,9 +16,9 @@ class Weights:
 
     Attributes:
         state: `partial` if something that a run opens is missing.
-        folder: Where they are; None without a snapshot in the hub's cache.
-        bytes: Of all files that a run opens; of a partial model, of what has arrived.
-        lack: What a partial one lacks, in words.
+        folder: Where they are; None if the hub's cache has no snapshot of the model.
+        bytes: The size of all files that a run opens; for a partial model, of what has arrived.
+        lack: What a partial model lacks, in words.
     """
 
     state: Literal["complete", "partial", "absent"]
@@ -28,8 +28,8 @@ class Weights:
 
 
 def find_folder(folder: Path) -> Weights:
-    """Looks for the files that a run opens in a folder of the user's own."""
-    return _state(folder, _names_in(folder), folder)
+    """Looks for the files that a run opens in one of the user's own folders."""
+    return _check_files(folder, _names_in(folder), folder)
 
 
 def find_snapshot(repo: str, revision: str | None, cache: Path | None = None) -> Weights:
@@ -43,27 +43,27 @@ def find_snapshot(repo: str, revision: str | None, cache: Path | None = None) ->
 
     folder: Path | None = None
     try:
-        given = snapshot_download(repo, revision=revision, cache_dir=cache, local_files_only=True)
-        folder = Path(given)
+        found = snapshot_download(repo, revision=revision, cache_dir=cache, local_files_only=True)
+        folder = Path(found)
     except IncompleteSnapshotError as error:
         folder = Path(error.snapshot_path)
     except LocalEntryNotFoundError:
-        return _state(None, [], storage(repo, cache) / "blobs")
+        return _check_files(None, [], storage(repo, cache) / "blobs")
     try:
         tree = get_cached_repo_tree(repo, revision=revision, cache_dir=cache)
         names = [file.path for file in tree]
     except CachedRepoTreeNotFoundError:
         names = _names_in(folder)
-    return _state(folder, names, storage(repo, cache) / "blobs")
+    return _check_files(folder, names, storage(repo, cache) / "blobs")
 
 
 def local_snapshot(repo: str, revision: str | None, command: str) -> Path:
-    """Returns the folder of `repo` in the cache, which is complete; downloads nothing.
+    """Returns the folder of `repo` in the cache if it is complete; downloads nothing.
 
     Args:
-        repo: As on the hub.
+        repo: Its name on the hub.
         revision: None for the main branch.
-        command: Fetches it; for the hint of an error.
+        command: The command that fetches it, for the hint of an error.
 
     Raises:
         UsageError: Some or all of it is missing.
@@ -80,7 +80,7 @@ def local_snapshot(repo: str, revision: str | None, command: str) -> Path:
 
 
 def adapter_folder(repo: str) -> Path | None:
-    """Returns the folder of `repo`, which holds no complete model, such as a LoRA, in the cache.
+    """Returns the folder in the cache of a `repo` that is no complete model, such as a LoRA.
 
     None if nothing of it was ever fetched.
     """
@@ -89,7 +89,7 @@ def adapter_folder(repo: str) -> Path | None:
 
     try:
         return Path(snapshot_download(repo, local_files_only=True))
-    except IncompleteSnapshotError as error:  # one file of it may be all that was wanted
+    except IncompleteSnapshotError as error:  # the user may have fetched only one file of it
         return Path(error.snapshot_path)
     except LocalEntryNotFoundError:
         return None
@@ -103,14 +103,14 @@ def storage(repo: str, cache: Path | None = None) -> Path:
 
 
 def cache_folder(cache: Path | None = None) -> Path:
-    """Returns the hub's cache: `cache`, or the one of HF_HUB_CACHE or HF_HOME."""
+    """Returns the hub's cache: `cache`, or the one that HF_HUB_CACHE or HF_HOME name."""
     from huggingface_hub import constants
 
     return Path(cache or constants.HF_HUB_CACHE).expanduser().absolute()
 
 
-def _state(folder: Path | None, names: Collection[str], store: Path) -> Weights:
-    """Compares what a run would open with what is there; a partial model's bytes are in `store`."""
+def _check_files(folder: Path | None, names: Collection[str], store: Path) -> Weights:
+    """Checks which of the files that a run opens are present; `store` holds a partial model."""
     held = sum(file.stat().st_size for file in store.rglob("*") if file.is_file())
     if folder is None:
         lack = "its download was cut" if held else ""

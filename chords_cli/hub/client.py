@@ -1,8 +1,8 @@
-"""The hub itself: what it lists, and files from it into the cache.
+"""Asks the hub what it lists, and fetches files from it into the cache.
 
-Huggingface_hub's client asks, streams, links and keeps the cache in order, so that `hf` and
-diffusers see what they know. The bytes come through `transfer`, because that client begins again
-with a file that was cut.
+The client of huggingface_hub asks, streams, links and keeps the cache in order, so that `hf` and
+diffusers find what they expect. The bytes come through `transfer`, because that client starts a
+file again from its beginning when the connection was cut.
 """
 
 import json
@@ -42,14 +42,14 @@ _LOCK_POLL = 1.0
 
 
 class Hub:
-    """A conversation with the hub; sends the token of HF_TOKEN or `hf auth login`, if any.
+    """A connection to the hub; sends the token of HF_TOKEN or `hf auth login`, if there is one.
 
     Args:
-        endpoint: Its address; None for that of HF_ENDPOINT, or the public hub.
+        endpoint: The hub's address; None for the one in HF_ENDPOINT, or else the public hub.
         cache: Where files go; None for the ordinary cache.
 
     Attributes:
-        endpoint: Its address without credentials, to be shown.
+        endpoint: The address without credentials, to be shown.
         cache: The cache's folder.
         offline: Whether the user has forbidden the network.
 
@@ -96,9 +96,9 @@ class Hub:
 
     def read_json(self, listing: Listing, path: str) -> Any:
         """Returns a small file's content, from the cache if it is present; writes nothing."""
-        known = self.local_file(listing, listing.files[path])
-        if known and matches(known, listing.files[path].etag):
-            return json.loads(known.read_text(encoding="utf-8"))
+        cached = self.local_file(listing, listing.files[path])
+        if cached and matches(cached, listing.files[path].etag):
+            return json.loads(cached.read_text(encoding="utf-8"))
 
         def request() -> Any:
             with self._response(listing, path, {}) as response:
@@ -107,7 +107,7 @@ class Hub:
         return self._ask(listing.repo, listing.revision, request)
 
     def local_file(self, listing: Listing, file: RemoteFile) -> Path | None:
-        """Returns where the file is in the cache; None unless it has its full size there."""
+        """Returns where the file is in the cache; None if it is missing or not of full size."""
         linked = self.snapshot(listing) / file.path
         for path in (linked, self._blob(listing, file)):
             if path.is_file() and path.stat().st_size == file.size:
@@ -133,13 +133,13 @@ class Hub:
         Processes that want the same file, `hf` included, wait for each other.
 
         Args:
-            listing: Of its repository.
+            listing: The listing of its repository.
             file: The file.
-            watch: Told how far it is; may stop it.
-            force: Whether to fetch it again if it is present.
+            watch: Follows the transfer and may stop it.
+            force: Whether to fetch the file again if it is present.
 
         Returns:
-            False if it was there already.
+            False if the file was already present.
 
         Raises:
             ChordsError: It could not be fetched.
@@ -165,11 +165,11 @@ class Hub:
         return True
 
     def link(self, listing: Listing, path: str, revision: str | None = None) -> Path:
-        """Gives a file that was fetched its name in the snapshot, and returns that.
+        """Gives a fetched file its name in the snapshot, and returns the path of that name.
 
         Args:
-            listing: Of its repository.
-            path: The file's.
+            listing: The listing of its repository.
+            path: The file's path in the repository.
             revision: A branch or tag that names this snapshot from now on.
 
         Raises:
@@ -189,12 +189,12 @@ class Hub:
         return Path(self._ask(listing.repo, listing.revision, request))
 
     def finish(self, listing: Listing) -> Path:
-        """Links the index, the last file, and makes this the snapshot of its revision.
+        """Links the index as the last file, and makes this the snapshot of its revision.
 
         Whoever looks for the model finds either the previous snapshot or all of this one.
 
         Raises:
-            ChordsError: The branch moved meanwhile.
+            ChordsError: The branch has moved since the listing was made.
         """
         folder = self.snapshot(listing)
         if self.link(listing, INDEX, listing.revision or "main").parent != folder:
@@ -211,7 +211,7 @@ class Hub:
 
     @contextmanager
     def _lock(self, listing: Listing, file: RemoteFile, watch: Watch) -> Iterator[None]:
-        """Holds the client's own lock of that file; stops waiting for it if `watch` says so."""
+        """Holds the lock that the client uses for that file; `watch` may end the wait for it."""
         path = self.cache / ".locks" / storage(listing.repo).name / f"{file.etag}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as held:
@@ -230,7 +230,7 @@ class Hub:
     def _stream(
         self, listing: Listing, file: RemoteFile, start: int
     ) -> Iterator[tuple[int, Iterable[bytes]]]:
-        """Opens the file from `start` on: where the stream really begins, and its bytes."""
+        """Opens the file from `start` on; yields where the stream really begins, and its bytes."""
         headers = {"Range": f"bytes={start}-"} if start else {}
         with self._response(listing, file.path, headers) as response:
             yield (start if response.status_code == 206 else 0), response.iter_raw(_BLOCK)
@@ -240,7 +240,7 @@ class Hub:
         """Requests a file and yields the answer.
 
         Raises:
-            TransientError: The line broke, or the hub is busy.
+            TransientError: The connection broke, or the hub is busy.
             ChordsError: The hub refuses.
         """
         sent = build_hf_headers(token=self._token or False) | {"Accept-Encoding": "identity"}
@@ -261,10 +261,10 @@ class Hub:
             raise raised from errors.harmless(error, self._token)
 
     def _ask(self, repo: str, revision: str | None, request: Callable[[], T]) -> T:
-        """Makes a request, again and again while the hub is busy.
+        """Makes a request, and repeats it while the hub is busy.
 
         Raises:
-            ChordsError: It refuses, or cannot be reached.
+            ChordsError: The hub refuses, or cannot be reached.
         """
         for delay in (*DELAYS, None):
             try:
@@ -282,7 +282,7 @@ def _without_credentials(address: str) -> str:
     """Returns the hub's address without user and password.
 
     Raises:
-        UsageError: It is no address.
+        UsageError: It is not an address.
     """
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:

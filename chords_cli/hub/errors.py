@@ -1,6 +1,6 @@
 """What the hub's refusals and the client's exceptions mean, and what users read about them.
 
-Which file of which model was wanted is not known here, but for the repository and its revision.
+Nothing here knows which file was wanted, only the repository and its revision.
 """
 
 import traceback
@@ -22,7 +22,7 @@ FAILURES = (
     *(OSError, ValueError, KeyError, TypeError, AttributeError),
     *(httpx2.HTTPError, TransientError),
 )
-"""What the client raises when the hub, the network or the cache is not as it should be."""
+"""What the client raises when something is wrong with the hub, the network or the cache."""
 
 _BUSY = (408, 429, 500, 502, 503, 504)
 _LONGEST_WAIT = 300.0
@@ -31,7 +31,7 @@ _LOG_IN = "`hf auth login` or set HF_TOKEN"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who wants to read what.
+    """Who wants to read which repository.
 
     Attributes:
         endpoint: The address of the hub.
@@ -52,14 +52,14 @@ class Access:
 
 
 def transient(error: Exception) -> TransientError | None:
-    """Returns the error as one that may not happen again; None if it will."""
+    """Returns the error as a transient one; None if it would happen again."""
     if isinstance(error, httpx2.TransportError):
         return TransientError(_reason(error))
     return busy(error)
 
 
 def busy(error: Exception) -> TransientError | None:
-    """Returns the error as one of a hub that answers and asks for patience; None for any other."""
+    """Returns the error as a transient one if the hub is busy; None for any other error."""
     if isinstance(error, TransientError):
         return error
     error = _cause(error)
@@ -89,13 +89,13 @@ def explain(error: Exception, access: Access) -> ChordsError:
 
 
 def harmless(error: Exception, token: str | None) -> Exception | None:
-    """Returns the error as a cause to show developers, unless it repeats the token."""
+    """Returns the error as a cause to show to developers; None if it contains the token."""
     text = "".join(traceback.format_exception(error))
     return None if token and token in text else error
 
 
 def gated(access: Access) -> ChordsError:
-    """The licence has to be accepted first."""
+    """Returns the error for a licence that has to be accepted first."""
     if access.logged_in:
         return ChordsError(
             f"{access.repo} is gated, and your token has no access to it",
@@ -109,7 +109,7 @@ def gated(access: Access) -> ChordsError:
 
 
 def unknown_repository(access: Access) -> ChordsError:
-    """The hub gives the same answer for private repositories and for those that do not exist."""
+    """Returns the error for a repository that is private or missing; the hub does not say which."""
     login = (
         "your token's account must have access (`hf auth whoami`)" if access.logged_in else _LOG_IN
     )
@@ -120,7 +120,7 @@ def unknown_repository(access: Access) -> ChordsError:
 
 
 def unknown_revision(access: Access) -> ChordsError:
-    """No branch, tag or commit has that name."""
+    """Returns the error for a name that no branch, tag or commit has."""
     return ChordsError(
         f"{access.repo} has no revision {access.revision!r}",
         f"{access.page}/tree/main lists its branches and tags",
@@ -128,7 +128,7 @@ def unknown_revision(access: Access) -> ChordsError:
 
 
 def lost_file(access: Access) -> ChordsError:
-    """The hub lists a file that it does not have."""
+    """Returns the error for a file that the hub lists but does not have."""
     return ChordsError(
         f"{access.repo} lists a file that {access.endpoint} does not have",
         f"see {access.page}/tree/main, or name another {{revision:name}}",
@@ -137,7 +137,7 @@ def lost_file(access: Access) -> ChordsError:
 
 
 def refused_token(access: Access) -> ChordsError:
-    """The token is not one of this hub's."""
+    """Returns the error for a token that this hub does not know."""
     return ChordsError(
         f"{access.endpoint} does not accept your token",
         f"make a new one at {access.endpoint}/settings/tokens, then {_LOG_IN}",
@@ -145,7 +145,7 @@ def refused_token(access: Access) -> ChordsError:
 
 
 def forbidden(access: Access) -> ChordsError:
-    """Access is refused for a reason that has no code."""
+    """Returns the error for access that is refused without a known reason."""
     return ChordsError(
         f"{access.endpoint} forbids access to {access.repo}",
         f"accept the licence at {access.page} if there is one, then {_LOG_IN}",
@@ -153,7 +153,7 @@ def forbidden(access: Access) -> ChordsError:
 
 
 def not_a_hub(endpoint: str, reason: str) -> ChordsError:
-    """Something answers at that address, but not as the hub would."""
+    """Returns the error for an address that answers, but not as the hub would."""
     return ChordsError(
         f"{endpoint} does not answer like a Hugging Face hub: {reason}",
         "check HF_ENDPOINT: without it the hub is https://huggingface.co",
@@ -161,7 +161,7 @@ def not_a_hub(endpoint: str, reason: str) -> ChordsError:
 
 
 def unreachable(endpoint: str, reason: str) -> ChordsError:
-    """Nothing answers at that address."""
+    """Returns the error for an address that does not answer."""
     return ChordsError(
         f"{endpoint} cannot be reached: {reason}",
         "check the network, and HTTPS_PROXY and HF_ENDPOINT if they are set; what is complete in "
@@ -170,7 +170,7 @@ def unreachable(endpoint: str, reason: str) -> ChordsError:
 
 
 def offline(repo: str) -> ChordsError:
-    """The user has forbidden the network."""
+    """Returns the error for an incomplete model while the user has forbidden the network."""
     return ChordsError(
         f"HF_HUB_OFFLINE is set, and {repo} is not complete on this machine",
         "unset HF_HUB_OFFLINE and type the same command again",
@@ -178,7 +178,7 @@ def offline(repo: str) -> ChordsError:
 
 
 def unusable_cache(file: str, reason: str) -> ChordsError:
-    """The disk does not take what the hub sends."""
+    """Returns the error for a cache that cannot be written."""
     return ChordsError(
         f"{file}: {reason}",
         "choose another folder with {cache_dir:name} or HF_HOME, or mend this one",
@@ -192,7 +192,7 @@ _CODES = {
     "RevisionNotFound": unknown_revision,
     "EntryNotFound": lost_file,
 }
-"""The meanings of `X-Error-Code`."""
+"""The errors for the hub's values of `X-Error-Code`."""
 
 
 def _refusal(response: Any, access: Access) -> ChordsError:
@@ -216,7 +216,7 @@ def _refusal(response: Any, access: Access) -> ChordsError:
 
 
 def _cause(error: Exception) -> Exception:
-    """Returns why a file is missing, where the client only says that it is."""
+    """Returns the reason why a file is missing, where the client only says that it is missing."""
     if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
         return error.__cause__
     return error

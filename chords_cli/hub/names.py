@@ -2,7 +2,7 @@
 
 
 def is_repository(name: str) -> bool:
-    """Tells whether `name` is `owner/name` as the hub allows it; such a one need not exist."""
+    """Tells whether `name` could be a repository's, as in `owner/name`; it need not exist."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 

@@ -1,7 +1,8 @@
-"""The files of a diffusers repository, and which of them a run opens; the others are left alone.
+"""The files of a diffusers repository, and which of them a run opens; the others are not needed.
 
-Pure: names in, names out. It knows how diffusers and transformers choose among a component's files
-(one weight format, one precision, one vocabulary) and nothing of hubs, disks and networks.
+Pure functions: names in, names out. They know how diffusers and transformers choose among a
+component's files (one weight format, one precision, one vocabulary), and nothing about hubs, disks
+and networks.
 """
 
 import re
@@ -19,24 +20,24 @@ _TEXT = (".json", ".txt", ".model", ".jinja")
 """The files of tokenizers and processors."""
 
 _PROCESSORS = ("tokenizer_config.json", "preprocessor_config.json", "processor_config.json")
-"""Files that tell a tokenizer or processor from a model that has lost its weights."""
+"""Files by which a tokenizer or processor can be told from a model whose weights are missing."""
 
 _SLOW_VOCABULARY = ("vocab.json", "vocab.txt", "merges.txt", ".model")
-"""Files that are not opened beside a tokenizer.json, which says the same."""
+"""Files that are not opened if there is a tokenizer.json, which has the same content."""
 
 _NO_VOCABULARY = "ByT5"
-"""Tokenizers that take bytes as they are."""
+"""Tokenizers whose class name begins like this take bytes and need no vocabulary."""
 
 _WEIGHTS = (".safetensors", ".bin", ".ckpt", ".pt", ".msgpack", ".h5")
 _ENCODERS = ("text_encoder", "image_encoder", "safety_checker")
-"""What the folders of models from transformers are called."""
+"""How the names of the folders that hold models of transformers begin."""
 
 _SHARD = r"-\d{5}-of-\d{5}\.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file of a repository; `etag` is its SHA-256, or git's SHA-1 of a small one."""
+    """A file of a repository; `etag` is its SHA-256, or for a small file git's SHA-1 of it."""
 
     path: str
     size: int
@@ -55,7 +56,7 @@ class Listing:
 
 
 class UnloadableError(ValueError):
-    """A repository lacks something without which no run can open it; says what, in words."""
+    """A repository lacks something that every run needs; the message says what."""
 
 
 def needed_files(names: Collection[str], read_json: ReadJson) -> list[str]:
@@ -70,12 +71,12 @@ def needed_files(names: Collection[str], read_json: ReadJson) -> list[str]:
     """
     if INDEX not in names:
         raise UnloadableError(f"there is no {INDEX}: it is not a diffusers repository")
-    found = {INDEX}
+    needed = {INDEX}
     for name, (library, cls) in components(read_json(INDEX)).items():
-        own = {file[len(name) + 1 :] for file in names if file.startswith(f"{name}/")}
-        chosen = _component_files(name, own, library, cls, read_json)
-        found |= {f"{name}/{file}" for file in chosen}
-    return sorted(found)
+        files = {file[len(name) + 1 :] for file in names if file.startswith(f"{name}/")}
+        chosen = _component_files(name, files, library, cls, read_json)
+        needed |= {f"{name}/{file}" for file in chosen}
+    return sorted(needed)
 
 
 def components(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
@@ -85,10 +86,10 @@ def components(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
 
 
 def likely_json(names: Collection[str], path: str) -> Any:
-    """Guesses the content of a file that the repository hides from the names of its files.
+    """Guesses the content of a JSON file that a gated repository hides, from its files' names.
 
-    Good enough for a size: `model_index.json` names the folders, an index the plain shards beside
-    it.
+    This is good enough for a size: `model_index.json` names the folders, and an index the shards
+    beside it.
     """
     if path == INDEX:
         configs = [name.split("/") for name in names if name.endswith("config.json")]
@@ -103,16 +104,18 @@ def likely_json(names: Collection[str], path: str) -> Any:
 
 
 def _component_files(
-    name: str, own: Collection[str], library: str, cls: str, read_json: ReadJson
+    name: str, files: Collection[str], library: str, cls: str, read_json: ReadJson
 ) -> Collection[str]:
-    if "scheduler_config.json" in own:
+    """Returns those of a component's `files` that a run opens."""
+    if "scheduler_config.json" in files:
         return ["scheduler_config.json"]
-    speaks = any(file in own for file in _PROCESSORS)
-    if "config.json" in own and (any(file.endswith(_WEIGHTS) for file in own) or not speaks):
+    processes = any(file in files for file in _PROCESSORS)
+    has_weights = any(file.endswith(_WEIGHTS) for file in files)
+    if "config.json" in files and (has_weights or not processes):
         generates = library == "transformers" and "For" in cls
-        extra = {"generation_config.json"} & set(own) if generates else set()
-        return {"config.json", *extra, *_weights(name, own, library, read_json)}
-    texts = {file for file in own if file.endswith(_TEXT) and "/" not in file}
+        extra = {"generation_config.json"} & set(files) if generates else set()
+        return {"config.json", *extra, *_weights(name, files, library, read_json)}
+    texts = {file for file in files if file.endswith(_TEXT) and "/" not in file}
     if not any(file.endswith("config.json") for file in texts):
         raise UnloadableError(f"component {name} has no configuration")
     if "tokenizer_config.json" in texts and not cls.startswith(_NO_VOCABULARY):
@@ -121,7 +124,7 @@ def _component_files(
 
 
 def _vocabulary(name: str, texts: set[str]) -> set[str]:
-    """Returns the files of one of the two ways in which a vocabulary is written."""
+    """Returns the files of a vocabulary in one of the two formats in which it is saved."""
     slow = {file for file in texts if file.endswith(_SLOW_VOCABULARY)}
     if "tokenizer.json" in texts:
         return texts - slow
@@ -130,17 +133,17 @@ def _vocabulary(name: str, texts: set[str]) -> set[str]:
     return texts
 
 
-def _weights(name: str, own: Collection[str], library: str, read_json: ReadJson) -> Iterator[str]:
-    """Yields the one file of weights, or the index and its shards; no variant such as fp16."""
+def _weights(name: str, files: Collection[str], library: str, read_json: ReadJson) -> Iterator[str]:
+    """Yields the single file of weights, or the index and its shards; no variant such as fp16."""
     stem = "model" if library == "transformers" else "diffusion_pytorch_model"
     single, index = f"{stem}.safetensors", f"{stem}.safetensors.index.json"
     order = (single, index) if library == "transformers" else (index, single)
-    chosen = next((file for file in order if file in own), None)
+    chosen = next((file for file in order if file in files), None)
     if chosen is None:
         raise UnloadableError(f"component {name} has no {single}: other formats are not loaded")
     yield chosen
     if chosen == index:
         shards = set(read_json(f"{name}/{index}")["weight_map"].values())
-        if lost := sorted(shards - set(own)):
-            raise UnloadableError(f"component {name} has no {lost[0]}, which its index names")
+        if missing := sorted(shards - set(files)):
+            raise UnloadableError(f"component {name} has no {missing[0]}, which its index names")
         yield from shards

@@ -1,7 +1,7 @@
-"""Fetches one file over an unreliable line: resumed where it was cut, checked once it is complete.
+"""Fetches one file over an unreliable line; resumes where it was cut, checks it when complete.
 
-What has arrived lies in a part file that outlives the process, so that the next one goes on from
-there. Where the bytes come from is a function; hubs and caches are not known here.
+What has arrived is in a part file that outlives the process, so that the next process continues
+from there. The bytes come from a function that is passed in; nothing here knows hubs or caches.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from typing import Any
 from chords_cli.errors import ChordsError
 
 DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds before each new attempt while nothing arrives; once something does, the first again."""
+"""Seconds to wait before each new attempt; they start again once something has arrived."""
 
 _BLOCK = 1 << 20
 
@@ -43,8 +43,8 @@ class Source:
     """A file to fetch.
 
     Attributes:
-        name: As users see it.
-        size: In bytes.
+        name: The name that users see.
+        size: Its size in bytes.
         etag: Its SHA-256, or git's SHA-1 of it (40 digits).
         open: Takes an offset; returns the offset where the stream really begins, and the stream.
     """
@@ -61,7 +61,7 @@ class Watch:
 
     Attributes:
         arrived: Called with the number of bytes that have arrived.
-        retries: Called with the reason for which the transfer waits, and the seconds.
+        retries: Called with the reason why the transfer waits, and for how many seconds.
         stop: Set by the caller to end it.
     """
 
@@ -71,10 +71,10 @@ class Watch:
 
 
 def receive(source: Source, part: Path, watch: Watch) -> None:
-    """Completes `part` and checks it.
+    """Completes the file `part` and checks it.
 
     Raises:
-        ChordsError: It could not be fetched, or came wrong twice.
+        ChordsError: The file could not be fetched, or arrived with a wrong hash twice.
         StoppedError: `watch` stopped it.
     """
     failures = wrong = 0
@@ -106,14 +106,14 @@ def receive(source: Source, part: Path, watch: Watch) -> None:
 
 
 def matches(path: Path, etag: str) -> bool:
-    """Tells whether a file has this SHA-256, or this SHA-1 of git's."""
+    """Tells whether a file has this SHA-256, or this SHA-1 as git calculates it."""
     digest = _digest(etag, path.stat().st_size)
     _feed(digest, path)
     return bool(digest.hexdigest() == etag)
 
 
 class _WrongError(TransientError):
-    """The file is complete, and it is not the one that was asked for."""
+    """The file is complete, but it is not the one that was asked for."""
 
 
 class _Part:
@@ -152,7 +152,7 @@ class _Part:
 
 
 def _attempt(source: Source, file: _Part, watch: Watch) -> None:
-    """Takes what comes until the stream ends, and checks the file."""
+    """Receives what comes until the stream ends, and checks the file."""
     watch.arrived(file.size)
     if file.size < source.size:
         with source.open(file.size) as (start, blocks):
@@ -172,7 +172,7 @@ def _attempt(source: Source, file: _Part, watch: Watch) -> None:
 
 
 def _digest(etag: str, size: int) -> Any:
-    """Begins the SHA-256, or git's SHA-1 of a file of that size."""
+    """Begins the kind of hash that `etag` is: SHA-256, or git's SHA-1 of a file of that size."""
     if len(etag) == 64:
         return hashlib.sha256()
     return hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
