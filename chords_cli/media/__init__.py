@@ -1,4 +1,4 @@
-"""Pictures, videos and latents as files: their bytes, their metadata, their distances.
+"""Pictures, videos and latents as files: their bytes, their metadata, and their distances.
 
-Which files a run makes, and when, is decided in `runs` and does not belong here.
+`runs` decides which files a run makes and when; that does not belong here.
 """

@@ -1,4 +1,4 @@
-"""Writes files that are complete or missing, and makes folders that stay only if they are used.
+"""Writes every file completely or not at all, and makes folders that stay only if they are used.
 
 Bytes go to a hidden file beside the target, are flushed to the disk, and then get their name in one
 step.
@@ -20,7 +20,7 @@ def write_file(path: Path, data: bytes, *, replace: bool = False) -> None:
     """Writes `data` to `path`, complete or not at all.
 
     Args:
-        path: In a folder that exists.
+        path: Where to write it; the folder must exist.
         data: The content of the file.
         replace: Whether an existing file may be replaced.
 
@@ -84,7 +84,7 @@ def _write_through(path: Path, data: bytes) -> None:
 def _take_name(beside: Path, path: Path) -> None:
     """Gives the file its name in one step that fails if the name is taken.
 
-    On file systems without hard links, two steps have to do.
+    On file systems without hard links, it takes two steps.
     """
     try:
         os.link(beside, path)

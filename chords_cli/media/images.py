@@ -15,7 +15,7 @@ def png_bytes(frame: "np.ndarray", texts: Mapping[str, str]) -> bytes:
 
     Args:
         frame: uint8, [height, width, 3].
-        texts: By keyword; stored as tEXt, or as iTXt if Latin-1 cannot express them.
+        texts: The texts by keyword; stored as tEXt, or as iTXt if Latin-1 cannot express them.
     """
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo

@@ -1,4 +1,4 @@
-"""Turns latents into safetensors files, and reads headers of such files, without a tensor library.
+"""Turns latents into safetensors files, and reads the headers of such files, without torch.
 
 The format is a length in eight bytes, a JSON header of that length and the bytes of the tensors:
 https://github.com/huggingface/safetensors#format. Headers also tell how large a model is.
@@ -17,7 +17,7 @@ _LARGEST_HEADER = 100_000_000
 
 
 def latent_bytes(latent: "Latent", metadata: Mapping[str, str]) -> bytes:
-    """Returns a safetensors file that holds `latent` under the name `latent`, and `metadata`."""
+    """Returns a safetensors file with `latent`, under the name `latent`, and with `metadata`."""
     tensor = {
         "dtype": _DTYPES[latent.dtype],
         "shape": list(latent.shape),

@@ -2,8 +2,8 @@
 
 Every kind of file that a run writes holds a JSON document from which the same file can be made
 again: a picture in the text chunk `chords`, a video in the tag of that name, a GIF in its comment,
-a latent in its header, and the JSON file beside a video consists of it. Further texts say the same
-to people and to galleries. How a request is made from the document is not known here.
+a latent in its header; the JSON file beside a video consists of it. Further texts repeat it in the
+form that people and galleries expect. Nothing here knows how a request is made from the document.
 """
 
 import json
@@ -25,7 +25,7 @@ Document = dict[str, Any]
 
 
 def file_texts(document: Mapping[str, Any]) -> dict[str, str]:
-    """Returns the text chunks of a picture that was made as `document` says."""
+    """Returns the text chunks of the picture that `document` describes."""
     return {
         KEY: json.dumps(document, sort_keys=True),
         "Description": document["prompt"],
@@ -35,7 +35,7 @@ def file_texts(document: Mapping[str, Any]) -> dict[str, str]:
 
 
 def video_tags(document: Mapping[str, Any]) -> dict[str, str]:
-    """Returns the tags of a video that was made as `document` says."""
+    """Returns the tags of the video that `document` describes."""
     return {
         KEY: json.dumps(document, sort_keys=True),
         "title": document["prompt"],
@@ -52,7 +52,7 @@ def read_metadata(path: Path) -> Document:
     """Reads the document in a file.
 
     Raises:
-        UsageError: The file is missing, is of a kind that holds no document, or holds none.
+        UsageError: The file is missing, cannot be read as a picture or video, or has no document.
     """
     if not path.is_file():
         raise UsageError(
@@ -82,7 +82,7 @@ def find_metadata(path: Path) -> Document | None:
 
 
 def _read_text(path: Path) -> Any:
-    """Reads the text of the document; a file of any other kind is read as a picture."""
+    """Reads the text of the document; a file with an unknown ending is read as a picture."""
     match path.suffix.lower():
         case ".mp4":
             return read_tags(path).get(KEY)
@@ -90,10 +90,10 @@ def _read_text(path: Path) -> Any:
             return path.read_text(encoding="utf-8")
         case ".safetensors":
             return read_header(path).get("__metadata__", {}).get(KEY)
-    return _in_picture(path)
+    return _read_picture(path)
 
 
-def _in_picture(path: Path) -> Any:
+def _read_picture(path: Path) -> Any:
     from PIL import Image
 
     try:
@@ -114,7 +114,7 @@ def _parse(text: Any) -> Document | None:
 
 
 def _parameters(document: Mapping[str, Any]) -> str:
-    """Returns prompt, negative prompt and one line of settings, as galleries expect them."""
+    """Writes prompt, negative prompt and one line of settings, as galleries expect them."""
     call = document["call"]
     negative = call.get("negative_prompt")
     settings = {

@@ -1,6 +1,6 @@
-"""Draws pictures side by side, with captions, and their amplified differences to one of them below.
+"""Draws pictures side by side, with captions, and below them their amplified differences to one.
 
-What the captions say is not known here.
+The captions come from outside.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _SMALLEST, _LARGEST = 224, 448
 """Width of a cell in pixels: small pictures are enlarged by a whole factor, large ones shrunk."""
 
 _GAINS = (1, 2, 4, 8, 16, 32, 64)
-_CLIPPED = 0.995
+_UNCLIPPED = 0.995
 """The share of a difference map's values that stay below white."""
 
 
@@ -36,7 +36,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Results of one prompt and seed, compared with the one of index `reference`."""
+    """Results of one prompt and seed, compared with the result at index `reference`."""
 
     heading: str
     cells: tuple[Cell, ...]
@@ -45,7 +45,7 @@ class Row:
 
 def sheet(title: str, rows: Sequence[Row]) -> np.ndarray:
     """Draws all rows, each with its difference maps: uint8, [height, width, 3]."""
-    parts = [_row(row, len(row.cells[0].frames) // 2) for row in rows]
+    parts = [_draw_row(row, len(row.cells[0].frames) // 2) for row in rows]
     width = max(part.width for part in parts)
     page = _paper(width, _TITLE + 2 * _GAP + sum(part.height for part in parts))
     _write(_pen(page), (_GAP, _GAP), title, width - 2 * _GAP, size=_TITLE - 4)
@@ -57,34 +57,34 @@ def sheet(title: str, rows: Sequence[Row]) -> np.ndarray:
 
 
 def film_frames(title: str, row: Row) -> Frames:
-    """Draws every frame of a row, with sides that are even, as videos need them."""
+    """Draws every frame of a row; width and height are even, as videos need them."""
     pictures = (sheet_frame(title, row, n) for n in range(len(row.cells[0].frames)))
     return np.stack([picture[: len(picture) // 2 * 2] for picture in pictures])
 
 
 def sheet_frame(title: str, row: Row, number: int) -> np.ndarray:
     """Draws frame `number` of all results of a row, below a title."""
-    part = _row(row, number)
+    part = _draw_row(row, number)
     page = _paper(part.width // 2 * 2, part.height + _TITLE + 2 * _GAP)
     _write(_pen(page), (_GAP, _GAP), title, part.width - 2 * _GAP, size=_TITLE - 4)
     page.paste(part, (0, _TITLE + 2 * _GAP))
     return np.asarray(page)
 
 
-def difference_map(one: np.ndarray, reference: np.ndarray, gain: int) -> np.ndarray:
-    """Returns the absolute difference of two pictures times `gain`, clipped to white: uint8."""
-    gap = np.abs(one.astype(np.int16) - reference)
+def difference_map(picture: np.ndarray, reference: np.ndarray, gain: int) -> np.ndarray:
+    """Returns the absolute difference of two pictures times `gain`, clipped to white, as uint8."""
+    gap = np.abs(picture.astype(np.int16) - reference)
     return np.minimum(gap * gain, 255).astype(np.uint8)
 
 
 def gain_for(pictures: Sequence[np.ndarray], reference: np.ndarray) -> int:
     """Returns the largest amplification that leaves nearly all of every difference below white."""
-    gaps = [np.abs(one.astype(np.int16) - reference) for one in pictures]
-    top = max((float(np.quantile(gap, _CLIPPED)) for gap in gaps if gap.any()), default=255.0)
+    gaps = [np.abs(picture.astype(np.int16) - reference) for picture in pictures]
+    top = max((float(np.quantile(gap, _UNCLIPPED)) for gap in gaps if gap.any()), default=255.0)
     return max(gain for gain in _GAINS if gain == 1 or gain * top <= 255)
 
 
-def _row(row: Row, frame: int) -> "Image":
+def _draw_row(row: Row, frame: int) -> "Image":
     """Draws the pictures of a row above their difference maps."""
     pictures = [cell.frames[frame] for cell in row.cells]
     reference = pictures[row.reference]

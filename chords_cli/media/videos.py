@@ -1,7 +1,7 @@
 """Turns frames into MP4 and GIF files, and reads the tags of an MP4.
 
 ffmpeg comes with imageio-ffmpeg. Videos are H.264 in yuv420p, which every player shows; the tag
-`chords` holds the same document as a picture does, beside the usual title and comment.
+`chords` holds the same document as a picture's text chunk, beside the usual title and comment.
 """
 
 import io
@@ -25,7 +25,7 @@ _ENCODING = [
 """Near-transparent H.264: about 45 dB on natural frames; colours as players expect them."""
 
 _REPEATABLE = ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-threads", "1"]
-"""Makes equal frames equal bytes: no dates, no version strings, no dependence on timing."""
+"""Turns equal frames into equal bytes: no dates, no version strings, no dependence on timing."""
 
 _TAGGED = ["-movflags", "+faststart+use_metadata_tags"]
 """Allows tags of any name, and puts all of them before the frames."""
@@ -37,10 +37,10 @@ def mp4_bytes(frames: "np.ndarray", fps: int, texts: Mapping[str, str]) -> bytes
     Args:
         frames: uint8, [frames, height, width, 3]; height and width are even.
         fps: Frames per second.
-        texts: By tag name.
+        texts: The texts by the name of their tag.
 
     Raises:
-        ChordsError: ffmpeg refused.
+        ChordsError: ffmpeg failed.
     """
     clean = {key: text.replace("\0", "") for key, text in texts.items()}
     tags = [part for key, text in clean.items() for part in ("-metadata", f"{key}={text}")]
@@ -48,12 +48,12 @@ def mp4_bytes(frames: "np.ndarray", fps: int, texts: Mapping[str, str]) -> bytes
     source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(fps), "-i", "-"]
     with tempfile.TemporaryDirectory(prefix="chords-") as folder:
         path = Path(folder) / "video.mp4"
-        done = _ffmpeg(
+        finished = _run_ffmpeg(
             *("-v", "error", *source, *_ENCODING, *_REPEATABLE, *_TAGGED, *tags, str(path)),
             pixels=frames.tobytes(),
         )
-        if done.returncode:
-            reason = " ".join(done.stderr.decode(errors="replace").split())[:300]
+        if finished.returncode:
+            reason = " ".join(finished.stderr.decode(errors="replace").split())[:300]
             raise ChordsError(
                 f"the video could not be encoded: {reason}",
                 "reinstall imageio-ffmpeg, which brings the encoder",
@@ -81,13 +81,13 @@ def gif_bytes(frames: "np.ndarray", fps: int, comment: str = "") -> bytes:
 
 def read_tags(path: Path) -> dict[str, str]:
     """Reads the tags of a video; empty if ffmpeg cannot read the file."""
-    done = _ffmpeg("-v", "quiet", "-i", str(path), "-f", "ffmetadata", "-")
-    text = done.stdout.decode(errors="replace")
+    finished = _run_ffmpeg("-v", "quiet", "-i", str(path), "-f", "ffmetadata", "-")
+    text = finished.stdout.decode(errors="replace")
     entries = re.findall(r"^((?:[^\\=\n]|\\.)+)=((?:[^\\\n]|\\.|\\\n)*)$", text, re.MULTILINE)
     return {_unescaped(key): _unescaped(value) for key, value in entries}
 
 
-def _ffmpeg(*arguments: str, pixels: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def _run_ffmpeg(*arguments: str, pixels: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     import imageio_ffmpeg
 
     line = [imageio_ffmpeg.get_ffmpeg_exe(), *arguments]
