@@ -77,6 +77,34 @@ def loaded(spec: Callable[[str, str], ModelSpec]) -> Callable[[str, str], Any]:
     return load
 
 
+class Shared:
+    """A family's eight cores, for plans of any size: those that stay idle change no bits."""
+
+    def __init__(self, spec: Callable[[str, str], ModelSpec]) -> None:
+        self._spec = spec
+        self._pools: dict[tuple[str, str], Pool] = {}
+
+    def __call__(self, family: str, dtype: str = "float32") -> Pool:
+        if (family, dtype) not in self._pools:
+            pool = pool_of(self._spec(family, dtype), 8)
+            self._pools[family, dtype] = pool.__enter__()
+        return self._pools[family, dtype]
+
+    def leave(self) -> None:
+        """Ends all cores, as before the process that they were forked from ends."""
+        for pool in self._pools.values():
+            pool.__exit__(None, None, None)
+        self._pools.clear()
+
+
+@pytest.fixture(scope="session")
+def shared(spec: Callable[[str, str], ModelSpec]) -> Iterator[Shared]:
+    """The cores that tests share."""
+    cores = Shared(spec)
+    yield cores
+    cores.leave()
+
+
 def call_of(family: str, steps: int) -> dict[str, Any]:
     """The family's smallest call."""
     return {"prompt": PROMPT, **CALLS[family], "num_inference_steps": steps}

@@ -5,11 +5,14 @@ a walk of one step, and what it hands to `scheduler.step` is the drift.
 """
 
 import copy
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from diffusers import DiffusionPipeline
-from torch import Tensor
+from torch import Tensor, nn
 
 from chords_cli.pipelines.chain import Chain, following
 from chords_cli.pipelines.solver import StockSolver
@@ -26,38 +29,43 @@ def pipeline_outputs(
     pipe: DiffusionPipeline, call: dict[str, Any], seed: int, plan: Plan
 ) -> list[Output]:
     """All outputs of `plan`, simulated in this process with the pipeline's own drift."""
-    evaluator = _Evaluator(pipe, call, plan.steps)
-    noise = evaluator.noise(seed)
-    return simulate(
-        plan,
-        evaluator.drift,
-        noise,
-        [0.0] * (plan.steps + 1),  # the scheduler knows its own
-        solver=lambda core: evaluator.solver(),
-        carry=lambda latent: latent.to(evaluator.carried),
-    )
+    return Oracle(pipe, call, seed).outputs(plan)
 
 
-class _Evaluator:
-    """Walks the pipeline to one step at a time: over step 0, where it hands out the latent."""
+class Oracle:
+    """Simulates plans with the drift of one pipeline call, and asks for no drift twice.
 
-    def __init__(self, pipe: DiffusionPipeline, call: dict[str, Any], steps: int) -> None:
-        self._pipe, self._call, self._steps = pipe, call, steps
-        self.carried = self._evaluate((0, 1), None)[0].dtype
+    It knows its drifts where the pipeline was when it was made, and for as many threads as there
+    were: both may change bits.
+    """
 
-    def noise(self, seed: int) -> Tensor:
-        """The latent that the pipeline draws from `seed`."""
-        self._first = self._evaluate((0,), None, seed)
-        return self._first[0]
+    def __init__(self, pipe: DiffusionPipeline, call: dict[str, Any], seed: int) -> None:
+        self._pipe, self._call, self._steps = pipe, call, call["num_inference_steps"]
+        self._beginning = _Beginning(pipe)
+        (self._noise, first), (second, _) = self._evaluate((0, 1), None, seed)
+        self._carried = second.dtype
+        self._drifts = {(0, _content(self._noise)): first}
 
-    def drift(self, latent: Tensor, step: int) -> Tensor:
-        if step > 0:
-            return self._evaluate((0, step), latent)[1]
-        noise, drift = self._first
-        assert torch.equal(latent, noise), "every core begins with the same noise"
-        return drift
+    def outputs(self, plan: Plan) -> list[Output]:
+        """All outputs of `plan`."""
+        return simulate(
+            plan,
+            self._drift,
+            self._noise,
+            [0.0] * (plan.steps + 1),  # the scheduler knows its own
+            solver=lambda core: self._solver(),
+            carry=lambda latent: latent.to(self._carried),
+        )
 
-    def solver(self) -> StockSolver:
+    def _drift(self, latent: Tensor, step: int) -> Tensor:
+        """Walks the pipeline to `step`: over step 0, where it hands out the latent."""
+        asked = step, _content(latent)
+        if asked not in self._drifts:
+            assert step > 0, "every core begins with the same noise"
+            self._drifts[asked] = self._evaluate((0, step), latent)[-1][1]
+        return self._drifts[asked]
+
+    def _solver(self) -> StockSolver:
         """The solver of one core: the pipeline's scheduler with its grid and an empty history."""
         solver = StockSolver(copy.deepcopy(self._pipe.scheduler))
         solver.grid = self._grid
@@ -66,14 +74,15 @@ class _Evaluator:
 
     def _evaluate(
         self, walk: tuple[int, ...], latent: Tensor | None, seed: int = 0
-    ) -> tuple[Tensor, Tensor]:
-        """The last latent and drift of `walk`; after step 0 `latent`, if given, is handed out."""
+    ) -> list[tuple[Tensor, Tensor]]:
+        """The latents and drifts of `walk`; after step 0 `latent`, if given, is handed out."""
         driver = _Witness(walk, latent)
-        with following(self._pipe, Chain(self._pipe, walk, self._steps, driver)):
+        chain = Chain(self._pipe, walk, self._steps, driver)
+        with following(self._pipe, chain), self._beginning.remembered(lambda: not driver.seen):
             noise = torch.Generator("cpu").manual_seed(seed)
             self._pipe(**self._call, generator=noise, output_type="latent")
         self._grid = driver.solver.grid
-        return driver.seen[-1]
+        return driver.seen
 
 
 class _Witness:
@@ -92,3 +101,40 @@ class _Witness:
         step = self._walk[len(self.seen)]
         self.seen.append((latent, drift))
         return self.solver.fine(latent, drift, step) if self._answer is None else self._answer
+
+
+class _Beginning:
+    """What a pipeline's models return up to its first drift: the same in every call.
+
+    Text is encoded there, and a drift evaluated that nobody needs again.
+    """
+
+    def __init__(self, pipe: DiffusionPipeline) -> None:
+        parts = pipe.components.values()
+        self._models = [part for part in parts if isinstance(part, nn.Module)]
+        self._answers: list[Any] = []
+
+    @contextmanager
+    def remembered(self, lasts: Callable[[], bool]) -> Iterator[None]:
+        """Lets models answer for as long as it `lasts` as they did when they were first asked."""
+        number = iter(range(len(self._answers))) if self._answers else None
+
+        def answering(forward: Callable[..., Any]) -> Callable[..., Any]:
+            def answer(*args: Any, **kwargs: Any) -> Any:
+                if not lasts():
+                    return forward(*args, **kwargs)
+                if number is not None:
+                    return copy.deepcopy(self._answers[next(number)])
+                self._answers.append(forward(*args, **kwargs))
+                return copy.deepcopy(self._answers[-1])
+
+            return answer
+
+        with ExitStack() as patches:
+            for model in self._models:
+                patches.enter_context(patch.object(model, "forward", answering(model.forward)))
+            yield
+
+
+def _content(latent: Tensor) -> bytes:
+    return latent.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()

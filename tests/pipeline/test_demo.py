@@ -9,7 +9,7 @@ from chords_cli.presets.files import find_preset
 from chords_cli.sampler import Plan, chords_plan, default_init_t, wavefront_plan
 from chords_cli.sampler.stop import StopRule
 from tests.pipeline.conftest import as_tensor, pool_of, threads_of
-from tests.pipeline.oracle import pipeline_outputs, stock_latent
+from tests.pipeline.oracle import Oracle, stock_latent
 
 STEPS, SEED = 10, 42
 
@@ -35,7 +35,8 @@ def test_core_zero_ends_with_the_bits_of_stock_and_every_output_equals_the_oracl
     pipe = load_pipeline(spec, device=torch.device("cpu"), encodes=True, decodes=False)
     with threads_of(cores):
         stock = stock_latent(pipe, call, SEED)
-        expected = [pipeline_outputs(pipe, call, SEED, plan) for plan in plans(cores)]
+        oracle = Oracle(pipe, call, SEED)
+        expected = [oracle.outputs(plan) for plan in plans(cores)]
     for sampled, outputs in zip(made, expected, strict=True):
         assert torch.equal(as_tensor(sampled.outputs[-1].latent), stock)
         assert len(sampled.outputs) == len(outputs)

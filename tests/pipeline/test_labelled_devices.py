@@ -1,5 +1,6 @@
 """Every family on a labelled device, in one process: nothing of the host meets the device."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from chords_cli.sampler.oracle import Euler
 from chords_cli.sampler.wavefront import fills
 from tests.labelled_cuda import labelled_cuda
 from tests.pipeline.conftest import BUILDERS, call_of
-from tests.pipeline.oracle import pipeline_outputs, stock_latent
+from tests.pipeline.oracle import Oracle, stock_latent
 
 STEPS, SEED = 8, 7
 DEVICE = torch.device("cuda:1")
@@ -30,45 +31,53 @@ PLANS: dict[str, Plan] = {
 }
 """Both with a preview and with jumps; the wavefront's extrapolates once beyond what is known."""
 
-Model = tuple[DiffusionPipeline, dict[str, Any]]
+Latents = dict[str, list[Tensor]]
+
+
+def build(name: str) -> tuple[DiffusionPipeline, dict[str, Any]]:
+    """A new pipeline of a family or of a built-in model, and its call."""
+    if name in BUILDERS:
+        pipe, call = BUILDERS[name](), call_of(name, STEPS)
+    else:
+        preset = find_preset(name)
+        spec = ModelSpec(folder=str(preset.path), pipeline=preset.pipeline, dtype="float32")
+        pipe = load_pipeline(spec, device=torch.device("cpu"), encodes=True, decodes=True)
+        call = preset.call | {"prompt": preset.prompts[0], "num_inference_steps": STEPS}
+    pipe.set_progress_bar_config(disable=True)
+    return pipe, call
+
+
+def latents(pipe: DiffusionPipeline, call: dict[str, Any]) -> Latents:
+    """What stock diffusers and all outputs of every algorithm end with."""
+    oracle = Oracle(pipe, call, SEED)
+    made = {algo: [output.latent for output in oracle.outputs(PLANS[algo])] for algo in PLANS}
+    return {"stock": [stock_latent(pipe, call, SEED)], **made}
 
 
 @pytest.fixture(scope="module")
-def model() -> Callable[[str], Model]:
-    """A new pipeline of a family or of a built-in model, and its call."""
+def both() -> Callable[[str], tuple[Latents, Latents]]:
+    """What a model makes on the host, and on the device."""
 
-    def build(name: str) -> Model:
-        if name in BUILDERS:
-            pipe, call = BUILDERS[name](), call_of(name, STEPS)
-        else:
-            preset = find_preset(name)
-            spec = ModelSpec(folder=str(preset.path), pipeline=preset.pipeline, dtype="float32")
-            pipe = load_pipeline(spec, device=torch.device("cpu"), encodes=True, decodes=True)
-            call = preset.call | {"prompt": preset.prompts[0], "num_inference_steps": STEPS}
-        pipe.set_progress_bar_config(disable=True)
-        return pipe, call
+    @functools.cache
+    def make(name: str) -> tuple[Latents, Latents]:
+        pipe, call = build(name)
+        expected = latents(pipe, call)
+        with labelled_cuda():
+            made = latents(pipe.to(DEVICE), call)
+            assert {latent.device for outputs in made.values() for latent in outputs} == {DEVICE}
+            return expected, {
+                algo: [latent.cpu() for latent in outputs] for algo, outputs in made.items()
+            }
 
-    return build
-
-
-def latents(pipe: DiffusionPipeline, call: dict[str, Any], algo: str) -> list[Tensor]:
-    """What stock diffusers or all outputs of an algorithm end with."""
-    if algo == "stock":
-        return [stock_latent(pipe, call, SEED)]
-    return [output.latent for output in pipeline_outputs(pipe, call, SEED, PLANS[algo])]
+    return make
 
 
 @pytest.mark.parametrize("algo", ["stock", *PLANS])
 @pytest.mark.parametrize("name", [*BUILDERS, *BUILT_IN])
 def test_a_labelled_device_ends_with_the_bits_of_the_host(
-    name: str, algo: str, model: Callable[[str], Model]
+    name: str, algo: str, both: Callable[[str], tuple[Latents, Latents]]
 ) -> None:
-    pipe, call = model(name)
-    expected = latents(pipe, call, algo)
-    with labelled_cuda():
-        made = latents(pipe.to(DEVICE), call, algo)
-        assert {latent.device for latent in made} == {DEVICE}
-        made = [latent.cpu() for latent in made]
+    expected, made = (latents[algo] for latents in both(name))
     assert len(made) == len(expected)
     assert all(map(torch.equal, made, expected))
 

@@ -19,7 +19,7 @@ from chords_cli.events import CoreReady, CoreStarted, CoreStepped, Event, Proces
 from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler import chords_plan, default_init_t
 from chords_cli.sampler.stop import StopRule
-from tests.pipeline.conftest import call_of, pool_of
+from tests.pipeline.conftest import Shared, call_of, pool_of
 from tests.waiting import HANG, until
 
 STEPS, CORES = 12, 4
@@ -84,7 +84,9 @@ def test_workers_end_with_a_parent_that_is_killed(spec: Spec, tmp_path: Path) ->
     until(lambda: not any(map(_runs, pids)), f"the end of {pids}")
 
 
-def test_system_that_refuses_another_process_is_named_as_the_cause(spec: Spec) -> None:
+def test_system_that_refuses_another_process_is_named_as_the_cause(
+    spec: Spec, shared: Shared
+) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     settings = PoolSettings(
         model=spec("flux", "float32"), devices=("cpu",) * 8, decoders=frozenset(), timeout=HANG
@@ -100,6 +102,7 @@ def test_system_that_refuses_another_process_is_named_as_the_cause(spec: Spec) -
                 pass
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    shared.leave()
     forkserver._forkserver._stop()  # a request that was cut may be its end; the next test's is new
 
 

@@ -10,7 +10,7 @@ from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler import wavefront_plan
 from chords_cli.sampler.stop import StopRule
 from tests import tiny
-from tests.pipeline.conftest import as_tensor, call_of, pool_of
+from tests.pipeline.conftest import Shared, as_tensor, call_of, pool_of
 from tests.pipeline.oracle import pipeline_outputs, stock_latent
 
 STEPS, SEED = 12, 7
@@ -45,31 +45,31 @@ def test_every_output_equals_the_oracle_and_core_zero_is_stock(
     assert [output.latent for output in outputs] == [output.latent for output in again]
 
 
-def test_one_core_equals_the_oracle_to_rounding(spec: Spec, loaded: Loaded) -> None:
+def test_one_core_equals_the_oracle_to_rounding(shared: Shared, loaded: Loaded) -> None:
     """One core has all the threads of the machine, so bits may differ from one thread's."""
     pipe, call = loaded("flux", "float32"), call_of("flux", STEPS)
     plan = wavefront_plan(STEPS, 1, 6)
-    with pool_of(spec("flux", "float32"), 1) as pool:
-        outputs = pool.sample(plan, call, SEED, StopRule(), keep=True).outputs
+    pool = shared("flux")
+    outputs = pool.sample(plan, call, SEED, StopRule(), keep=True).outputs
     for output, oracle in zip(outputs, pipeline_outputs(pipe, call, SEED, plan), strict=True):
         torch.testing.assert_close(as_tensor(output.latent), oracle.latent, rtol=1e-5, atol=1e-5)
 
 
-def test_stopping_early_leaves_nothing_on_the_way_to_the_next_sample(spec: Spec) -> None:
+def test_stopping_early_leaves_nothing_on_the_way_to_the_next_sample(shared: Shared) -> None:
     plan, call = wavefront_plan(STEPS, 4, 6), call_of("flux", STEPS)
     at_once = StopRule(criterion="residual", residual=1e9)
-    with pool_of(spec("flux", "float32"), 4) as pool:
-        before = pool.sample(plan, call, SEED, StopRule(), keep=True).outputs
-        for seed in range(5):
-            assert pool.sample(plan, call, seed, at_once).chosen == 1
-        after = pool.sample(plan, call, SEED, StopRule(), keep=True).outputs
+    pool = shared("flux")
+    before = pool.sample(plan, call, SEED, StopRule(), keep=True).outputs
+    for seed in range(5):
+        assert pool.sample(plan, call, seed, at_once).chosen == 1
+    after = pool.sample(plan, call, SEED, StopRule(), keep=True).outputs
     assert [output.latent for output in before] == [output.latent for output in after]
 
 
-def test_an_output_of_the_previews_own_round_is_no_sign_of_convergence(spec: Spec) -> None:
+def test_an_output_of_the_previews_own_round_is_no_sign_of_convergence(shared: Shared) -> None:
     plan, call = wavefront_plan(STEPS, 2, 3), call_of("flux", STEPS)
-    with pool_of(spec("flux", "float32"), 2) as pool:
-        sampled = pool.sample(plan, call, SEED, StopRule(criterion="residual", residual=1e9))
+    pool = shared("flux")
+    sampled = pool.sample(plan, call, SEED, StopRule(criterion="residual", residual=1e9))
     assert [output.round for output in sampled.outputs] == [3, 3, STEPS]
     assert [output.residual is None for output in sampled.outputs] == [True, True, False]
     assert sampled.chosen == 2
