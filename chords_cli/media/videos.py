@@ -17,12 +17,20 @@ from chords_cli.errors import ChordsError
 if TYPE_CHECKING:
     import numpy as np
 
+_BT709 = "range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
+"""How pixels become YUV, whatever the size: readers that are not told guess it from the height."""
+
 _ENCODING = [
     *("-c:v", "libx264", "-crf", "17", "-preset", "medium", "-pix_fmt", "yuv420p"),
-    *("-vf", "scale=out_color_matrix=bt709", "-colorspace", "bt709"),
-    *("-color_primaries", "bt709", "-color_trc", "bt709"),
+    *("-vf", f"scale=out_color_matrix=bt709:out_range=tv,setparams={_BT709}"),
+    *("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"),
+    *("-color_range", "tv"),
 ]
-"""Near-transparent H.264: about 45 dB on natural frames; colours as players expect them."""
+"""Near-transparent H.264: about 45 dB on natural frames.
+
+The frames themselves are told what they are, since a filter's word on its output wins over the
+encoder's options, and left primaries and transfer unknown.
+"""
 
 _REPEATABLE = ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-threads", "1"]
 """Turns equal frames into equal bytes: no dates, no version strings, no dependence on timing."""

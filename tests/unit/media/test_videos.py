@@ -1,6 +1,10 @@
 """Videos as files: what an MP4 or a GIF gives back of frames and texts."""
 
+import re
+import subprocess
+
 import imageio.v3 as iio
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,6 +13,7 @@ from chords_cli.errors import ChordsError
 from chords_cli.media import videos
 from chords_cli.media.metadata import find_metadata, read_metadata, sidecar_bytes, video_tags
 from chords_cli.media.videos import gif_bytes, mp4_bytes, read_tags
+from tests.colours import COLOURS, SIZES, centres, patches
 
 DOCUMENT = {
     "version": "0.1.0",
@@ -51,6 +56,36 @@ def test_frames_come_back_within_the_error_of_compression(write):
     error = np.abs(found.astype(int) - FRAMES)
     assert error.mean() < 3
     assert np.abs(error.mean(axis=(0, 1, 2))).max() < 4
+
+
+def decoded(path, *, size, told=""):
+    """The second frame, read by ffmpeg, which may be told to forget what the file says."""
+    line = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(path)]
+    line += ["-vf", told or "null", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    pixels = subprocess.run(line, capture_output=True, check=True).stdout
+    return np.frombuffer(pixels, np.uint8).reshape(-1, size[1], size[0], 3)[1]
+
+
+def off(frame, size):
+    """How far the middle of the worst patch is from its colour."""
+    found = np.array([frame[y, x] for x, y in centres(*size)]).astype(int)
+    return np.abs(found - COLOURS).max()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_colours_are_those_of_the_pixels_at_every_size(write, size):
+    path = write(mp4_bytes(patches(*size), 16, {}))
+    assert off(iio.imread(path)[1], size) <= 4
+    assert off(decoded(path, size=size), size) <= 4
+    assert off(decoded(path, size=size, told="scale=in_color_matrix=bt601"), size) > 15
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_video_says_by_what_its_colours_are_to_be_read(write, size):
+    path = write(mp4_bytes(patches(*size), 16, {}))
+    line = [imageio_ffmpeg.get_ffmpeg_exe(), "-i", str(path)]
+    told = subprocess.run(line, capture_output=True, check=False).stderr.decode()
+    assert re.search(r"yuv420p\(tv, bt709[,)]", told)  # one name for matrix, primaries, transfer
 
 
 @pytest.mark.parametrize("fps", [1, 16, 24])
