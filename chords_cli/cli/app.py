@@ -1,13 +1,16 @@
 """`chords`: assembles the commands; holds the only try/except that turns errors into exit codes."""
 
+import difflib
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from chords_cli import __version__
 from chords_cli.cli.compare import compare
@@ -39,8 +42,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
+
+
+class _Command(TyperCommand):
+    """A command whose `--help` has no type, as no option has that takes no value."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.metavar = ""
+        return option
+
+
 for _command in COMMANDS:
-    app.command()(_command)
+    app.command(cls=_Command)(_command)
 
 
 def main() -> None:
@@ -90,14 +105,20 @@ def _report(console: Console, error: Exception, arguments: Sequence[str]) -> int
         for typers_words, our_words in _REWORDED.items():
             message = message.replace(typers_words, our_words)
         command = " ".join(["chords", *typed])
-        console.error(
-            " ".join(message.split()).rstrip("."), f"`{command} --help` lists what it takes"
-        )
+        message, _, possible = " ".join(message.split()).rstrip(".").partition(" (Possible options")
+        near = difflib.get_close_matches(message.rpartition(" ")[2], _flags(possible), n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        console.error(message, f"{meant}`{command} --help` lists what it takes")
         return 2
     console.error(
         f"{type(error).__name__}: {error}", "this is a bug; CHORDS_DEBUG=1 for the traceback"
     )
     return 1
+
+
+def _flags(text: str) -> list[str]:
+    """Finds the options that typer proposes for one that does not exist."""
+    return re.findall(r"--[a-z-]+", text)
 
 
 def _show_version(wanted: bool) -> None:

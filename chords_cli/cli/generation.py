@@ -12,6 +12,9 @@ from chords_cli.errors import UsageError
 from chords_cli.runs.settings.request import Request
 from chords_cli.ui.console import Console
 
+MOST_WORDS = 8
+"""How many prompts of one word are repeated, where quotes may have been forgotten."""
+
 
 def make(kind: Literal["image", "video"], options: Mapping[str, Any]) -> None:
     """Runs what the command's `options` ask for, and shows the results.
@@ -21,6 +24,11 @@ def make(kind: Literal["image", "video"], options: Mapping[str, Any]) -> None:
     """
     console = make_console(options["json"], options["quiet"], options["verbose"])
     request = make_request(kind, options)
+    count = len(request.prompts)
+    if count > 1 and not any(" " in prompt for prompt in request.prompts):
+        words = ", ".join(map(repr, request.prompts[:MOST_WORDS]))
+        more = ", ..." if count > MOST_WORDS else ""
+        console.say(f"{count} prompts: {words}{more}; quote a prompt of several words")
     if options["dry_run"]:
         _show_dry_run(console, request)
     else:

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
@@ -39,7 +39,8 @@ class CommandOptions:
     """The options that are about a command and not about a run."""
 
     name: Annotated[
-        str | None, Option(None, "The preset to show in full.", completion="models")
+        str | None,
+        Option(None, "The preset to show in full.", completion="models"),
     ] = None
     models: Annotated[
         tuple[str, ...],
@@ -146,21 +147,47 @@ def _make_parameter(name: str, type: Any, option: Option) -> inspect.Parameter:
         type, default = list[str] | None, None
     completions = {"models": _complete_model, "devices": _complete_devices, None: None}
     completion = completions[option.completion]
+    help = option.help + _say_default(name, type, option)
+    metavar = option.metavar or _metavar(type)
     if option.group is None:
         info = typer.Argument(help=option.help, show_default=False, autocompletion=completion)
     else:
         flags = option.flags or f"--{name.replace('_', '-')}"
         info = typer.Option(
             *([flags] if flags.startswith(" /") else flags.split("/")),
-            help=option.help,
+            help=help,
             rich_help_panel=option.group,
             autocompletion=completion,
-            metavar=option.metavar,
+            metavar=metavar,
             parser=_parse_folder if name == "output" else None,
             show_default=False,
         )
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(name, kind, default=default, annotation=Annotated[type, info])
+
+
+_METAVARS: Mapping[Any, str] = {
+    int: "NUMBER",
+    float: "NUMBER",
+    str: "TEXT",
+    Path: "PATH",
+}
+"""What stands for a value in `--help`, by its type; NAME for one of several words."""
+
+
+def _metavar(type: Any) -> str:
+    kinds = get_args(type) or (type,)
+    return "" if bool in kinds else next((_METAVARS[k] for k in kinds if k in _METAVARS), "NAME")
+
+
+def _say_default(name: str, type: Any, option: Option) -> str:
+    """Says in `--help` what holds where an option is not given."""
+    default = _DEFAULTS[name]
+    if type in (int, float):
+        return f" Default: {default:g}."
+    if option.preset or option.call or name in ("algo", "cores"):
+        return " Default: the preset's."
+    return ""
 
 
 def _parse_folder(name: str) -> Path:
@@ -170,10 +197,19 @@ def _parse_folder(name: str) -> Path:
     return Path(name)
 
 
-def _complete_model(incomplete: str) -> list[tuple[str, str]]:
-    from chords_cli.presets.files import available_presets
+def _complete_model(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Proposes presets; for a command that makes one kind those of that kind, where it is known."""
+    from chords_cli.presets.files import available_presets, load_preset
 
-    return [(preset.name, f"{preset.origin} preset") for preset in available_presets()]
+    found, kind = [], context.info_name
+    for file in available_presets():
+        try:
+            preset = load_preset(file.file)
+        except UsageError:
+            continue
+        if kind not in ("image", "video") or preset.kind == kind:
+            found.append((file.name, preset.title))
+    return found
 
 
 def _complete_devices(incomplete: str) -> list[str]:

@@ -40,6 +40,7 @@ class SettingsRecord(Pixels):
 
     model_config = ConfigDict(extra="allow")
 
+    prompts: tuple[str, ...] = ()
     seed: int
     num: int
     gif: bool

@@ -1,6 +1,7 @@
 """What holds for every command: help, version, errors, exit codes."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -95,10 +96,35 @@ def test_help_of_image_has_every_option_of_the_contract_and_no_other(chords, mon
     assert words == IMAGE_OPTIONS
 
 
+@pytest.mark.parametrize("command", ["image", "video", "compare", "plan", "presets", "download"])
+def test_help_says_defaults_and_breaks_no_word_at_80_columns(chords, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "200")
+    wide = chords(command, "--help").out
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = chords(command, "--help").out
+    assert "<bool>" not in wide
+    assert "<bool>" not in narrow
+    words = set(re.findall(r"[^\s│╭╮╰╯─]+", wide))
+    assert set(re.findall(r"[^\s│╭╮╰╯─]+", narrow)) == words
+    if command in ("image", "video"):
+        assert "How many results per prompt. Default: 1." in wide
+        assert "Default: 600." in wide
+        assert "Steps of the sequential sampler: the grid. Default: the preset's." in wide
+
+
+def test_prompts_of_one_word_may_be_one_whose_quotes_were_forgotten(chords):
+    answer = chords("image", "a", "red", "heart", "--dry-run", "--devices", "cpu")
+    assert "3 prompts: 'a', 'red', 'heart'; quote a prompt of several words" in answer.err
+    assert "quote" not in chords("image", "a red heart", "a hen", "--dry-run").err
+    assert chords("image", "a", "red", "heart", "--dry-run", "--quiet").err == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "message", "hint"),
     [
         (["image", "--xyz"], "No such option: --xyz", "`chords image --help`"),
+        (["image", "--coers", "3"], "No such option: --coers", "did you mean --cores? `chords"),
+        (["compare", "--rezume"], "No such option: --rezume", "`chords compare --help`"),
         (
             ["plan", "--cores", "x"],
             "Invalid value for '--cores' / '-k': not a whole number",
@@ -236,6 +262,7 @@ def test_reader_that_leaves_early_is_met_in_silence():
     ("typed", "offered"),
     [
         ("chords image --model demo", "demo-image"),
+        ("chords video --model demo", "demo-video"),
         ("chords image --algo s", "sequential"),
         ("chords image --dtype bf", "bfloat16"),
         ("chords image --devices c", "cpu"),
@@ -251,3 +278,5 @@ def test_shell_completion_offers(typed, offered):
         COMP_CWORD=str(len(words) - 1),
     )
     assert offered in found.split()
+    if "--model" in typed:
+        assert found.split() == [offered]

@@ -138,7 +138,7 @@ def test_a_second_run_is_refused_and_changes_nothing_unless_it_may_overwrite(ful
 
     before = (place / "full" / f"{CAT}.png").read_bytes()
     assert run(code=2).err == (
-        "error: full/run.json and 2 more exist already\n"
+        "error: full/run.json exists already\n"
         "hint: choose another --output, add --resume to keep what is done, "
         "or --overwrite to replace it\n"
     )

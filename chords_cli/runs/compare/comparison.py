@@ -90,6 +90,8 @@ def resolve_comparison(request: CompareRequest, *, starts: bool = False) -> Comp
         raise UsageError(
             f"repeat is {request.repeat}, but must be at least 1", "try {repeat}", {"repeat": 3}
         )
+    if request.base.output is not None and not request.base.overwrite:
+        check_free(request.base.output, [RECORD])  # before anything is imported
     base = _base(request.base, starts=starts)
     if request.arm:
         arms = _arms(specs, base)

@@ -180,4 +180,4 @@ def _settings_record(settings: Settings) -> SettingsRecord:
         if not option.pixels
     }
     options["output"] = str(settings.output)
-    return SettingsRecord(**dict(pixels(settings)), **options)
+    return SettingsRecord(**dict(pixels(settings)), prompts=settings.prompts, **options)

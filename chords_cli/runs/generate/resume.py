@@ -6,7 +6,7 @@ that it was made with the same settings, and its files are present.
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from chords_cli.errors import UsageError
@@ -18,6 +18,7 @@ from chords_cli.runs.outputs.files import endings
 from chords_cli.runs.outputs.recipe import pixels
 from chords_cli.runs.outputs.saving import planned_names
 from chords_cli.runs.settings.output_folder import check_free, check_writable
+from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import Settings
 from chords_cli.runs.settings.samples import PlannedSample
 
@@ -57,19 +58,39 @@ def look_back(settings: Settings) -> Earlier:
     return earlier
 
 
+def with_what_is_recorded(request: Request) -> Request:
+    """Fills in prompts, seed and number from the folder's record, where no prompt is given.
+
+    Raises:
+        UsageError: The folder's record cannot be read.
+    """
+    given = request.prompts or request.prompt_file or request.from_metadata
+    record = None if given or request.output is None else _read_record(request.output)
+    if record is None:
+        return request
+    settings = record.settings
+    prompts = settings.prompts or tuple(dict.fromkeys(made.prompt for made in record.prompts))
+    return replace(
+        request,
+        prompts=prompts,
+        seed=settings.seed if request.seed is None else request.seed,
+        num=settings.num if request.num == 1 else request.num,
+    )
+
+
 def _done_before(settings: Settings) -> Earlier:
     record = _read_record(settings.output)
     changed = _changed(record, settings) if record else ""
-    if record and changed and not settings.overwrite:
+    if record and changed:
         others = record.cores != settings.plan.cores  # on other devices, maybe, by default
         raise UsageError(
             f"{settings.output} was made with other settings: {changed}",
             ("add {cores} to go on, or " if others else "")
-            + "choose another {output}, or add {overwrite} to make all of it again",
-            {"cores": record.cores, "output": None, "overwrite": True},
+            + "choose another {output}, or give {overwrite} in place of {resume} to make all again",
+            {"cores": record.cores, "output": None, "overwrite": True, "resume": True},
         )
     known: dict[tuple[str, int], list[SampleRecord]] = defaultdict(list)
-    for made in record.prompts if record and not changed else ():
+    for made in record.prompts if record else ():
         known[made.prompt, made.seed].append(made)
     done: dict[int, SampleRecord] = {}
     for sample in settings.samples:

@@ -22,13 +22,16 @@ from chords_cli.models.loras import lora_file
 from chords_cli.models.weights import model_folder
 from chords_cli.records.run import RunRecord, RunSeconds, SampleRecord, StartMethod
 from chords_cli.runs.generate.record import (
+    JOURNAL,
+    RECORD,
     append_to_journal,
     run_record,
     sample_record,
     write_record,
 )
-from chords_cli.runs.generate.resume import Earlier, look_back
+from chords_cli.runs.generate.resume import Earlier, look_back, with_what_is_recorded
 from chords_cli.runs.outputs.saving import OutputSaver
+from chords_cli.runs.settings.output_folder import check_free
 from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import Settings, resolve
 from chords_cli.runs.settings.samples import PlannedSample
@@ -57,6 +60,10 @@ def prepare(request: Request, *, starts: bool = False) -> Prepared:
         UsageError: The request cannot be done; nothing was started and nothing written.
     """
     began = time.monotonic()
+    if request.resume:
+        request = with_what_is_recorded(request)
+    elif request.output is not None and not request.overwrite:
+        check_free(request.output, [RECORD, JOURNAL], resumable=True)  # before anything is imported
     settings = resolve(request, starts=starts)
     return Prepared(request, settings, look_back(settings), began)
 

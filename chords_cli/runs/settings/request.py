@@ -78,7 +78,7 @@ class RunOptions:
             OUTPUT,
             "The folder for the results.",
             flags="--output/-o",
-            metavar="<path>",
+            metavar="FOLDER",
             compare="all",
         ),
     ] = None
@@ -96,7 +96,13 @@ class RunOptions:
     ] = True
     dtype: Annotated[
         Dtype | None,
-        Option(MACHINE, "What the model runs in.", preset=True, pixels=True, compare="both"),
+        Option(
+            MACHINE,
+            "What the model runs in: float32, bfloat16 or float16.",
+            preset=True,
+            pixels=True,
+            compare="both",
+        ),
     ] = None
     timeout: Annotated[
         float,

@@ -85,6 +85,12 @@ def resolve(request: Request, *, preset: Preset | None = None, starts: bool = Fa
             "name the folder of the earlier run with {output}",
             {"resume": True, "output": None},
         )
+    if request.resume and request.overwrite:
+        raise UsageError(
+            "{resume} and {overwrite} exclude each other",
+            "give one: {resume} keeps what is done, {overwrite} makes all of it again",
+            {"resume": True, "overwrite": True},
+        )
     preset = preset or _preset(request)
     _check_kind(request, preset, model)
     sampled = preset if recipe is None else with_sampling(preset, recipe)

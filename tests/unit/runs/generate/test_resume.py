@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,15 +11,18 @@ from chords_cli.errors import UsageError
 from chords_cli.events import OutputSaved
 from chords_cli.media.metadata import read_metadata
 from chords_cli.records.run import RunSeconds
+from chords_cli.runs.generate import run
 from chords_cli.runs.generate.record import (
+    RECORD,
     append_to_journal,
     run_record,
     sample_record,
     write_record,
 )
-from chords_cli.runs.generate.resume import look_back
+from chords_cli.runs.generate.resume import look_back, with_what_is_recorded
 from chords_cli.runs.outputs.saving import OutputSaver, planned_names
 from chords_cli.runs.settings.from_metadata import read_recipe
+from chords_cli.runs.settings.request import Request
 
 
 def outputs(settings):
@@ -231,7 +235,7 @@ def test_resume_refuses_other_settings_and_says_which(resolved):
     folder = resolved().output
     assert refusal(resolved(resume=True, guidance=4.0)) == (
         f"{folder} was made with other settings: call.guidance_scale was 3.5, is 4.0",
-        "choose another --output, or add --overwrite to make all of it again",
+        "choose another --output, or give --overwrite in place of --resume to make all again",
     )
     assert refusal(resolved(resume=True, steps=20))[0] == (
         f"{folder} was made with other settings: steps was 50, is 20, and 2 more"
@@ -263,10 +267,41 @@ def test_resume_refuses_what_was_made_with_a_lora_that_is_gone(resolved, lora, r
     )
 
 
-def test_resume_with_overwrite_makes_other_settings_again(resolved):
+def test_overwrite_makes_all_again_whatever_the_folder_holds(resolved):
     finish(resolved(), 2)
-    earlier = look_back(resolved(resume=True, overwrite=True, steps=20))
+    earlier = look_back(resolved(overwrite=True, steps=20))
     assert (earlier.done, earlier.others) == ({}, [])
+
+
+def test_resume_without_prompts_takes_those_of_the_folder_with_their_seeds(resolved):
+    settings = resolved(prompts=("a fox", "a hen"), seed=7, num=2)
+    finish(settings, 1)
+    asked = Request(kind="image", output=settings.output, resume=True)
+    again = with_what_is_recorded(asked)
+    assert (again.prompts, again.seed, again.num) == (("a fox", "a hen"), 7, 2)
+    other = with_what_is_recorded(replace(asked, seed=3))
+    assert (other.prompts, other.seed) == (("a fox", "a hen"), 3)
+    given = replace(asked, prompts=("a cow",))
+    assert with_what_is_recorded(given) is given
+
+
+def test_resume_of_an_older_record_takes_the_prompts_that_were_done(resolved):
+    settings = resolved(prompts=("a fox", "a hen"))
+    finish(settings, 1)
+    path = settings.output / RECORD
+    record = json.loads(path.read_text())
+    del record["settings"]["prompts"]
+    path.write_text(json.dumps(record))
+    asked = Request(kind="image", output=settings.output, resume=True)
+    assert with_what_is_recorded(asked).prompts == ("a fox",)
+
+
+def test_a_folder_that_is_taken_is_refused_before_anything_is_resolved(resolved, monkeypatch):
+    settings = resolved()
+    finish(settings, 1)
+    monkeypatch.setattr(run, "resolve", lambda *_, **__: pytest.fail("resolved"))
+    with pytest.raises(UsageError, match=r"run\.json exists already"):
+        run.prepare(Request(kind="image", output=settings.output))
 
 
 def test_resume_leaves_a_file_alone_that_is_not_of_the_same_sample(resolved):

@@ -239,6 +239,11 @@ REFUSED = [
         "--resume is given without --output",
         "name the folder of the earlier run with --output",
     ),
+    (
+        {"resume": True, "overwrite": True},
+        "--resume and --overwrite exclude each other",
+        "give one: --resume keeps what is done, --overwrite makes all of it again",
+    ),
 ]
 
 
