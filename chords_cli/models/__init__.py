@@ -1,4 +1,4 @@
-"""Answers questions about a model without loading it: is it here, and does the preset fit it?
+"""Answers questions about a model without loading it: is it present, and does the preset fit it?
 
 Nothing here imports torch or diffusers.
 """

@@ -1,8 +1,8 @@
 """Reads what the classes of the installed diffusers take, without importing diffusers.
 
-Importing it takes seconds; a misspelled argument should be caught without that. The source of a
-pipeline says what its call takes and which components it has, and is found and parsed in a tenth of
-a second. Where there is no source, nothing is checked here, and the cores check it when they load.
+Importing diffusers takes seconds; a misspelled argument should be caught without it. The source of
+a pipeline says what its call takes and which components it has, and is found and parsed in a tenth
+of a second. If there is no source, nothing is checked here; the cores check it when they load.
 """
 
 import ast
@@ -16,7 +16,7 @@ from pathlib import Path
 from chords_cli.pipelines.rules import unknown_class
 
 _KINDS = {"pipelines": "Pipeline", "schedulers": "Scheduler"}
-"""How the names of classes end, by the part of diffusers that they are in."""
+"""Maps a part of diffusers to the ending of its classes' names."""
 
 _ROOT = "DiffusionPipeline"
 """The base of every pipeline; it adds no component and no argument."""
@@ -27,8 +27,8 @@ class PipelineClass:
     """A pipeline class.
 
     Attributes:
-        arguments: The arguments of its call; true for those without a default.
-        components: Its components; true for those that it cannot do without.
+        arguments: The arguments of its call, each with whether it is required.
+        components: Its components, each with whether it is required.
         types: For every argument and component, the classes that its annotation names.
         named: Every name and attribute in the body of its call.
     """
@@ -42,7 +42,7 @@ class PipelineClass:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SchedulerClass:
-    """A scheduler class: its settings, and how many times it calls the model per step."""
+    """A scheduler class: its settings, and how often it calls the model per step (`order`)."""
 
     name: str
     settings: tuple[str, ...]
@@ -51,86 +51,86 @@ class SchedulerClass:
 
 @functools.cache
 def read_pipeline(name: str) -> PipelineClass | None:
-    """Reads the pipeline class of that name; None where diffusers' source cannot be read.
+    """Reads the pipeline class with that name; None if the source of diffusers cannot be read.
 
     Raises:
         UsageError: diffusers has no such pipeline.
     """
-    lineage = _lineage("pipelines", name)
+    lineage = _find_lineage("pipelines", name)
     if lineage is None:
         return None
     if not lineage:
-        known = _names("pipelines", b"Pipeline(")
+        known = _class_names("pipelines", b"Pipeline(")
         raise unknown_class("pipeline", name, importlib.metadata.version("diffusers"), known)
-    init, call = _method(lineage, "__init__"), _method(lineage, "__call__")
-    optional = _strings(_value(lineage, "_optional_components"))
+    init, call = _find_method(lineage, "__init__"), _find_method(lineage, "__call__")
+    optional = _strings(_assigned_value(lineage, "_optional_components"))
     return PipelineClass(
         name=name,
-        arguments=_parameters(call),
+        arguments=_required(call),
         components={
-            part: must and part not in optional for part, must in _parameters(init).items()
+            part: needed and part not in optional for part, needed in _required(init).items()
         },
-        types={arg.arg: _words(arg.annotation) for arg in _arguments(call) + _arguments(init)},
-        named=_words(call),
+        types={arg.arg: _identifiers(arg.annotation) for arg in _args(call) + _args(init)},
+        named=_identifiers(call),
     )
 
 
 @functools.cache
 def read_scheduler(name: str) -> SchedulerClass | None:
-    """Reads the scheduler class of that name; None where diffusers' source cannot be read.
+    """Reads the scheduler class with that name; None if the source of diffusers cannot be read.
 
     Raises:
         UsageError: diffusers has no such scheduler.
     """
-    lineage = _lineage("schedulers", name)
+    lineage = _find_lineage("schedulers", name)
     if lineage is None:
         return None
     if not lineage:
-        known = _names("schedulers", b"SchedulerMixin")
+        known = _class_names("schedulers", b"SchedulerMixin")
         raise unknown_class("scheduler", name, importlib.metadata.version("diffusers"), known)
-    order = _value(lineage, "order")
+    order = _assigned_value(lineage, "order")
     return SchedulerClass(
         name=name,
-        settings=tuple(_parameters(_method(lineage, "__init__"))),
+        settings=tuple(_required(_find_method(lineage, "__init__"))),
         order=order.value if isinstance(order, ast.Constant) and type(order.value) is int else 1,
     )
 
 
-def _files(part: str) -> Iterator[Path]:
+def _source_files(part: str) -> Iterator[Path]:
     spec = importlib.util.find_spec("diffusers")
     if spec is not None and spec.origin is not None:
         yield from sorted((Path(spec.origin).parent / part).rglob("*.py"))
 
 
-def _names(part: str, text: bytes) -> list[str]:
-    """Returns the classes in a part of diffusers whose first line contains `text`."""
-    lines = (line for file in _files(part) for line in file.read_bytes().splitlines())
+def _class_names(part: str, text: bytes) -> list[str]:
+    """Returns the names of those classes in a part of diffusers whose first line has `text`."""
+    lines = (line for file in _source_files(part) for line in file.read_bytes().splitlines())
     heads = (line for line in lines if line.startswith(b"class ") and text in line)
     return [head.split(b"(")[0].removeprefix(b"class ").decode() for head in heads]
 
 
-def _lineage(part: str, name: str) -> list[ast.ClassDef] | None:
-    """Returns a class and the classes of its kind that it inherits from.
+def _find_lineage(part: str, name: str) -> list[ast.ClassDef] | None:
+    """Finds a class and the classes of its kind that it inherits from.
 
-    Empty if diffusers does not have the class, None if its source cannot be read.
+    Returns an empty list if diffusers does not have the class, None if its source cannot be read.
     """
     try:
-        found = _find(part, name)
+        found = _find_class(part, name)
         if found is None:
-            return [] if next(_files(part), None) else None
+            return [] if next(_source_files(part), None) else None
         bases = [ast.unparse(base) for base in found.bases]
-        kin = [base for base in bases if base.endswith(_KINDS[part]) and base != _ROOT]
-        return [found, *(cls for base in kin for cls in _lineage(part, base) or ())]
+        parents = [base for base in bases if base.endswith(_KINDS[part]) and base != _ROOT]
+        return [found, *(cls for base in parents for cls in _find_lineage(part, base) or ())]
     except (OSError, SyntaxError, ValueError):
         return None
 
 
-def _find(part: str, name: str) -> ast.ClassDef | None:
-    def unlikely(file: Path) -> bool:  # looks for FluxPipeline in flux/ first
+def _find_class(part: str, name: str) -> ast.ClassDef | None:
+    def is_unlikely(file: Path) -> bool:  # looks for FluxPipeline in flux/ first
         return file.parent.name.replace("_", "") not in name.lower()
 
     head = f"\nclass {name}".encode()
-    for file in sorted(_files(part), key=unlikely):
+    for file in sorted(_source_files(part), key=is_unlikely):
         source = file.read_bytes()
         if head + b"(" in source or head + b":" in source:
             body = ast.parse(source).body
@@ -141,41 +141,41 @@ def _find(part: str, name: str) -> ast.ClassDef | None:
     return None
 
 
-def _method(lineage: list[ast.ClassDef], name: str) -> ast.FunctionDef | None:
+def _find_method(lineage: list[ast.ClassDef], name: str) -> ast.FunctionDef | None:
     nodes = (node for cls in lineage for node in cls.body)
     return next((n for n in nodes if isinstance(n, ast.FunctionDef) and n.name == name), None)
 
 
-def _value(lineage: list[ast.ClassDef], name: str) -> ast.expr | None:
-    """Returns what the first class of a lineage that sets an attribute sets it to."""
+def _assigned_value(lineage: list[ast.ClassDef], name: str) -> ast.expr | None:
+    """Returns the value of an attribute in the first class of a lineage that sets it."""
     nodes = (node for cls in lineage for node in cls.body if isinstance(node, ast.Assign))
     return next((n.value for n in nodes if ast.unparse(n.targets[0]) == name), None)
 
 
-def _arguments(method: ast.FunctionDef | None) -> list[ast.arg]:
+def _args(method: ast.FunctionDef | None) -> list[ast.arg]:
     return [*method.args.posonlyargs, *method.args.args, *method.args.kwonlyargs] if method else []
 
 
-def _parameters(method: ast.FunctionDef | None) -> dict[str, bool]:
-    """Returns the arguments of a method except `self`; true for those without a default."""
+def _required(method: ast.FunctionDef | None) -> dict[str, bool]:
+    """Returns the arguments of a method except `self`, each with whether it has no default."""
     if method is None:
         return {}
-    plain, named = method.args.posonlyargs + method.args.args, method.args.kwonlyargs
-    without = len(plain) - len(method.args.defaults)
-    needed = {arg.arg: place < without for place, arg in enumerate(plain)}
-    defaults = zip(named, method.args.kw_defaults, strict=True)
-    needed |= {arg.arg: default is None for arg, default in defaults}
-    return {name: must for name, must in needed.items() if name != "self"}
+    positional, keyword_only = method.args.posonlyargs + method.args.args, method.args.kwonlyargs
+    first_default = len(positional) - len(method.args.defaults)
+    required = {arg.arg: place < first_default for place, arg in enumerate(positional)}
+    defaults = zip(keyword_only, method.args.kw_defaults, strict=True)
+    required |= {arg.arg: default is None for arg, default in defaults}
+    return {name: needed for name, needed in required.items() if name != "self"}
 
 
 def _strings(value: ast.AST | None) -> frozenset[str]:
-    """Returns every text in a piece of source."""
+    """Returns every string constant in a piece of source."""
     parts = ast.walk(value) if value else ()
     constants = (part.value for part in parts if isinstance(part, ast.Constant))
     return frozenset(value for value in constants if isinstance(value, str))
 
 
-def _words(node: ast.AST | None) -> frozenset[str]:
+def _identifiers(node: ast.AST | None) -> frozenset[str]:
     """Returns every name and attribute in a piece of source."""
     parts = list(ast.walk(node)) if node else []
     attributes = {part.attr for part in parts if isinstance(part, ast.Attribute)}

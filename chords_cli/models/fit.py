@@ -1,7 +1,7 @@
 """Checks whether a preset fits its model, without loading it.
 
 How much can be checked depends on what is on this machine: the source of the installed diffusers
-says what a pipeline takes, and the repository, once it is fetched, which components it holds.
+says what a pipeline takes, and the repository, once it has been fetched, which components it has.
 """
 
 import json
@@ -19,7 +19,7 @@ from chords_cli.models.diffusers_source import (
     read_pipeline,
     read_scheduler,
 )
-from chords_cli.models.weights import SAVED, download_command, model_folder
+from chords_cli.models.weights import SAVE_FIRST, download_command, model_folder
 from chords_cli.pipelines.load.spec import DENOISERS, TEXT_ENCODER, Index
 from chords_cli.pipelines.rules import (
     check_components,
@@ -40,20 +40,20 @@ _NUMBERS = {"int", "float", "bool"}
 def check_model(
     preset: Preset, call: Mapping[str, Any], options: Mapping[str, str] | None = None
 ) -> None:
-    """Accepts a preset that fits its model, as far as that is known before the model is loaded.
+    """Checks that a preset fits its model, as far as that is known before the model is loaded.
 
-    A repository of the hub may not have been fetched yet; its content is checked once it is.
+    A repository of the hub may not have been fetched yet; its content is checked afterwards.
 
     Args:
         preset: The model and its settings.
         call: The preset's arguments of the pipeline's call, changed by the options.
-        options: The options that set arguments of the call, by the argument.
+        options: Maps an argument of the call to the option that sets it.
 
     Raises:
         UsageError: The preset's folder holds no model, or the preset names something that the model
             does not have, or the pipeline cannot run with these settings.
     """
-    folder, pipeline = _folder(preset), read_pipeline(preset.pipeline)
+    folder, pipeline = _find_folder(preset), read_pipeline(preset.pipeline)
     index = None if folder is None else _read_index(preset, folder)
     if pipeline is not None:
         check_loop(
@@ -73,8 +73,8 @@ def check_model(
         _check_call(preset, call, pipeline, options or {})
 
 
-def _folder(preset: Preset) -> Path | None:
-    """Returns the folder of the model; None while its model_index.json is not on this machine."""
+def _find_folder(preset: Preset) -> Path | None:
+    """Finds the folder of the model; None while its model_index.json is not on this machine."""
     if preset.path is not None:
         return model_folder(preset)
     folder = find_snapshot(str(preset.repo), preset.revision).folder
@@ -83,33 +83,34 @@ def _folder(preset: Preset) -> Path | None:
 
 def _read_index(preset: Preset, folder: Path) -> Index:
     try:
-        index = _read(folder / INDEX)
+        index = _read_json(folder / INDEX)
         components(index)
     except (OSError, ValueError, AttributeError, IndexError) as error:
-        again = SAVED if preset.path else f"fetch it again: {download_command(preset)}"
-        raise UsageError(f"{folder / INDEX} cannot be read ({error})", again) from error
+        hint = SAVE_FIRST if preset.path else f"fetch it again: {download_command(preset)}"
+        raise UsageError(f"{folder / INDEX} cannot be read ({error})", hint) from error
     return index
 
 
-def _read(file: Path) -> Index:
+def _read_json(file: Path) -> Index:
     return dict(json.loads(file.read_text(encoding="utf-8")))
 
 
 def _check_parts(preset: Preset, pipeline: PipelineClass, index: Index) -> None:
     """Refuses a pipeline that needs components which the model does not have.
 
-    That the model was saved from another pipeline is no error in itself: several pipelines consist
-    of the same components. The class of the denoiser tells whether they really are the same.
+    It is no error in itself if the model was saved from another pipeline: several pipelines consist
+    of the same components. The class of the denoiser shows whether they really are the same.
     """
-    present, own = components(index), str(index.get("_class_name", preset.pipeline))
-    lacking = [name for name, must in pipeline.components.items() if must and name not in present]
-    hint = f"write `pipeline: {own}` in the preset, or name a model that was made for this one"
-    if lacking:
+    present, saved_as = components(index), str(index.get("_class_name", preset.pipeline))
+    required = [name for name, needed in pipeline.components.items() if needed]
+    missing = [name for name in required if name not in present]
+    hint = f"write `pipeline: {saved_as}` in the preset, or name a model that was made for this one"
+    if missing:
         raise UsageError(
-            f"{pipeline.name} needs {', '.join(lacking)}, which {preset.source} has not", hint
+            f"{pipeline.name} needs {', '.join(missing)}, which {preset.source} has not", hint
         )
     try:
-        made_for = read_pipeline(own) or pipeline
+        made_for = read_pipeline(saved_as) or pipeline
     except UsageError:  # a pipeline of another version of diffusers
         return
     for name in DENOISERS:
@@ -117,13 +118,13 @@ def _check_parts(preset: Preset, pipeline: PipelineClass, index: Index) -> None:
         if wanted and held and not wanted & held:
             raise UsageError(
                 f"{pipeline.name} needs a {' or '.join(sorted(wanted))} as its {name}, but "
-                f"{preset.source} was made for {own}",
+                f"{preset.source} was made for {saved_as}",
                 hint,
             )
 
 
 def _check_scheduler(preset: Preset, folder: Path | None, index: Index | None) -> None:
-    """Refuses a scheduler that does not exist, that cores cannot share, or with wrong settings."""
+    """Refuses a scheduler that does not exist, has wrong settings, or cannot be shared by cores."""
     given = preset.scheduler
     name = given.cls if given else components(index or {}).get("scheduler", ("", ""))[1]
     if not name:
@@ -133,7 +134,7 @@ def _check_scheduler(preset: Preset, folder: Path | None, index: Index | None) -
         _check_settings(given, cls)
     if folder is not None and (given is None or given.from_config):
         with suppress(OSError, ValueError):  # a core reports why it cannot be read
-            config = _read(folder / "scheduler" / "scheduler_config.json")
+            config = _read_json(folder / "scheduler" / "scheduler_config.json")
     settings = config | (given.args if given else {})
     check_shareable(name, order=cls.order if cls else 1, config=settings)
 
@@ -174,18 +175,18 @@ def _check_call(
     """Refuses a call that the pipeline would refuse once it is loaded.
 
     Args:
-        preset: Says what the model is.
-        call: The preset's arguments, under the options that change them.
-        pipeline: What the call is for.
-        options: The options that set arguments, by the argument.
+        preset: The model.
+        call: The preset's arguments, changed by the options.
+        pipeline: The pipeline that is called.
+        options: Maps an argument to the option that sets it.
 
     Raises:
-        UsageError: An argument is unknown, missing, of another type, or makes steps draw noise, or
-            the pipeline makes pictures where the preset says videos, or the other way round.
+        UsageError: An argument is unknown, missing, of the wrong type, or makes steps draw noise,
+            or the pipeline makes pictures where the preset says videos, or the other way round.
     """
     for name, value in call.items():
         if name not in pipeline.arguments:
-            raise _unknown(preset, name, pipeline, options.get(name, name))
+            raise _unknown_argument(preset, name, pipeline, options.get(name, name))
         _check_number(name, value, pipeline.types[name])
     missing = [
         name
@@ -202,8 +203,10 @@ def _check_call(
     preset.check_kind(pipeline.name, frames, call.get(frames or ""))
 
 
-def _unknown(preset: Preset, name: str, pipeline: PipelineClass, option: str) -> UsageError:
-    """Returns the error for an argument, from the preset or from an option, that does not exist."""
+def _unknown_argument(
+    preset: Preset, name: str, pipeline: PipelineClass, option: str
+) -> UsageError:
+    """Returns the error for an argument of a preset or an option that does not exist."""
     if name not in preset.call:
         return UsageError(
             f"{pipeline.name} takes no {name}", f"leave out {{{option}}}", {option: None}

@@ -1,7 +1,7 @@
 """Finds and checks the weights of a run's LoRAs before anything slow starts.
 
 A LoRA is a safetensors file, a folder that holds one, or a repository that was fetched from the
-hub. Cores only load from disk, so a run uses local files and records the names as they were given.
+hub. Cores load from disk only, so a run uses local files and records the names as they were given.
 """
 
 import importlib.util
@@ -19,7 +19,7 @@ _STANDARD = "pytorch_lora_weights.safetensors"
 
 
 def check_loras(loras: Sequence[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
-    """Accepts LoRAs that are on this machine and hold weights, with finite scales.
+    """Checks that LoRAs are on this machine, contain weights and have finite scales; returns them.
 
     Raises:
         UsageError: A LoRA is missing or wrong, or the package that applies LoRAs is not installed.
@@ -49,7 +49,7 @@ def lora_file(source: str) -> Path:
         source: A file, a folder or a repository.
 
     Raises:
-        UsageError: There is no such file on this machine, or there are several.
+        UsageError: This machine does not have the file, or there are several.
     """
     path = Path(source).expanduser()
     if isfile(path):  # noqa: PTH113 - Path.is_file raises when a name is too long
@@ -91,7 +91,7 @@ def _check_header(source: str, file: Path) -> None:
 
 
 def _only_file(folder: Path, source: str) -> Path:
-    """Returns the file of a folder that holds one, or the one that diffusers saved."""
+    """Returns the only LoRA in a folder, or if there are several the one that diffusers saved."""
     files = sorted(folder.glob("*.safetensors"))
     standard = [file for file in files if file.name == _STANDARD]
     if len(standard or files) == 1:

@@ -1,8 +1,8 @@
 """Estimates how much memory the weights take on every core, without loading them.
 
-The estimate is read from the weights' files where they are on this machine, and else calculated
-from the numbers of parameters in the preset. Only weights count: what a core needs while it
-computes depends on the size of the picture.
+The estimate comes from the files of the weights if they are on this machine, and otherwise from the
+numbers of parameters in the preset. Only weights count: what a core needs while it computes depends
+on the size of the picture.
 """
 
 import json
@@ -39,10 +39,10 @@ def estimate_memory(
         dtype: The type that the model runs in.
         cores: The number of cores.
         decoders: The cores that may have to decode an output.
-        folder: The folder of the model; None where it is not on this machine.
+        folder: The folder of the model; None if it is not on this machine.
 
     Returns:
-        An empty list where nothing is known.
+        One estimate per core; an empty list if nothing is known.
     """
     dtypes = {name: part.dtype for name, part in preset.components.items() if part.dtype}
     sizes = {name: BYTES[chosen] for name, chosen in dtypes.items()}
@@ -61,7 +61,7 @@ def estimate_memory(
 
 
 def preset_memory(preset: Preset, folder: Path | None) -> list[CoreMemory]:
-    """Estimates the same for a preset's own plan; files that cannot be read count as missing."""
+    """Estimates the memory for a preset's own plan; files that cannot be read count as missing."""
     plan = resolve_plan(preset.plan)
     decoders = resolve_stop(preset.stop, plan.cores).decoders(plan)
     try:
@@ -71,7 +71,7 @@ def preset_memory(preset: Preset, folder: Path | None) -> list[CoreMemory]:
 
 
 def _holds(core: int, name: str, decoders: Collection[int]) -> bool:
-    """Returns whether a core loads the weights of a component."""
+    """Tells whether a core loads the weights of a component."""
     if name == "vae":
         return core in decoders
     return core == 0 or not name.startswith(ENCODERS)

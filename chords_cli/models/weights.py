@@ -8,7 +8,7 @@ from chords_cli.hub.repository import INDEX
 from chords_cli.presets.files import find_preset
 from chords_cli.presets.schema import Preset
 
-SAVED = "point the preset's path at a folder that `save_pretrained` wrote"
+SAVE_FIRST = "point the preset's path at a folder that `save_pretrained` wrote"
 """The hint for a preset whose folder holds no model."""
 
 
@@ -22,7 +22,7 @@ def model_folder(preset: Preset) -> Path:
         assert preset.repo is not None, "a preset has a repo or a path"
         return local_snapshot(preset.repo, preset.revision, download_command(preset))
     if not (preset.path / INDEX).is_file():
-        raise UsageError(f"{preset.path} holds no model: there is no {INDEX}", SAVED)
+        raise UsageError(f"{preset.path} holds no model: there is no {INDEX}", SAVE_FIRST)
     return preset.path
 
 
@@ -35,14 +35,14 @@ def find_weights(preset: Preset, cache: Path | None = None) -> Weights:
 
 def download_command(preset: Preset) -> str:
     """Returns the command that fetches the preset's model."""
-    if _finds(preset):
+    if _is_found_by_name(preset):
         return f"chords download {preset.name}"
     revision = f" --revision {preset.revision}" if preset.revision else ""
     return f"chords download {preset.repo}{revision}"
 
 
-def _finds(preset: Preset) -> bool:
-    """Returns whether the preset's name finds its model: a file may use the name of another."""
+def _is_found_by_name(preset: Preset) -> bool:
+    """Tells whether the preset's name leads to its model: a file may use another preset's name."""
     try:
         named = find_preset(preset.name)
     except UsageError:
