@@ -1,5 +1,5 @@
-"""Presets: one model in one YAML file, with its schema, its identity, and texts for errors.
+"""Presets: one model in one YAML file; its schema, what identifies it, and its error messages.
 
-How preset and options make a plan is not decided here but in `sampler.choice`; whether the model is
-on this machine and fits the preset, in `models`.
+`sampler.choice` decides how preset and options make a plan, `models` whether the model is on this
+machine and fits the preset; neither belongs here.
 """

@@ -1,6 +1,6 @@
-"""What a preset's `call` may hold: its guidance, its sizes, and the limits of these.
+"""What a preset's `call` may contain: its guidance, its sizes, and the limits of the sizes.
 
-Pipelines have two arguments for guidance. Where a call holds both, `true_cfg_scale` is meant: the
+Pipelines have two arguments for guidance. If a call has both, `true_cfg_scale` is the guidance: the
 other one is then an input of a model that was trained to be told its guidance.
 """
 
@@ -15,10 +15,10 @@ from chords_cli.errors import UsageError
 from chords_cli.pipelines.load.spec import Arguments
 
 GUIDANCE = ("true_cfg_scale", "guidance_scale")
-"""The arguments that can be the guidance; the first that a call holds is it."""
+"""The arguments that can be the guidance; the first of them that a call has is the guidance."""
 
 RESERVED = {"prompt", "generator", "latents", "output_type", "return_dict", "num_images_per_prompt"}
-"""Arguments of a pipeline's call that every run sets by itself."""
+"""Arguments of a pipeline's call that every run sets itself."""
 
 SIZES = ("width", "height", "num_frames")
 """Arguments that count pixels and frames."""
@@ -36,42 +36,42 @@ def guidance_of(call: Mapping[str, Any]) -> float | None:
 
 
 def with_guidance(call: Mapping[str, Any], guidance: float) -> Arguments:
-    """Returns `call` with another guidance, under `guidance_scale` if it had none."""
+    """Returns `call` with another guidance; `guidance_scale` is added if it had none."""
     return {**call, guidance_key(call) or GUIDANCE[-1]: guidance}
 
 
-def guides(guidance: float) -> bool:
-    """Returns whether a number can be a guidance: finite, and 0 or more."""
-    return math.isfinite(guidance) and guidance >= 0
+def is_guidance(number: float) -> bool:
+    """Tells whether a number can be a guidance: finite, and 0 or more."""
+    return math.isfinite(number) and number >= 0
 
 
-def scalar(value: Any) -> Any:
-    """Accepts what an argument of diffusers may be in a preset."""
+def check_scalar(value: Any) -> Any:
+    """Checks that a value can be an argument of diffusers in a preset; returns it."""
     parts = value if isinstance(value, list) else [value]
     if not all(isinstance(part, str | int | float | bool | None) for part in parts):
         raise ValueError("text, a number, true, false, null or a list of these")
     return value
 
 
-def _size(value: Any) -> Any:
-    """Accepts a whole number."""
+def _check_size(value: Any) -> Any:
+    """Checks that a size is a whole number or None; returns it."""
     if value is not None and type(value) is not int:
         raise ValueError("a whole number")
     return value
 
 
-def _guidance(value: Any) -> Any:
-    """Accepts a number that can be a guidance."""
-    if value is None or (type(value) in (int, float) and guides(value)):
+def _check_guidance(value: Any) -> Any:
+    """Checks that a value can be a guidance or is None; returns it."""
+    if value is None or (type(value) in (int, float) and is_guidance(value)):
         return value
     negative = type(value) in (int, float) and math.isfinite(value)
     raise ValueError("at least 0" if negative else "a finite number")
 
 
-class _Check:
-    """Checks sizes and guidance as numbers and all other arguments as scalars.
+class _CallSchema:
+    """Has sizes and guidance checked as numbers, and all other arguments as scalars.
 
-    Each is checked by its own key, so that an error names it.
+    Each argument is checked under its own key, so that an error names the key.
     """
 
     def __get_pydantic_core_schema__(
@@ -81,29 +81,30 @@ class _Check:
             return core_schema.no_info_plain_validator_function(check)
 
         # in the order in which presets and records show them
-        checks = dict.fromkeys(SIZES, _size) | dict.fromkeys(reversed(GUIDANCE), _guidance)
+        checks = dict.fromkeys(SIZES, _check_size)
+        checks |= dict.fromkeys(reversed(GUIDANCE), _check_guidance)
         return core_schema.typed_dict_schema(
             {
                 key: core_schema.typed_dict_field(checked(check), required=False)
                 for key, check in checks.items()
             },
-            extras_schema=checked(scalar),
+            extras_schema=checked(check_scalar),
             extra_behavior="allow",
         )
 
 
-Call = Annotated[Arguments, _Check()]
+Call = Annotated[Arguments, _CallSchema()]
 """The arguments of a pipeline's call that a preset gives."""
 
 
 class Part(BaseModel):
-    """A mapping of a preset."""
+    """A mapping inside a preset."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class FrameRule(Part):
-    """Allowed frame counts: `multiple` * n + `offset`."""
+    """Allows `multiple` * n + `offset` frames."""
 
     multiple: Annotated[int, Field(ge=1)] = Field(examples=[4])
     offset: Annotated[int, Field(ge=0)] = Field(default=0, examples=[1])
@@ -118,10 +119,10 @@ class Limits(Part):
     def check(
         self, *, width: int | None = None, height: int | None = None, frames: int | None = None
     ) -> None:
-        """Refuses sizes that the pipeline does not allow; None is accepted.
+        """Checks that the pipeline allows these sizes; None is always allowed.
 
         Raises:
-            UsageError: A size is not allowed; the hint names the nearest that are.
+            UsageError: A size is not allowed; the hint names the nearest sizes that are.
         """
         for name, size in (("width", width), ("height", height)):
             _check_multiple(name, size, self.size_multiple, 0)

@@ -29,17 +29,17 @@ _KINDS = {
     "greater_than": "above {gt}",
     "less_than": "below {lt}",
     "literal_error": "{expected}",
-    "string_pattern_mismatch": "{says}",
+    "string_pattern_mismatch": "{description}",
     "value_error": "{error}",
 }
-"""What is allowed, by pydantic's kind of error; `{...}` are pydantic's values and `{says}` the
-schema's description."""
+"""What is allowed, by pydantic's type of error; `{description}` is the schema's description of the
+key, and the other names in braces are pydantic's values."""
 
 Loc = tuple[int | str, ...]
 
 
 def explain(path: Path, error: ValidationError) -> UsageError:
-    """Returns an error that explains the first problem and says how many more there are.
+    """Returns an error that explains the first problem and counts the others.
 
     Unknown keys come first: a misspelled key is the reason why another one is missing.
     """
@@ -47,33 +47,34 @@ def explain(path: Path, error: ValidationError) -> UsageError:
     first = min(details, key=lambda problem: problem["type"] != "extra_forbidden")
     more = len(details) - 1
     rest = f" (and {more} more {'problem' if more == 1 else 'problems'})" if more else ""
-    message, hint = _problem(first)
+    message, hint = _explain_problem(first)
     return UsageError(f"{path}: {message}{rest}", hint)
 
 
-def _problem(error: ErrorDetails) -> tuple[str, str]:
+def _explain_problem(error: ErrorDetails) -> tuple[str, str]:
     """Returns message and hint for one problem."""
     kind, loc, value = error["type"], error["loc"], error["input"]
     key = _dotted(loc)
     if kind == "extra_forbidden":
-        return _unknown_key(loc, value)
+        return _explain_unknown_key(loc, value)
     if kind == "missing":
         return f"{key} is missing", f"add {_example(loc)}"
     if kind == "invalid_key" or loc[-1] == "[key]":
-        return f"the key {shown(loc[-1 if kind == 'invalid_key' else -2])} is not text", (
+        return f"the key {format_value(loc[-1 if kind == 'invalid_key' else -2])} is not text", (
             "put it in quotes, or leave it out"
         )
     field = _field(loc)
-    says = (field and field.description) or ""
-    allowed = _KINDS.get(kind, error["msg"]).format(**error.get("ctx", {}), says=says)
-    return f"{key} is {shown(value)}, but must be {allowed}", f"write {_example(loc)}"
+    description = (field and field.description) or ""
+    template = _KINDS.get(kind, error["msg"])
+    allowed = template.format(**error.get("ctx", {}), description=description)
+    return f"{key} is {format_value(value)}, but must be {allowed}", f"write {_example(loc)}"
 
 
-def _unknown_key(loc: Loc, value: Any) -> tuple[str, str]:
+def _explain_unknown_key(loc: Loc, value: Any) -> tuple[str, str]:
     """Returns message and hint for a key that the schema does not have."""
     allowed = list(_keys(_type_at(loc[:-1])))
     near = difflib.get_close_matches(str(loc[-1]), allowed, n=1)
-    message = f"{_dotted(loc)} is not a key of presets (its value is {shown(value)})"
+    message = f"{_dotted(loc)} is not a key of presets (its value is {format_value(value)})"
     choice = f"allowed here: {', '.join(allowed)}"
     return message, f"did you mean {near[0]}? {choice}" if near else choice
 
@@ -83,13 +84,13 @@ def _type_at(loc: Loc) -> Any:
     annotation: Any = Preset
     for key in loc:
         if _is_part(annotation):
-            annotation = _bare(_keys(annotation)[str(key)].annotation)
+            annotation = _unwrap(_keys(annotation)[str(key)].annotation)
         else:
-            annotation = _bare(typing.get_args(annotation)[-1])
+            annotation = _unwrap(typing.get_args(annotation)[-1])
     return annotation
 
 
-def _bare(annotation: Any) -> Any:
+def _unwrap(annotation: Any) -> Any:
     """Returns an annotation without `| None` and `Annotated`."""
     while typing.get_origin(annotation) not in (None, dict, tuple):
         options = [option for option in typing.get_args(annotation) if option is not type(None)]
@@ -102,7 +103,7 @@ def _is_part(annotation: Any) -> bool:
 
 
 def _keys(annotation: Any) -> dict[str, FieldInfo]:
-    """Returns the fields of a part of the schema, by their names in YAML."""
+    """Returns the fields of a part of the schema by their names in YAML."""
     fields = annotation.model_fields.items() if _is_part(annotation) else ()
     return {field.alias or name: field for name, field in fields}
 
@@ -113,7 +114,7 @@ def _field(loc: Loc) -> FieldInfo | None:
 
 
 def _example(loc: Loc) -> str:
-    """Returns what to write at `loc`: its own example, or that of the part which it is in."""
+    """Returns what to write at `loc`: its own example, or that of the part that contains it."""
     while loc:
         field = _field(loc)
         if field and field.examples:
@@ -130,7 +131,7 @@ def _dotted(loc: Loc) -> str:
     return "".join(keys).lstrip(".")
 
 
-def shown(value: Any) -> str:
-    """Writes a value as YAML does, cut off if it is long."""
+def format_value(value: Any) -> str:
+    """Writes a value as YAML does; cuts it off if it is long."""
     text = repr(value) if value not in (None, True, False) else json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,4 +1,4 @@
-"""Finds preset files by name or path, reads and checks them. The only reader of YAML."""
+"""Finds preset files by name or path, reads them and checks them. The only reader of YAML."""
 
 import difflib
 import re
@@ -12,12 +12,12 @@ import yaml
 from pydantic import ValidationError
 
 from chords_cli.errors import UsageError, either
-from chords_cli.presets.explain import explain, shown
+from chords_cli.presets.explain import explain, format_value
 from chords_cli.presets.schema import Preset
 from chords_cli.sampler.choice import PlanChoice, resolve_plan
 
 DEFAULT = {"image": "demo-image", "video": "demo-video"}
-"""The built-in model for every kind of result."""
+"""The built-in model for each kind of result."""
 
 _EXPONENT = re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
 """Numbers such as 1e-3, which are text in YAML 1.1."""
@@ -52,7 +52,7 @@ def user_folder() -> Path:
 
 
 def find_preset(name_or_file: str) -> Preset:
-    """Loads the preset of that name, or in that file if it ends in `.yaml` or has a slash.
+    """Loads the preset with that name, or a file if `name_or_file` ends in `.yaml` or has a slash.
 
     Raises:
         UsageError: The preset does not exist or is wrong.
@@ -73,13 +73,13 @@ def load_preset(path: Path) -> Preset:
     """Reads and checks a preset file.
 
     Raises:
-        UsageError: The file cannot be read or is wrong; names file, key, value and what is allowed.
+        UsageError: The file cannot be read, or a key is wrong; says which, and what is allowed.
     """
     data = _read_yaml(path)
     if not isinstance(data, dict):
-        held = "nothing" if data is None else "a list" if isinstance(data, list) else "one value"
+        content = "nothing" if data is None else "a list" if isinstance(data, list) else "one value"
         raise UsageError(
-            f"{path}: holds {held}, but a preset is a mapping of keys",
+            f"{path}: holds {content}, but a preset is a mapping of keys",
             "start from a shipped one: `chords presets demo-image > my.yaml`",
         )
     try:
@@ -113,7 +113,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Short lists on one line, sections as blocks."""
+    """Writes lists of numbers on one line, and sections as blocks."""
 
     def represent_sequence(
         self, tag: str, sequence: Any, flow_style: bool | None = None
@@ -127,7 +127,7 @@ _Dumper.add_representer(list, _Dumper.represent_list)
 
 
 def _read_yaml(path: Path) -> Any:
-    """Reads a file, and says what to do where it cannot be read."""
+    """Reads a file; the error says what to do if it cannot be read."""
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError:
@@ -151,7 +151,7 @@ def _check_together(path: Path, preset: Preset) -> None:
     """Refuses keys that contradict each other, sizes that are not allowed, and impossible plans."""
     steps, rules = preset.call.get("num_inference_steps"), list(preset.broken_rules())
     if type(steps) is not int or steps < 1:
-        wrong = f"call.num_inference_steps is {shown(steps)}"
+        wrong = f"call.num_inference_steps is {format_value(steps)}"
         rules.append(f"{wrong}, but must be a whole number of at least 1")
     for rule in rules:
         raise UsageError(f"{path}: {rule}", f"mend it in {path.name}")
@@ -168,7 +168,7 @@ def _check_together(path: Path, preset: Preset) -> None:
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    """Names those that begin the same or are spelled similarly; all of them if none is."""
+    """Names the presets that begin the same or are spelled similarly, or else all of them."""
     near = [other for other in known if other.startswith(name) or name.startswith(other)]
     names = near or difflib.get_close_matches(name, known, cutoff=0.7) or known
     return either(names)

@@ -1,7 +1,7 @@
-"""What a preset may hold: every key, its type and its range.
+"""What a preset may contain: every key, its type and its range.
 
 The schema is strict and closed: no value is converted, and an unknown key is an error. The hint of
-an error shows the example of the field. How files are found and read is not known here.
+an error shows the example of the field. Nothing here knows how files are found and read.
 """
 
 from collections.abc import Iterator
@@ -19,13 +19,13 @@ from pydantic import (
 
 from chords_cli.errors import PlanError, UsageError
 from chords_cli.pipelines.load.spec import Dtype
-from chords_cli.presets.call import RESERVED, Call, Limits, Part, scalar
+from chords_cli.presets.call import RESERVED, Call, Limits, Part, check_scalar
 from chords_cli.sampler.choice import Algo, DefaultPlan, Starts, parse_init_t
 from chords_cli.sampler.stop import StopRule
 
 
-def _init_t(value: Any) -> Starts:
-    """Reads starts in either notation."""
+def _parse_starts(value: Any) -> Starts:
+    """Reads starts that are written as text or as a list."""
     if isinstance(value, str):
         try:
             return parse_init_t(value)
@@ -36,15 +36,15 @@ def _init_t(value: Any) -> Starts:
     raise ValueError("auto, starts such as 0-8-16-32, or a list of whole numbers")
 
 
-def _text(value: str) -> str:
-    """Accepts text that is not blank."""
+def _check_text(value: str) -> str:
+    """Checks that text is not blank; returns it."""
     if not value.strip():
         raise ValueError("text that is not empty")
     return value
 
 
-Text = Annotated[str, AfterValidator(_text)]
-Scalar = Annotated[Any, PlainValidator(scalar)]
+Text = Annotated[str, AfterValidator(_check_text)]
+Scalar = Annotated[Any, PlainValidator(check_scalar)]
 Items = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 
 
@@ -52,7 +52,7 @@ _NOT_OF_THE_MODEL = {
     *("name", "title", "kind", "license", "limits", "memory", "parameters", "prompts"),
     *("call", "dtype", "fps", "sampling", "seed"),
 }
-"""Keys that determine no pixel, and those that a record holds as the values that were used."""
+"""Keys that determine no pixel, or whose final values are in a record anyway."""
 
 
 class License(Part):
@@ -91,7 +91,7 @@ class Component(Part):
     """How one component of the pipeline is loaded.
 
     Attributes:
-        dtype: The preset's own if null.
+        dtype: If null, the preset's own.
         tiling: For a VAE: whether it decodes in tiles, which takes less memory.
         slicing: For a VAE: whether it decodes one picture of a batch at a time.
         offload: For a text encoder: whether it leaves the device after encoding; `auto` means
@@ -135,7 +135,9 @@ class Sampling(Part):
 
     algo: Algo = Field(default="wavefront", examples=["wavefront"])
     cores: Annotated[int, Field(ge=1)] = Field(default=4, examples=[4])
-    init_t: Annotated[Starts, PlainValidator(_init_t)] = Field(default="auto", examples=["auto"])
+    init_t: Annotated[Starts, PlainValidator(_parse_starts)] = Field(
+        default="auto", examples=["auto"]
+    )
     rounds: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(default="auto", examples=[15])
     stop: Stop = Field(default=Stop(), examples=["{criterion: core_index, index: 1}"])
 
@@ -223,8 +225,8 @@ class Preset(Part):
     def identity(self) -> dict[str, Any]:
         """Which weights are loaded and how, without defaults.
 
-        The device where text encoders wait determines no pixel. Of a local folder only the name is
-        kept, because pictures are taken to other machines.
+        Offloading is left out, because it determines no pixel. Of a local folder only the name is
+        kept, because people take pictures to other machines.
         """
         model = self.model_dump(
             mode="json", by_alias=True, exclude_defaults=True, exclude=_NOT_OF_THE_MODEL
@@ -236,7 +238,7 @@ class Preset(Part):
         return model if self.path is None else {**model, "path": self.path.name}
 
     def broken_rules(self) -> Iterator[str]:
-        """Yields what is wrong with keys that are right each for itself."""
+        """Yields what is wrong with keys that are valid one by one, but not together."""
         reserved = sorted(RESERVED & self.call.keys())
         stop, cores = self.sampling.stop, self.sampling.cores
         rules = (
@@ -261,8 +263,8 @@ class Preset(Part):
         """Checks that a pipeline makes what the preset says.
 
         Args:
-            pipeline: Its class.
-            frames: The argument of its call that is the number of frames; None for pictures.
+            pipeline: The class of the pipeline.
+            frames: The argument of its call that is the number of frames; None if it has none.
             count: The value of that argument.
 
         Raises:

@@ -15,7 +15,7 @@ from chords_cli.errors import UsageError
 from chords_cli.models.fit import check_model
 from chords_cli.models.loras import check_loras
 from chords_cli.pipelines.load.spec import DTYPES, Arguments, Dtype
-from chords_cli.presets.call import guidance_key, guidance_of, guides, with_guidance
+from chords_cli.presets.call import guidance_key, guidance_of, is_guidance, with_guidance
 from chords_cli.presets.files import DEFAULT, available_presets, find_preset, load_preset
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.settings.from_metadata import read_recipe, with_recipe, with_sampling
@@ -226,7 +226,7 @@ def _check_even(call: Arguments) -> None:
 def _check_negative_prompt(request: Request, preset: Preset, call: Arguments) -> None:
     """Refuses a guidance that is no number and a negative prompt that would do nothing."""
     guidance = guidance_of(call)
-    if guidance is not None and not guides(guidance):
+    if guidance is not None and not is_guidance(guidance):
         raise UsageError(
             f"guidance is {guidance:g}, but must be finite and 0 or more",
             "try {guidance}",

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from chords_cli.presets.call import guidance_key, guidance_of, guides, with_guidance
+from chords_cli.presets.call import guidance_key, guidance_of, is_guidance, with_guidance
 
 PLAIN, TRUE, BOTH = (
     {"guidance_scale": 3.5},
@@ -43,9 +43,9 @@ def test_guidance_is_set_where_the_call_has_it(call, guided):
 
 @pytest.mark.parametrize("guidance", [0, 0.0, 1, 1e38])
 def test_numbers_from_zero_guide(guidance):
-    assert guides(guidance)
+    assert is_guidance(guidance)
 
 
 @pytest.mark.parametrize("guidance", [-1, -1e-9, math.inf, -math.inf, math.nan])
 def test_negative_and_infinite_numbers_do_not_guide(guidance):
-    assert not guides(guidance)
+    assert not is_guidance(guidance)
