@@ -1,4 +1,4 @@
-"""What leaves the program as JSON, on stdout (`--json`) and in files, as frozen types.
+"""The JSON that the program writes to stdout (`--json`) and into files, as frozen types.
 
-How the numbers come about and how they are shown does not belong here.
+How the numbers are calculated and how they are shown does not belong here.
 """

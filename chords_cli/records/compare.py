@@ -1,4 +1,4 @@
-"""The record of a comparison, as `compare.json` and `--json` have it."""
+"""The record of a comparison, as `compare.json` and `--json` contain it."""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -9,11 +9,11 @@ from chords_cli.records.recipe import Call, Document, Lora, Output, Record, Stop
 from chords_cli.records.run import PlanRecord, SampleSeconds, StartMethod
 
 SCHEMA: Final = 1
-"""Of `compare.json`."""
+"""The version of the format of `compare.json`."""
 
 
 class Spread(Record):
-    """Median, least and most of several runs' seconds."""
+    """The median, minimum and maximum of several runs' seconds."""
 
     median: float
     min: float
@@ -21,7 +21,7 @@ class Spread(Record):
 
 
 class Spreads(Record):
-    """What the seconds of several runs are split into."""
+    """The seconds of several runs, split into phases, and their total."""
 
     encode: Spread
     sample: Spread
@@ -30,13 +30,13 @@ class Spreads(Record):
 
 
 class Speedup(Record):
-    """How much sooner than the reference; None where that is unknown.
+    """How many times sooner than the reference an arm is; None if that is unknown.
 
     Attributes:
-        measured: Of sampling.
-        ideal: Of sampling, from rounds alone.
-        ratio: The measured one over the ideal one.
-        total: Of the whole wait for a picture.
+        measured: The speed-up of sampling.
+        ideal: The speed-up of sampling that follows from rounds alone.
+        ratio: `measured` over `ideal`.
+        total: The speed-up of the complete wait for a picture.
     """
 
     measured: float | None
@@ -46,13 +46,13 @@ class Speedup(Record):
 
 
 class Quality(Record):
-    """How far a result is from the reference's; None where that is unknown.
+    """How far a result is from the reference's; None if that is unknown.
 
     Attributes:
         latent_rmse: In latent units; None for latents of another shape.
-        latent_rmse_relative: Relative to the reference's own size.
+        latent_rmse_relative: `latent_rmse` over the root mean square of the reference's latent.
         psnr: In dB; None for equal pixels.
-        clip_score: Only where it was asked for.
+        clip_score: Set only if it was asked for.
     """
 
     latent_rmse: float | None
@@ -65,7 +65,7 @@ class Quality(Record):
 
 
 class Measure(Record):
-    """Mean and worst case of a measure over all samples."""
+    """The mean and the worst value of a measure over all samples."""
 
     mean: float | None
     worst: float | None
@@ -84,7 +84,7 @@ class QualitySummary(Record):
 
 
 class PeakMemory(Record):
-    """The most memory that a core took in any run, in bytes; None on its device if the host."""
+    """The most bytes that a core took; `device_bytes` is None if its device is the host."""
 
     core: int
     device: str
@@ -93,7 +93,7 @@ class PeakMemory(Record):
 
     @property
     def bytes(self) -> int:
-        """What it took on its device, which may be the host."""
+        """The bytes on the core's device, which may be the host."""
         return self.device_bytes or self.host_bytes
 
 
@@ -101,7 +101,7 @@ What = Literal["encode", "compute", "wait", "decode"]
 
 
 class SpanRecord(Record):
-    """What a core did for a while; in a step's spans also which round and grid steps that was."""
+    """What a core did for a while; for a step also its round and its grid steps."""
 
     what: What
     start: float
@@ -120,7 +120,7 @@ class CoreTimeline(Record):
 
 
 class MessageRecord(Record):
-    """A latent that travelled from a core to the next, and how far it moved that core's."""
+    """A latent that one core sent to the next, and how far it moved the receiver's latent."""
 
     round: int
     sender: int = Field(validation_alias="from", serialization_alias="from")
@@ -131,7 +131,7 @@ class MessageRecord(Record):
 
 
 class ArrivalRecord(Record):
-    """An output when it arrived, and whether it is the result."""
+    """The arrival of an output, and whether that output is the result."""
 
     index: int
     core: int
@@ -150,7 +150,7 @@ class Timeline(Record):
 
 
 class ArmSettings(Record):
-    """The settings of an arm that its record does not hold elsewhere."""
+    """Those settings of an arm that its record does not have elsewhere."""
 
     loras: tuple[Lora, ...] | None
     device: str
@@ -162,8 +162,8 @@ class PlannedArmRecord(Record):
 
     Attributes:
         number: Its place in the list, from 1.
-        model: What identifies it (`Preset.identity`).
-        note: On its cores and devices, as the run told it.
+        model: What identifies the model (`Preset.identity`).
+        note: What the run told the user about cores and devices.
     """
 
     name: str
@@ -184,18 +184,18 @@ class PlannedArmRecord(Record):
 
     @property
     def shares_devices(self) -> bool:
-        """Whether some of its cores share a device."""
+        """Whether some of the arm's cores share a device."""
         return len(set(self.devices)) < self.cores
 
 
 class ArmRecord(PlannedArmRecord):
-    """An arm and what it came to, over all samples.
+    """An arm and its measurements over all samples.
 
     Attributes:
-        rounds: The median.
-        nfe_total: The median of the distinct evaluations of all cores.
+        rounds: The median number of rounds.
+        nfe_total: The median number of distinct evaluations of all cores.
         peak_memory: One record per core.
-        timeline: Of a typical run of the first sample.
+        timeline: The timeline of a typical run of the first sample.
     """
 
     rounds: int | float
@@ -208,12 +208,12 @@ class ArmRecord(PlannedArmRecord):
 
 
 class ResultRecord(Record):
-    """What an arm made of one sample, in one or more runs.
+    """An arm's result for one sample, from one or more runs.
 
     Attributes:
-        arm: Its name.
+        arm: The arm's name.
         output: Which output of its run the result is.
-        runs: The seconds of each.
+        runs: The seconds of each run.
         same_bits: Whether all runs gave the same latent.
     """
 
@@ -231,10 +231,10 @@ class ResultRecord(Record):
 
 
 class ComparedSample(Record):
-    """What all arms made of one prompt with one seed.
+    """The results of all arms for one prompt and one seed.
 
     Attributes:
-        number: From 1.
+        number: Its place in the list, from 1.
         difference_gain: The amplification of its difference maps.
     """
 
@@ -249,10 +249,10 @@ class CompareHead(Record):
     """What a comparison is, before it runs.
 
     Attributes:
-        license: Of the reference's weights.
+        license: The licence of the reference's weights.
         again: The command that makes the comparison again.
         reference: The name of the arm that the others are compared with.
-        environment: Versions by name.
+        environment: Versions by the name of the package.
     """
 
     schema_: Literal[1] = Field(alias="schema")
@@ -282,10 +282,10 @@ class CompareRecord(CompareHead):
     """A comparison.
 
     Attributes:
-        loads: The names of the arms that shared a load of a model, for every load.
+        loads: Per load of a model, the names of the arms that shared it.
         shares_devices: Whether cores of any arm share a device.
-        notes: What has to be known to read the numbers right.
-        start_methods: One for every load.
+        notes: What one has to know to read the numbers correctly.
+        start_methods: One per load.
     """
 
     arms: tuple[ArmRecord, ...]

@@ -12,9 +12,9 @@ class ModelFile(Record):
     """A file that a run opens.
 
     Attributes:
-        path: In the repository.
+        path: Its path in the repository.
         bytes: Its size.
-        there: How many of them were present before.
+        there: How many of its bytes were present before.
     """
 
     path: str
@@ -26,13 +26,13 @@ class ModelFiles(Record):
     """A model and the files of it that a run opens.
 
     Attributes:
-        model: As it was asked for.
+        model: The name by which it was asked for.
         repo: None for a local folder.
         revision: None for the main branch.
         commit: None if the hub was not asked.
         gated: None if the hub was not asked.
         path: The folder where it is, or will be.
-        bytes: Of all files that a run opens.
+        bytes: The size of all files that a run opens.
         files: Empty if the hub was not asked.
     """
 
@@ -59,10 +59,10 @@ class DownloadPlan(_Download):
 
     Attributes:
         models: In the order of the request.
-        bytes: Of all files that runs open.
+        bytes: The size of all files that runs open.
         to_fetch: The bytes that are missing.
         cache: The folder of the cache.
-        free: The bytes that its disk has left.
+        free: The bytes that are free on its disk.
     """
 
     to_fetch: int
@@ -76,11 +76,11 @@ class DownloadRecord(_Download):
 
     Attributes:
         models: In the order of the request.
-        bytes: Of all files that runs open.
+        bytes: The size of all files that runs open.
         fetched: The bytes that were missing.
         cache: The folder of the cache.
-        free: The bytes that its disk has left.
-        seconds: How long it took.
+        free: The bytes that are free on its disk.
+        seconds: How long the download took.
     """
 
     fetched: int
@@ -94,8 +94,8 @@ class CatalogueEntry(Record):
 
     Attributes:
         state: `complete`, `partial` or `absent` on this machine.
-        bytes: Of all files that a run opens; None if nobody can tell.
-        exact: Whether `bytes` is more than an estimate.
+        bytes: The size of all files that a run opens; None if it is unknown.
+        exact: Whether `bytes` is exact and not an estimate.
         license: The licence's name.
         gated: Whether the licence has to be accepted first.
     """
@@ -122,8 +122,8 @@ class VerifyRecord(Record):
     """A model on this machine, compared with the hub.
 
     Attributes:
-        files: `intact`, or what is wrong, by path.
-        intact: Whether all of them are.
+        files: Maps each path to `intact` or to what is wrong with the file.
+        intact: Whether all files are intact.
     """
 
     repo: str

@@ -1,4 +1,4 @@
-"""What `chords presets --json` has: a row per preset, and the facts that its file does not tell."""
+"""The JSON of `chords presets`: a row per preset, and the facts that are not in a preset's file."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ from chords_cli.records.run import CoreWeights
 
 
 class LicenseFacts(Record):
-    """The licence of the weights; `gated` repositories want it accepted and a token."""
+    """The licence of the weights; a `gated` repository needs it to be accepted, and a token."""
 
     name: str
     gated: bool
@@ -19,7 +19,7 @@ class PlanFacts(Record):
 
     Attributes:
         init_t: None for algorithms that have no starts.
-        rounds: Until the result; at the latest, where a residual decides.
+        rounds: The rounds until the result, or at most that many if a residual decides.
         speedup: The steps over these rounds.
     """
 
@@ -40,7 +40,7 @@ class WeightsFacts(Record):
 
 
 class PresetFacts(Record):
-    """What the file of a preset does not tell: its plan in numbers, and what this machine has."""
+    """What is not in a preset's file: its plan in numbers, and its model on this machine."""
 
     plan: PlanFacts
     weights: WeightsFacts

@@ -1,6 +1,6 @@
-"""A `Recipe`, which every picture and video carries: with it the same can be made again.
+"""The `Recipe` that every picture and video carries, so that the same can be made again.
 
-Also what all records share: their base, and how a file of an earlier version is read.
+Also what all records share: their base class, and how a file of an earlier version is read.
 """
 
 import json
@@ -12,7 +12,7 @@ from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field,
 from chords_cli.sampler.choice import Algo
 
 SCHEMA: Final = 2
-"""Of recipes and of `run.json`. In schema 1 the planned rounds were called `rounds`."""
+"""The version of the format of recipes and of `run.json`. In 1 `planned_rounds` was `rounds`."""
 
 
 Document = dict[str, Any]
@@ -20,26 +20,26 @@ Document = dict[str, Any]
 
 
 class Record(BaseModel):
-    """A part of a document. A field that has a default and is not set is left out of it."""
+    """A part of a JSON document; a field with a default that was not set is left out of it."""
 
     model_config = ConfigDict(frozen=True, strict=True, populate_by_name=True)
 
     def document(self) -> Document:
-        """Returns it as plain JSON."""
+        """Returns the record as plain JSON."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
     @classmethod
     def read(cls, document: object) -> Self:
-        """Reads plain JSON, checked for its types.
+        """Reads plain JSON and checks its types.
 
         Raises:
-            ValidationError: A key is missing or wrong (pydantic's, a `ValueError`).
+            ValidationError: A key is missing or wrong (pydantic's error, which is a `ValueError`).
         """
         return cls.model_validate_json(json.dumps(document))
 
 
 class Output(Record):
-    """Which output of its run a file holds; the same in every run with the same settings."""
+    """Says which output of its run a file holds; equal in all runs with the same settings."""
 
     index: Annotated[int, Field(ge=0)]
     core: int | None = None
@@ -48,7 +48,7 @@ class Output(Record):
 
 
 class Lora(Record):
-    """A LoRA as it was named, and its scale."""
+    """A LoRA, named as the user named it, and its scale."""
 
     source: str
     scale: float
@@ -75,7 +75,7 @@ class KnownArguments(Record):
 
 
 def _check_call(call: Document, border: ValidationInfo) -> Document:
-    """Checks the types of what was read; what we write was checked with the preset."""
+    """Checks the types of a call that was read; one that we write was checked with the preset."""
     if border.mode == "json":
         KnownArguments.model_validate(call)
     return call
@@ -92,10 +92,11 @@ class Pixels(Record):
     must not make finished work undone.
 
     Attributes:
-        model: What identifies it (`Preset.identity`).
-        init_t: Empty for algorithms that have none.
-        planned_rounds: In which the fastest core was asked to arrive; None where nobody asked.
-        device: The kind of the first core's.
+        model: What identifies the model (`Preset.identity`).
+        init_t: Empty for algorithms that have no starts.
+        planned_rounds: The rounds in which the fastest core should arrive; None for algorithms that
+            are not planned by rounds.
+        device: The kind of device of the first core, such as `cuda`.
         fps: None for images.
     """
 
@@ -115,12 +116,12 @@ class Pixels(Record):
     fps: int | None = None
 
     def pixels(self) -> Document:
-        """Returns these settings alone, each of them, as plain JSON."""
+        """Returns all of these settings, and nothing else, as plain JSON."""
         return self.model_dump(mode="json", include=set(Pixels.model_fields))
 
 
 class _Head(Record):
-    """What a recipe begins with; fields come in the order of the bases, the last one first."""
+    """The first keys of a recipe; pydantic orders fields by the bases, beginning with the last."""
 
     schema_: Literal[1, 2] = Field(alias="schema")
     version: str
@@ -128,7 +129,7 @@ class _Head(Record):
 
 
 class Recipe(Pixels, _Head):
-    """What decides a picture or a video, as its file carries it."""
+    """Everything that determines a picture or a video, as its file carries it."""
 
     prompt: str
     seed: int

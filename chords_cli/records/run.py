@@ -1,4 +1,4 @@
-"""The record of a run, as `run.json` and `--json` have it: what was run and what came out."""
+"""The record of a run, as `run.json` and `--json` contain it: what was run and what came out."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -9,14 +9,14 @@ from chords_cli.records.recipe import Output, Pixels, Record, StopRecord
 
 
 class PlanRecord(Record):
-    """The plan in numbers, up to the result; with a residual rule at the latest, core 0's.
+    """The plan in numbers, as far as the result; if a residual decides, as far as core 0's output.
 
     Attributes:
-        init_t: Empty for algorithms that have none.
-        planned_rounds: In which the fastest core was asked to arrive.
-        rounds: Until the result.
-        nfe_total: Distinct model evaluations of all cores until then.
-        nfe_run: Those that are really run.
+        init_t: Empty for algorithms that have no starts.
+        planned_rounds: The rounds in which the fastest core should arrive.
+        rounds: The rounds until the result.
+        nfe_total: The distinct model evaluations of all cores until then.
+        nfe_run: The model evaluations that are really run.
     """
 
     steps: int
@@ -29,14 +29,14 @@ class PlanRecord(Record):
 
 
 class StartMethod(Record):
-    """How the processes started, and why they were not forked where they were not."""
+    """How the processes started; `reason` says why they were not forked, None if they were."""
 
     method: str
     reason: str | None
 
 
 class SettingsRecord(Pixels):
-    """Every resolved setting: these, and whatever other option a run has."""
+    """Every resolved setting: these, and all other options of a run."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -54,12 +54,12 @@ class SettingsRecord(Pixels):
 
 
 class OutputRecord(Output):
-    """An output with its files, by their names in the folder; without any where it is not kept.
+    """An output and the names of its files in the folder; it has none if it was not kept.
 
     Attributes:
-        seconds: From the job's start until it arrived; None where only the picture was found.
+        seconds: From the job's start until it arrived; None if only the picture was found.
         path: The picture or video.
-        extra: What else stands beside it.
+        extra: The other files of the output.
     """
 
     seconds: float | None = None
@@ -69,7 +69,7 @@ class OutputRecord(Output):
 
 
 class SampleSeconds(Record):
-    """What the seconds of one sample are split into, and their total."""
+    """The seconds of one sample, split into phases, and their total."""
 
     encode: float = 0.0
     sample: float = 0.0
@@ -81,11 +81,11 @@ class SampleRecord(Record):
     """One picture or video.
 
     Attributes:
-        output: Its file's name in the folder.
-        rounds: Until its latent arrived.
-        outputs: Those of its job.
-        peak_memory: Bytes per core: on its device (None where that is the host), on the host.
-        done: Of a dry run alone: whether it was made before.
+        output: The name of its file in the folder.
+        rounds: The rounds until its latent arrived.
+        outputs: All outputs of its job.
+        peak_memory: Per core the bytes on its device (None if that is the host) and on the host.
+        done: Whether it was made before; only a dry run sets this.
     """
 
     prompt: str
@@ -99,7 +99,7 @@ class SampleRecord(Record):
 
 
 class RunSeconds(Record):
-    """The seconds of a run: until its processes had started, until they were loaded, in all."""
+    """The seconds of a run: starting its processes, loading the model, and all of it."""
 
     start: float = 0.0
     load: float = 0.0
@@ -110,10 +110,10 @@ class RunRecord(Record):
     """A run.
 
     Attributes:
-        note: On cores and devices, as the run told it.
+        note: What the run told the user about cores and devices.
         components: Per core the names of the components that it loaded.
         prompts: One record per sample, in order.
-        environment: Versions by name.
+        environment: Versions by the name of the package.
     """
 
     schema_: Literal[1, 2] = Field(alias="schema")
@@ -139,7 +139,7 @@ class RunRecord(Record):
 
 
 class CoreWeights(Record):
-    """The bytes of the weights that a core holds, by component and in all."""
+    """The bytes of the weights that a core holds, per component and in total."""
 
     core: int
     components: Mapping[str, int]
@@ -147,13 +147,13 @@ class CoreWeights(Record):
 
 
 class CoreMemory(CoreWeights):
-    """The same on the core's device."""
+    """The bytes of the weights that a core holds on its device."""
 
     device: str
 
 
 class DeviceMemory(Record):
-    """The cores on a device, the bytes of their weights (None: unknown), and what it has."""
+    """The cores on a device, the bytes of their weights (None if unknown), and its memory."""
 
     device: str
     cores: tuple[int, ...]
@@ -167,8 +167,8 @@ class MemoryRecord(Record):
     """The memory that weights take.
 
     Attributes:
-        source: `files`, or `configuration` where these are not on this machine.
-        unknown: Why there is nothing to tell.
+        source: `files`, or `configuration` if the files are not on this machine.
+        unknown: Why the memory is not known; None if it is.
     """
 
     cores: tuple[CoreMemory, ...]
