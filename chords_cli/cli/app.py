@@ -45,7 +45,7 @@ app = typer.Typer(
 
 
 class _Command(TyperCommand):
-    """A command whose `--help` has no type, as no option has that takes no value."""
+    """A command whose `--help` option is shown without a type, as it takes no value."""
 
     def get_help_option(self, ctx: Any) -> Any:
         option = super().get_help_option(ctx)
@@ -117,7 +117,7 @@ def _report(console: Console, error: Exception, arguments: Sequence[str]) -> int
 
 
 def _flags(text: str) -> list[str]:
-    """Finds the options that typer proposes for one that does not exist."""
+    """Finds the options that typer suggests in place of one that does not exist."""
     return re.findall(r"--[a-z-]+", text)
 
 

@@ -13,7 +13,7 @@ from chords_cli.runs.settings.request import Request
 from chords_cli.ui.console import Console
 
 MOST_WORDS = 8
-"""How many prompts of one word are repeated, where quotes may have been forgotten."""
+"""How many prompts of one word are listed when the user may have forgotten quotes."""
 
 
 def make(kind: Literal["image", "video"], options: Mapping[str, Any]) -> None:

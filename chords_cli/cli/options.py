@@ -172,7 +172,7 @@ _METAVARS: Mapping[Any, str] = {
     str: "TEXT",
     Path: "PATH",
 }
-"""What stands for a value in `--help`, by its type; NAME for one of several words."""
+"""Maps the type of a value to its placeholder in `--help`; NAME if there are fixed choices."""
 
 
 def _metavar(type: Any) -> str:
@@ -181,7 +181,7 @@ def _metavar(type: Any) -> str:
 
 
 def _say_default(name: str, type: Any, option: Option) -> str:
-    """Says in `--help` what holds where an option is not given."""
+    """Says for `--help` which value is used if the option is not given."""
     default = _DEFAULTS[name]
     if type in (int, float):
         return f" Default: {default:g}."
@@ -198,7 +198,7 @@ def _parse_folder(name: str) -> Path:
 
 
 def _complete_model(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """Proposes presets; for a command that makes one kind those of that kind, where it is known."""
+    """Offers presets; for `chords image` and `chords video` only those of the same kind."""
     from chords_cli.presets.files import available_presets, load_preset
 
     found, kind = [], context.info_name

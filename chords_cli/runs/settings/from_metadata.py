@@ -1,8 +1,7 @@
-"""The way back from a picture to the request that makes it again (`--from-metadata`).
+"""Makes the request that makes a picture again, from the picture's metadata (`--from-metadata`).
 
-Fills a request with the picture's document (`recipe`) wherever the user has said nothing, puts the
-picture's plan in the place of its preset's, and refuses when the preset of that name no longer is
-what it was.
+Fills a request with values from the picture's recipe wherever the user has given none, replaces the
+preset's plan by the picture's, and refuses if the preset with that name has changed since.
 """
 
 from dataclasses import replace
@@ -24,25 +23,25 @@ from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.request import CALL_OPTIONS, Request, RunOptions
 
 _PICTURES = {".png", ".mp4", ".gif"}
-"""Endings of the files in a folder of results that hold a recipe and can be looked at."""
+"""Endings of the pictures and videos in a folder of results, which carry a recipe."""
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe in a picture.
+    """Reads the recipe in a picture.
 
     Raises:
-        UsageError: There is none, or it is not one that this version understands.
+        UsageError: The file has no recipe, or this version does not understand it.
     """
     if path.is_dir():
         pictures = (inside for inside in sorted(path.glob("*")) if inside.suffix in _PICTURES)
         raise _not_a_picture(f"metadata file {path} is a folder", next(pictures, None))
-    found = read_metadata(path)
-    if "command" in found:
-        what = "comparison" if found["command"] == "compare" else "run"
+    document = read_metadata(path)
+    if "command" in document:
+        what = "comparison" if document["command"] == "compare" else "run"
         message = f"{path} is the record of a {what}, not a picture of it"
-        raise _not_a_picture(message, _first_picture(path.parent, found))
+        raise _not_a_picture(message, _first_picture(path.parent, document))
     try:
-        return Recipe.read(found)
+        return Recipe.read(document)
     except ValidationError as error:
         key = error.errors()[0]["loc"][0]
         raise UsageError(
@@ -52,12 +51,13 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def with_recipe(request: Request, recipe: Recipe) -> Request:
-    """`request` with the recipe's values where it says nothing.
+    """Returns `request` with the recipe's values wherever it has none.
 
     Raises:
-        UsageError: The preset is gone or changed, or there is no device of the recipe's kind.
+        UsageError: The preset is missing or has changed, or this machine does not have a device of
+            the recipe's kind.
     """
-    preset = _preset(request, recipe)
+    preset = _find_preset(request, recipe)
     call = recipe.call
     arguments = call | {"guidance": guidance_of(call)}
     values: dict[str, Any] = {
@@ -70,7 +70,7 @@ def with_recipe(request: Request, recipe: Recipe) -> Request:
         "model": recipe.preset,
         "prompts": () if request.prompt_file else (recipe.prompt,),
         "seed": recipe.seed,
-        "devices": None if request.devices else _devices(recipe.device),
+        "devices": None if request.devices else _find_devices(recipe.device),
         "loras": tuple((lora.source, lora.scale) for lora in recipe.loras or ()),
     }
     if request.model is None:
@@ -80,24 +80,26 @@ def with_recipe(request: Request, recipe: Recipe) -> Request:
 
 
 def with_sampling(preset: Preset, recipe: Recipe) -> Preset:
-    """`preset` with the picture's steps, plan and output as its own, for options to change.
+    """Returns `preset` with the picture's steps, plan and output in place of its own.
 
-    One core is what the sequential sampler takes, not a wish: the preset's stay for other samplers.
+    Options can still change them. The sequential sampler always uses one core, which is no choice
+    of the user's; so the preset's number of cores is kept, for the case that an option asks for
+    another algorithm.
     """
-    alone = recipe.algo == "sequential"
+    sequential = recipe.algo == "sequential"
     sampling = Sampling(
         algo=recipe.algo,
-        cores=preset.sampling.cores if alone else recipe.cores,
+        cores=preset.sampling.cores if sequential else recipe.cores,
         init_t=recipe.init_t if recipe.algo == "chords" else "auto",
         rounds=recipe.planned_rounds or "auto",
-        stop=preset.sampling.stop if alone else Stop(index=recipe.output.index),
+        stop=preset.sampling.stop if sequential else Stop(index=recipe.output.index),
     )
     call = preset.call | {"num_inference_steps": recipe.steps}
     return preset.model_copy(update={"call": call, "sampling": sampling})
 
 
 def _first_picture(folder: Path, record: Document) -> Path | None:
-    """The first picture that the record of a run or a comparison lists, beside the record."""
+    """Returns the first picture that the record of a run or a comparison lists, in its folder."""
     try:
         entry = record["prompts"][0] if "prompts" in record else record["takes"][0]["results"][0]
         return folder / Path(entry.get("output") or entry["picture"]).name
@@ -106,11 +108,11 @@ def _first_picture(folder: Path, record: Document) -> Path | None:
 
 
 def _not_a_picture(message: str, picture: Path | None) -> UsageError:
-    which = ", as in {from_metadata}" if picture else ""
-    return UsageError(message, f"name one of its pictures{which}", {"from_metadata": picture})
+    example = ", as in {from_metadata}" if picture else ""
+    return UsageError(message, f"name one of its pictures{example}", {"from_metadata": picture})
 
 
-def _preset(request: Request, recipe: Recipe) -> Preset:
+def _find_preset(request: Request, recipe: Recipe) -> Preset:
     if request.model is not None:
         return find_preset(request.model)
     try:
@@ -124,6 +126,7 @@ def _preset(request: Request, recipe: Recipe) -> Preset:
 
 
 def _check_unchanged(preset: Preset, recipe: Recipe) -> None:
+    """Refuses a preset that has changed since the recipe was written."""
     now, then = preset.identity, recipe.model
     changed = [key for key in sorted({*now, *then}) if now.get(key) != then.get(key)]
     changed += [f"call.{key}" for key in _changed_arguments(preset.call, recipe.call)]
@@ -136,22 +139,22 @@ def _check_unchanged(preset: Preset, recipe: Recipe) -> None:
 
 
 def _changed_arguments(now: Arguments, then: Arguments) -> list[str]:
-    """The arguments that the preset sets otherwise than then and that no option brings back."""
+    """Returns the arguments that the preset now sets differently and that no option restores."""
     options = {*CALL_OPTIONS, guidance_key(now)}
     by_option = {key for key in options if key in then}
     keys = sorted({*now, *(key for key in then if key not in CALL_OPTIONS)} - by_option)
     return [key for key in keys if key not in then or now.get(key) != then[key]]
 
 
-def _devices(kind: str) -> str:
-    """The devices of `kind` that are here."""
+def _find_devices(kind: str) -> str:
+    """Finds this machine's devices of that kind."""
     if kind == "cpu":
         return kind
-    there = devices_of(kind)
-    if not there:
+    devices = devices_of(kind)
+    if not devices:
         raise UsageError(
             f"the picture was made on {kind}, which this machine does not have",
             "add {devices} to make a picture that is nearly the same",
             {"devices": "cpu"},
         )
-    return ",".join(there)
+    return ",".join(devices)

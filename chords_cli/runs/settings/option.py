@@ -1,4 +1,4 @@
-"""What an option is: how it is offered, and what becomes of its value."""
+"""What an option is: how it is offered to users, and how its value is used."""
 
 from dataclasses import dataclass, fields
 from functools import cache
@@ -21,21 +21,22 @@ MODEL, ARMS, PLAN, PICTURE, OUTPUT, SOURCE, MACHINE, SHOWN = (
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """How an option is offered, and what becomes of its value.
+    """How an option is offered to users, and how its value is used.
 
     Attributes:
-        group: Where it is listed; None for an argument without a flag.
+        group: The group that lists it in `--help`; None for an argument without a flag.
         help: What it is for, in one line.
-        flags: As it is typed, such as `--cores/-k`; empty for its name with dashes.
-        metavar: What stands for its value.
-        completion: What its value is completed from: `models`, `devices` or nothing.
-        call: The argument of the pipeline's call that it sets; `guidance` for the one that is the
-            preset's guidance.
-        video: Whether videos alone have it.
-        preset: Whether the preset has a value where none is given.
-        pixels: Whether it determines pixels or pace beside plan and call, so that files name it.
+        flags: How it is typed, such as `--cores/-k`; empty for its name with dashes.
+        metavar: The placeholder for its value in `--help`.
+        completion: What the shell completes its value from: `models`, `devices` or nothing.
+        call: The argument of the pipeline's call that it sets; `guidance` for the argument that is
+            the preset's guidance.
+        video: Whether only videos have it.
+        preset: Whether the preset's value is used if none is given.
+        pixels: Whether it determines pixels or frame rate, although it is part of neither plan nor
+            call; recipes then contain it.
         compare: Whether `chords compare` takes it for `all` arms, an `arm` sets it, or `both`.
-        least: The least value.
+        least: The smallest value that is allowed.
     """
 
     group: str | None
@@ -53,7 +54,7 @@ class Option:
 
 @cache
 def options_of(declaration: type) -> dict[str, tuple[Any, Option]]:
-    """Returns the type and the option of every annotated field, in the order they are listed in.
+    """Returns the type and the option of every annotated field, in the order of `--help`.
 
     Args:
         declaration: A dataclass; its own fields come before those that it inherits.
@@ -61,11 +62,11 @@ def options_of(declaration: type) -> dict[str, tuple[Any, Option]]:
     hints = get_type_hints(declaration, include_extras=True)
     own = [name for name in declaration.__annotations__ if name in hints]
     inherited = [field.name for field in fields(declaration) if field.name not in own]
-    annotated = {name: get_args(hints[name]) for name in (*own, *inherited)}
+    annotations = {name: get_args(hints[name]) for name in (*own, *inherited)}
     return {
-        name: (found[0], found[1])
-        for name, found in annotated.items()
-        if len(found) > 1 and isinstance(found[1], Option)
+        name: (parts[0], parts[1])
+        for name, parts in annotations.items()
+        if len(parts) > 1 and isinstance(parts[1], Option)
     }
 
 

@@ -1,4 +1,4 @@
-"""Where a run puts its files, and whether it may, found out before anything slow starts."""
+"""Decides where a run writes its files, and whether it may, before anything slow starts."""
 
 import os
 import shlex
@@ -12,17 +12,17 @@ from chords_cli.errors import UsageError
 
 
 def default_output(model: str) -> Path:
-    """A folder `outputs/<time>-<model>` that does not exist yet."""
+    """Returns a folder `outputs/<time>-<model>` that does not exist yet."""
     base = f"{time.strftime('%Y%m%d-%H%M%S')}-{model}"
     names = (base if n == 1 else f"{base}-{n}" for n in count(1))
     return next(path for name in names if not (path := Path("outputs", name)).exists())
 
 
 def check_writable(folder: Path) -> None:
-    """Accepts a folder that is there or can be made, and in which files can be made.
+    """Checks that a folder exists or can be made, and that files can be written to it.
 
     Raises:
-        UsageError: It is not so.
+        UsageError: The folder cannot be used.
     """
     try:
         _check_writable(folder)
@@ -39,23 +39,23 @@ def check_writable(folder: Path) -> None:
 def check_free(
     folder: Path, names: Sequence[str], *, resumable: bool = False, why: str = ""
 ) -> None:
-    """Accepts names that no file in `folder` has yet.
+    """Checks that no file in `folder` has one of these names yet.
 
     Args:
-        folder: Need not be there.
-        names: Of the files to be made.
-        resumable: Whether the command can keep what is done, and has an option for it.
-        why: What else to say of the files that are there.
+        folder: The folder, which need not exist.
+        names: The names of the files to be made.
+        resumable: Whether the command has an option to keep what is done.
+        why: What else to say about the files that exist.
 
     Raises:
-        UsageError: A file is there; the hint names the ways out.
+        UsageError: A file exists; the hint says what to do.
     """
-    there = [name for name in names if (folder / name).exists()]
-    if there:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+    existing = [name for name in names if (folder / name).exists()]
+    if existing:
+        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
         resume = " add {resume} to keep what is done," if resumable else ""
         raise UsageError(
-            f"{folder / there[0]}{more} exist{'' if more else 's'} already"
+            f"{folder / existing[0]}{more} exist{'' if more else 's'} already"
             + (f", {why}" if why else ""),
             f"choose another {{output}},{resume} or {{overwrite}} to replace it",
             {"output": None, "resume": True, "overwrite": True},
@@ -63,20 +63,20 @@ def check_free(
 
 
 def _check_writable(folder: Path) -> None:
-    inside = next(path for path in (folder, *folder.parents) if path.exists())
-    if not inside.is_dir():
-        what = "is a file" if inside == folder else f"cannot be made: {inside} is a file"
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir():
+        what = "is a file" if nearest == folder else f"cannot be made: {nearest} is a file"
         raise UsageError(f"output {folder} {what}", "name a folder with {output}", {"output": None})
-    if inside not in (folder, folder.parent) and folder.parent != Path("outputs"):
+    if nearest not in (folder, folder.parent) and folder.parent != Path("outputs"):
         raise UsageError(
             f"output {folder} cannot be made: {folder.parent} does not exist",
             f"make it first: mkdir -p {shlex.quote(str(folder.parent))}",
         )
-    if not os.access(inside, os.W_OK | os.X_OK):
+    if not os.access(nearest, os.W_OK | os.X_OK):
         raise UsageError(
-            f"output {folder} cannot be written: {inside} is read-only for you",
+            f"output {folder} cannot be written: {nearest} is read-only for you",
             "choose another {output}",
             {"output": None},
         )
-    with tempfile.TemporaryFile(dir=inside):
-        pass  # some file systems only say no to the file itself
+    with tempfile.TemporaryFile(dir=nearest):
+        pass  # some file systems refuse only when a file is made

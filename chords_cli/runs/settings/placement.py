@@ -1,8 +1,8 @@
-"""Which plan a run follows, on how many cores and on which devices, and what to say about them.
+"""Decides which plan a run follows, on how many cores and devices, and what to say about it.
 
-A preset's number of cores is a wish: as many as it names where there are as many devices. More
-cores than devices give the same results no sooner and take memory for each, so they have to be
-asked for.
+A preset's number of cores is an upper limit: a run uses that many only if there are as many
+devices. More cores than devices give the same results no sooner, and each core takes memory, so the
+user has to ask for them.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ from chords_cli.sampler.stop import StopRule
 
 
 def plan_and_stop(request: Request, preset: Preset) -> tuple[Plan, StopRule]:
-    """Returns the plan as far as it is run, and the stop rule.
+    """Returns the stop rule, and the plan as far as it is run.
 
-    With every output wanted and no stop option given, the run goes on to core 0's arrival.
+    If every output is wanted and no stop option is given, the run goes on until core 0 arrives.
     """
     plan = resolve_plan(preset.plan, request.plan_choice)
     stop = resolve_stop(
@@ -44,7 +44,7 @@ def plan_and_stop(request: Request, preset: Preset) -> tuple[Plan, StopRule]:
 def at_most(
     cores: int, request: Request, preset: Preset, plan: Plan, stop: StopRule
 ) -> tuple[Plan, StopRule]:
-    """Returns the plan and its stop rule on no more than `cores` cores, one for each device."""
+    """Returns the plan and its stop rule for at most `cores` cores, one per device."""
     if plan.cores <= cores:
         return plan, stop
     try:
@@ -59,7 +59,7 @@ def at_most(
 
 
 def find_devices(request: Request, preset: Preset, *, starts: bool) -> tuple[str, ...]:
-    """Returns the devices to use; an empty name in `--devices` stays, for the engine to refuse."""
+    """Returns the devices to use; the engine refuses an empty name in `--devices`."""
     given = request.devices
     names = () if given is None else tuple(name.strip() for name in given.split(","))
     if starts and set(names) != {"cpu"}:
@@ -69,50 +69,51 @@ def find_devices(request: Request, preset: Preset, *, starts: bool) -> tuple[str
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placement:
-    """Which core runs where.
+    """Which core runs on which device.
 
     Attributes:
-        devices: One entry a core; cores share devices round robin where there are fewer.
-        note: What the user should know of it before anything loads; None where that is nothing.
+        devices: One entry per core; cores share devices in turn if there are fewer devices.
+        note: What the user should know about it before anything loads; None if that is nothing.
     """
 
     devices: tuple[str, ...]
     note: str | None = None
 
 
-def place(cores: int, there: Sequence[str], *, wished: int, preset: str) -> Placement:
-    """Lays `cores` cores on the devices `there`.
+def place(cores: int, devices: Sequence[str], *, wished: int, preset: str) -> Placement:
+    """Places cores on devices.
 
     Args:
-        cores: How many the run takes.
-        there: The devices to use, each once.
-        wished: How many the run would take if there were a device for each.
-        preset: Whose wish that is.
+        cores: How many cores the run uses.
+        devices: The devices to use, each once.
+        wished: How many cores the run would use if there were a device for each of them.
+        preset: The name of the preset that wishes for that many.
     """
-    devices = tuple(there[core % len(there)] for core in range(cores))
     note = None
     if cores < wished:
-        note = _fewer(there, wished=wished, preset=preset)
-    elif cores > len(there):
-        note = _shared(cores, there)
-    return Placement(devices=devices, note=note)
+        note = _say_fewer(devices, wished=wished, preset=preset)
+    elif cores > len(devices):
+        note = _say_shared(cores, devices)
+    return Placement(
+        devices=tuple(devices[core % len(devices)] for core in range(cores)), note=note
+    )
 
 
-def _fewer(there: Sequence[str], *, wished: int, preset: str) -> str:
-    if len(there) == 1:
+def _say_fewer(devices: Sequence[str], *, wished: int, preset: str) -> str:
+    if len(devices) == 1:
         return (
-            f"1 core, because {there[0]} is the only device; {preset} takes up to {wished}: "
+            f"1 core, because {devices[0]} is the only device; {preset} takes up to {wished}: "
             f"--cores {wished} has them share it"
         )
     return (
-        f"{len(there)} cores, one on each device; {preset} takes up to {wished}: "
+        f"{len(devices)} cores, one on each device; {preset} takes up to {wished}: "
         f"--cores {wished} has them share devices"
     )
 
 
-def _shared(cores: int, there: Sequence[str]) -> str:
-    most = -(-cores // len(there))
-    what = there[0] if len(there) == 1 else f"{len(there)} devices, up to {most} on one"
+def _say_shared(cores: int, devices: Sequence[str]) -> str:
+    most = -(-cores // len(devices))
+    what = devices[0] if len(devices) == 1 else f"{len(devices)} devices, up to {most} on one"
     return (
         f"{cores} cores share {what}: the same results, but no sooner; each holds its own weights"
     )

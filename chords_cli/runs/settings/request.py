@@ -1,13 +1,14 @@
-"""The options of a run, each declared once: everything else that knows an option reads it here.
+"""The options of a run. Each is declared once, and everything that needs an option reads it here.
 
-An option is one annotated field. From the fields the command line makes its signatures, a
-comparison the settings of its arms, `--from-metadata` the way back from a picture, and the record
-its settings. None means that an option is not given; metadata, the preset and the defaults below
-fill it, in this order.
+An option is one annotated field. The fields determine the signatures of the commands, the settings
+that an arm of a comparison may have, the values that `--from-metadata` reads, and the settings in a
+record. None means that an option is not given; its value then comes from the metadata, the preset
+or the defaults below, in this order.
 
-To add one, add its field. An option with `call` sets that argument of the pipeline and needs
-nothing else. Another one in `RunOptions` is in every run's `Settings` under its name, to be used
-where it matters; one in `Request` is resolved by `runs.settings.resolve`.
+To add an option, add its field. If it has `call`, it sets that argument of the pipeline, and there
+is nothing else to do. Any other option in `RunOptions` becomes a field of every run's `Settings`
+with the same name, to be used where it matters; one in `Request` alone has to be resolved in
+`runs.settings.resolve`.
 """
 
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ class RunOptions:
         int | None,
         Option(
             PICTURE,
-            "Of the first result; the next ones count up.",
+            "The seed of the first result; the next ones count up.",
             flags="--seed/-s",
             preset=True,
             compare="all",
@@ -88,7 +89,7 @@ class RunOptions:
         False
     )
     overwrite: Annotated[
-        bool, Option(OUTPUT, "Replace files that are there already.", compare="all")
+        bool, Option(OUTPUT, "Replace files that already exist.", compare="all")
     ] = False
     metadata: Annotated[
         bool,
@@ -137,8 +138,8 @@ class Request(RunOptions):
         str | None,
         Option(
             MODEL,
-            "Read prompts from a file, one a line, or with `-` from standard input; lines that are"
-            " empty or begin with # are skipped.",
+            "Read prompts from a file, one per line, or with `-` from standard input; lines that"
+            " are empty or begin with # are skipped.",
             compare="all",
         ),
     ] = None
@@ -176,7 +177,7 @@ class Request(RunOptions):
     rounds: Annotated[
         int | None,
         Option(
-            PLAN, "For `wavefront`: after how many rounds the first result is there.", compare="arm"
+            PLAN, "For `wavefront`: after how many rounds the first result arrives.", compare="arm"
         ),
     ] = None
     speedup: Annotated[
@@ -231,7 +232,7 @@ class Request(RunOptions):
         str | None,
         Option(
             MACHINE,
-            "Such as cuda:0,cuda:1 or cpu; shared in turn.",
+            "Such as cuda:0,cuda:1 or cpu; cores take turns on them.",
             completion="devices",
             compare="both",
         ),
@@ -256,7 +257,7 @@ class Request(RunOptions):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CompareRequest:
-    """What the user asks to compare; `base` holds what all arms have in common."""
+    """What the user wants to compare; `base` holds what all arms have in common."""
 
     base: Request
     arm: Annotated[
@@ -282,4 +283,4 @@ class CompareRequest:
 CALL_OPTIONS = {
     option.call: name for name, (_, option) in options_of(Request).items() if option.call
 }
-"""The options that set an argument of the pipeline's call, by the argument."""
+"""Maps an argument of the pipeline's call to the option that sets it."""

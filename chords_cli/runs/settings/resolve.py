@@ -1,7 +1,7 @@
-"""Everything that a run needs to know, resolved and checked before anything slow starts.
+"""Resolves and checks everything that a run needs to know, before anything slow starts.
 
-An explicit option wins over the metadata of `--from-metadata`, that over the preset, and that over
-the defaults here.
+An option that is given wins over the metadata of `--from-metadata`, the metadata over the preset,
+and the preset over the defaults here.
 """
 
 import math
@@ -28,18 +28,18 @@ from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
 
 MOST_SAMPLES = 100_000
-"""Of one run; their names are made before it starts."""
+"""How many samples one run may have; their names are made before it starts."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings(RunOptions):
-    """A run, in full.
+    """The complete settings of a run.
 
     Attributes:
-        plan: What is run: as far as `stop` needs where that is known, else to the last output.
+        plan: The plan as far as `stop` needs it if that is known, else to the last output.
         call: The arguments of the pipeline's call, without the prompt.
         devices: One entry per core.
-        note: What to say of cores and devices before the run starts; None where that is nothing.
+        note: What to say about cores and devices before the run starts; None if that is nothing.
     """
 
     preset: Preset
@@ -69,11 +69,12 @@ def resolve(request: Request, *, preset: Preset | None = None, starts: bool = Fa
 
     Args:
         request: What the user asks for.
-        preset: What is run, where the request does not name it.
+        preset: The preset to run, if the request does not name it.
         starts: Whether to start importing what the workers need while the devices are found.
 
     Raises:
-        UsageError: They contradict each other, are out of range, or name what is not there.
+        UsageError: Settings contradict each other, are out of range, or name something that does
+            not exist.
     """
     model = request.model
     recipe = None if request.from_metadata is None else read_recipe(request.from_metadata)
@@ -91,7 +92,7 @@ def resolve(request: Request, *, preset: Preset | None = None, starts: bool = Fa
             "give one: {resume} keeps what is done, {overwrite} makes all of it again",
             {"resume": True, "overwrite": True},
         )
-    preset = preset or _preset(request)
+    preset = preset or _find_preset(request)
     _check_kind(request, preset, model)
     sampled = preset if recipe is None else with_sampling(preset, recipe)
     requested_method()  # refuses a wrong CHORDS_START
@@ -103,7 +104,7 @@ def resolve(request: Request, *, preset: Preset | None = None, starts: bool = Fa
         prompts=prompts,
         plan=plan,
         stop=stop,
-        call=_call(request, preset),
+        call=_resolve_call(request, preset),
         devices=(),
         note=None,
     )
@@ -117,7 +118,7 @@ def resolve(request: Request, *, preset: Preset | None = None, starts: bool = Fa
 
 
 def _run_options(request: Request, preset: Preset) -> dict[str, Any]:
-    """Returns the options that settings have as they are, the preset's where one is not given."""
+    """Returns the values of `RunOptions`, from the preset where the request has none."""
     values = {option.name: getattr(request, option.name) for option in fields(RunOptions)}
     for name, (_, option) in options_of(RunOptions).items():
         if option.preset and values[name] is None:
@@ -127,10 +128,10 @@ def _run_options(request: Request, preset: Preset) -> dict[str, Any]:
 
 
 def _check(settings: Settings) -> None:
-    """Checks the values that a type does not check.
+    """Checks those values that are not checked by their types.
 
     Raises:
-        UsageError: One is out of its range.
+        UsageError: A value is out of its range.
     """
     if settings.dtype not in DTYPES:
         raise UsageError(f"dtype {settings.dtype!r} is not known", f"choose {', '.join(DTYPES)}")
@@ -153,7 +154,7 @@ def _check(settings: Settings) -> None:
         )
 
 
-def _preset(request: Request) -> Preset:
+def _find_preset(request: Request) -> Preset:
     name = request.model or DEFAULT[request.kind]
     if request.model is None and all(name != file.name for file in available_presets()):
         others = [load_preset(file.file) for file in available_presets()]
@@ -166,9 +167,9 @@ def _preset(request: Request) -> Preset:
 
 
 def _check_kind(request: Request, preset: Preset, model: str | None) -> None:
-    """Refuses a preset that makes the other kind, and options for videos with one for images.
+    """Refuses a preset of the other kind, and options for videos with a preset for images.
 
-    `model` is the one that was given; None where only a picture's metadata names it.
+    `model` is the preset that the user named; None if only a picture's metadata names it.
     """
     if preset.kind != request.kind:
         given = {"--from-metadata": request.from_metadata, "--model": model}
@@ -187,8 +188,8 @@ def _check_kind(request: Request, preset: Preset, model: str | None) -> None:
             )
 
 
-def _call(request: Request, preset: Preset) -> Arguments:
-    """Returns the preset's arguments of the call, under the options that change them."""
+def _resolve_call(request: Request, preset: Preset) -> Arguments:
+    """Returns the preset's arguments of the call, changed by the options."""
     preset.limits.check(width=request.width, height=request.height, frames=request.frames)
     given = {
         option.call: value
@@ -212,7 +213,7 @@ def _call(request: Request, preset: Preset) -> Arguments:
 
 
 def _check_even(call: Arguments) -> None:
-    """Refuses sizes that the colours of an MP4, shared by four pixels each, do not allow."""
+    """Refuses odd sizes: in an MP4, two by two pixels share their colour."""
     for name in ("width", "height"):
         size = call.get(name)
         if isinstance(size, int) and size % 2:
@@ -224,7 +225,7 @@ def _check_even(call: Arguments) -> None:
 
 
 def _check_negative_prompt(request: Request, preset: Preset, call: Arguments) -> None:
-    """Refuses a guidance that is no number and a negative prompt that would do nothing."""
+    """Refuses an impossible guidance, and a negative prompt that would do nothing."""
     guidance = guidance_of(call)
     if guidance is not None and not is_guidance(guidance):
         raise UsageError(
@@ -249,7 +250,7 @@ def _check_negative_prompt(request: Request, preset: Preset, call: Arguments) ->
 
 
 def _check_num(num: int, prompts: int) -> None:
-    """Refuses more samples than a run makes, `num` for each prompt."""
+    """Refuses more samples than a run may have; there are `num` for each prompt."""
     if num > 1 and num * prompts > MOST_SAMPLES:
         each = f" for each of {prompts} prompts" if prompts > 1 else ""
         raise UsageError(

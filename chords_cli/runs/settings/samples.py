@@ -1,7 +1,7 @@
-"""What a run makes: its prompts, and one sample for each of them and each seed.
+"""What a run makes: its prompts, and one sample for each prompt and each seed.
 
 Sample n of a prompt uses the run's seed + n, counted from 0, and every prompt begins at the run's
-seed again: the same prompt gives the same pictures wherever it stands in a list.
+seed again: the same prompt gives the same pictures wherever it is in a list.
 """
 
 import re
@@ -32,25 +32,25 @@ class PlannedSample:
         return f"{self.number:04d}-{slug(self.prompt)}-s{self.seed}"
 
     def name(self, ending: str, index: int | None = None, core: int | None = None) -> str:
-        """The name of the result's file, or of another output's that stands beside it."""
+        """Returns the name of the result's file, or of the file of output `index` beside it."""
         output = "" if index is None else f"-output{index}-core{core}"
         return f"{self.stem}{output}.{ending}"
 
 
 def planned_samples(prompts: Sequence[str], num: int, seed: int) -> tuple[PlannedSample, ...]:
-    """`num` samples of each prompt, prompt after prompt."""
+    """Returns `num` samples for each prompt, prompt after prompt."""
     seeded = ((prompt, seed + n) for prompt in prompts for n in range(num))
     return tuple(PlannedSample(number, *pair) for number, pair in enumerate(seeded, 1))
 
 
 def slug(prompt: str) -> str:
-    """A short name of `prompt` from a-z, 0-9 and dashes, safe as part of any file's name."""
+    """Makes a short name from `prompt`, of a-z, 0-9 and dashes, safe as part of a file's name."""
     plain = unicodedata.normalize("NFKD", prompt).encode("ascii", "ignore").decode().lower()
-    return "-".join(_fitting(re.findall(r"[a-z0-9]+", plain))) or "prompt"
+    return "-".join(_shorten(re.findall(r"[a-z0-9]+", plain))) or "prompt"
 
 
-def _fitting(words: Sequence[str]) -> Iterator[str]:
-    """As many words as fit, and of the first one what fits."""
+def _shorten(words: Sequence[str]) -> Iterator[str]:
+    """Yields as many words as fit; cuts the first one if it is too long."""
     left = _LONGEST_SLUG
     for n, word in enumerate(words):
         if n and len(word) > left:
@@ -60,12 +60,12 @@ def _fitting(words: Sequence[str]) -> Iterator[str]:
 
 
 def resolve_prompts(given: Sequence[str], file: str | None, demo: Sequence[str]) -> tuple[str, ...]:
-    """The prompts of a run, in order.
+    """Returns the prompts of a run, in order.
 
     Args:
-        given: Those that are given one by one.
-        file: A file with one prompt a line, `-` for standard input; None when not given.
-        demo: The preset's own, for when nothing is given.
+        given: The prompts that are given as arguments.
+        file: A file with one prompt per line, `-` for standard input; None if not given.
+        demo: The preset's own prompts, which are used if no others are given.
 
     Raises:
         UsageError: A prompt is empty or not text, the file cannot be used, or nothing is left.
@@ -83,11 +83,11 @@ def resolve_prompts(given: Sequence[str], file: str | None, demo: Sequence[str])
             "there is no prompt, and the preset has none of its own",
             'give one in quotes, as in "a red circle"',
         )
-    return tuple(_checked(prompt, n) for n, prompt in enumerate(given, 1)) or tuple(demo)
+    return tuple(_check_prompt(prompt, n) for n, prompt in enumerate(given, 1)) or tuple(demo)
 
 
 def read_prompts(file: str) -> tuple[str, ...]:
-    """The prompts of a file, one a line; blank lines and those that begin with # are skipped.
+    """Reads prompts, one per line; skips blank lines and lines that begin with #.
 
     Raises:
         UsageError: The file is missing, unreadable, not UTF-8 text, or holds no prompt.
@@ -126,7 +126,7 @@ def _decode(data: bytes, name: str) -> str:
         ) from error
 
 
-def _checked(prompt: str, number: int) -> str:
+def _check_prompt(prompt: str, number: int) -> str:
     if not prompt.strip():
         raise UsageError(f"prompt {number} is empty", 'say what to show, as in "a red circle"')
     try:
