@@ -1,4 +1,4 @@
-"""Turns what cores have made into files that say how they were made.
+"""Turns the outputs of cores into files that say how they were made.
 
-Which files there are and what is in them belongs here; when they are made does not.
+Which files there are and what is in them belongs here; when they are written does not.
 """

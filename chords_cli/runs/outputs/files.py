@@ -1,7 +1,7 @@
-"""Which files an output becomes, by their endings, and what their bytes are.
+"""Decides which files an output becomes, by their endings, and makes their bytes.
 
-The first ending is the result's own: the picture, or the video, beside which its first frame, its
-recipe and, if wanted, a GIF stand.
+The first ending is that of the result itself: the picture, or the video. A video has its first
+frame, its recipe and, if wanted, a GIF beside it.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ LATENT = "safetensors"
 
 
 def endings(settings: Settings) -> tuple[str, ...]:
-    """Returns the endings of the files that an output becomes, its own first."""
+    """Returns the endings of the files that an output becomes, the picture's or video's first."""
     video = settings.preset.kind == "video"
     wanted = {
         "mp4": video,
@@ -32,22 +32,22 @@ def endings(settings: Settings) -> tuple[str, ...]:
         "gif": settings.gif,
         LATENT: settings.save_latents,
     }
-    return tuple(ending for ending, given in wanted.items() if given)
+    return tuple(ending for ending, is_wanted in wanted.items() if is_wanted)
 
 
 def file_bytes(ending: str, output: "SampledOutput", settings: Settings, recipe: Recipe) -> bytes:
-    """Returns the file of a decoded output with that ending, which carries `recipe`."""
+    """Returns the bytes of a decoded output's file with that ending; it carries `recipe`."""
     assert output.frames is not None, "only decoded outputs are saved"
-    made = recipe.document()
-    texts = file_texts(made) if settings.metadata else {}
+    document = recipe.document()
+    texts = file_texts(document) if settings.metadata else {}
     match ending:
         case "mp4":
-            return video_bytes(output.frames, settings, video_tags(made) if texts else {})
+            return video_bytes(output.frames, settings, video_tags(document) if texts else {})
         case "gif":
             assert settings.fps is not None, "a video preset has fps"
             return gif_bytes(output.frames, settings.fps, texts.get(KEY, ""))
         case "json":
-            return sidecar_bytes(made)
+            return sidecar_bytes(document)
         case "safetensors":
             return latent_bytes(output.latent, {KEY: texts[KEY]} if texts else {})
         case _:
@@ -55,6 +55,6 @@ def file_bytes(ending: str, output: "SampledOutput", settings: Settings, recipe:
 
 
 def video_bytes(frames: "np.ndarray", settings: Settings, tags: Mapping[str, str]) -> bytes:
-    """Returns an MP4 file of `frames` (uint8, [frames, height, width, 3]) in the run's pace."""
+    """Returns an MP4 file of `frames` (uint8, [frames, height, width, 3]) at the run's rate."""
     assert settings.fps is not None, "a video preset has fps"
     return mp4_bytes(frames, settings.fps, tags)

@@ -1,6 +1,6 @@
-"""Makes the recipe of a picture or a video: everything that the preset and the options became.
+"""Makes the recipe of a picture or a video: every setting that is needed to make it again.
 
-`runs.settings.from_metadata` finds the way back from it.
+`runs.settings.from_metadata` turns it back into a request.
 """
 
 import platform
@@ -23,13 +23,13 @@ _PACKAGES = ("torch", "diffusers", "transformers")
 _PIXELS = {name for name, (_, option) in options_of(RunOptions).items() if option.pixels} - {
     "loras"
 }
-"""The options that determine pixels or pace and are in the recipe as they are."""
+"""The options that determine pixels or frame rate and are in the recipe unchanged."""
 
 
 def pixels(settings: Settings) -> Pixels:
     """Returns the settings that determine the pixels and the frame rate.
 
-    Always all of them, so that what one run has and another lacks is a difference.
+    It always returns all of them, so that a setting that only one of two runs has is a difference.
     """
     return Pixels(
         **{name: getattr(settings, name) for name in _PIXELS},
@@ -55,7 +55,7 @@ def stop_record(settings: Settings) -> StopRecord:
 
 
 def make_recipe(settings: Settings, sample: PlannedSample, output: Output) -> Recipe:
-    """Returns what a file of that output of `sample` carries."""
+    """Returns the recipe that a file of that output of `sample` carries."""
     return Recipe(
         schema=SCHEMA,
         version=chords_cli.__version__,
@@ -69,14 +69,14 @@ def make_recipe(settings: Settings, sample: PlannedSample, output: Output) -> Re
 
 
 def which_output(output: "SampledOutput") -> Output:
-    """Returns which output of its run it is."""
+    """Returns the part of a recipe that says which output of its run this is."""
     return Output(
         index=output.index, core=output.core, round=output.round, residual=output.residual
     )
 
 
 def environment() -> dict[str, str | None]:
-    """Returns versions by name; None for a package that is not installed."""
+    """Returns versions by the name of the package; None for one that is not installed."""
     return {
         "chords": chords_cli.__version__,
         **{name: _version(name) for name in _PACKAGES},

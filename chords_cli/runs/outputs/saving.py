@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """The files of an output, by their names in the output folder.
+    """The names of an output's files in the output folder.
 
     Attributes:
-        path: The picture or video itself; None where the output is not kept.
-        latent: None where it is not kept.
-        extra: What else stands beside it.
+        path: The picture or video itself; None if the output is not kept.
+        latent: The latent; None if it is not kept.
+        extra: The other files of the output.
     """
 
     path: str | None = None
@@ -30,9 +30,9 @@ class Saved:
 
 
 class OutputSaver:
-    """Gives every decoded output of one sample its files.
+    """Writes the files of every decoded output of one sample.
 
-    The result gets the sample's own name; the others, which `--all-cores` keeps, stand beside it.
+    The result gets the sample's own name; the outputs that `--all-cores` keeps have longer names.
 
     Attributes:
         files: What was written, by the index of the output.
@@ -50,7 +50,7 @@ class OutputSaver:
         which = () if output.chosen else (output.index, output.core)
         names = {ending: self._sample.name(ending, *which) for ending in endings(settings)}
         recipe = make_recipe(settings, self._sample, which_output(output))
-        for ending, name in reversed(names.items()):  # where the result is present, all is
+        for ending, name in reversed(names.items()):  # the result last: if it exists, all files do
             data = file_bytes(ending, output, settings, recipe)
             write_file(settings.output / name, data, replace=self._replace)
         latent = names.pop(LATENT, None)
@@ -62,7 +62,7 @@ class OutputSaver:
 def planned_names(settings: Settings, sample: PlannedSample) -> tuple[str, ...]:
     """Returns the names of all files that `sample` may write, the result first.
 
-    Until the residuals are known any output may be the result, and then has the sample's own name.
+    Until the residuals are known, any output may be the result and get the sample's own name.
     """
     which: list[tuple[int, ...]] = [()]
     if settings.all_cores:
