@@ -1,4 +1,4 @@
-"""Makes images and videos from prompts, and goes on where an earlier run ended.
+"""Makes images and videos from prompts, and continues an earlier run.
 
 What only a comparison needs does not belong here.
 """

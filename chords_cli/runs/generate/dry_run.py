@@ -1,4 +1,4 @@
-"""What a run would do: its record, its files and the memory of its weights; nothing is loaded."""
+"""Says what a run would do: its record, its files and the memory of its weights; loads nothing."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,7 +24,7 @@ from chords_cli.runs.settings.resolve import Settings
 
 
 def dry_run(request: Request) -> DryRunRecord:
-    """Returns the record that a run would begin with, its files and the memory of its weights.
+    """Returns the record as a run would begin it, with the run's files and its weights' memory.
 
     Nothing is loaded, started or written.
 
@@ -36,29 +36,29 @@ def dry_run(request: Request) -> DryRunRecord:
     names: list[str] = []
     planned = []
     for sample in settings.samples:
-        made = done.get(sample.number)
-        own = () if made else planned_names(settings, sample)
-        names += own
+        earlier = done.get(sample.number)
+        new_names = () if earlier else planned_names(settings, sample)
+        names += new_names
         planned.append(
             SampleRecord(
                 prompt=sample.prompt,
                 seed=sample.seed,
-                output=made.output if made else own[0],
-                done=made is not None,
+                output=earlier.output if earlier else new_names[0],
+                done=earlier is not None,
             )
         )
     return DryRunRecord(
         **dict(run_record(settings, planned)),
         dry_run=True,
         files=tuple(str(settings.output / name) for name in (*names, RECORD)),
-        memory=_memory(settings),
+        memory=_estimate_memory(settings),
     )
 
 
-def _memory(settings: Settings) -> MemoryRecord:
-    """Estimates by core and by device, beside what each device has.
+def _estimate_memory(settings: Settings) -> MemoryRecord:
+    """Estimates the memory of the weights per core and per device.
 
-    From the files or, where they are not on this machine, from what the preset tells.
+    The estimate comes from the files or, if they are not on this machine, from the preset.
     """
     folder: Path | None = None
     unknown: str | None = None
@@ -88,10 +88,10 @@ def _by_core(settings: Settings, folder: Path | None) -> tuple[CoreMemory, ...]:
 
 
 def _by_device(settings: Settings, cores: Sequence[CoreMemory]) -> tuple[DeviceMemory, ...]:
-    """Returns per device its cores, the bytes of their weights in all, and what memory it has."""
+    """Returns per device its cores, the total bytes of their weights, and its memory."""
     estimate = []
-    for device, has in device_memory(settings.devices).items():
-        held = tuple(core for core, place in enumerate(settings.devices) if place == device)
-        size = sum(cores[core].bytes for core in held) if cores else None
-        estimate.append(DeviceMemory(device=device, cores=held, bytes=size, **asdict(has)))
+    for device, memory in device_memory(settings.devices).items():
+        ranks = tuple(rank for rank, place in enumerate(settings.devices) if place == device)
+        size = sum(cores[rank].bytes for rank in ranks) if cores else None
+        estimate.append(DeviceMemory(device=device, cores=ranks, bytes=size, **asdict(memory)))
     return tuple(estimate)

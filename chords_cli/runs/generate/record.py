@@ -1,8 +1,8 @@
-"""The record of a run in its folder: `run.json`, and a journal beside it while the run goes on.
+"""Writes the record of a run, `run.json`, and a journal beside it while the run goes on.
 
-The record is written after the first sample and at the end. What comes in between is a line of the
-journal (`run.jsonl`) per sample, so that no sample costs more than the one before, and nothing that
-is done is lost if the process is killed.
+The record is written after the first sample and at the end. Every sample in between adds a line to
+the journal (`run.jsonl`), so that no sample costs more than the one before, and no finished sample
+is lost if the process is killed.
 """
 
 import json
@@ -50,11 +50,11 @@ def run_record(
     start_method: StartMethod | None = None,
     seconds: RunSeconds | None = None,
 ) -> RunRecord:
-    """Returns the record.
+    """Returns the record of a run.
 
     Args:
-        settings: What was run.
-        samples: In order.
+        settings: The settings of the run.
+        samples: The records of its samples, in order.
         components: Per core the names of the components that it loaded.
         start_method: How the processes started.
         seconds: None before the run.
@@ -103,7 +103,7 @@ def plan_record(settings: Settings) -> PlanRecord:
 def sample_record(
     sample: PlannedSample, sampled: "Sampled", files: dict[int, Saved], total: float
 ) -> SampleRecord:
-    """Returns the record of a finished sample; `files` by the index of the output."""
+    """Returns the record of a finished sample; `files` has the index of the output as its key."""
     path = files[sampled.chosen].path
     assert path is not None, "the result is kept"
     outputs = (
@@ -126,7 +126,7 @@ def sample_record(
 
 
 def seconds_record(sampled: "Sampled", total: float) -> SampleSeconds:
-    """Returns what the seconds of a sample are split into."""
+    """Returns the seconds of a sample, split into phases."""
     return SampleSeconds(
         encode=round(sampled.encode_seconds, _DIGITS),
         sample=round(sampled.sample_seconds, _DIGITS),
@@ -136,7 +136,7 @@ def seconds_record(sampled: "Sampled", total: float) -> SampleSeconds:
 
 
 def write_record(folder: Path, record: RunRecord) -> None:
-    """Writes the record over an earlier one, complete or not at all; then removes the journal."""
+    """Replaces an earlier record, completely or not at all; then removes the journal."""
     text = json.dumps(record.document(), indent=2, ensure_ascii=False, allow_nan=False)
     write_file(folder / RECORD, f"{text}\n".encode(), replace=True)
     (folder / JOURNAL).unlink(missing_ok=True)
@@ -146,7 +146,7 @@ def append_to_journal(folder: Path, sample: SampleRecord) -> None:
     """Adds a sample to the journal.
 
     Raises:
-        ChordsError: The disk refuses.
+        ChordsError: The file cannot be written.
     """
     path = folder / JOURNAL
     line = json.dumps(sample.document(), ensure_ascii=False, allow_nan=False)
@@ -164,13 +164,13 @@ def append_to_journal(folder: Path, sample: SampleRecord) -> None:
 
 
 def read_journal(folder: Path) -> list[SampleRecord]:
-    """Reads the complete lines of the journal, where one was left by a run that was killed."""
+    """Reads the complete lines of the journal, if a run that was killed has left one."""
     path = folder / JOURNAL
-    found = []
+    samples = []
     for line in path.read_bytes().split(b"\n")[:-1] if path.exists() else ():
         with suppress(ValueError):  # a line that was cut short
-            found.append(SampleRecord.model_validate_json(line))
-    return found
+            samples.append(SampleRecord.model_validate_json(line))
+    return samples
 
 
 def _settings_record(settings: Settings) -> SettingsRecord:

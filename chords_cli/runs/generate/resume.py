@@ -1,7 +1,7 @@
-"""What an output folder already holds, and so what is left to do and what must not be touched.
+"""Finds out what an output folder already holds: what is left to do, and what must not be touched.
 
-A sample is done when the folder's record, or the metadata of the picture that has its name, says
-that it was made with the same settings, and its files are present.
+A sample is done if the folder's record, or the metadata of the picture with the sample's name, says
+that it was made with the same settings, and if its files are present.
 """
 
 from collections import defaultdict
@@ -22,17 +22,17 @@ from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import Settings
 from chords_cli.runs.settings.samples import PlannedSample
 
-_OTHERS = "made with other settings or by something else"
+_WHY_TAKEN = "made with other settings or by something else"
 
 
 @dataclass(slots=True)
 class Earlier:
-    """What earlier runs left.
+    """What earlier runs have left in the folder.
 
     Attributes:
-        done: By number, the record of every sample that need not be made again.
-        others: Records of samples that this run does not have.
-        record: All of the earlier record.
+        done: The record of every sample that need not be made again, by the sample's number.
+        others: The records of samples that this run does not have.
+        record: The complete earlier record.
     """
 
     done: dict[int, SampleRecord] = field(default_factory=dict)
@@ -41,25 +41,25 @@ class Earlier:
 
 
 def look_back(settings: Settings) -> Earlier:
-    """Finds what the output folder holds of this run; refuses to write over anything else.
+    """Finds what the output folder already holds of this run; refuses to replace anything else.
 
     Raises:
         UsageError: The folder cannot be written, or holds files that this run may not replace.
     """
     check_writable(settings.output)
-    earlier = _done_before(settings) if settings.resume else Earlier()
+    earlier = _find_done(settings) if settings.resume else Earlier()
     if not settings.overwrite:
         left = (sample for sample in settings.samples if sample.number not in earlier.done)
-        names = list(_in_the_way(settings, left))
+        names = list(_names_to_write(settings, left))
         if settings.resume:
-            check_free(settings.output, names, why=_OTHERS)
+            check_free(settings.output, names, why=_WHY_TAKEN)
         else:
             check_free(settings.output, [RECORD, JOURNAL, *names], resumable=True)
     return earlier
 
 
-def with_what_is_recorded(request: Request) -> Request:
-    """Fills in prompts, seed and number from the folder's record, where no prompt is given.
+def fill_from_record(request: Request) -> Request:
+    """Takes prompts, seed and number from the folder's record if no prompt is given.
 
     Raises:
         UsageError: The folder's record cannot be read.
@@ -69,7 +69,7 @@ def with_what_is_recorded(request: Request) -> Request:
     if record is None:
         return request
     settings = record.settings
-    prompts = settings.prompts or tuple(dict.fromkeys(made.prompt for made in record.prompts))
+    prompts = settings.prompts or tuple(dict.fromkeys(sample.prompt for sample in record.prompts))
     return replace(
         request,
         prompts=prompts,
@@ -78,69 +78,74 @@ def with_what_is_recorded(request: Request) -> Request:
     )
 
 
-def _done_before(settings: Settings) -> Earlier:
+def _find_done(settings: Settings) -> Earlier:
+    """Finds the samples of this run that an earlier run has made.
+
+    Raises:
+        UsageError: The earlier run had other settings, or its record cannot be read.
+    """
     record = _read_record(settings.output)
-    changed = _changed(record, settings) if record else ""
+    changed = _describe_changes(record, settings) if record else ""
     if record and changed:
-        others = record.cores != settings.plan.cores  # on other devices, maybe, by default
+        other_cores = record.cores != settings.plan.cores  # the default depends on the devices
         raise UsageError(
             f"{settings.output} was made with other settings: {changed}",
-            ("add {cores} to go on, or " if others else "")
+            ("add {cores} to go on, or " if other_cores else "")
             + "choose another {output}, or give {overwrite} in place of {resume} to make all again",
             {"cores": record.cores, "output": None, "overwrite": True, "resume": True},
         )
     known: dict[tuple[str, int], list[SampleRecord]] = defaultdict(list)
-    for made in record.prompts if record else ():
-        known[made.prompt, made.seed].append(made)
+    for earlier in record.prompts if record else ():
+        known[earlier.prompt, earlier.seed].append(earlier)
     done: dict[int, SampleRecord] = {}
     for sample in settings.samples:
         same = known[sample.prompt, sample.seed]
         found = same.pop(0) if same else _record_of_picture(settings, sample)
         if found and _is_complete(settings, found):
             done[sample.number] = found
-    return Earlier(done, [made for same in known.values() for made in same], record)
+    return Earlier(done, [earlier for same in known.values() for earlier in same], record)
 
 
 def _read_record(folder: Path) -> RunRecord | None:
-    """Reads the record with what the journal adds to it: of every file the latest word."""
+    """Reads the record and the journal; for every file the last entry counts."""
     path = folder / RECORD
     if not path.exists():
         return None
     try:
         record = RunRecord.model_validate_json(path.read_bytes())
-        made = {sample.output: sample for sample in (*record.prompts, *read_journal(folder))}
+        samples = {sample.output: sample for sample in (*record.prompts, *read_journal(folder))}
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{path} is not a record of chords",
             "choose another {output}, or remove that file",
             {"output": None},
         ) from error
-    return record.model_copy(update={"prompts": tuple(made.values())})
+    return record.model_copy(update={"prompts": tuple(samples.values())})
 
 
-def _changed(record: RunRecord, settings: Settings) -> str:
-    """Names the first setting that differs, with both values, and how many more do."""
-    then, new = _flat(record.settings.pixels()), _flat(pixels(settings).pixels())
-    differ = [key for key in {**new, **then} if then.get(key) != new.get(key)]
+def _describe_changes(record: RunRecord, settings: Settings) -> str:
+    """Names the first setting that differs, with both values, and counts the others."""
+    then, now = _flatten(record.settings.pixels()), _flatten(pixels(settings).pixels())
+    differ = [key for key in {**now, **then} if then.get(key) != now.get(key)]
     if not differ:
         return ""
     more = f", and {len(differ) - 1} more" if len(differ) > 1 else ""
     option = differ[0].removeprefix("planned_")
-    return f"{option} was {then.get(differ[0])}, is {new.get(differ[0])}{more}"
+    return f"{option} was {then.get(differ[0])}, is {now.get(differ[0])}{more}"
 
 
-def _flat(settings: Document, prefix: str = "") -> Document:
+def _flatten(settings: Document, prefix: str = "") -> Document:
     flat: Document = {}
     for key, value in settings.items():
-        inner = isinstance(value, dict)
-        flat |= _flat(value, f"{prefix}{key}.") if inner else {prefix + key: value}
+        nested = isinstance(value, dict)
+        flat |= _flatten(value, f"{prefix}{key}.") if nested else {prefix + key: value}
     return flat
 
 
 def _record_of_picture(settings: Settings, sample: PlannedSample) -> SampleRecord | None:
-    """Makes a record from a picture's own recipe, for where the run's was lost."""
+    """Makes a record from the recipe in a picture, in case the record of the run was lost."""
     name, *beside = planned_names(settings, sample)
-    recipe = _same(settings, sample, name)
+    recipe = _read_same_recipe(settings, sample, name)
     if recipe is None:
         return None
     extra = tuple(name for name in beside if (settings.output / name).is_file())
@@ -155,8 +160,8 @@ def _record_of_picture(settings: Settings, sample: PlannedSample) -> SampleRecor
     )
 
 
-def _same(settings: Settings, sample: PlannedSample, name: str) -> Recipe | None:
-    """Returns the recipe in that file if it says that the file is of the same sample."""
+def _read_same_recipe(settings: Settings, sample: PlannedSample, name: str) -> Recipe | None:
+    """Reads the recipe in a file; None unless it is for this sample and has the same settings."""
     try:
         recipe = Recipe.read(find_metadata(settings.output / name))
     except ValueError:
@@ -165,9 +170,9 @@ def _same(settings: Settings, sample: PlannedSample, name: str) -> Recipe | None
     return recipe if same and recipe.pixels() == pixels(settings).pixels() else None
 
 
-def _is_complete(settings: Settings, made: SampleRecord) -> bool:
-    """Whether all files are present that this run would make."""
-    outputs = [output for output in made.outputs if output.path]
+def _is_complete(settings: Settings, sample: SampleRecord) -> bool:
+    """Tells whether all files that this run would make for the sample are present."""
+    outputs = [output for output in sample.outputs if output.path]
     if not outputs or (settings.all_cores and len(outputs) < len(settings.plan.hits)):
         return False
     return all(_has_all_files(settings, output) for output in outputs)
@@ -180,9 +185,9 @@ def _has_all_files(settings: Settings, output: OutputRecord) -> bool:
     return present >= set(endings(settings))
 
 
-def _in_the_way(settings: Settings, left: Iterator[PlannedSample]) -> Iterator[str]:
-    """Yields the files of unfinished samples that are not known to be the same."""
+def _names_to_write(settings: Settings, left: Iterator[PlannedSample]) -> Iterator[str]:
+    """Yields the files of unfinished samples, except those that were made with these settings."""
     for sample in left:
         for name in planned_names(settings, sample):
-            if not settings.resume or _same(settings, sample, name) is None:
+            if not settings.resume or _read_same_recipe(settings, sample, name) is None:
                 yield name

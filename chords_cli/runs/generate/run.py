@@ -1,4 +1,7 @@
-"""Prompts to pictures: resolves, starts the cores once, and writes every file as it is made."""
+"""Turns prompts into pictures: resolves, starts the cores once, writes every file when it is ready.
+
+An interrupted run keeps its finished files and says how to continue.
+"""
 
 import time
 from contextlib import suppress
@@ -29,7 +32,7 @@ from chords_cli.runs.generate.record import (
     sample_record,
     write_record,
 )
-from chords_cli.runs.generate.resume import Earlier, look_back, with_what_is_recorded
+from chords_cli.runs.generate.resume import Earlier, fill_from_record, look_back
 from chords_cli.runs.outputs.saving import OutputSaver
 from chords_cli.runs.settings.output_folder import check_free
 from chords_cli.runs.settings.request import Request
@@ -42,9 +45,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A run that is checked as far as it can be before its model is fetched.
+    """A run that is checked as far as possible before its model is fetched.
 
-    `began` is when its seconds begin to count, on the monotonic clock.
+    `began` is the time from which its seconds are counted, on the monotonic clock.
     """
 
     request: Request
@@ -54,14 +57,14 @@ class Prepared:
 
 
 def prepare(request: Request, *, starts: bool = False) -> Prepared:
-    """Resolves and checks what the request asks for; `starts` as in `settings.resolve`.
+    """Resolves and checks what the request asks for; for `starts` see `settings.resolve`.
 
     Raises:
-        UsageError: The request cannot be done; nothing was started and nothing written.
+        UsageError: The request is impossible; nothing was started or written.
     """
     began = time.monotonic()
     if request.resume:
-        request = with_what_is_recorded(request)
+        request = fill_from_record(request)
     elif request.output is not None and not request.overwrite:
         check_free(request.output, [RECORD, JOURNAL], resumable=True)  # before anything is imported
     settings = resolve(request, starts=starts)
@@ -71,17 +74,17 @@ def prepare(request: Request, *, starts: bool = False) -> Prepared:
 def generate(prepared: Prepared, listener: Listener) -> RunRecord:
     """Makes what was asked for and returns the record, which is also in the folder.
 
-    A file's path is `record.settings.output` and, below it, `record.prompts[n].output`.
+    The result of sample n is `record.prompts[n].output` in the folder `record.settings.output`.
 
     Raises:
         UsageError: The model is not on this machine, or does not fit; nothing was written.
-        ChordsError: The run failed. Files that were complete stay.
-        Interrupted: It was; tells what is kept and how to go on.
+        ChordsError: The run failed; complete files stay.
+        Interrupted: The run was interrupted; says what is kept and how to continue.
     """
     request, settings = prepared.request, prepared.settings
     run = _Run(prepared, listener)
     folder = model_folder(settings.preset)
-    check_model(settings.preset, settings.call)  # once more: it may have been fetched since
+    check_model(settings.preset, settings.call)  # again: it may have been fetched since
     try:
         with new_folder(settings.output):
             return run.run(folder)
@@ -98,7 +101,7 @@ def generate(prepared: Prepared, listener: Listener) -> RunRecord:
 
 
 class _Run:
-    """A run on its way: what is done, how long it took, and who listens."""
+    """A run while it goes on: what is done, how long it took, and who listens."""
 
     def __init__(self, prepared: Prepared, listener: Listener) -> None:
         self._settings, self._listener = prepared.settings, listener
@@ -140,7 +143,7 @@ class _Run:
                 self._make(left, folder)
         except BaseException:
             if self._journalled:
-                with suppress(ChordsError):  # the journal stays, and is as good
+                with suppress(ChordsError):  # the journal stays and holds the same
                     self._write_record()
             raise
         return self._write_record()
@@ -153,15 +156,15 @@ class _Run:
             self._components = pool.components
             self._start_method = StartMethod(**asdict(pool.start_method))
             for sample in left:
-                made = self._done[sample.number] = self._sample(sample, pool)
+                record = self._done[sample.number] = self._make_sample(sample, pool)
                 if sample is left[0]:
                     self._write_record()
                 else:
-                    append_to_journal(self._settings.output, made)
+                    append_to_journal(self._settings.output, record)
                     self._journalled = True
 
-    def _sample(self, sample: PlannedSample, pool: "Pool") -> SampleRecord:
-        """Makes one sample: its files, and its record."""
+    def _make_sample(self, sample: PlannedSample, pool: "Pool") -> SampleRecord:
+        """Makes one sample, writes its files and returns its record."""
         settings, total = self._settings, len(self._samples)
         replace = settings.overwrite or settings.resume
         saver = OutputSaver(settings, sample, self._tell, replace=replace)
@@ -178,16 +181,16 @@ class _Run:
             on_output=saver.save,
         )
         seconds = time.monotonic() - began.at
-        made = sample_record(sample, sampled, saver.files, seconds)
-        path = settings.output / made.output
+        record = sample_record(sample, sampled, saver.files, seconds)
+        path = settings.output / record.output
         self._tell(PromptDone(number=sample.number, path=str(path), seconds=seconds))
-        return made
+        return record
 
     def _write_record(self) -> RunRecord:
-        made = [self._done[number] for number in sorted(self._done)]
+        samples = [self._done[number] for number in sorted(self._done)]
         record = run_record(
             self._settings,
-            [*self._earlier.others, *made],
+            [*self._earlier.others, *samples],
             components=self._components,
             start_method=self._start_method,
             seconds=self._seconds(),
@@ -210,7 +213,7 @@ class _Run:
 
 
 def pool_settings(settings: Settings, folder: Path) -> "PoolSettings":
-    """Returns what the pool is started with, for weights in `folder`."""
+    """Returns the settings with which a pool starts, for weights in `folder`."""
     from chords_cli.engine.pool import PoolSettings
     from chords_cli.pipelines.load.spec import ModelSpec
 

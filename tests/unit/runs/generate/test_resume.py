@@ -19,7 +19,7 @@ from chords_cli.runs.generate.record import (
     sample_record,
     write_record,
 )
-from chords_cli.runs.generate.resume import look_back, with_what_is_recorded
+from chords_cli.runs.generate.resume import fill_from_record, look_back
 from chords_cli.runs.outputs.saving import OutputSaver, planned_names
 from chords_cli.runs.settings.from_metadata import read_recipe
 from chords_cli.runs.settings.request import Request
@@ -277,12 +277,12 @@ def test_resume_without_prompts_takes_those_of_the_folder_with_their_seeds(resol
     settings = resolved(prompts=("a fox", "a hen"), seed=7, num=2)
     finish(settings, 1)
     asked = Request(kind="image", output=settings.output, resume=True)
-    again = with_what_is_recorded(asked)
+    again = fill_from_record(asked)
     assert (again.prompts, again.seed, again.num) == (("a fox", "a hen"), 7, 2)
-    other = with_what_is_recorded(replace(asked, seed=3))
+    other = fill_from_record(replace(asked, seed=3))
     assert (other.prompts, other.seed) == (("a fox", "a hen"), 3)
     given = replace(asked, prompts=("a cow",))
-    assert with_what_is_recorded(given) is given
+    assert fill_from_record(given) is given
 
 
 def test_resume_of_an_older_record_takes_the_prompts_that_were_done(resolved):
@@ -293,7 +293,7 @@ def test_resume_of_an_older_record_takes_the_prompts_that_were_done(resolved):
     del record["settings"]["prompts"]
     path.write_text(json.dumps(record))
     asked = Request(kind="image", output=settings.output, resume=True)
-    assert with_what_is_recorded(asked).prompts == ("a fox",)
+    assert fill_from_record(asked).prompts == ("a fox",)
 
 
 def test_a_folder_that_is_taken_is_refused_before_anything_is_resolved(resolved, monkeypatch):
