@@ -21,7 +21,12 @@ from chords_cli.cli.plan import plan
 from chords_cli.cli.presets import presets
 from chords_cli.cli.video import video
 from chords_cli.errors import ChordsError, Interrupted, StdoutError
-from chords_cli.ui.console import Console, let_go_of_dead_terminals, never_fail_on_encoding
+from chords_cli.ui.console import (
+    Console,
+    let_go_of_dead_terminals,
+    never_fail_on_encoding,
+    open_closed_streams,
+)
 
 END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end the program as Ctrl-C does: with all of its clean-up."""
@@ -60,6 +65,7 @@ for _command in COMMANDS:
 
 def main() -> None:
     """Runs the program; prints no traceback unless CHORDS_DEBUG=1 asks for it."""
+    open_closed_streams()
     never_fail_on_encoding()
     for number in (signal.SIGINT, *END_SIGNALS):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP; so do we

@@ -49,6 +49,9 @@ Loading a large model takes minutes on some devices.
 
 _JOIN_SECONDS = 5.0
 
+_LONGEST_FOLDER = 70
+"""Bytes of a folder in which multiprocessing can make sockets."""
+
 _server: dict[str, str] = {}
 """What the process that others are forked from finds in its environment; empty while none runs."""
 
@@ -197,6 +200,7 @@ def starting(*, interruptible: bool = False) -> Iterator[None]:
     Args:
         interruptible: Whether Ctrl-C reaches this process inside; then others hear it too.
     """
+    _keep_sockets_short()
     variables = {"PYTHONSAFEPATH": "1", **_own_place(), **_server}
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
@@ -210,6 +214,28 @@ def starting(*, interruptible: bool = False) -> Iterator[None]:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _keep_sockets_short() -> None:
+    """Gives multiprocessing another folder for its sockets where TMPDIR is too long for them.
+
+    The path of a socket has at most 107 bytes; multiprocessing appends 32 to the folder's.
+
+    Raises:
+        ChordsError: There is no such folder.
+    """
+    config = multiprocessing.current_process()._config  # type: ignore[attr-defined]
+    if "tempdir" in config or len(os.fsencode(tempfile.gettempdir())) <= _LONGEST_FOLDER:
+        return
+    for folder in (os.environ.get("XDG_RUNTIME_DIR"), "/tmp", "/var/tmp", "/dev/shm"):
+        if folder and len(folder) <= _LONGEST_FOLDER and os.access(folder, os.W_OK | os.X_OK):
+            config["tempdir"] = tempfile.mkdtemp(prefix="chords-", dir=folder)
+            atexit.register(shutil.rmtree, config["tempdir"], ignore_errors=True)
+            return
+    raise ChordsError(
+        f"TMPDIR {tempfile.gettempdir()} is too long for the sockets of processes",
+        "set TMPDIR to a folder with a shorter name, such as /tmp",
+    )
 
 
 def _check_main_guard() -> None:

@@ -6,6 +6,7 @@ Nothing here knows which file was wanted, only the repository and its revision.
 import traceback
 from dataclasses import dataclass
 from typing import Any
+from urllib.request import getproxies
 
 import httpx2
 from huggingface_hub.errors import (
@@ -20,7 +21,7 @@ from chords_cli.hub.transfer import TransientError
 
 FAILURES = (
     *(OSError, ValueError, KeyError, TypeError, AttributeError),
-    *(httpx2.HTTPError, TransientError),
+    *(httpx2.HTTPError, TransientError, ImportError),
 )
 """What the client raises when something is wrong with the hub, the network or the cache."""
 
@@ -83,9 +84,23 @@ def explain(error: Exception, access: Access) -> ChordsError:
         return _refusal(error.response, access)
     if isinstance(error, httpx2.TransportError | TransientError):
         return unreachable(access.endpoint, _reason(error))
+    if isinstance(error, ImportError):
+        return _unusable_proxy(error)
     if isinstance(error, OSError) and error.filename:
         return unusable_cache(error.filename, str(error.strerror))
     return not_a_hub(access.endpoint, f"{type(error).__name__} in its answer")
+
+
+def _unusable_proxy(error: ImportError) -> ChordsError:
+    """Returns the error for a proxy that needs a package, as those of SOCKS do."""
+    if "socksio" not in str(error):
+        raise error
+    address = next((value for value in getproxies().values() if "socks" in value), "of this kind")
+    scheme, _, place = address.partition("://")
+    return ChordsError(
+        f"the proxy {scheme}://{place.rpartition('@')[2]} needs socksio, which is not installed",
+        "pip install socksio, or unset ALL_PROXY and HTTPS_PROXY",
+    )
 
 
 def harmless(error: Exception, token: str | None) -> Exception | None:

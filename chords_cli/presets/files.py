@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Hashable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -38,11 +39,13 @@ def available_presets() -> list[PresetFile]:
     shipped = package / "_presets"  # in a wheel
     if not shipped.is_dir():
         shipped = package.parent / "presets"
-    folders: tuple[tuple[Path, Literal["shipped", "user"]], ...]
-    folders = ((shipped, "shipped"), (user_folder(), "user"))
+    folders: list[tuple[Path, Literal["shipped", "user"]]] = [(shipped, "shipped")]
+    with suppress(RuntimeError):  # a user without a home has no presets of their own
+        folders.append((user_folder(), "user"))
     for folder, origin in folders:
-        for file in (*folder.glob("*.yaml"), *folder.glob("*.yml")):
-            found[file.stem] = PresetFile(file.stem, file, origin)
+        with suppress(OSError):  # a folder of one's own may not be readable
+            for file in (*folder.glob("*.yaml"), *folder.glob("*.yml")):
+                found[file.stem] = PresetFile(file.stem, file, origin)
     return [found[name] for name in sorted(found)]
 
 

@@ -88,6 +88,17 @@ class Console:
             ) from error
 
 
+def open_closed_streams() -> None:
+    """Opens to nowhere the standard streams that are closed, before a file takes their numbers."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            _send_to_nowhere(number)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
+
+
 def never_fail_on_encoding() -> None:
     """Makes a stream that cannot encode a character write `?` instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
@@ -106,6 +117,7 @@ def let_go_of_dead_terminals() -> None:
 
 
 def _send_to_nowhere(stream: int) -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream)
-    os.close(nowhere)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if nowhere != stream:
+        os.dup2(nowhere, stream)
+        os.close(nowhere)

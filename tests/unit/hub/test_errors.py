@@ -3,7 +3,7 @@
 import pytest
 
 from chords_cli.cli.options import as_option
-from chords_cli.hub.errors import Access, lost_file, unusable_cache
+from chords_cli.hub.errors import Access, explain, lost_file, unusable_cache
 
 ACCESS = Access("http://hub", "me/mine", "v2", logged_in=False)
 
@@ -25,3 +25,14 @@ ACCESS = Access("http://hub", "me/mine", "v2", logged_in=False)
 )
 def test_hints_name_options_as_they_are_typed_or_called(error, typed, python):
     assert (error.spelled(as_option)[1], error.hint) == (typed, python)
+
+
+def test_a_socks_proxy_without_its_package_is_named_without_its_password(monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "socks5h://me:secret@proxy.example:1080")
+    access = Access("https://hub.example", "a/b", None, False)
+    missing = ImportError("Using SOCKS proxy, but the 'socksio' package is not installed.")
+    error = explain(missing, access)
+    assert error.message == (
+        "the proxy socks5h://proxy.example:1080 needs socksio, which is not installed"
+    )
+    assert error.hint == "pip install socksio, or unset ALL_PROXY and HTTPS_PROXY"
