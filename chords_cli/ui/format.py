@@ -38,8 +38,29 @@ def size(count: int) -> str:
 
 
 def small(value: float) -> str:
-    """Returns a correction or residual in about six characters: `0.0123`, `1.4e-05`."""
+    """Returns a distance of latents in about six characters: `0.0123`, `1.4e-05`."""
     return f"{value:.4f}" if value >= 0.001 or value == 0 else f"{value:.1e}"
+
+
+def output_name(index: int) -> str:
+    """Returns `preview` or `output 3`."""
+    return f"output {index}" if index else "preview"
+
+
+def residual(index: int, value: float | None, stop: StopRule) -> str:
+    """Returns `differs by 0.0525 from output 3`, of output 4; empty where that tells nothing.
+
+    The preview is a guess from a few steps: to be far from it is no fault of output 1, and to be
+    near no virtue, so only a rule that goes by it has it said.
+    """
+    if value is None or (index < 2 and stop.fixed is not None):
+        return ""
+    return f"differs by {small(value)} from {'the ' * (index == 1)}{output_name(index - 1)}"
+
+
+def first_within(value: float) -> str:
+    """Names the result of a rule that goes by residuals."""
+    return f"the first output that differs less than {value:g} from the one before it"
 
 
 def starts(plan: Plan) -> str:
@@ -58,7 +79,8 @@ def headline(plan: Plan) -> str:
 def promise(plan: Plan, stop: StopRule) -> str:
     """Returns in one line which output to expect when."""
     if stop.fixed is None:
-        return f"the first output whose residual is below {stop.residual:g}"
+        assert stop.residual is not None
+        return first_within(stop.residual)
     rounds = plan.rounds(stop.fixed)
     goal = f"output {stop.fixed} after {plural(rounds, 'round')}"
     if rounds < plan.steps:

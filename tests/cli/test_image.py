@@ -1,6 +1,7 @@
 """`chords image` as a user runs it: real cores, real files, a tiny model."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -120,6 +121,7 @@ def test_resume_makes_only_what_is_missing_and_the_record_covers_all(resumed, pl
     assert [entry["prompt"] for entry in prompts] == ["a cat", "a bird"]
     assert resumed.out == f"plain/{CAT}.png\nplain/0002-a-bird-s42.png\n"
     assert f"plain/{CAT}.png" in resumed.err
+    assert re.search(r"^output 1 from core 3 after \d+ rounds, [\d.]+ s$", resumed.err, re.M)
 
 
 def test_resume_of_a_finished_run_starts_nothing(resumed, command, place):
@@ -167,8 +169,11 @@ def test_options_of_picture_plan_and_machine_reach_the_run(command, place):
     plan = ("--steps", 6, "--init-t", "0-2-4", "--stop-residual", 1e-9, "--seed", 7)
     machine = ("--devices", "cpu,cpu", "--dtype", "bfloat16", "--timeout", 90)
     where = ("--model", "tiny", "--output", "options", "--verbose")
-    command("image", "a cat", *where, *shape, *plan, *machine, cwd=place)
+    told = command("image", "a cat", *where, *shape, *plan, *machine, cwd=place).err
     made = record(place / "options")
+    assert re.search(r"^output 1 from core 2 .*, differs by [\d.e-]+ from the preview$", told, re.M)
+    assert "no output differed less than 1e-09 from the one before it" in told
+    assert "residual" not in told
     assert pixels(place / "options" / "0001-a-cat-s7.png").shape == (64, 48, 3)
     assert made["plan"]["init_t"] == [0, 2, 4]
     assert (made["dtype"], made["devices"]) == ("bfloat16", ["cpu"] * 3)

@@ -67,7 +67,7 @@ def command(preset: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.P
             os.killpg(process.pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("phase", ["Slow", "cores ready", "output 0 from", "output 1 from"])
+@pytest.mark.parametrize("phase", ["Slow", "cores ready", "preview from", "output 1 from"])
 def test_interrupt_ends_with_130_and_leaves_neither_process_nor_file(
     phase: str, command: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
@@ -91,7 +91,7 @@ def test_interrupt_does_not_wait_for_whoever_is_asked_for_devices(
 
 @pytest.mark.parametrize(
     ("number", "phase"),
-    [(signal.SIGTERM, "Slow"), (signal.SIGHUP, "cores ready"), (signal.SIGTERM, "output 0 from")],
+    [(signal.SIGTERM, "Slow"), (signal.SIGHUP, "cores ready"), (signal.SIGTERM, "preview from")],
 )
 def test_a_signal_that_ends_the_command_leaves_as_little_as_ctrl_c(
     number: signal.Signals,
@@ -178,7 +178,7 @@ def test_killed_worker_is_named_and_ends_the_command(
     command: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     process = command("--all-cores")
-    _read_until(process, "output 0 from")
+    _read_until(process, "preview from")
     family = _family(process.pid)
     workers = [p for p in family if p.ppid() != process.pid]
     assert len(workers) == 3

@@ -11,7 +11,7 @@ core 1   0  8  9 10 11 12 13 14 15↓16 17 18 19 20 21 22 23↓24 25 26 27
 core 2   0  8 16 17 18 19 20 21 22 23↓24 25 26 27 28 29 30 31↓32 33 34 
 core 3   0  8 16 32○33 34 35 36 37 38 39 40 41 42 43 44 45 46 47↓48 49●
 
-↓ rectified by the core above   ○ preview   ● output   dim: not needed, not run
+↓ corrected by the core above   ○ preview   ● output   dim: not needed, not run
 
 rounds    21 instead of 50 (to output 1)
 speed-up  2.38x, if every core has a device of its own
@@ -204,3 +204,5 @@ def test_a_dry_run_with_a_residual_says_what_is_the_latest(chords):
     shared = ("--devices", "cpu", "--cores", "4")
     answer = chords("image", "a cat", *shared, "--stop-residual", "0.1", "--dry-run")
     assert "rounds    at most 50 instead of 50 (to output 4 at the latest)" in answer.out
+    told = "at the first output that differs less than 0.1 from the one before it, or at the last"
+    assert told in answer.out

@@ -2,7 +2,16 @@
 
 from chords_cli import events
 from chords_cli.ui.console import Console
-from chords_cli.ui.format import duration, headline, places, plural, promise, small
+from chords_cli.ui.format import (
+    duration,
+    headline,
+    output_name,
+    places,
+    plural,
+    promise,
+    residual,
+    small,
+)
 from chords_cli.ui.live.progress import Progress
 
 Details = (
@@ -55,10 +64,11 @@ def describe(event: events.Event, progress: Progress) -> str:
             return _describe_step(event)
         case events.OutputLanded():
             when = f"after {plural(event.round, 'round')}, {duration(event.seconds)}"
-            line = f"output {event.index} from core {event.core} {when}"
-            return line if event.residual is None else f"{line}, residual {small(event.residual)}"
+            line = f"{output_name(event.index)} from core {event.core} {when}"
+            far = residual(event.index, event.residual, progress.stop)
+            return f"{line}, {far}" if far else line
         case events.OutputSaved():
-            return f"output {event.index} saved: {event.path}"
+            return f"{output_name(event.index)} saved: {event.path}"
         case events.PromptDone():
             which = _which(event.number, progress)
             return f"{which} done in {duration(event.seconds)}: {event.path}"
@@ -72,7 +82,8 @@ def _describe_step(event: events.CoreStepped) -> str:
     if event.correction is None:
         return line
     waited = f" after {duration(event.waited)} of waiting" if event.waited >= 0.005 else ""
-    return f"{line}, corrected by {small(event.correction)}{waited}"
+    moved = f"core {event.core - 1}, which moved it by {small(event.correction)}"
+    return f"{line}, corrected by {moved}{waited}"
 
 
 def _which(number: int, progress: Progress) -> str:

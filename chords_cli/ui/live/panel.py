@@ -3,6 +3,7 @@
 Draws what `Progress` knows; no event is read here.
 """
 
+import textwrap
 from collections.abc import Sequence
 
 from rich import box
@@ -14,13 +15,27 @@ from rich.text import Text
 
 from chords_cli.events import OutputLanded, PromptStarted
 from chords_cli.sampler.plan import Plan
-from chords_cli.ui.format import clock, duration, headline, places, promise, size, small
+from chords_cli.sampler.stop import StopRule
+from chords_cli.ui.format import (
+    clock,
+    duration,
+    headline,
+    output_name,
+    places,
+    promise,
+    residual,
+    size,
+    small,
+)
 from chords_cli.ui.live.progress import CoreProgress, Progress, State
 
 WIDEST = 110
 _NARROW = 76
 _FEWEST_OUTPUTS = 3
 """Where fewer outputs than this would fit beside the gaps, the gaps go."""
+
+_FRAME = 4
+"""Columns of the frame and the spaces inside of it."""
 
 _ROWS_BESIDE = 10
 """Rows beside cores and outputs: frame 2, header 2, column names, gaps 3, prompt and cursor."""
@@ -50,11 +65,16 @@ def draw(progress: Progress, width: int, height: int, now: float) -> RenderableT
     width = min(width, WIDEST)
     room = height - len(progress.cores) - _ROWS_BESIDE
     tight = room < _FEWEST_OUTPUTS
+    words = _explanations(progress.plan, width) if progress.prompt else []
+    if room - len(words) < _FEWEST_OUTPUTS:
+        words = []
+    room -= len(words)
     gap: list[RenderableType] = [] if tight else [Text()]
     shown = progress.outputs[-1:] if tight else progress.outputs[-room:]
     parts: list[RenderableType] = [*_header(progress), *gap, _cores_table(progress, width)]
+    parts += [Text(line, style="dim") for line in words]
     if shown:
-        parts += [*gap, _outputs_table(shown)]
+        parts += [*gap, _outputs_table(shown, progress.stop)]
     if progress.prompt:
         parts += [*gap, _prompt_line(progress.prompt)]
     elif reading := [core.part for core in progress.cores.values() if core.state == "loading"]:
@@ -98,7 +118,8 @@ def _cores_table(progress: Progress, width: int) -> Table:
     narrow = width < _NARROW
     one_device = len({core.device for core in progress.cores.values()}) < 2
     with_device = not (narrow and one_device)
-    with_history = not (narrow and with_device)
+    corrects = progress.plan is None or bool(progress.plan.messages)
+    with_history = corrects and not (narrow and with_device)
     grid = Table(box=None, pad_edge=False, expand=True, padding=(0, 1 if narrow else 2, 0, 0))
     grid.header_style = "dim"
     grid.add_column("core", justify="right", no_wrap=True)
@@ -108,18 +129,28 @@ def _cores_table(progress: Progress, width: int) -> Table:
     grid.add_column("own steps", ratio=1, no_wrap=True)
     grid.add_column("", justify="right", no_wrap=True)
     grid.add_column("grid", justify="right", no_wrap=True)
-    grid.add_column("corrected", justify="right", no_wrap=True, min_width=9)
+    if corrects:
+        grid.add_column("corrected", justify="right", no_wrap=True, min_width=9)
     if with_history:
         grid.add_column("", no_wrap=True, min_width=8)
     for rank, core in sorted(progress.cores.items()):
         device = [core.device] if with_device else []
         history = [sparkline(core.corrections)] if with_history else []
-        grid.add_row(str(rank), *device, *_core_cells(core, progress.plan), *history)
+        moved = [_last_correction(core)] if corrects else []
+        grid.add_row(str(rank), *device, *_core_cells(core, progress.plan), *moved, *history)
     return grid
 
 
+def _explanations(plan: Plan | None, width: int) -> list[str]:
+    """Returns what the columns of cores mean, in lines for a panel `width` wide."""
+    words = "own steps: how many this core computes; grid: which step it has reached"
+    if plan is not None and plan.messages:
+        words += "; corrected: how far the latent of the core above last moved its own"
+    return textwrap.wrap(words, width - _FRAME)
+
+
 def _core_cells(core: CoreProgress, plan: Plan | None) -> list[RenderableType]:
-    """Returns a core's state, bar, own steps, grid step and last correction."""
+    """Returns a core's state, bar, own steps and grid step."""
     loading = core.state in ("starting", "loading", "ready")
     done, total = (core.loaded, core.to_load) if loading else (core.done, core.evaluations)
     if core.state == "ready":
@@ -142,23 +173,25 @@ def _core_cells(core: CoreProgress, plan: Plan | None) -> list[RenderableType]:
         bar,
         Text(steps),
         Text(stands, style="dim"),
-        Text(small(core.corrections[-1]) if core.corrections else "", style="magenta"),
     ]
 
 
-def _outputs_table(landed: Sequence[OutputLanded]) -> Table:
+def _last_correction(core: CoreProgress) -> Text:
+    return Text(small(core.corrections[-1]) if core.corrections else "", style="magenta")
+
+
+def _outputs_table(landed: Sequence[OutputLanded], stop: StopRule) -> Table:
     """Draws a row per output that has landed, newest last."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     for output in landed:
         mark = Text("○", style="cyan") if output.index == 0 else Text("●", style="bold green")
-        residual = "" if output.residual is None else f"residual {small(output.residual)}"
-        name = "preview" if output.index == 0 else f"output {output.index}"
+        far = residual(output.index, output.residual, stop)
         grid.add_row(
-            Text.assemble(mark, f" {name}"),
+            Text.assemble(mark, f" {output_name(output.index)}"),
             f"core {output.core}",
             f"round {output.round}",
             duration(output.seconds),
-            Text(residual, style="dim", no_wrap=True, overflow="ellipsis"),
+            Text(far, style="dim", no_wrap=True, overflow="ellipsis"),
         )
     return grid
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from chords_cli import events
 from chords_cli.sampler.plan import Plan
+from chords_cli.sampler.stop import StopRule
 
 State = Literal[
     "starting", "loading", "ready", "encoding", "waiting", "sampling", "decoding", "done"
@@ -91,6 +92,11 @@ class Progress:
     def plan(self) -> Plan | None:
         """The plan of the run, once known."""
         return self.resolved.plan if self.resolved else None
+
+    @property
+    def stop(self) -> StopRule:
+        """Which output is the result; the usual one until the run says so."""
+        return self.resolved.stop if self.resolved else StopRule()
 
     @property
     def total(self) -> int:

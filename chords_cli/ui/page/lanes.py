@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from chords_cli.records.compare import ArmRecord, Timeline
-from chords_cli.ui.format import duration, small
+from chords_cli.ui.format import duration, output_name, small
 
 BAR, GAP, TOP = 18, 12, 8
 """Pixels: a lane's bar, the space to the next one for the arrows, and above the first."""
@@ -113,7 +113,7 @@ def _arrows(told: Timeline, longest: float) -> Iterator[Arrow]:
 
 def _dots(told: Timeline, longest: float) -> Iterator[Dot]:
     for output in told.outputs:
-        name = "preview" if output.index == 0 else f"output {output.index}"
+        name = output_name(output.index)
         yield Dot(
             _percent(output.at, longest),
             _top(output.core) + BAR // 2,

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from chords_cli.records.compare import CompareRecord
-from chords_cli.ui.format import duration, size, small
+from chords_cli.ui.format import duration, first_within, size
 from chords_cli.ui.page.lanes import scale, swimlanes
 
 _TYPES = {".mp4": "video/mp4"}
@@ -36,7 +36,7 @@ def render(record: CompareRecord, assets: Mapping[str, bytes]) -> str:
     environment.filters |= {
         "duration": duration,
         "size": size,
-        "small": small,
+        "first_within": first_within,
         "times": lambda value: _number(value, ".2f", "×"),  # noqa: RUF001
         "decimals": lambda value, digits: _number(value, f".{digits}f"),
         "percent": lambda value: _number(value, ".0%"),

@@ -8,7 +8,7 @@ from rich.text import Text
 from chords_cli.records.run import DeviceMemory, DryRunRecord
 from chords_cli.sampler.plan import Plan, chords_plan, sequential_plan
 from chords_cli.sampler.wavefront import wavefront_plan
-from chords_cli.ui.format import places, plural, size
+from chords_cli.ui.format import first_within, output_name, places, plural, size
 from chords_cli.ui.views.plan import plan_chart, plan_summary
 
 _LABEL = 10
@@ -17,11 +17,10 @@ _LABEL = 10
 def dry_run_view(record: DryRunRecord, width: int) -> list[RenderableType]:
     """Draws plan, settings, memory of the weights and files, `width` columns wide."""
     plan, stop, settings = _plan(record), record.stop, record.settings
-    latest = stop.index is None
     index = plan.cores if stop.index is None else stop.index
-    end = f"at output {index}"
-    if latest:
-        end = f"at the first output whose residual is below {stop.residual:g}, or at the last"
+    end = f"at {output_name(index)}"
+    if stop.residual is not None:
+        end = f"at {first_within(stop.residual)}, or at the last"
     arguments = [f"{key} {value!r}" for key, value in settings.call.items()]
     seeds = f"seed {settings.seed}, {plural(settings.num, 'result')} a prompt"
     prompts = (
@@ -31,7 +30,7 @@ def dry_run_view(record: DryRunRecord, width: int) -> list[RenderableType]:
     return [
         plan_chart(plan, index, width),
         Text(),
-        plan_summary(plan, index, latest=latest),
+        plan_summary(plan, index, latest=stop.index is None),
         Text(),
         _facts("model", [f"{record.preset} from {record.repo or record.path}, {record.dtype}"]),
         _facts("devices", _devices(record)),

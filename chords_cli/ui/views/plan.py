@@ -102,7 +102,7 @@ def _legend(rows: list[list[Cell]], width: int, *, compact: bool) -> Text:
     names = {
         EVALUATED: "evaluation" if compact else "",
         SAME: "same as the core above" if compact else "",
-        RECTIFIED: "rectified by the core above",
+        RECTIFIED: "corrected by the core above",
         PREVIEW: "preview",
         OUTPUT: "output",
     }

@@ -43,8 +43,8 @@ def _details(record: RunRecord) -> Iterator[str]:
         several = len(record.prompts) > 1
         which = f" for {unmet} of {plural(len(record.prompts), record.command)}" if several else ""
         yield (
-            f"no residual was below {record.stop.residual:g}{which}: the result is the last "
-            "output, core 0's"
+            f"no output differed less than {record.stop.residual:g} from the one before it{which}: "
+            "the result is the last, core 0's"
         )
     if rounds < steps and len(set(devices)) < len(devices):
         where = ", ".join(dict.fromkeys(devices))

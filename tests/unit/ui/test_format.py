@@ -4,7 +4,7 @@ import pytest
 
 from chords_cli.sampler import chords_plan, sequential_plan, wavefront_plan
 from chords_cli.sampler.stop import StopRule
-from chords_cli.ui.format import clock, duration, headline, places, promise, size, small
+from chords_cli.ui.format import clock, duration, headline, places, promise, residual, size, small
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,20 @@ def test_promise_tells_rounds_and_speedup_where_they_are_known():
     plan = chords_plan(50, (0, 8, 16, 32))
     text = "output 1 after 21 rounds: ideally 2.38x sooner"
     assert promise(plan, StopRule(index=1)) == text
-    residual = StopRule("residual", residual=0.05)
-    assert promise(plan, residual) == "the first output whose residual is below 0.05"
+    rule = StopRule("residual", residual=0.05)
+    told = "the first output that differs less than 0.05 from the one before it"
+    assert promise(plan, rule) == told
+
+
+def test_a_residual_names_what_it_is_the_distance_to():
+    assert residual(4, 0.0525, StopRule()) == "differs by 0.0525 from output 3"
+    assert residual(0, None, StopRule()) == ""
+
+
+def test_the_distance_to_the_preview_is_told_where_it_decides():
+    assert residual(1, 0.4681, StopRule(index=1)) == ""
+    rule = StopRule("residual", residual=0.05)
+    assert residual(1, 0.4681, rule) == "differs by 0.4681 from the preview"
 
 
 def test_promise_says_where_nothing_is_gained():

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from chords_cli import events
-from chords_cli.sampler import chords_plan, default_init_t
+from chords_cli.sampler import chords_plan, default_init_t, sequential_plan
 from chords_cli.ui.live.panel import draw, sparkline
 from chords_cli.ui.live.progress import Progress
 from tests.replay import run_events
@@ -23,6 +23,8 @@ MIDWAY = """\
 │    1  cuda:1  sampling  ━━━━━━━━━          10/18  17/50     0.0111  █        │
 │    2  cuda:2  sampling  ━━━━━━━━            9/19  23/50                      │
 │    3  cuda:3  sampling  ━━━━━━━             9/21  38/50                      │
+│ own steps: how many this core computes; grid: which step it has reached;     │
+│ corrected: how far the latent of the core above last moved its own           │
 │                                                                              │
 │ ○ preview  core 3  round 4  0.90 s                                           │
 │                                                                              │
@@ -82,7 +84,7 @@ def test_panel_keeps_its_frame_at_every_width_and_moment(cores, width, device):
 def test_panel_fits_a_small_terminal_with_sixteen_cores():
     plan = chords_plan(50, default_init_t(50, 16))
     assert len(lines(played(plan, index=3), 80, height=24)) == 23
-    assert len(lines(played(plan, index=3), 80, height=40)) == 29
+    assert len(lines(played(plan, index=3), 80, height=40)) == 31
 
 
 def test_panel_leaves_out_the_device_when_it_is_narrow_and_all_are_alike():
@@ -97,11 +99,26 @@ def test_panel_shows_every_output_that_there_is_room_for():
     assert any("preview" in line for line in shown)
 
 
-def test_panel_shows_the_last_outputs_with_their_residuals():
+def test_panel_shows_how_far_the_last_outputs_are_from_those_before_them():
     shown = lines(played(index=4), 80, height=17)
-    landed = [line.split()[1:-1] for line in shown if "residual" in line]
+    landed = [line.split()[1:-1] for line in shown if "differs by" in line]
     assert [words[:3] for words in landed] == [["●", "output", str(n)] for n in (2, 3, 4)]
-    assert " ".join(landed[-1]) == "● output 4 core 0 round 50 5.50 s residual 0.0525"
+    told = "● output 4 core 0 round 50 5.50 s differs by 0.0525 from output 3"
+    assert " ".join(landed[-1]) == told
+
+
+def test_panel_does_not_measure_the_first_result_by_its_preview():
+    (shown,) = (line for line in lines(played(), 80) if "output 1 " in line and "●" in line)
+    assert " ".join(shown.split()) == "│ ● output 1 core 3 round 21 2.60 s │"
+
+
+def test_panel_explains_its_columns_once_and_only_those_that_it_has():
+    alone = "\n".join(lines(played(sequential_plan(50)), 80))
+    assert alone.count("own steps: how many") == alone.count("grid: which step") == 1
+    assert "corrected" not in alone
+    together = "\n".join(lines(played(prompts=3), 80))
+    assert together.count("corrected: how far") == 1
+    assert "how many" not in "\n".join(lines(played(index=4), 80, height=17))
 
 
 def test_panel_is_there_before_anything_is_known():

@@ -32,8 +32,8 @@ def test_log_has_a_line_per_event_that_matters():
         "output 1 after 6 rounds: ideally 1.33x sooner",
         "3 cores ready after 4.00 s",
         f"1/1: '{PROMPT}', seed 42",
-        "output 0 from core 2 after 3 rounds, 0.80 s",
-        "output 1 from core 2 after 6 rounds, 1.10 s, residual 0.2100",
+        "preview from core 2 after 3 rounds, 0.80 s",
+        "output 1 from core 2 after 6 rounds, 1.10 s",
         "1/1 done in 2.10 s: outputs/x/0001-a-red-circle.png",
     ]
 
@@ -44,7 +44,7 @@ def test_log_has_the_details_when_asked_for():
     assert "core 0 encoded the prompt in 0.50 s" in log
     assert "core 1 received the prompt in 0.01 s" in log
     assert "core 1, round 2: step 2 to 3" in log
-    assert any("corrected by" in line for line in log)
+    assert any("corrected by core 1, which moved it by 0." in line for line in log)
     assert "output 1 saved: outputs/x/0001-a-red-circle.png" in log
 
 

@@ -95,12 +95,13 @@ def by_residual(*residuals: float | None) -> RunRecord:
 
 
 def test_summary_says_when_no_residual_was_small_enough():
-    last = "the result is the last output, core 0's"
+    none = "no output differed less than 0.01 from the one before it"
+    last = "the result is the last, core 0's"
     told = summary(by_residual(0.02)).plain.splitlines()[-1]
-    assert told == f"no residual was below 0.01: {last}"
+    assert told == f"{none}: {last}"
     told = summary(by_residual(0.02, 0.001, None)).plain.splitlines()[-1]
-    assert told == f"no residual was below 0.01 for 2 of 3 images: {last}"
-    assert "no residual" not in summary(by_residual(0.001)).plain
+    assert told == f"{none} for 2 of 3 images: {last}"
+    assert none not in summary(by_residual(0.001)).plain
 
 
 def test_paths_are_usable_from_here():
