@@ -1,4 +1,4 @@
-"""Fetches models and checks fetched ones.
+"""Fetches models, and checks those that were fetched.
 
-Which models are meant belongs here; how files are transferred does not, but to `hub`.
+Which models the user means belongs here; how files are transferred does not, but in `hub`.
 """

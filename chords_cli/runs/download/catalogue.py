@@ -1,4 +1,4 @@
-"""What can be downloaded: every preset with its size, its licence, and whether it is complete."""
+"""Lists what can be downloaded: presets with size and licence, and whether they are complete."""
 
 import threading
 from functools import partial
@@ -15,12 +15,12 @@ from chords_cli.runs.download.parallel import run_in_parallel
 
 
 def catalogue(cache: Path | None = None) -> list[CatalogueEntry | UnreadablePreset]:
-    """Returns an entry per preset that is a repository of the hub, or that cannot be read.
+    """Returns an entry per preset that is a repository of the hub or cannot be read.
 
-    Sizes come from the disk or else from the hub; without its answer they are estimated from the
-    preset's numbers of parameters.
+    Sizes come from the disk or else from the hub; if the hub does not answer, they are estimated
+    from the preset's numbers of parameters.
     """
-    entries = [entry for file in available_presets() if (entry := _entry(file, cache))]
+    entries = [entry for file in available_presets() if (entry := _describe(file, cache))]
     hub, stop = Hub(cache=cache), threading.Event()
 
     def ask_size(place: int, entry: CatalogueEntry) -> None:
@@ -36,7 +36,7 @@ def catalogue(cache: Path | None = None) -> list[CatalogueEntry | UnreadablePres
     return entries
 
 
-def _entry(file: PresetFile, cache: Path | None) -> CatalogueEntry | UnreadablePreset | None:
+def _describe(file: PresetFile, cache: Path | None) -> CatalogueEntry | UnreadablePreset | None:
     """Describes a preset; None if it is a local folder."""
     try:
         preset = load_preset(file.file)
@@ -61,7 +61,7 @@ def _entry(file: PresetFile, cache: Path | None) -> CatalogueEntry | UnreadableP
 
 
 def _with_size(hub: Hub, entry: CatalogueEntry) -> CatalogueEntry:
-    """Replaces an estimate by what the hub lists; keeps it if the hub does not tell."""
+    """Replaces an estimate by the size that the hub lists; keeps it if the hub does not answer."""
     try:
         listing = hub.listing(entry.repo, entry.revision)
         names = needed_files(listing.files, partial(likely_json, listing.files))

@@ -1,7 +1,7 @@
-"""Runs several things at once, all ended by the first that fails and by Ctrl-C.
+"""Runs several tasks at once; the first that fails ends all of them, and so does Ctrl-C.
 
-Threads are daemons, unlike those of concurrent.futures, which are joined when the program ends: a
-line that hangs must not keep it from ending.
+The threads are daemons, unlike those of concurrent.futures, which are joined when the program ends:
+a connection that hangs must not keep the program from ending.
 """
 
 import threading
@@ -17,12 +17,12 @@ def run_in_parallel(
     """Runs all tasks, `workers` at a time, and returns when all are done.
 
     Args:
-        tasks: Begun in this order.
-        workers: How many at a time.
-        stop: Set when one fails or the user interrupts, for the others to see.
+        tasks: The tasks, begun in this order.
+        workers: How many run at a time.
+        stop: Set when a task fails or the user interrupts, so that the other tasks can stop.
 
     Raises:
-        Exception: That of the first task that failed.
+        Exception: The exception of the first task that failed.
     """
     waiting: SimpleQueue[Callable[[], None]] = SimpleQueue()
     for task in tasks:

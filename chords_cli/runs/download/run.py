@@ -1,7 +1,7 @@
-"""Fetches models into the hub's cache: the files that a run opens, no more, and never twice.
+"""Fetches models into the hub's cache: only the files that a run opens, and none of them twice.
 
-Everything that can be refused (access, names, the disk) is refused before the first byte of
-weights.
+Whatever can be refused (access, names, a disk that is too small) is refused before the first byte
+of weights is fetched.
 """
 
 import shutil
@@ -33,13 +33,13 @@ from chords_cli.runs.download.targets import Target
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DownloadRequest:
-    """What the user asks for.
+    """What the user wants to download.
 
     Attributes:
         targets: The models.
-        cache: Where to; None for the ordinary cache.
+        cache: The folder to fetch into; None for the ordinary cache.
         force: Whether to fetch files again that are present.
-        max_workers: How many files at once.
+        max_workers: How many files to fetch at once.
     """
 
     targets: Sequence[Target]
@@ -53,18 +53,18 @@ class Wanted:
     """A file that a run opens, and how many of its bytes are present."""
 
     file: RemoteFile
-    there: int
+    present: int
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A model, and what is missing of it.
+    """A model to fetch, and which of its files are missing.
 
     Attributes:
         listing: None if the hub need not be asked: for a local folder, and for a complete model
             while the user is offline.
         folder: Where the model is, or will be.
-        size: Of all files that a run opens.
+        size: The bytes of all files that a run opens.
     """
 
     target: Target
@@ -76,7 +76,7 @@ class Order:
     @property
     def left(self) -> int:
         """The bytes that are missing."""
-        return sum(wanted.file.size - wanted.there for wanted in self.files)
+        return sum(wanted.file.size - wanted.present for wanted in self.files)
 
 
 def plan_download(request: DownloadRequest) -> DownloadPlan:
@@ -86,7 +86,7 @@ def plan_download(request: DownloadRequest) -> DownloadPlan:
         ChordsError: The hub cannot be reached, or refuses.
     """
     hub = Hub(cache=request.cache)
-    orders = [_order(hub, target, request.force) for target in request.targets]
+    orders = [_make_order(hub, target, request.force) for target in request.targets]
     return DownloadPlan(
         schema=1,
         command="download",
@@ -105,11 +105,11 @@ def download(request: DownloadRequest, listener: Listener) -> DownloadRecord:
 
     Raises:
         ChordsError: The hub cannot be reached or refuses, the disk is too small, or a file could
-            not be fetched. What has arrived stays, and the next call goes on from there.
+            not be fetched. What has arrived stays, and the next call continues from there.
     """
     began = time.monotonic()
     hub = Hub(cache=request.cache)
-    orders = [_order(hub, target, request.force) for target in request.targets]
+    orders = [_make_order(hub, target, request.force) for target in request.targets]
     _check_disk(hub, orders)
     for order in orders:
         if order.listing:
@@ -128,12 +128,12 @@ def download(request: DownloadRequest, listener: Listener) -> DownloadRecord:
 
 
 def free_bytes(folder: Path) -> int:
-    """Returns how much the disk under `folder`, which need not exist yet, can take."""
-    there = next(path for path in (folder, *folder.parents) if path.is_dir())
-    return shutil.disk_usage(there).free
+    """Returns how many bytes are free on the disk of `folder`, which need not exist yet."""
+    existing = next(path for path in (folder, *folder.parents) if path.is_dir())
+    return shutil.disk_usage(existing).free
 
 
-def _order(hub: Hub, target: Target, force: bool) -> Order:
+def _make_order(hub: Hub, target: Target, force: bool) -> Order:
     """Finds out which files of a target a run opens, and how much of them is present."""
     if target.folder:
         return Order(target, None, target.folder, 0)
@@ -167,20 +167,21 @@ def _check_disk(hub: Hub, orders: Sequence[Order]) -> None:
 
 
 class _Delivery:
-    """One model on its way."""
+    """Fetches one model and tells its progress."""
 
     def __init__(self, hub: Hub, order: Order, listing: Listing, listener: Listener) -> None:
         self._hub, self._order, self._listing, self._listener = hub, order, listing, listener
-        self._stop, self._one_by_one = threading.Event(), threading.Lock()
+        self._stop, self._telling = threading.Event(), threading.Lock()
         self._ended = False
 
     def run(self, request: DownloadRequest) -> None:
+        """Fetches the missing files, `request.max_workers` at a time."""
         order = self._order
         self._tell(
             DownloadStarted(
                 model=order.target.name,
                 sizes={wanted.file.path: wanted.file.size for wanted in order.files},
-                held={wanted.file.path: wanted.there for wanted in order.files},
+                held={wanted.file.path: wanted.present for wanted in order.files},
             )
         )
         files = sorted((wanted.file for wanted in order.files), key=lambda file: -file.size)
@@ -188,8 +189,8 @@ class _Delivery:
         try:
             run_in_parallel(tasks, request.max_workers, self._stop)
         finally:
-            with self._one_by_one:
-                self._ended = True  # the failure is the last word: nothing of files on their way
+            with self._telling:
+                self._ended = True  # after a failure, tell nothing more about the other files
         self._hub.finish(self._listing)
 
     def _fetch(self, file: RemoteFile, *, force: bool) -> None:
@@ -208,7 +209,7 @@ class _Delivery:
             self._hub.link(self._listing, file.path)
 
     def _tell(self, event: Event) -> None:
-        with self._one_by_one:
+        with self._telling:
             if not self._ended:
                 self._listener(event)
 
@@ -224,7 +225,7 @@ def _files(order: Order) -> ModelFiles:
         path=str(order.folder),
         bytes=order.size,
         files=tuple(
-            ModelFile(path=wanted.file.path, bytes=wanted.file.size, there=wanted.there)
+            ModelFile(path=wanted.file.path, bytes=wanted.file.size, there=wanted.present)
             for wanted in order.files
         ),
     )

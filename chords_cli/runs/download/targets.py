@@ -1,4 +1,4 @@
-"""What `chords download` can be asked for: presets, preset files and repositories of the hub."""
+"""Finds what `chords download` is asked for: presets, preset files and repositories of the hub."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ class Target:
     """A model to have on this machine.
 
     Attributes:
-        name: As it was asked for.
-        repo: On the hub; empty for a local folder.
+        name: The name by which the user asked for it.
+        repo: The repository on the hub; empty for a local folder.
         revision: None for the main branch.
         folder: The local folder; None for a repository.
     """
@@ -30,13 +30,13 @@ class Target:
 
 
 def find_targets(models: Iterable[str], revision: str | None = None) -> tuple[Target, ...]:
-    """Returns the targets of these names, files and repositories, each once.
+    """Returns the targets for these names, files and repositories, each of them once.
 
     Raises:
-        UsageError: There is no such preset, or it is wrong, or takes no revision, or no repository
-            can have this name.
+        UsageError: A preset does not exist, is wrong or takes no revision, or no repository can
+            have the given name.
     """
-    return tuple(dict.fromkeys(_find(model, revision) for model in models))
+    return tuple(dict.fromkeys(_find_target(model, revision) for model in models))
 
 
 def every_target(revision: str | None = None) -> tuple[Target, ...]:
@@ -62,17 +62,17 @@ def target_of(preset: Preset, name: str, revision: str | None = None) -> Target:
     return Target(name, "", None, preset.path)
 
 
-def _find(model: str, revision: str | None) -> Target:
-    is_file = isfile(model)  # noqa: PTH113 - that of Path raises where a name is too long
+def _find_target(model: str, revision: str | None) -> Target:
+    is_file = isfile(model)  # noqa: PTH113 - Path.is_file raises when a name is too long
     if is_file or "/" not in model or model.endswith((".yaml", ".yml")):
         return target_of(find_preset(model), model, revision)
     if is_repository(model):
         return Target(model, model, revision)
-    raise UsageError(f"{model} is not the name of a repository", _hint(model))
+    raise UsageError(f"{model} is not the name of a repository", _guess_repository(model))
 
 
-def _hint(model: str) -> str:
-    """Guesses what was meant: an address of the hub, or a name with its revision."""
+def _guess_repository(model: str) -> str:
+    """Makes a hint from an address of the hub, or from a name with a revision."""
     address, _, revision = model.partition("@")
     name = "/".join(urlsplit(address).path.strip("/").split("/")[:2])
     if not is_repository(name):

@@ -15,7 +15,7 @@ def verify(preset: Preset, listener: Callable[[str, int], None]) -> VerifyRecord
     """Hashes every file that a run opens and compares it with the hub's listing.
 
     Args:
-        preset: Its model is checked.
+        preset: The preset whose model is checked.
         listener: Called with the path and the size of a file before it is read.
 
     Raises:
