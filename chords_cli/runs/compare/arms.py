@@ -1,4 +1,4 @@
-"""Arms: the ways that a comparison takes, each an algorithm with settings of its own.
+"""Reads arms: the ways that a comparison compares, each an algorithm with its own settings.
 
 An arm is typed as an algorithm followed by `name=value`, as in `chords cores=8 stop_index=2`.
 `few-steps` is the sequential algorithm with so few steps that it is as fast as the others.
@@ -17,26 +17,28 @@ from chords_cli.sampler.choice import ALGORITHMS
 
 FEW_STEPS = "few-steps"
 KNOWN = ("sequential", FEW_STEPS, *(name for name in ALGORITHMS if name != "sequential"))
-"""What an arm may begin with; also the arms of a comparison that names none."""
+"""The words that an arm may begin with; also the arms of a comparison that names none."""
 
 SETTINGS: Mapping[str, type] = {
     name: next((kind for kind in (int, float) if kind in get_args(annotation)), str)
     for name, (annotation, option) in options_of(Request).items()
     if option.compare in ("arm", "both")
 }
-"""What an arm may set, by the names of `Request`, and the type of its value."""
+"""What an arm may set, by its name in `Request`, and the type of its value."""
 
-_OF_ALL_ARMS = {name for name, (_, one) in options_of(Request).items() if one.compare == "both"}
-"""Those of `SETTINGS` that an option of the command sets for all arms."""
+_FOR_ALL_ARMS = {
+    name for name, (_, option) in options_of(Request).items() if option.compare == "both"
+}
+"""Those of `SETTINGS` that an option of the command can set for all arms."""
 
-_OF_SEVERAL_CORES = {"init_t", "rounds", "speedup", "stop_residual"}
+_FOR_SEVERAL_CORES = {"init_t", "rounds", "speedup", "stop_residual"}
 
 _KINDS = {int: "a whole number", float: "a number"}
 
 
 @dataclass(frozen=True, slots=True)
 class ArmSpec:
-    """One way to make the picture, as typed: `given` holds settings by their names in `Request`."""
+    """One way to make the picture, as typed; `given` has its settings by their `Request` names."""
 
     name: str
     algo: str
@@ -44,14 +46,14 @@ class ArmSpec:
 
     @property
     def on_one_core(self) -> bool:
-        """Whether it is stock diffusers on one device."""
+        """Whether the arm is stock diffusers on one device."""
         return self.algo in ("sequential", FEW_STEPS)
 
 
 class ArmError(UsageError):
-    """What is wrong with an arm, whose options are written as an arm sets them: `rounds=15`.
+    """Says what is wrong with an arm; writes its options as an arm does: `rounds=15`.
 
-    Options that the command has for all arms stay the command's, where the arm does not set them
+    An option that the command has for all arms is written as the command's, unless the arm sets it
     itself.
     """
 
@@ -63,12 +65,12 @@ class ArmError(UsageError):
         return type(self), (self._arm, self._error)
 
     def spelled(self, spell: Spell) -> tuple[str, str]:
-        """Message and hint, with the command's options written by `spell`."""
+        """Returns message and hint, with the command's options written by `spell`."""
 
         def write(name: str, value: Any = None) -> str:
             if name == "algo" and value is not None:
                 return str(value)
-            if name not in SETTINGS or (name in _OF_ALL_ARMS and name not in self._arm.given):
+            if name not in SETTINGS or (name in _FOR_ALL_ARMS and name not in self._arm.given):
                 return spell(name, value)
             text = f"{value:g}" if isinstance(value, float) else value
             return name if value is None else f"{name}={text}"
@@ -78,10 +80,10 @@ class ArmError(UsageError):
 
 
 def parse_arms(texts: Sequence[str]) -> tuple[ArmSpec, ...]:
-    """The arms as typed; all that are known when none is.
+    """Reads arms as they are typed; without any, takes all that are known.
 
     Raises:
-        UsageError: One of them is no arm, one comes twice, or there is only one.
+        UsageError: An arm is wrong, one is given twice, or there is only one.
     """
     arms = tuple(map(parse_arm, texts or KNOWN))
     names = [arm.name for arm in arms]
@@ -103,7 +105,7 @@ def parse_arm(text: str) -> ArmSpec:
     Raises:
         UsageError: It does not begin with an algorithm, or a setting is wrong.
     """
-    words = _split(text)
+    words = _split_words(text)
     if not words:
         raise UsageError(
             "an arm is empty", 'name an algorithm, as in {arm} "chords stop_index=2"', {"arm": None}
@@ -114,9 +116,9 @@ def parse_arm(text: str) -> ArmSpec:
             f"arm {text!r} begins with {algo!r}, which is no algorithm",
             f"begin with {either(difflib.get_close_matches(algo, KNOWN, n=1) or KNOWN)}",
         )
-    given = dict(_settings(text, settings))
+    given = dict(_parse_settings(text, settings))
     for key in given if algo == FEW_STEPS else ():
-        if key in _OF_SEVERAL_CORES:
+        if key in _FOR_SEVERAL_CORES:
             raise UsageError(
                 f"arm {text!r}: {FEW_STEPS} runs on 1 core and takes no {key}",
                 "write steps=20 to say how many steps it takes",
@@ -126,7 +128,7 @@ def parse_arm(text: str) -> ArmSpec:
     return ArmSpec(" ".join(text.split()), algo, given)
 
 
-def _split(text: str) -> list[str]:
+def _split_words(text: str) -> list[str]:
     try:
         return shlex.split(text)
     except ValueError as error:
@@ -135,7 +137,7 @@ def _split(text: str) -> list[str]:
         ) from error
 
 
-def _settings(text: str, words: Sequence[str]) -> Iterator[tuple[str, Any]]:
+def _parse_settings(text: str, words: Sequence[str]) -> Iterator[tuple[str, Any]]:
     for word in words:
         key, equals, value = word.partition("=")
         key = key.replace("-", "_").strip("_")
@@ -152,10 +154,10 @@ def _settings(text: str, words: Sequence[str]) -> Iterator[tuple[str, Any]]:
                 f"arm {text!r}: {key} is not a setting of an arm",
                 f"did you mean {near[0]}? {hint}" if near else hint,
             )
-        yield key, _value(text, key, value)
+        yield key, _parse_value(text, key, value)
 
 
-def _value(text: str, key: str, value: str) -> Any:
+def _parse_value(text: str, key: str, value: str) -> Any:
     convert = SETTINGS[key]
     try:
         return convert(value)

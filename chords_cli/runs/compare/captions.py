@@ -1,11 +1,11 @@
-"""What a comparison says in words: below pictures, and beside its numbers."""
+"""Writes what a comparison says in words: below its pictures, and beside its numbers."""
 
 from collections.abc import Iterator
 
 from chords_cli.records.compare import ComparedSample, CompareRecord, ResultRecord
 
 _BELIEVABLE = 1.1
-"""Measured over ideal speed-up that measurement's noise may explain."""
+"""The ratio of measured to ideal speed-up up to which noise may explain it."""
 
 
 def title(record: CompareRecord) -> str:
@@ -19,8 +19,8 @@ def captions(record: CompareRecord, sample: ComparedSample) -> list[tuple[str, .
 
 
 def notes(record: CompareRecord) -> Iterator[str]:
-    """Yields what has to be known to read the numbers right."""
-    yield from _shared(record)
+    """Yields what one has to know to read the numbers correctly."""
+    yield from _note_shared_devices(record)
     arms = record.arms
     if any((arm.speedup.ratio or 0) > _BELIEVABLE for arm in arms):
         yield (
@@ -62,8 +62,8 @@ def _caption(record: CompareRecord, result: ResultRecord) -> Iterator[str]:
         yield f"latent RMSE {quality.latent_rmse:.3f}"
 
 
-def _shared(record: CompareRecord) -> Iterator[str]:
-    """Tells why seconds do not show what separate devices would, where cores share one."""
+def _note_shared_devices(record: CompareRecord) -> Iterator[str]:
+    """Says why the seconds are not those of separate devices, if cores share a device."""
     crowded = [arm for arm in record.arms if arm.shares_devices]
     if crowded:
         places = ", ".join(dict.fromkeys(place for arm in crowded for place in arm.devices))

@@ -1,4 +1,4 @@
-"""A comparison, resolved and checked in full before anything loads."""
+"""Resolves and checks a complete comparison before anything loads."""
 
 import shlex
 from collections.abc import Iterable, Sequence
@@ -37,12 +37,12 @@ class Arm:
 
     @property
     def rounds(self) -> int | None:
-        """The rounds until its result; None where only the run can tell."""
+        """The rounds until its result; None if they are only known after the run."""
         fixed = self.settings.stop.fixed
         return None if fixed is None else self.settings.plan.rounds(fixed)
 
     def file(self, sample: PlannedSample, ending: str) -> str:
-        """The name of a file of its result."""
+        """Returns the name of a file of the arm's result."""
         return f"{sample.stem}-{self.number}-{slug(self.name)}.{ending}"
 
 
@@ -76,11 +76,11 @@ class Comparison:
     @property
     def again(self) -> str:
         """The command that makes the comparison again."""
-        return shlex.join(["chords", "compare", *_words(self)])
+        return shlex.join(["chords", "compare", *_make_arguments(self)])
 
 
 def resolve_comparison(request: CompareRequest, *, starts: bool = False) -> Comparison:
-    """Every arm's settings, checked together; `starts` as in `settings.resolve`.
+    """Resolves every arm's settings and checks them together; for `starts` see `settings.resolve`.
 
     Raises:
         UsageError: An arm is wrong or does not fit the others; its message names the arm.
@@ -92,17 +92,18 @@ def resolve_comparison(request: CompareRequest, *, starts: bool = False) -> Comp
         )
     if request.base.output is not None and not request.base.overwrite:
         check_free(request.base.output, [RECORD])  # before anything is imported
-    base = _base(request.base, starts=starts)
+    base = _resolve_base(request.base, starts=starts)
     if request.arm:
-        arms = _arms(specs, base)
+        arms = _resolve_arms(specs, base)
         _check_different(arms)
     else:  # on one core chords is the stock sampler, which is an arm already
-        twins = [s for s in specs if s.algo == "chords" and _settings(s, base).plan.cores == 1]
-        arms = _arms([spec for spec in specs if spec not in twins], base)
-    reference = _reference(arms, request.reference)
+        chords = [spec for spec in specs if spec.algo == "chords"]
+        twins = [spec for spec in chords if _resolve_arm(spec, base).plan.cores == 1]
+        arms = _resolve_arms([spec for spec in specs if spec not in twins], base)
+    reference = _find_reference(arms, request.reference)
     for arm in arms:
         _check_size(arm, reference)
-    assert base.output is not None, "a base knows its folder"
+    assert base.output is not None, "the folder is resolved with the base"
     comparison = Comparison(
         request=request,
         arms=arms,
@@ -116,8 +117,8 @@ def resolve_comparison(request: CompareRequest, *, starts: bool = False) -> Comp
     return comparison
 
 
-def _base(request: Request, *, starts: bool) -> Request:
-    """What all arms have in common, with prompts, seed and folder settled."""
+def _resolve_base(request: Request, *, starts: bool) -> Request:
+    """Returns what all arms have in common, with prompts, seed and folder resolved."""
     preset = find_preset(request.model or DEFAULT[request.kind])
     prompts = resolve_prompts(request.prompts, request.prompt_file, preset.prompts[:1])
     base = replace(
@@ -128,23 +129,23 @@ def _base(request: Request, *, starts: bool) -> Request:
         output=request.output or default_output(f"{preset.name}-compare"),
         save_latents=True,
     )
-    # what is wrong with all arms is not said of one
+    # an error that all arms share should not name one of them
     resolve(replace(base, algo="sequential", cores=None), starts=starts)
     return base
 
 
-def _arms(specs: Sequence[ArmSpec], base: Request) -> tuple[Arm, ...]:
-    """Resolves all arms; those of few steps last, since they look at the others."""
-    found: dict[int, Arm] = {}
+def _resolve_arms(specs: Sequence[ArmSpec], base: Request) -> tuple[Arm, ...]:
+    """Resolves all arms; `few-steps` last, because its steps depend on the other arms."""
+    arms: dict[int, Arm] = {}
     for number, spec in sorted(enumerate(specs, 1), key=lambda pair: pair[1].algo == FEW_STEPS):
-        own = base
+        request = base
         if spec.algo == FEW_STEPS and "steps" not in spec.given:
-            own = replace(base, steps=_fewest_rounds(spec, found.values()))
-        found[number] = Arm(number, spec, _settings(spec, own))
-    return tuple(found[number] for number in sorted(found))
+            request = replace(base, steps=_fewest_rounds(spec, arms.values()))
+        arms[number] = Arm(number, spec, _resolve_arm(spec, request))
+    return tuple(arms[number] for number in sorted(arms))
 
 
-def _settings(spec: ArmSpec, base: Request) -> Settings:
+def _resolve_arm(spec: ArmSpec, base: Request) -> Settings:
     algo = cast(Algo, "sequential" if spec.on_one_core else spec.algo)
     if spec.on_one_core:
         base = replace(base, cores=None)
@@ -156,15 +157,16 @@ def _settings(spec: ArmSpec, base: Request) -> Settings:
 
 
 def _check_different(arms: Sequence[Arm]) -> None:
-    """Refuses arms that were named and, in other words, are the same."""
-    for one, other in combinations(arms, 2):
-        if one.settings == other.settings:
+    """Refuses arms that have different names but the same settings."""
+    for first, second in combinations(arms, 2):
+        if first.settings == second.settings:
             raise UsageError(
-                f"arms {one.name!r} and {other.name!r} are the same", "leave one of them out"
+                f"arms {first.name!r} and {second.name!r} are the same", "leave one of them out"
             )
 
 
 def _check_kind(spec: ArmSpec, base: Request) -> None:
+    """Refuses a preset that makes videos where pictures are compared, or the other way round."""
     preset = find_preset(spec.given.get("model") or base.model or DEFAULT[base.kind])
     if preset.kind != base.kind:
         raise UsageError(
@@ -174,6 +176,7 @@ def _check_kind(spec: ArmSpec, base: Request) -> None:
 
 
 def _fewest_rounds(spec: ArmSpec, others: Iterable[Arm]) -> int:
+    """Returns the rounds of the fastest other arm on several cores, for the arm `spec`."""
     rounds = [arm.rounds for arm in others if not arm.spec.on_one_core and arm.rounds]
     if not rounds:
         raise UsageError(
@@ -185,8 +188,8 @@ def _fewest_rounds(spec: ArmSpec, others: Iterable[Arm]) -> int:
     return min(rounds)
 
 
-def _reference(arms: Sequence[Arm], name: str | None) -> Arm:
-    """The arm of that name; else the first that takes every step, else the first."""
+def _find_reference(arms: Sequence[Arm], name: str | None) -> Arm:
+    """Finds the arm with that name; without a name, the first sequential arm or else the first."""
     if name is None:
         exact = [arm for arm in arms if arm.spec.algo == "sequential"]
         return exact[0] if exact else arms[0]
@@ -200,37 +203,37 @@ def _reference(arms: Sequence[Arm], name: str | None) -> Arm:
 
 
 def _check_size(arm: Arm, reference: Arm) -> None:
-    """Refuses results that cannot be laid over each other."""
+    """Refuses an arm whose results have another size than the reference's."""
     for name in _SIZES:
-        own, theirs = (one.settings.call.get(name) for one in (arm, reference))
-        if own != theirs:
+        size, wanted = arm.settings.call.get(name), reference.settings.call.get(name)
+        if size != wanted:
             option = name.removeprefix("num_")
             raise UsageError(
-                f"arm {arm.name!r} has {option} {own}, but {reference.name!r} has {theirs}",
+                f"arm {arm.name!r} has {option} {size}, but {reference.name!r} has {wanted}",
                 f"give all arms the same with {{{option}}}",
-                {option: theirs},
+                {option: wanted},
             )
 
 
-def _cores_here(comparison: Comparison) -> int | None:
-    """The number of cores that followed from the devices, for machines that have others."""
-    by_itself = [
+def _cores_from_devices(comparison: Comparison) -> int | None:
+    """Returns the number of cores that followed from this machine's devices, None if none did."""
+    cores = [
         arm.settings.plan.cores
         for arm in comparison.arms
         if not arm.spec.on_one_core and not {"cores", "init_t"} & arm.spec.given.keys()
     ]
-    return max(by_itself, default=None)
+    return max(cores, default=None)
 
 
-def _words(comparison: Comparison) -> list[str]:
-    """The command's arguments, with prompts, seed, arms and cores spelt out."""
+def _make_arguments(comparison: Comparison) -> list[str]:
+    """Returns the command's arguments, with explicit prompts, seed, arms and cores."""
     request, base = comparison.request, comparison.request.base
     words = [word for arm in comparison.arms for word in ("--arm", arm.name)]
     words += ["--reference", comparison.reference.name, "--seed", str(comparison.samples[0].seed)]
     words += ["--repeat", str(request.repeat)] if request.repeat > 1 else []
     words += ["--clip-score"] if request.clip_score else []
     if base.cores is None:
-        base = replace(base, cores=_cores_here(comparison))
+        base = replace(base, cores=_cores_from_devices(comparison))
     words += [word for source, scale in base.loras for word in ("--lora", f"{source}={scale}")]
     for name, (_, option) in options_of(Request).items():
         value = getattr(base, name)
@@ -244,4 +247,4 @@ def _words(comparison: Comparison) -> list[str]:
 _DEFAULTS = {field.name: field.default for field in fields(Request)}
 
 _NOT_REPEATED = {"prompts", "prompt_file", "seed", "output", "loras", "overwrite", "metadata"}
-"""Options that the command names otherwise, or that determine nothing that is compared."""
+"""Options that are written in another way, or that do not influence what is compared."""

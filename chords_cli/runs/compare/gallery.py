@@ -1,4 +1,4 @@
-"""The results of a comparison: their files, and their frames for as long as they are compared."""
+"""Writes the results of a comparison, and keeps their frames for as long as they are compared."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chords_cli.engine.pool import SampledOutput
 
 SHOWN = 6
-"""How many samples sheet and page show; the record and the files have all."""
+"""How many samples sheet and page show; the record and the folder have all of them."""
 
 
 def difference_name(arm: str, sample: int) -> str:
@@ -28,7 +28,7 @@ def difference_name(arm: str, sample: int) -> str:
 
 
 class Gallery:
-    """Writes every result as it comes; frames wait in `spool`, for videos are large."""
+    """Writes every result as it arrives; frames wait in the folder `spool`: videos are large."""
 
     def __init__(self, comparison: Comparison, spool: Path) -> None:
         self._comparison, self._spool = comparison, spool
@@ -55,38 +55,41 @@ class Gallery:
         write_file(self._comparison.output / name, data, replace=self._replace)
 
     def frames(self, arm: Arm, sample: PlannedSample) -> np.ndarray:
-        """uint8, [frames, height, width, 3], read as it is needed."""
+        """Returns a result's frames (uint8, [frames, height, width, 3]), read when needed."""
         return np.load(self._path(arm, sample), mmap_mode="r")
 
     def sheet(self, captions: Sequence[Sequence[tuple[str, ...]]], title: str) -> bytes:
-        """Draws the PNG with all arms side by side; of videos their middle frame.
+        """Draws a PNG with all arms side by side; videos are shown by their middle frame.
 
         Args:
-            captions: Per shown sample, per arm, the lines below its picture.
-            title: Above all.
+            captions: Per shown sample and per arm, the lines below its picture.
+            title: The heading of the sheet.
         """
         rows = [
-            self._row(sample, lines) for sample, lines in zip(self._shown(), captions, strict=True)
+            self._make_row(sample, lines)
+            for sample, lines in zip(self._shown_samples(), captions, strict=True)
         ]
         return png_bytes(sheet(title, rows), {})
 
     def film(self, captions: Sequence[tuple[str, ...]], title: str) -> bytes:
-        """Draws the MP4 with all arms of the first sample side by side."""
-        row = self._row(self._comparison.samples[0], captions)
+        """Draws an MP4 with all arms' results for the first sample side by side."""
+        row = self._make_row(self._comparison.samples[0], captions)
         return video_bytes(film_frames(title, row), self._comparison.reference.settings, {})
 
     def differences(self, sample: PlannedSample) -> tuple[int, dict[int, np.ndarray]]:
         """Returns how much a sample's difference maps are amplified, and the maps by arm number."""
         frames = {arm.number: self.frames(arm, sample) for arm in self._comparison.arms}
-        middle = {number: own[len(own) // 2] for number, own in frames.items()}
-        reference = middle.pop(self._comparison.reference.number)
-        gain = gain_for(list(middle.values()), reference)
-        return gain, {n: difference_map(own, reference, gain) for n, own in middle.items()}
+        pictures = {number: video[len(video) // 2] for number, video in frames.items()}
+        reference = pictures.pop(self._comparison.reference.number)
+        gain = gain_for(list(pictures.values()), reference)
+        return gain, {
+            number: difference_map(picture, reference, gain) for number, picture in pictures.items()
+        }
 
     def assets(self) -> dict[str, bytes]:
         """Returns what the page shows: pictures and videos by file name, and difference maps."""
         shown: dict[str, bytes] = {}
-        for sample in self._shown():
+        for sample in self._shown_samples():
             _, maps = self.differences(sample)
             for arm in self._comparison.arms:
                 shown_endings = {"png", "mp4"} & set(endings(arm.settings))
@@ -98,20 +101,20 @@ class Gallery:
         return shown
 
     def _check_shape(self, arm: Arm, shape: tuple[int, ...]) -> None:
-        """Refuses what cannot be laid over the first result that came."""
+        """Refuses a result that has another size than the first one."""
         self._shape = self._shape or shape
         if shape != self._shape:
-            made, others = ("x".join(map(str, s[:3])) for s in (shape, self._shape))
+            size, first_size = ("x".join(map(str, s[:3])) for s in (shape, self._shape))
             raise ChordsError(
-                f"arm {arm.name!r} makes {made} (frames, height, width), another one {others}",
+                f"arm {arm.name!r} makes {size} (frames, height, width), another one {first_size}",
                 "give all arms the same {width}, {height} and {frames}",
                 {"width": None, "height": None, "frames": None},
             )
 
-    def _shown(self) -> tuple[PlannedSample, ...]:
+    def _shown_samples(self) -> tuple[PlannedSample, ...]:
         return self._comparison.samples[:SHOWN]
 
-    def _row(self, sample: PlannedSample, captions: Sequence[tuple[str, ...]]) -> Row:
+    def _make_row(self, sample: PlannedSample, captions: Sequence[tuple[str, ...]]) -> Row:
         arms = self._comparison.arms
         cells = tuple(
             Cell(self.frames(arm, sample), lines) for arm, lines in zip(arms, captions, strict=True)

@@ -1,7 +1,7 @@
-"""Runs the arms: one load of a model for all that can share it, and times of every run.
+"""Runs the arms and times every run; arms that can share a model load it once.
 
-Every run does all of its work, encoding included. The arms take turns, so that a machine
-that grows slower does so for all of them.
+Every run does all of its work, encoding included. The arms take turns, so that a machine that
+becomes slower does so for all of them.
 """
 
 import time
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chords_cli.engine.pool import Pool, PoolSettings, SampledOutput
 
 Keep = Callable[[Arm, PlannedSample, "SampledOutput"], None]
-"""Gets the decoded result of an arm's first run of a sample."""
+"""Is called with the decoded result of an arm's first run of a sample."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,11 +33,11 @@ class Measured:
     """One run of one sample.
 
     Attributes:
-        seconds: Their total is the time until the picture had arrived.
-        output: Which output of the run it is, with its latent.
+        seconds: The seconds of its phases; the total lasts until the picture has arrived.
+        output: The output that is the result, with its latent.
         nfe_total: The distinct evaluations of all cores until then (`Plan.nfe_total`).
-        peak_memory: Bytes per core: on its device (None where that is the host), on the host.
-        timeline: Of the first sample only.
+        peak_memory: Per core the bytes on its device (None if that is the host) and on the host.
+        timeline: What every core did when; only for the first sample.
     """
 
     arm: Arm
@@ -58,57 +58,56 @@ class Shared:
 
 
 def shared_loads(comparison: Comparison) -> list[Shared]:
-    """Groups the arms by what they load and where.
+    """Groups the arms by what they load and on which devices.
 
     Raises:
         UsageError: A model is not on this machine.
     """
     loads: list[Shared] = []
     for arm in comparison.arms:
-        own = pool_settings(arm.settings, model_folder(arm.settings.preset))
+        settings = pool_settings(arm.settings, model_folder(arm.settings.preset))
         for number, load in enumerate(loads):
-            if _fits(own, load.settings):
-                both = _joined(own, load.settings)
-                loads[number] = Shared(both, (*load.arms, arm))
+            if _can_share(settings, load.settings):
+                loads[number] = Shared(_join(settings, load.settings), (*load.arms, arm))
                 break
         else:
-            loads.append(Shared(own, (arm,)))
+            loads.append(Shared(settings, (arm,)))
     return loads
 
 
 def measure(
     comparison: Comparison, loads: Sequence[Shared], tell: Listener, keep: Keep
 ) -> Generator[Measured]:
-    """Runs everything and yields every measured run; what is shared is loaded once."""
+    """Runs all arms and yields every measured run; loads a model once for all that share it."""
     from chords_cli.engine.pool import Pool
 
     total = len(comparison.arms) * len(comparison.samples) * comparison.request.repeat
-    stand = _Stand(comparison, total, tell, keep)
+    bench = _TestBench(comparison, total, tell, keep)
     for load in loads:
-        with Pool(load.settings, stand.hear) as pool:
+        with Pool(load.settings, bench.listen) as pool:
             for arm in load.arms:
-                stand.warm_up(pool, arm)
+                bench.warm_up(pool, arm)
             for repetition in range(comparison.request.repeat):
                 for sample in comparison.samples:
                     for arm in load.arms:
-                        yield stand.run(pool, arm, sample, first=repetition == 0)
+                        yield bench.run(pool, arm, sample, first=repetition == 0)
 
 
-class _Stand:
+class _TestBench:
     """Times runs and collects their events."""
 
     def __init__(self, comparison: Comparison, total: int, tell: Listener, keep: Keep) -> None:
         self._comparison, self._total, self._tell, self._keep = comparison, total, tell, keep
         self._number = 0
-        self._heard: list[Event] = []
+        self._events: list[Event] = []
         self._notes: set[str | None] = set()
 
-    def hear(self, event: Event) -> None:
-        self._heard.append(event)
+    def listen(self, event: Event) -> None:
+        self._events.append(event)
         self._tell(event)
 
     def warm_up(self, pool: "Pool", arm: Arm) -> None:
-        """Runs without measuring: to the preview, or in full where runs are repeated."""
+        """Runs an arm without measuring: to its preview, or to its end if runs are repeated."""
         settings, sample = arm.settings, self._comparison.samples[0]
         plan, stop = settings.plan, settings.stop
         if self._comparison.request.repeat == 1 and plan.hits[0].core in settings.decoders:
@@ -117,6 +116,7 @@ class _Stand:
         pool.sample(plan, settings.call | {"prompt": sample.prompt}, sample.seed, stop, again=True)
 
     def run(self, pool: "Pool", arm: Arm, sample: PlannedSample, *, first: bool) -> Measured:
+        """Runs and measures an arm; keeps its result if it is the `first` run of the sample."""
         settings = arm.settings
         self._announce(arm)
         self._number += 1
@@ -124,7 +124,7 @@ class _Stand:
             number=self._number, total=self._total, prompt=sample.prompt, seed=sample.seed
         )
         self._tell(began)
-        self._heard.clear()
+        self._events.clear()
         decoded: list[float] = []
 
         def take_output(output: "SampledOutput") -> None:
@@ -137,8 +137,8 @@ class _Stand:
         sampled = pool.sample(
             settings.plan, call, sample.seed, settings.stop, again=True, on_output=take_output
         )
-        told = timeline(
-            self._heard,
+        run_timeline = timeline(
+            self._events,
             settings.plan,
             settings.devices,
             began=start,
@@ -154,11 +154,11 @@ class _Stand:
             output=sampled.outputs[sampled.chosen],
             nfe_total=settings.plan.nfe_total(sampled.chosen),
             peak_memory=sampled.peak_memory,
-            timeline=told if sample.number == 1 else None,
+            timeline=run_timeline if sample.number == 1 else None,
         )
 
     def _announce(self, arm: Arm, what: str = "") -> None:
-        """Tells what runs; every note once."""
+        """Announces what runs; tells every note only once."""
         settings = arm.settings
         note = None if settings.note in self._notes else settings.note
         self._notes.add(note)
@@ -174,16 +174,16 @@ class _Stand:
         )
 
 
-def _fits(own: "PoolSettings", others: "PoolSettings") -> bool:
-    """Whether both can be one pool, whose first cores run either."""
-    both = zip(own.devices, others.devices, strict=False)
-    return own.model == others.model and all(a == b for a, b in both)
+def _can_share(first: "PoolSettings", second: "PoolSettings") -> bool:
+    """Tells whether one pool can do for both: the same model, the same devices in order."""
+    pairs = zip(first.devices, second.devices, strict=False)
+    return first.model == second.model and all(a == b for a, b in pairs)
 
 
-def _joined(own: "PoolSettings", others: "PoolSettings") -> "PoolSettings":
+def _join(first: "PoolSettings", second: "PoolSettings") -> "PoolSettings":
     return replace(
-        others,
-        devices=max(own.devices, others.devices, key=len),
-        decoders=own.decoders | others.decoders,
-        timeout=max(own.timeout, others.timeout),
+        second,
+        devices=max(first.devices, second.devices, key=len),
+        decoders=first.decoders | second.decoders,
+        timeout=max(first.timeout, second.timeout),
     )

@@ -1,11 +1,11 @@
-"""What a comparison's runs were, gathered as they end, and what that makes of every arm."""
+"""Collects the measured runs of a comparison, and makes the records of arms and samples."""
 
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chords_cli.records.compare import (
     ArmRecord,
@@ -25,13 +25,13 @@ from chords_cli.runs.outputs.recipe import which_output
 from chords_cli.runs.settings.samples import PlannedSample
 
 _COST_NOTHING = {"num_inference_steps", "negative_prompt"}
-"""Arguments of a call that change how many rounds there are, or nothing of what a round costs."""
+"""Arguments of a call that do not change how much one round costs."""
 
 if TYPE_CHECKING:
     from chords_cli.engine.messages import Latent
 
 Key = tuple[int, int]
-"""An arm's number and a sample's."""
+"""The number of an arm and the number of a sample."""
 
 
 class Results:
@@ -46,7 +46,7 @@ class Results:
         self._scores: dict[Key, float] = {}
 
     def add(self, measured: Measured) -> None:
-        """Adds one run; of its latent only whether it is the first run's."""
+        """Adds one run; keeps its latent only if it is the first run, else compares it."""
         key = (measured.arm.number, measured.sample.number)
         latent = measured.output.latent
         if self._latents.setdefault(key, latent) != latent:
@@ -58,18 +58,18 @@ class Results:
         """Scores every result with the CLIP model in that folder."""
         from chords_cli.pipelines.clip import ClipScore
 
-        judge = ClipScore(clip)
+        model = ClipScore(clip)
         for arm in self._comparison.arms:
             for sample in self._comparison.samples:
                 frames = self._gallery.frames(arm, sample)
-                self._scores[arm.number, sample.number] = judge.score(sample.prompt, frames)
+                self._scores[arm.number, sample.number] = model.score(sample.prompt, frames)
 
     def arm(self, arm: Arm, planned: PlannedArmRecord) -> ArmRecord:
-        """Returns what the arm came to, over all samples."""
-        runs, samples = self._of(arm), self._comparison.samples
+        """Returns the record of an arm, over all samples."""
+        runs, samples = self._runs_of(arm), self._comparison.samples
         seconds = spreads(runs)
         first = sorted(self._runs[arm.number, samples[0].number], key=lambda run: run.seconds.total)
-        typical = first[(len(first) - 1) // 2]  # its time is the median, or next to it
+        typical = first[(len(first) - 1) // 2]  # the run with the median time, or next to it
         assert typical.timeline is not None, "the first sample has timelines"
         return ArmRecord(
             **dict(planned),
@@ -83,7 +83,7 @@ class Results:
         )
 
     def sample(self, sample: PlannedSample) -> ComparedSample:
-        """Returns what all arms made of one sample."""
+        """Returns the results of all arms for one sample."""
         arms = self._comparison.arms
         return ComparedSample(
             number=sample.number,
@@ -114,41 +114,34 @@ class Results:
     def _quality(self, arm: Arm, sample: PlannedSample) -> Quality:
         key, reference = (arm.number, sample.number), self._comparison.reference
         if key not in self._qualities:
-            other = (reference.number, sample.number)
-            found = distances(
+            quality = distances(
                 self._latents[key],
                 self._gallery.frames(arm, sample),
-                self._latents[other],
+                self._latents[reference.number, sample.number],
                 self._gallery.frames(reference, sample),
             )
             if key in self._scores:
-                found = found.model_copy(update={"clip_score": self._scores[key]})
-            self._qualities[key] = found
+                quality = quality.model_copy(update={"clip_score": self._scores[key]})
+            self._qualities[key] = quality
         return self._qualities[key]
 
     def _speedup(self, arm: Arm, seconds: Spreads) -> Speedup:
         reference = self._comparison.reference
-        others = self._of(reference)
-        rounds = (_median_rounds(self._of(arm)), _median_rounds(others))
-        return speedup(seconds, spreads(others), rounds if _alike(arm, reference) else None)
+        others = self._runs_of(reference)
+        rounds = (_median_rounds(self._runs_of(arm)), _median_rounds(others))
+        comparable = _cost_per_round(arm) == _cost_per_round(reference)
+        return speedup(seconds, spreads(others), rounds if comparable else None)
 
-    def _of(self, arm: Arm) -> list[Measured]:
+    def _runs_of(self, arm: Arm) -> list[Measured]:
         samples = self._comparison.samples
         return [run for sample in samples for run in self._runs[arm.number, sample.number]]
 
 
-def _alike(arm: Arm, other: Arm) -> bool:
-    """Whether a round costs both the same: one model, dtype and device, and one guidance."""
-    own, theirs = (
-        (
-            c.settings.preset.identity,
-            c.settings.dtype,
-            c.settings.devices[0],
-            {key: value for key, value in c.settings.call.items() if key not in _COST_NOTHING},
-        )
-        for c in (arm, other)
-    )
-    return own == theirs
+def _cost_per_round(arm: Arm) -> tuple[Any, ...]:
+    """Returns the settings on which the cost of a round depends: model, dtype, device and call."""
+    settings = arm.settings
+    call = {key: value for key, value in settings.call.items() if key not in _COST_NOTHING}
+    return settings.preset.identity, settings.dtype, settings.devices[0], call
 
 
 def _median_rounds(runs: Sequence[Measured]) -> float:

@@ -1,4 +1,4 @@
-"""One prompt, one seed, several ways: is it faster, and is it the same picture?"""
+"""Compares several ways to make one picture: is it faster, and is it the same picture?"""
 
 import json
 import tempfile
@@ -42,13 +42,13 @@ from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.request import RunOptions
 
 Render = Callable[[CompareRecord, Mapping[str, bytes]], str]
-"""Makes the page from the record and what it shows (`Gallery.assets`)."""
+"""Makes the page from the record and from the files that it shows (`Gallery.assets`)."""
 
 CLIP = "openai/clip-vit-large-patch14"
 _CLIP_FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
 
 _OPTIONS = options_of(RunOptions).keys() & CompareHead.model_fields.keys()
-"""The options that the record names beside its arms."""
+"""The options that are in the record outside of its arms."""
 
 
 def compare(comparison: Comparison, listener: Listener, render: Render) -> CompareRecord:
@@ -56,12 +56,12 @@ def compare(comparison: Comparison, listener: Listener, render: Render) -> Compa
 
     Raises:
         UsageError: A model is not on this machine, or does not fit; nothing was written.
-        ChordsError: The run failed. Files that were complete stay.
+        ChordsError: The run failed; complete files stay.
     """
     began = time.monotonic()
     clip = find_clip() if comparison.request.clip_score else None
     loads = shared_loads(comparison)
-    for arm in comparison.arms:  # once more: a model may have been fetched since
+    for arm in comparison.arms:  # again: a model may have been fetched since
         check_model(arm.settings.preset, arm.settings.call)
     with new_folder(comparison.output), tempfile.TemporaryDirectory(prefix="chords-") as spool:
         gallery = Gallery(comparison, Path(spool))
@@ -78,18 +78,18 @@ def compare(comparison: Comparison, listener: Listener, render: Render) -> Compa
 
 
 def dry_run(request: CompareRequest) -> CompareDryRun:
-    """Returns the record that a comparison would begin with, and its files.
+    """Returns what a comparison would do, and the files that it would make.
 
     Nothing is loaded, started or written.
 
     Raises:
-        UsageError: The request cannot be done.
+        UsageError: The request is impossible.
     """
     comparison = resolve_comparison(request)
     return CompareDryRun(
         **dict(_head(comparison)),
         dry_run=True,
-        arms=tuple(map(_planned, comparison.arms)),
+        arms=tuple(map(_plan_record, comparison.arms)),
         files=tuple(str(comparison.output / name) for name in comparison.files),
     )
 
@@ -98,7 +98,7 @@ def find_clip() -> Path:
     """Finds the folder of the CLIP model in the hub's cache.
 
     Raises:
-        UsageError: It is not complete.
+        UsageError: The model is not complete on this machine.
     """
     folder = find_snapshot(CLIP, None).folder
     if folder is None or not all((folder / name).is_file() for name in _CLIP_FILES):
@@ -111,7 +111,7 @@ def find_clip() -> Path:
 
 
 def _noting(starts: list[StartMethod], listener: Listener) -> Listener:
-    """Returns `listener`, while how the processes of each load started goes to `starts`."""
+    """Returns `listener`, but adds to `starts` how the processes of each load started."""
 
     def listen(event: Event) -> None:
         if isinstance(event, ProcessesStarted):
@@ -122,7 +122,7 @@ def _noting(starts: list[StartMethod], listener: Listener) -> Listener:
 
 
 def _write(comparison: Comparison, gallery: Gallery, record: CompareRecord, render: Render) -> None:
-    """Sheet, film, page and, when all else is complete, the record."""
+    """Writes sheet, film and page, and the record when everything else is complete."""
     shown = [captions(record, sample) for sample in record.samples[:SHOWN]]
     gallery.write(SHEET, gallery.sheet(shown, title(record)))
     if comparison.kind == "video":
@@ -139,7 +139,7 @@ def _record(
     starts: Sequence[StartMethod],
     began: float,
 ) -> CompareRecord:
-    arms = tuple(results.arm(arm, _planned(arm)) for arm in comparison.arms)
+    arms = tuple(results.arm(arm, _plan_record(arm)) for arm in comparison.arms)
     record = CompareRecord(
         **dict(_head(comparison)),
         arms=arms,
@@ -173,8 +173,8 @@ def _head(comparison: Comparison) -> CompareHead:
     )
 
 
-def _planned(arm: Arm) -> PlannedArmRecord:
-    """Returns what an arm is, before it runs."""
+def _plan_record(arm: Arm) -> PlannedArmRecord:
+    """Returns the record of an arm before it runs."""
     settings = arm.settings
     preset, own = settings.preset, pixels(settings)
     return PlannedArmRecord(

@@ -1,4 +1,4 @@
-"""Numbers of a comparison: how far from the reference, how fast, at which cost."""
+"""Calculates the numbers of a comparison: distance to the reference, speed and cost."""
 
 import statistics
 from collections.abc import Sequence
@@ -28,33 +28,36 @@ _HIGHER_IS_CLOSER = {
     "ssim": True,
     "clip_score": True,
 }
-"""The measures of a result, and whether a larger value is the better one."""
+"""The measures of a result, each with whether a larger value is better."""
 
 _DIGITS = 4
 
 
 def distances(
-    latent: "Latent", frames: "np.ndarray", other: "Latent", others: "np.ndarray"
+    latent: "Latent",
+    frames: "np.ndarray",
+    reference_latent: "Latent",
+    reference_frames: "np.ndarray",
 ) -> Quality:
-    """Measures how far a result is from the reference's, latent and decoded picture."""
+    """Measures how far a result is from the reference's, in latent and decoded picture."""
     from chords_cli.engine.latents import as_array
 
-    alike = latent.shape == other.shape
-    own, theirs = as_array(latent), as_array(other)
+    same_shape = latent.shape == reference_latent.shape
+    arrays = as_array(latent), as_array(reference_latent)
     return Quality(
-        latent_rmse=rmse(own, theirs) if alike else None,
-        latent_rmse_relative=relative_rmse(own, theirs) if alike else None,
-        psnr=psnr(frames, others),
-        ssim=ssim(frames, others),
-        same_latent=latent == other,
-        same_pixels=bool((frames == others).all()),
+        latent_rmse=rmse(*arrays) if same_shape else None,
+        latent_rmse_relative=relative_rmse(*arrays) if same_shape else None,
+        psnr=psnr(frames, reference_frames),
+        ssim=ssim(frames, reference_frames),
+        same_latent=latent == reference_latent,
+        same_pixels=bool((frames == reference_frames).all()),
     )
 
 
 def over_samples(qualities: Sequence[Quality]) -> QualitySummary:
-    """Returns mean and worst case of every measure over the samples.
+    """Returns the mean and the worst value of every measure over the samples.
 
-    The mean of PSNR is over the samples whose pixels differ at all.
+    PSNR counts only samples whose pixels differ: it is infinite for the others.
     """
     measures = {}
     for name, higher in _HIGHER_IS_CLOSER.items():
@@ -71,7 +74,7 @@ def over_samples(qualities: Sequence[Quality]) -> QualitySummary:
 
 
 def spreads(runs: Sequence[Measured]) -> Spreads:
-    """Returns median, least and most of every part of the runs' seconds."""
+    """Returns the median, minimum and maximum of every phase of the runs."""
     return Spreads(
         encode=_spread([run.seconds.encode for run in runs]),
         sample=_spread([run.seconds.sample for run in runs]),
@@ -80,38 +83,38 @@ def spreads(runs: Sequence[Measured]) -> Spreads:
     )
 
 
-def speedup(own: Spreads, reference: Spreads, rounds: tuple[float, float] | None) -> Speedup:
-    """Returns how much sooner than the reference an arm is.
+def speedup(arm: Spreads, reference: Spreads, rounds: tuple[float, float] | None) -> Speedup:
+    """Returns how many times sooner than the reference an arm is.
 
     Args:
-        own: The arm's seconds.
-        reference: The reference's.
-        rounds: The arm's and the reference's; None where their rounds do not cost the same.
+        arm: The arm's seconds.
+        reference: The reference's seconds.
+        rounds: The arm's and the reference's; None if their rounds do not cost the same.
     """
-    measured = _ratio(reference.sample.median, own.sample.median)
-    ideal = rounds and _ratio(rounds[1], rounds[0])
+    measured = _divide(reference.sample.median, arm.sample.median)
+    ideal = rounds and _divide(rounds[1], rounds[0])
     return Speedup(
         measured=measured,
         ideal=ideal,
         ratio=round(measured / ideal, _DIGITS) if measured and ideal else None,
-        total=_ratio(reference.total.median, own.total.median),
+        total=_divide(reference.total.median, arm.total.median),
     )
 
 
 def peaks(runs: Sequence[Measured], devices: Sequence[str]) -> tuple[PeakMemory, ...]:
     """Returns per core the most memory that any run took."""
-    found = []
+    records = []
     for core, device in enumerate(devices):
-        own = [run.peak_memory[core] for run in runs]
-        found.append(
+        memory = [run.peak_memory[core] for run in runs]
+        records.append(
             PeakMemory(
                 core=core,
                 device=device,
-                device_bytes=max((peak for peak, _ in own if peak is not None), default=None),
-                host_bytes=max(host for _, host in own),
+                device_bytes=max((peak for peak, _ in memory if peak is not None), default=None),
+                host_bytes=max(host for _, host in memory),
             )
         )
-    return tuple(found)
+    return tuple(records)
 
 
 def _spread(values: Sequence[float]) -> Spread:
@@ -122,5 +125,5 @@ def _spread(values: Sequence[float]) -> Spread:
     )
 
 
-def _ratio(one: float, other: float) -> float | None:
-    return round(one / other, _DIGITS) if other > 0 else None
+def _divide(dividend: float, divisor: float) -> float | None:
+    return round(dividend / divisor, _DIGITS) if divisor > 0 else None

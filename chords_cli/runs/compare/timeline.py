@@ -1,7 +1,7 @@
-"""What every core did when, from the events of one sample.
+"""Works out what every core did when, from the events of one sample.
 
-A core's step is one `CoreStepped`: it computes from the end of the step before, then waits for
-the slower core's latent where that is late. All times are seconds since the sample began.
+A core's step is one `CoreStepped`: the core computes from the end of the step before, then waits
+for the slower core's latent if that is late. All times are seconds since the sample began.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +19,7 @@ from chords_cli.sampler.plan import Plan
 
 _DIGITS = 5
 _LEAST_WAIT = 1e-4
-"""Seconds below which a core has not really waited."""
+"""Shorter waits, in seconds, are not counted as waiting."""
 
 
 def timeline(
@@ -34,21 +34,21 @@ def timeline(
     """Returns the timeline of one sample.
 
     Args:
-        events: Of this sample alone.
-        plan: What was run.
+        events: The events of this sample only.
+        plan: The plan that was run.
         devices: One per core.
         began: When the sample began, on the events' clock.
-        decoded: When its picture had arrived.
-        chosen: Which output became the picture.
+        decoded: When its picture had arrived, on the same clock.
+        chosen: The index of the output that became the picture.
     """
-    heard = sorted(events, key=lambda event: event.at)
+    in_order = sorted(events, key=lambda event: event.at)
     return Timeline(
         seconds=_rounded(decoded - began),
         cores=tuple(
-            CoreTimeline(core=core, device=device, spans=_spans(heard, core, began, decoded))
+            CoreTimeline(core=core, device=device, spans=_spans(in_order, core, began, decoded))
             for core, device in enumerate(devices)
         ),
-        messages=tuple(_messages(heard, plan, began)),
+        messages=tuple(_messages(in_order, plan, began)),
         outputs=tuple(
             ArrivalRecord(
                 index=event.index,
@@ -57,7 +57,7 @@ def timeline(
                 at=_rounded(event.seconds),
                 chosen=event.index == chosen,
             )
-            for event in heard
+            for event in in_order
             if isinstance(event, OutputLanded)
         ),
     )
@@ -66,25 +66,25 @@ def timeline(
 def _spans(
     events: Sequence[Event], core: int, began: float, decoded: float
 ) -> tuple[SpanRecord, ...]:
-    """Returns what a core did, in order; it is idle in between."""
+    """Returns what a core did, in order; it was idle in between."""
     spans: list[SpanRecord] = []
     now = began
     for event in events:
         match event:
-            case CoreEncoded(core=own) if own == core:
+            case CoreEncoded(core=rank) if rank == core:
                 what: What = "encode" if core == 0 else "wait"
                 spans.append(_span(what, event.at - event.seconds - began, event.at - began))
                 now = event.at
-            case CoreStepped(core=own) if own == core:
-                spans += _step(event, now - began, began)
+            case CoreStepped(core=rank) if rank == core:
+                spans += _step_spans(event, now - began, began)
                 now = event.at
-            case CoreDecoding(core=own) if own == core:
+            case CoreDecoding(core=rank) if rank == core:
                 spans.append(_span("decode", event.at - began, decoded - began))
                 now = decoded
     return tuple(span for span in spans if span.stop > span.start)
 
 
-def _step(event: CoreStepped, start: float, began: float) -> list[SpanRecord]:
+def _step_spans(event: CoreStepped, start: float, began: float) -> list[SpanRecord]:
     stop = event.at - began
     waited = min(event.waited, stop - start) if event.waited > _LEAST_WAIT else 0.0
     where = {"round": event.round, "step": event.step, "until": event.stop}
@@ -97,7 +97,7 @@ def _span(what: What, start: float, stop: float, **where: int) -> SpanRecord:
 
 
 def _messages(events: Sequence[Event], plan: Plan, began: float) -> Iterator[MessageRecord]:
-    """Yields every latent that travelled: it leaves by the end of its sender's step."""
+    """Yields every latent that was sent; it leaves no later than its sender's step ends."""
     steps = {(e.core, e.round): e for e in events if isinstance(e, CoreStepped)}
     for message in plan.messages:
         sender = steps.get((message.core - 1, message.round))
