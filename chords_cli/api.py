@@ -1,7 +1,6 @@
 """The Python API: a model that stays loaded on its cores, and the samples that they make.
 
-It resolves options, starts cores and writes files with the same functions as the command line
-(`runs.generate.run`), but keeps samples in memory and has no folder for results.
+It shares its functions with the command line, but keeps samples in memory instead of in a folder.
 """
 
 import difflib
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.events import Listener
 from chords_cli.media.files import write_file
+from chords_cli.models.repositories import find_model
 from chords_cli.models.weights import model_folder
-from chords_cli.presets.files import DEFAULT, find_preset
+from chords_cli.presets.files import DEFAULT
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.generate.run import pool_settings
 from chords_cli.runs.outputs.files import LATENT, file_bytes
@@ -154,7 +154,7 @@ class Chords:
         **options: Any,
     ) -> None:
         if not isinstance(model, Preset):
-            model = find_preset(str(model or DEFAULT["image"]))
+            model = find_model(str(model or DEFAULT["image"]))
         self._preset = preset = model
         given = {name: _check_option(name, value) for name, value in options.items()}
         self._request = Request(kind=preset.kind, **given)

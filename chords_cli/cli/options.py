@@ -59,6 +59,10 @@ class CommandOptions:
     max_workers: Annotated[int | None, Option(SOURCE, "How many files at once, 8 by default.")] = (
         None
     )
+    new: Annotated[
+        str | None,
+        Option(SOURCE, "Write a preset for a repository on this machine, to edit.", metavar="REPO"),
+    ] = None
     verify: Annotated[
         bool, Option(SOURCE, "Compare every file of the model with the hub's hashes.")
     ] = False

@@ -23,10 +23,11 @@ def plan(
 
     chords plan --cores 4 --speedup 4
     """
-    from chords_cli.presets.files import DEFAULT, find_preset
+    from chords_cli.models.repositories import find_model
+    from chords_cli.presets.files import DEFAULT
     from chords_cli.sampler.choice import PlanChoice, parse_init_t, resolve_plan, resolve_stop
 
-    preset = find_preset(model or DEFAULT["image"])
+    preset = find_model(model or DEFAULT["image"])
     starts = None if init_t is None else parse_init_t(init_t)
     resolved = resolve_plan(preset.plan, PlanChoice(init_t=starts, **options))
     stop = resolve_stop(preset.stop, resolved.cores, stop_index=stop_index)

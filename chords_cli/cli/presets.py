@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from chords_cli.records.presets import PlanFacts, PresetRow, UnreadableRow, WeightsFacts
 
 
-@accepts("name", "verify", "json")
-def presets(name: str | None, verify: bool, json: bool) -> None:
+@accepts("name", "new", "verify", "json")
+def presets(name: str | None, new: str | None, verify: bool, json: bool) -> None:
     """List the models, or show one in full: settings, licence, size, downloaded or not.
 
     [bold]Examples[/bold]
@@ -25,11 +25,17 @@ def presets(name: str | None, verify: bool, json: bool) -> None:
 
     chords presets demo-image > my-model.yaml
 
+    chords presets --new Alpha-VLLM/Lumina-Image-2.0 > mine.yaml
+
     chords presets flux --verify
     """
     console = Console("json" if json else "human")
+    if new is not None and (name is not None or verify):
+        raise UsageError("--new stands alone", "name the repository after --new and nothing else")
     if verify:
         _verify(console, name)
+    elif new is not None:
+        _show_preset(console, new)
     elif name is None:
         _list_presets(console)
     else:
@@ -53,12 +59,12 @@ def _list_presets(console: Console) -> None:
 
 def _show_preset(console: Console, name: str) -> None:
     from chords_cli.models.memory import preset_memory
-    from chords_cli.presets.files import find_preset
+    from chords_cli.models.repositories import find_model
     from chords_cli.records.presets import PresetFacts
     from chords_cli.records.run import CoreWeights
     from chords_cli.ui.views.presets import preset_text
 
-    preset = find_preset(name)
+    preset = find_model(name)
     weights = _find_weights(preset)
     complete = weights.folder if weights.state == "complete" else None
     memory = preset_memory(preset, Path(complete) if complete else None)
@@ -76,13 +82,13 @@ def _show_preset(console: Console, name: str) -> None:
 
 
 def _verify(console: Console, name: str | None) -> None:
-    from chords_cli.presets.files import find_preset
+    from chords_cli.models.repositories import find_model
     from chords_cli.runs.download.verify import verify
     from chords_cli.ui.views.download import verdict, verdicts_table
 
     if name is None:
         raise UsageError("--verify needs the name of a preset", "try chords presets flux --verify")
-    preset = find_preset(name)
+    preset = find_model(name)
     record = verify(preset, lambda path, size: console.say(f"hashing {path}"))
     if console.mode == "json":
         console.document(record.document())

@@ -12,6 +12,7 @@ import importlib.util
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from chords_cli.pipelines.rules import unknown_class
 
@@ -22,12 +23,17 @@ _ROOT = "DiffusionPipeline"
 """The base of every pipeline; it adds no component and no argument."""
 
 
+FRAMES = {"num_frames", "video_length", "frames"}
+"""The names that pipelines give to the number of frames of their videos."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PipelineClass:
     """A pipeline class.
 
     Attributes:
         arguments: The arguments of its call, each with whether it is required.
+        defaults: Those arguments whose default is a constant, with it.
         components: Its components, each with whether it is required.
         types: For every argument and component, the classes that its annotation names.
         named: Every name and attribute in the body of its call.
@@ -35,6 +41,7 @@ class PipelineClass:
 
     name: str
     arguments: Mapping[str, bool]
+    defaults: Mapping[str, Any]
     components: Mapping[str, bool]
     types: Mapping[str, frozenset[str]]
     named: frozenset[str]
@@ -67,6 +74,7 @@ def read_pipeline(name: str) -> PipelineClass | None:
     return PipelineClass(
         name=name,
         arguments=_required(call),
+        defaults=_constants(call),
         components={
             part: needed and part not in optional for part, needed in _required(init).items()
         },
@@ -166,6 +174,18 @@ def _required(method: ast.FunctionDef | None) -> dict[str, bool]:
     defaults = zip(keyword_only, method.args.kw_defaults, strict=True)
     required |= {arg.arg: default is None for arg, default in defaults}
     return {name: needed for name, needed in required.items() if name != "self"}
+
+
+def _constants(method: ast.FunctionDef | None) -> dict[str, Any]:
+    """Returns the parameters whose default is a constant, each with it."""
+    if method is None:
+        return {}
+    plain = method.args.posonlyargs + method.args.args
+    values = [
+        *zip(reversed(plain), reversed(method.args.defaults), strict=False),
+        *zip(method.args.kwonlyargs, method.args.kw_defaults, strict=True),
+    ]
+    return {arg.arg: node.value for arg, node in values if isinstance(node, ast.Constant)}
 
 
 def _strings(value: ast.AST | None) -> frozenset[str]:

@@ -14,6 +14,7 @@ from chords_cli.errors import UsageError
 from chords_cli.hub import find_snapshot
 from chords_cli.hub.repository import INDEX, components
 from chords_cli.models.diffusers_source import (
+    FRAMES,
     PipelineClass,
     SchedulerClass,
     read_pipeline,
@@ -30,9 +31,6 @@ from chords_cli.pipelines.rules import (
     did_you_mean,
 )
 from chords_cli.presets.schema import Preset, Scheduler
-
-_FRAMES = {"num_frames", "video_length", "frames"}
-"""The names that pipelines give to the number of frames of their videos."""
 
 _NUMBERS = {"int", "float", "bool"}
 
@@ -199,7 +197,7 @@ def _check_call(
             "name a pipeline that needs a prompt alone, or add it to the preset's call",
         )
     check_step_arguments(call)
-    frames = next(iter(sorted(_FRAMES & pipeline.arguments.keys())), None)
+    frames = next(iter(sorted(FRAMES & pipeline.arguments.keys())), None)
     preset.check_kind(pipeline.name, frames, call.get(frames or ""))
 
 

@@ -3,7 +3,6 @@
 import difflib
 import json
 import typing
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -38,17 +37,16 @@ key, and the other names in braces are pydantic's values."""
 Loc = tuple[int | str, ...]
 
 
-def explain(path: Path, error: ValidationError) -> UsageError:
-    """Returns an error that explains the first problem and counts the others.
+def explain(origin: str, error: ValidationError) -> UsageError:
+    """Returns an error that lists all problems, with the way out of the first.
 
     Unknown keys come first: a misspelled key is the reason why another one is missing.
     """
     details = error.errors(include_url=False)
-    first = min(details, key=lambda problem: problem["type"] != "extra_forbidden")
-    more = len(details) - 1
-    rest = f" (and {more} more {'problem' if more == 1 else 'problems'})" if more else ""
-    message, hint = _explain_problem(first)
-    return UsageError(f"{path}: {message}{rest}", hint)
+    details.sort(key=lambda problem: problem["type"] != "extra_forbidden")
+    problems = [_explain_problem(problem) for problem in details]
+    messages = "; ".join(dict.fromkeys(message for message, _ in problems))
+    return UsageError(f"{origin}: {messages}", problems[0][1])
 
 
 def _explain_problem(error: ErrorDetails) -> tuple[str, str]:

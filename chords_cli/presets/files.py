@@ -85,13 +85,27 @@ def load_preset(path: Path) -> Preset:
             f"{path}: holds {content}, but a preset is a mapping of keys",
             "start from a shipped one: `chords presets demo-image > my.yaml`",
         )
+    preset = check_preset(data, str(path))
+    folder = preset.path and (path.parent / preset.path.expanduser()).resolve()
+    return preset.model_copy(update={"path": folder})
+
+
+def check_preset(data: object, origin: str) -> Preset:
+    """Checks the keys of a preset, each for itself and all together.
+
+    Args:
+        data: The keys with their values.
+        origin: Where they come from: a file, or a model that has none.
+
+    Raises:
+        UsageError: A key is wrong; says which, and what is allowed.
+    """
     try:
         preset = Preset.model_validate(data)
     except ValidationError as error:
-        raise explain(path, error) from error
-    _check_together(path, preset)
-    folder = preset.path and (path.parent / preset.path.expanduser()).resolve()
-    return preset.model_copy(update={"path": folder})
+        raise explain(origin, error) from error
+    _check_together(origin, preset)
+    return preset
 
 
 def to_yaml(preset: Preset) -> str:
@@ -150,14 +164,14 @@ def _read_yaml(path: Path) -> Any:
         raise UsageError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
 
 
-def _check_together(path: Path, preset: Preset) -> None:
+def _check_together(origin: str, preset: Preset) -> None:
     """Refuses keys that contradict each other, sizes that are not allowed, and impossible plans."""
     steps, rules = preset.call.get("num_inference_steps"), list(preset.broken_rules())
     if type(steps) is not int or steps < 1:
         wrong = f"call.num_inference_steps is {format_value(steps)}"
         rules.append(f"{wrong}, but must be a whole number of at least 1")
-    for rule in rules:
-        raise UsageError(f"{path}: {rule}", f"mend it in {path.name}")
+    if rules:
+        raise UsageError(f"{origin}: {'; '.join(rules)}", f"mend it in {Path(origin).name}")
     sizes = {key: preset.call.get(key) for key in ("width", "height")}
     try:
         preset.limits.check(**sizes, frames=preset.call.get("num_frames"))
@@ -167,7 +181,8 @@ def _check_together(path: Path, preset: Preset) -> None:
         if preset.sampling.rounds != "auto":
             resolve_plan(preset.plan, PlanChoice(algo="wavefront"))
     except UsageError as error:
-        raise error.reworded(f"{path}: {{message}}", f"mend it in {path.name}") from error
+        fix = f"mend it in {Path(origin).name}"
+        raise error.reworded(f"{origin}: {{message}}", fix) from error
 
 
 def _nearest(name: str, known: list[str]) -> str:

@@ -172,7 +172,9 @@ class Preset(Part):
         examples=["FluxPipeline"],
     )
     dtype: Dtype = Field(default="bfloat16", examples=["bfloat16"])
-    license: License = Field(examples=["{name: MIT, gated: false}"])
+    license: License = Field(
+        default=License(name="not stated"), examples=["{name: MIT, gated: false}"]
+    )
     call: Call = Field(examples=["{num_inference_steps: 50, guidance_scale: 3.5}"])
     scheduler: Scheduler | None = Field(default=None, examples=["{class: EulerDiscreteScheduler}"])
     components: dict[str, Component] = Field(default={}, examples=["{vae: {tiling: true}}"])

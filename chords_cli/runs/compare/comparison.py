@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import cast
 
 from chords_cli.errors import UsageError
-from chords_cli.presets.files import DEFAULT, find_preset
+from chords_cli.models.repositories import find_model
+from chords_cli.presets.files import DEFAULT
 from chords_cli.runs.compare.arms import FEW_STEPS, ArmError, ArmSpec, parse_arms
 from chords_cli.runs.outputs.files import endings
 from chords_cli.runs.settings.option import options_of
@@ -119,7 +120,7 @@ def resolve_comparison(request: CompareRequest, *, starts: bool = False) -> Comp
 
 def _resolve_base(request: Request, *, starts: bool) -> Request:
     """Returns what all arms have in common, with prompts, seed and folder resolved."""
-    preset = find_preset(request.model or DEFAULT[request.kind])
+    preset = find_model(request.model or DEFAULT[request.kind])
     prompts = resolve_prompts(request.prompts, request.prompt_file, preset.prompts[:1])
     base = replace(
         request,
@@ -167,7 +168,7 @@ def _check_different(arms: Sequence[Arm]) -> None:
 
 def _check_kind(spec: ArmSpec, base: Request) -> None:
     """Refuses a preset that makes videos where pictures are compared, or the other way round."""
-    preset = find_preset(spec.given.get("model") or base.model or DEFAULT[base.kind])
+    preset = find_model(spec.given.get("model") or base.model or DEFAULT[base.kind])
     if preset.kind != base.kind:
         raise UsageError(
             f"{preset.name} makes {preset.kind}s, but what is compared are {base.kind}s",

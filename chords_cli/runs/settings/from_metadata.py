@@ -4,6 +4,7 @@ Fills a request with values from the picture's recipe wherever the user has give
 preset's plan by the picture's, and refuses if the preset with that name has changed since.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ import chords_cli
 from chords_cli.engine.devices import devices_of
 from chords_cli.errors import UsageError
 from chords_cli.media.metadata import read_metadata
+from chords_cli.models.repositories import find_model
 from chords_cli.pipelines.load.spec import Arguments
 from chords_cli.presets.call import guidance_key, guidance_of
-from chords_cli.presets.files import find_preset
 from chords_cli.presets.schema import Preset, Sampling, Stop
 from chords_cli.records.recipe import Document, Recipe
 from chords_cli.runs.settings.option import options_of
@@ -114,10 +115,13 @@ def _not_a_picture(message: str, picture: Path | None) -> UsageError:
 
 def _find_preset(request: Request, recipe: Recipe) -> Preset:
     if request.model is not None:
-        return find_preset(request.model)
+        return find_model(request.model)
     try:
-        return find_preset(recipe.preset)
+        return find_model(recipe.preset)
     except UsageError as error:
+        if isinstance(repo := recipe.model.get("repo"), str):
+            with suppress(UsageError):  # a repository that ran without a preset
+                return find_model(repo)
         raise error.reworded(
             f"{request.from_metadata} was made with preset {recipe.preset!r}: {{message}}",
             "name its preset, as in {model}",

@@ -128,7 +128,7 @@ class Request(RunOptions):
         str | None,
         Option(
             MODEL,
-            "A preset's name or a preset file. Without it: the built-in demo.",
+            "A preset's name, a preset file or a fetched repository. Without it: the built-in one.",
             flags="--model/-m",
             completion="models",
             compare="both",

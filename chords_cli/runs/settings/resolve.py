@@ -14,9 +14,10 @@ from chords_cli.engine.start import DEFAULT_TIMEOUT, requested_method
 from chords_cli.errors import UsageError
 from chords_cli.models.fit import check_model
 from chords_cli.models.loras import check_loras
+from chords_cli.models.repositories import find_model
 from chords_cli.pipelines.load.spec import DTYPES, Arguments, Dtype
 from chords_cli.presets.call import guidance_key, guidance_of, is_guidance, with_guidance
-from chords_cli.presets.files import DEFAULT, available_presets, find_preset, load_preset
+from chords_cli.presets.files import DEFAULT, available_presets, load_preset
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.settings.from_metadata import read_recipe, with_recipe, with_sampling
 from chords_cli.runs.settings.option import options_of
@@ -163,7 +164,7 @@ def _find_preset(request: Request) -> Preset:
             f"there is no built-in {request.kind} model",
             f"name one of {', '.join(names)}, as in chords {request.kind} --model {names[-1]}",
         )
-    return find_preset(name)
+    return find_model(name)
 
 
 def _check_kind(request: Request, preset: Preset, model: str | None) -> None:

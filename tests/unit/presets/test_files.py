@@ -151,7 +151,7 @@ def test_scheduler_and_components_are_read(preset):
         (
             "pipeline: FluxPipeline",
             "pipelin: FluxPipeline",
-            "pipelin is not a key of presets (its value is 'FluxPipeline') (and 1 more problem)",
+            "pipelin is not a key of presets (its value is 'FluxPipeline'); pipeline is missing",
             f"did you mean pipeline? allowed here: {KEYS}",
         ),
     ],

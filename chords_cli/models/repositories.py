@@ -1,0 +1,76 @@
+"""Models without a preset: repositories and folders that run with their own defaults."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from chords_cli.errors import UsageError
+from chords_cli.hub import find_snapshot, is_repository
+from chords_cli.hub.repository import INDEX
+from chords_cli.models.diffusers_source import FRAMES, PipelineClass, read_pipeline
+from chords_cli.presets.call import GUIDANCE, SIZES
+from chords_cli.presets.files import check_preset, find_preset
+from chords_cli.presets.schema import Preset
+
+_STEPS, _FPS = 50, 16
+"""Where a pipeline does not say how many steps it takes; and no pipeline says how fast to play."""
+
+
+def find_model(name: str) -> Preset:
+    """Finds the preset with that name, that file, or that a repository or folder comes to.
+
+    Raises:
+        UsageError: There is none, it is wrong, or the repository is not on this machine.
+    """
+    path = Path(name)
+    if (path / INDEX).is_file():
+        return _derive(name, path, {"path": str(path.resolve())})
+    named = path.is_file() or path.suffix in (".yaml", ".yml")
+    if named or "/" not in name or not is_repository(name):
+        return find_preset(name)
+    folder = find_snapshot(name, None).folder
+    if folder is None or not (folder / INDEX).is_file():
+        raise UsageError(
+            f"{name} is neither a preset file nor a repository on this machine",
+            f"fetch the repository first: chords download {name}",
+        )
+    return _derive(name, folder, {"repo": name})
+
+
+def _derive(name: str, folder: Path, place: dict[str, str]) -> Preset:
+    """Makes the preset of a model from its index and its pipeline's own defaults."""
+    try:
+        own = str(json.loads((folder / INDEX).read_text(encoding="utf-8"))["_class_name"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{folder / INDEX} names no pipeline ({error})", "name a model that diffusers saved"
+        ) from error
+    pipeline = read_pipeline(own)
+    if pipeline is None:
+        raise UsageError(
+            f"{name} has no preset, and what {own} takes cannot be read from diffusers",
+            "write a preset: chords presets demo-image > mine.yaml",
+        )
+    video = bool(FRAMES & pipeline.arguments.keys())
+    slug = re.sub(r"[^a-z0-9.-]+", "-", Path(name).name.lower()).strip("-.") or "model"
+    document = {
+        "name": slug,
+        "title": name,
+        "kind": "video" if video else "image",
+        **place,
+        "pipeline": own,
+        "call": dict(_default_call(pipeline)),
+        **({"fps": _FPS} if video else {}),
+    }
+    return check_preset(document, name)
+
+
+def _default_call(pipeline: PipelineClass) -> Iterator[tuple[str, Any]]:
+    """Yields the arguments that options may change, each with the pipeline's default."""
+    steps = pipeline.defaults.get("num_inference_steps")
+    yield "num_inference_steps", steps if isinstance(steps, int) else _STEPS
+    for name in (*GUIDANCE, *SIZES, "negative_prompt"):
+        if name in pipeline.arguments and (value := pipeline.defaults.get(name)) is not None:
+            yield name, value
