@@ -1,4 +1,4 @@
-"""What users see: the console, which alone prints, and how values are written.
+"""What users see: the console, which is the only printer, and how values are written.
 
-Live output, tables and the comparison's page have folders of their own; nothing here runs a model.
+Live output, tables and the comparison's page have their own folders; nothing here runs a model.
 """

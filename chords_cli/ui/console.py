@@ -1,7 +1,7 @@
-"""The one printer: data goes to stdout, talk goes to stderr, and how much is chosen once.
+"""The only printer of the package: data goes to stdout, talk goes to stderr.
 
-Nothing else in the package prints. In `json` mode stdout is one document; in `quiet` mode stdout
-is bare data and stderr is silent.
+How much is printed is chosen once. In `json` mode stdout is one document; in `quiet` mode stdout is
+bare data, and nothing but errors goes to stderr.
 """
 
 import json
@@ -21,10 +21,10 @@ Mode = Literal["human", "json", "quiet"]
 
 
 class Console:
-    """Where a command speaks.
+    """Prints what a command has to say.
 
     Attributes:
-        mode: Who listens: a person, a program, or a person who wants results only.
+        mode: Who reads it: a person, a program, or a person who wants results only.
         verbose: Whether a person also wants the details.
         out: rich's console on stdout.
         err: rich's console on stderr.
@@ -42,11 +42,11 @@ class Console:
         return self.mode == "human"
 
     def show(self, renderable: RenderableType) -> None:
-        """Prints a result for people on stdout; bare text is not wrapped."""
+        """Prints a result for people on stdout; plain text is not wrapped."""
         self._print(renderable, soft_wrap=isinstance(renderable, str | Text))
 
     def line(self, text: str) -> None:
-        """Prints one bare line of data on stdout, whatever the width."""
+        """Prints one bare line of data on stdout, however wide the terminal is."""
         self._print(Text(text), soft_wrap=True)
 
     def document(self, document: Any) -> None:
@@ -54,7 +54,7 @@ class Console:
         self.line(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
 
     def say(self, renderable: RenderableType) -> None:
-        """Prints talk on stderr, where a person reads along."""
+        """Prints talk on stderr if a person reads along."""
         if self.talks:
             self.err.print(renderable, soft_wrap=isinstance(renderable, str | Text))
 
@@ -89,7 +89,7 @@ class Console:
 
 
 def open_closed_streams() -> None:
-    """Opens to nowhere the standard streams that are closed, before a file takes their numbers."""
+    """Opens closed standard streams to nowhere, before a file gets one of their numbers."""
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         try:
             os.fstat(number)
@@ -108,7 +108,7 @@ def never_fail_on_encoding() -> None:
 
 
 def let_go_of_dead_terminals() -> None:
-    """Redirects stdout and stderr to nowhere where their terminal is gone."""
+    """Redirects stdout and stderr to nowhere if their terminal is gone."""
     for stream in (sys.stdout.fileno(), sys.stderr.fileno()):
         try:
             os.write(stream, b"")

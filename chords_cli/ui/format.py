@@ -1,4 +1,4 @@
-"""How numbers, plans and devices are written, the same way everywhere."""
+"""Writes numbers, plans and devices, in the same way everywhere."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ def duration(seconds: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Returns `0:07`, `12:30`, `1:02:03`: a time that is still running."""
+    """Returns `0:07`, `12:30`, `1:02:03`, for a time that is still running."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
@@ -48,10 +48,10 @@ def output_name(index: int) -> str:
 
 
 def residual(index: int, value: float | None, stop: StopRule) -> str:
-    """Returns `differs by 0.0525 from output 3`, of output 4; empty where that tells nothing.
+    """Returns `differs by 0.0525 from output 3` for output 4; empty if it would say nothing.
 
-    The preview is a guess from a few steps: to be far from it is no fault of output 1, and to be
-    near no virtue, so only a rule that goes by it has it said.
+    The preview is a guess from a few steps, so output 1 is neither better nor worse for being near
+    it. Its distance is only shown if the stop rule uses it.
     """
     if value is None or (index < 2 and stop.fixed is not None):
         return ""
@@ -59,12 +59,12 @@ def residual(index: int, value: float | None, stop: StopRule) -> str:
 
 
 def first_within(value: float) -> str:
-    """Names the result of a rule that goes by residuals."""
+    """Describes the result of a stop rule that uses residuals."""
     return f"the first output that differs less than {value:g} from the one before it"
 
 
 def starts(plan: Plan) -> str:
-    """Returns `0-8-16-32`; empty where the algorithm has no starts."""
+    """Returns `0-8-16-32`; empty if the algorithm has no starts."""
     return "-".join(map(str, plan.init_t)) if plan.init_t and plan.cores > 1 else ""
 
 
@@ -77,7 +77,7 @@ def headline(plan: Plan) -> str:
 
 
 def promise(plan: Plan, stop: StopRule) -> str:
-    """Returns in one line which output to expect when."""
+    """Says in one line which output to expect, and when."""
     if stop.fixed is None:
         assert stop.residual is not None
         return first_within(stop.residual)
@@ -89,6 +89,6 @@ def promise(plan: Plan, stop: StopRule) -> str:
 
 
 def places(devices: Sequence[str]) -> str:
-    """Returns `cpu`, `cuda:0, cuda:1` or `8 devices`: each device once, many are counted."""
-    once = list(dict.fromkeys(devices))
-    return ", ".join(once) if len(once) <= 4 else plural(len(once), "device")
+    """Returns `cpu`, `cuda:0, cuda:1` or, for more than four, `8 devices`; names each once."""
+    distinct = list(dict.fromkeys(devices))
+    return ", ".join(distinct) if len(distinct) <= 4 else plural(len(distinct), "device")

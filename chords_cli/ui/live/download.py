@@ -1,4 +1,4 @@
-"""A download on stderr: bars by bytes in a terminal, one line per file elsewhere."""
+"""Shows a download on stderr: bars in a terminal, one line per file elsewhere."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +35,7 @@ def downloading(console: Console) -> Iterator[events.Listener]:
 
 
 class Arrivals:
-    """How much of a model has arrived, from its events."""
+    """Counts from events how much of a model has arrived."""
 
     def __init__(self, event: events.DownloadStarted) -> None:
         self.model, self.files = event.model, len(event.sizes)
@@ -63,7 +63,7 @@ class Arrivals:
 
 
 class Lines:
-    """One line per file and per hitch, for logs and pipes."""
+    """Prints one line per file and per retry, for logs and pipes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -74,9 +74,9 @@ class Lines:
         match event:
             case events.DownloadStarted():
                 self._arrivals = Arrivals(event)
-                self._console.say(Text(opening(self._arrivals)))
+                self._console.say(Text(describe_start(self._arrivals)))
             case events.FileRetried():
-                self._console.say(Text(hitch(event)))
+                self._console.say(Text(describe_retry(event)))
             case events.FileFetched():
                 assert self._arrivals is not None, _ORDER
                 self._arrivals.arrive(event.path, event.total)
@@ -85,7 +85,7 @@ class Lines:
 
 
 class Bars:
-    """A bar for the model and one for every file on its way, with speed and time left."""
+    """Shows a bar for the model and one per file that is on its way, with speed and time left."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -120,13 +120,13 @@ class Bars:
             case events.FileArriving():
                 self._move(event)
             case events.FileRetried():
-                self._console.say(Text(hitch(event), style="yellow"))
+                self._console.say(Text(describe_retry(event), style="yellow"))
             case events.FileFetched():
                 self._progress.remove_task(self._files.pop(event.path))
 
     def _begin(self, event: events.DownloadStarted) -> None:
         self._arrivals = Arrivals(event)
-        self._console.say(Text(opening(self._arrivals)))
+        self._console.say(Text(describe_start(self._arrivals)))
         if self._model is not None:
             self._progress.remove_task(self._model)
         self._model = self._progress.add_task(
@@ -145,15 +145,15 @@ class Bars:
         self._progress.update(self._model, completed=self._arrivals.done)
 
 
-def opening(arrivals: Arrivals) -> str:
-    """Tells what is about to be fetched, in one line."""
+def describe_start(arrivals: Arrivals) -> str:
+    """Says in one line what is about to be fetched."""
     what = f"{arrivals.model}: {plural(arrivals.files, 'file')}, {size(arrivals.total)}"
     if not arrivals.left:
         return f"{what}; all is there"
-    there = f", {size(arrivals.done)} are there" if arrivals.done else ""
-    return f"{what}{there}; fetching {size(arrivals.left)}"
+    present = f", {size(arrivals.done)} are there" if arrivals.done else ""
+    return f"{what}{present}; fetching {size(arrivals.left)}"
 
 
-def hitch(event: events.FileRetried) -> str:
-    """Tells why a file is requested again, in one line."""
+def describe_retry(event: events.FileRetried) -> str:
+    """Says in one line why a file is requested again."""
     return f"{event.path}: {event.reason}; again in {duration(event.seconds)}"

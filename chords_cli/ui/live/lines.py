@@ -1,4 +1,4 @@
-"""Events as plain lines, for logs, pipes and whoever has no terminal."""
+"""Writes events as plain lines, for logs and pipes."""
 
 from chords_cli import events
 from chords_cli.ui.console import Console
@@ -14,14 +14,14 @@ from chords_cli.ui.format import (
 )
 from chords_cli.ui.live.progress import Progress
 
-Details = (
+DETAILS = (
     events.ProcessesStarted,
     events.CoreReady,
     events.CoreEncoded,
     events.CoreStepped,
     events.OutputSaved,
 )
-"""Events that are worth a line to those who asked for more."""
+"""Events that get a line only with `--verbose`."""
 
 
 def plain_lines(console: Console) -> events.Listener:
@@ -33,7 +33,7 @@ def plain_lines(console: Console) -> events.Listener:
         if isinstance(event, events.CoreReady) and progress.all_ready:
             cores = plural(len(progress.cores), "core")
             console.say(f"{cores} ready after {duration(event.at - progress.loading_since)}")
-        if console.verbose or not isinstance(event, Details):
+        if console.verbose or not isinstance(event, DETAILS):
             line = describe(event, progress)
             if line:
                 console.say(line)
@@ -42,7 +42,7 @@ def plain_lines(console: Console) -> events.Listener:
 
 
 def describe(event: events.Event, progress: Progress) -> str:
-    """Describes `event`, which `progress` has noted already, in one line; empty for most events."""
+    """Describes `event` in one line, empty for most events; `progress` has already noted it."""
     match event:
         case events.RunResolved():
             line = f"{event.model}: {headline(event.plan)} on {places(event.devices)}"
@@ -70,10 +70,10 @@ def describe(event: events.Event, progress: Progress) -> str:
         case events.OutputSaved():
             return f"{output_name(event.index)} saved: {event.path}"
         case events.PromptDone():
-            which = _which(event.number, progress)
-            return f"{which} done in {duration(event.seconds)}: {event.path}"
+            name = _name_sample(event.number, progress)
+            return f"{name} done in {duration(event.seconds)}: {event.path}"
         case events.PromptSkipped():
-            return f"{_which(event.number, progress)} was made before: {event.path}"
+            return f"{_name_sample(event.number, progress)} was made before: {event.path}"
     return ""
 
 
@@ -86,6 +86,6 @@ def _describe_step(event: events.CoreStepped) -> str:
     return f"{line}, corrected by {moved}{waited}"
 
 
-def _which(number: int, progress: Progress) -> str:
-    """Names one of the images or videos: `2/4`, or `number 2` while nothing is being made."""
+def _name_sample(number: int, progress: Progress) -> str:
+    """Names an image or video: `2/4`, or `number 2` while the total is not known."""
     return f"{number}/{progress.prompt.total}" if progress.prompt else f"number {number}"

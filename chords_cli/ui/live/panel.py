@@ -1,6 +1,6 @@
-"""How a run looks while it goes on: a header, a row per core, the outputs, the prompt, the time.
+"""Draws a run while it goes on: a header, a row per core, the outputs, the prompt and the time.
 
-Draws what `Progress` knows; no event is read here.
+It draws what `Progress` knows, and reads no events.
 """
 
 import textwrap
@@ -32,13 +32,13 @@ from chords_cli.ui.live.progress import CoreProgress, Progress, State
 WIDEST = 110
 _NARROW = 76
 _FEWEST_OUTPUTS = 3
-"""Where fewer outputs than this would fit beside the gaps, the gaps go."""
+"""If fewer outputs than this would fit, the gaps are left out."""
 
 _FRAME = 4
-"""Columns of the frame and the spaces inside of it."""
+"""The width of the frame and the spaces inside it."""
 
 _ROWS_BESIDE = 10
-"""Rows beside cores and outputs: frame 2, header 2, column names, gaps 3, prompt and cursor."""
+"""Rows besides cores and outputs: frame 2, header 2, column names, gaps 3, prompt and cursor."""
 
 _BARS = "▁▂▃▄▅▆▇█"
 _STATE_STYLES: dict[State, str] = {
@@ -59,8 +59,8 @@ def draw(progress: Progress, width: int, height: int, now: float) -> RenderableT
     Args:
         progress: What is known of the run.
         width: Columns of the terminal; the panel is that wide or less.
-        height: Rows of the terminal; where they are few, gaps and older outputs are left out.
-        now: The same clock as that of the events.
+        height: Rows of the terminal; if they are few, gaps and older outputs are left out.
+        now: The time on the same clock as that of the events.
     """
     width = min(width, WIDEST)
     room = height - len(progress.cores) - _ROWS_BESIDE
@@ -114,7 +114,7 @@ def _header(progress: Progress) -> list[RenderableType]:
 
 
 def _cores_table(progress: Progress, width: int) -> Table:
-    """Draws a row per core; leaves out columns that are alike in all rows or do not fit."""
+    """Draws a row per core; leaves out columns that are equal in all rows or do not fit."""
     narrow = width < _NARROW
     one_device = len({core.device for core in progress.cores.values()}) < 2
     with_device = not (narrow and one_device)
@@ -142,7 +142,7 @@ def _cores_table(progress: Progress, width: int) -> Table:
 
 
 def _explanations(plan: Plan | None, width: int) -> list[str]:
-    """Returns what the columns of cores mean, in lines for a panel `width` wide."""
+    """Explains the columns of the cores, in lines for a panel that is `width` wide."""
     words = "own steps: how many this core computes; grid: which step it has reached"
     if plan is not None and plan.messages:
         words += "; corrected: how far the latent of the core above last moved its own"

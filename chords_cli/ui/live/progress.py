@@ -1,6 +1,6 @@
-"""What is known of a run, from its events alone: the model behind the live panel.
+"""Keeps what is known about a run from its events: the model behind the live panel.
 
-No terminal, no clock and no engine here: events in, facts out.
+It knows no terminal, no clock and no engine.
 """
 
 from collections import deque
@@ -22,15 +22,16 @@ HISTORY = 8
 
 @dataclass(slots=True)
 class CoreProgress:
-    """One core, as far as its events tell.
+    """What is known about one core from its events.
 
     Attributes:
         device: Where it runs, as torch writes it.
         state: What it is doing.
-        part: The component that it loads; `loaded` of `to_load` bytes of all components.
+        part: The component that it is loading.
+        loaded: The bytes of all components that it has loaded, of `to_load`.
         done: How many steps of its own walk it has taken, of `evaluations`.
-        stop: The grid step at which it stands.
-        decodes: The index of the output that it decodes; None when it decodes none.
+        stop: The grid step that it has reached.
+        decodes: The index of the output that it is decoding; None while it decodes none.
         corrections: Its last corrections, oldest first.
     """
 
@@ -70,15 +71,15 @@ class CoreProgress:
 
 @dataclass(slots=True)
 class Progress:
-    """A run, as far as its events tell.
+    """What is known about a run from its events.
 
     Attributes:
-        resolved: What the run resolved to; None before it did.
-        cores: By rank.
-        prompt: The current prompt; None before the first.
-        outputs: The outputs of the current prompt that have landed, in order.
+        resolved: The run's first event, with its settings; None before it has happened.
+        cores: The cores by rank.
+        prompt: The current prompt; None before the first one.
+        outputs: The outputs of the current prompt that have arrived, in order.
         began: When the first event happened, on the events' clock.
-        loading_since: When the first of the present cores started.
+        loading_since: When the first of the current cores started, on the same clock.
     """
 
     resolved: events.RunResolved | None = None
@@ -95,7 +96,7 @@ class Progress:
 
     @property
     def stop(self) -> StopRule:
-        """Which output is the result; the usual one until the run says so."""
+        """Which output is the result; the default until the run's settings are known."""
         return self.resolved.stop if self.resolved else StopRule()
 
     @property
@@ -109,7 +110,7 @@ class Progress:
         return all(core.state == "ready" for core in self.cores.values())
 
     def core(self, rank: int) -> CoreProgress:
-        """Returns the core of that rank; its first event makes it."""
+        """Returns the core with that rank; adds it if it is new."""
         return self.cores.setdefault(rank, CoreProgress())
 
     def apply(self, event: events.Event) -> None:

@@ -1,4 +1,4 @@
-"""The live panel: what every core is doing, drawn on stderr from events alone."""
+"""Shows a run on stderr, from its events: as a live panel in a terminal, else as plain lines."""
 
 import threading
 import time
@@ -11,12 +11,12 @@ from rich.live import Live
 
 from chords_cli import events
 from chords_cli.ui.console import Console
-from chords_cli.ui.live.lines import Details, describe, plain_lines
+from chords_cli.ui.live.lines import DETAILS, describe, plain_lines
 from chords_cli.ui.live.panel import draw
 from chords_cli.ui.live.progress import Progress
 
 _ECHO = "^C"
-"""What a terminal adds to the panel's last line on Ctrl-C; it must not begin another line."""
+"""The text that a terminal adds to the panel's last line on Ctrl-C; there must be room for it."""
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def watching(console: Console) -> Iterator[events.Listener]:
 
 
 class LivePanel:
-    """A renderable that one thread draws while events come in on others."""
+    """A renderable that one thread draws while other threads bring events."""
 
     def __init__(self, *, verbose: bool = False, now: Callable[[], float] = time.monotonic) -> None:
         self._progress, self._lock = Progress(), threading.Lock()
@@ -50,14 +50,14 @@ class LivePanel:
 
     @property
     def started(self) -> bool:
-        """Whether any core has done something; else no panel is worth keeping."""
+        """Whether any core has done something; if not, the panel need not stay."""
         return any(core.state != "starting" for core in self._progress.cores.values())
 
     def listen(self, event: events.Event, live: Live) -> None:
-        """Notes `event`; prints above the panel what should outlast it."""
+        """Notes `event`; prints above the panel what should stay there."""
         with self._lock:
             self._progress.apply(event)
-            line = describe(event, self._progress) if self._lasts(event) else ""
+            line = describe(event, self._progress) if self._should_stay(event) else ""
         if isinstance(event, events.RunResolved) and event.note:
             live.console.print(event.note)
         if line:
@@ -68,9 +68,9 @@ class LivePanel:
             width = options.max_width - len(_ECHO)
             yield draw(self._progress, width, options.size.height, self._now())
 
-    def _lasts(self, event: events.Event) -> bool:
+    def _should_stay(self, event: events.Event) -> bool:
         """Tells whether a line about `event` should stay above the panel."""
         if isinstance(event, events.PromptDone | events.PromptSkipped):
             return self._verbose or self._progress.total > 1
-        drawn = isinstance(event, events.CoreStepped)
-        return self._verbose and isinstance(event, Details) and not drawn
+        in_panel = isinstance(event, events.CoreStepped)
+        return self._verbose and isinstance(event, DETAILS) and not in_panel

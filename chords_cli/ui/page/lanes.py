@@ -1,4 +1,4 @@
-"""The timeline of a sample as shapes: one lane per core, x in percent of the longest sample."""
+"""Turns the timeline of a sample into shapes: one lane per core, x in percent of the longest."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from chords_cli.records.compare import ArmRecord, Timeline
 from chords_cli.ui.format import duration, output_name, small
 
 BAR, GAP, TOP = 18, 12, 8
-"""Pixels: a lane's bar, the space to the next one for the arrows, and above the first."""
+"""In pixels: the height of a lane's bar, the gap for arrows below it, the space above them all."""
 
 _MOST_TICKS = 6
 _NAMES = {"encode": "encoding", "compute": "computing", "wait": "waiting", "decode": "decoding"}
@@ -27,7 +27,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """A latent on its way from one lane to the next."""
+    """A latent that travels from one lane to the next."""
 
     x1: float
     y1: int
@@ -38,7 +38,7 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """An output where it landed."""
+    """An output at the place where it arrived."""
 
     x: float
     y: int
@@ -59,18 +59,18 @@ class Swimlanes:
 
 def swimlanes(arm: ArmRecord, arms: Sequence[ArmRecord]) -> Swimlanes:
     """Draws the lanes of `arm` on the time scale that all `arms` share."""
-    told, longest = arm.timeline, _longest(arms)
+    timeline, longest = arm.timeline, _longest(arms)
     return Swimlanes(
         arm=arm,
-        height=TOP + len(told.cores) * (BAR + GAP),
-        bars=tuple(_bars(told, longest)),
-        arrows=tuple(_arrows(told, longest)),
-        dots=tuple(_dots(told, longest)),
+        height=TOP + len(timeline.cores) * (BAR + GAP),
+        bars=tuple(_bars(timeline, longest)),
+        arrows=tuple(_arrows(timeline, longest)),
+        dots=tuple(_dots(timeline, longest)),
     )
 
 
 def scale(arms: Sequence[ArmRecord]) -> list[tuple[float, str]]:
-    """Returns where the time axis has its marks, in percent, and what they say."""
+    """Returns the marks of the time axis: their places in percent, and their labels."""
     longest = _longest(arms)
     least = longest / _MOST_TICKS
     power = 10.0 ** math.floor(math.log10(least))
@@ -84,8 +84,8 @@ def _longest(arms: Sequence[ArmRecord]) -> float:
     return max(arm.timeline.seconds for arm in arms)
 
 
-def _bars(told: Timeline, longest: float) -> Iterator[Bar]:
-    for lane, core in enumerate(told.cores):
+def _bars(timeline: Timeline, longest: float) -> Iterator[Bar]:
+    for lane, core in enumerate(timeline.cores):
         for span in core.spans:
             spent = span.stop - span.start
             steps = f", step {span.step} to {span.until}" if span.step is not None else ""
@@ -98,8 +98,8 @@ def _bars(told: Timeline, longest: float) -> Iterator[Bar]:
             )
 
 
-def _arrows(told: Timeline, longest: float) -> Iterator[Arrow]:
-    for message in told.messages:
+def _arrows(timeline: Timeline, longest: float) -> Iterator[Arrow]:
+    for message in timeline.messages:
         moved = message.correction
         by = "" if moved is None else f" by {small(moved)}"
         yield Arrow(
@@ -111,8 +111,8 @@ def _arrows(told: Timeline, longest: float) -> Iterator[Arrow]:
         )
 
 
-def _dots(told: Timeline, longest: float) -> Iterator[Dot]:
-    for output in told.outputs:
+def _dots(timeline: Timeline, longest: float) -> Iterator[Dot]:
+    for output in timeline.outputs:
         name = output_name(output.index)
         yield Dot(
             _percent(output.at, longest),

@@ -1,7 +1,7 @@
-"""A comparison as one page that opens from disk: pictures, a slider, numbers, a timeline.
+"""Draws a comparison as one page that opens from disk: pictures, a slider, numbers, a timeline.
 
-The page holds everything in itself and may ask no network for anything; all text is escaped. What
-it says is in the record, how it looks is in `templates/`.
+The page contains everything and needs no network; all text is escaped. What it says is in the
+record, how it looks is in `templates/`.
 """
 
 import base64
@@ -16,15 +16,15 @@ from chords_cli.ui.format import duration, first_within, size
 from chords_cli.ui.page.lanes import scale, swimlanes
 
 _TYPES = {".mp4": "video/mp4"}
-"""Of assets, by their endings; all others are pictures."""
+"""The media types of assets by their endings; all other assets are PNG pictures."""
 
 
 def render(record: CompareRecord, assets: Mapping[str, bytes]) -> str:
     """Draws the page of a comparison.
 
     Args:
-        record: What to show.
-        assets: What it shows, by file name; `difference <sample> <arm>` for difference maps.
+        record: The comparison.
+        assets: The files to show, by name; difference maps are `difference <sample> <arm>`.
     """
     environment = Environment(
         loader=PackageLoader("chords_cli.ui.page"),

@@ -1,4 +1,4 @@
-"""A comparison in the terminal, from its record."""
+"""Shows a comparison in the terminal, from its record."""
 
 from collections.abc import Iterator
 
@@ -21,15 +21,15 @@ _MEASURED = ("arm", "rounds", "NFE", "sample", "total", "speed-up", "ideal", "RM
 
 
 def results_table(record: CompareRecord) -> Table:
-    """Draws a line per arm: what it took, and how far it is from the reference."""
+    """Draws a row per arm: what it took, and how far it is from the reference."""
     scored = record.arms[0].quality.clip_score is not None
     columns = [*_MEASURED, *(["CLIP"] if scored else [])]
-    rows = [tuple(_measured(arm, record)) for arm in record.arms]
+    rows = [tuple(_measured_cells(arm, record)) for arm in record.arms]
     return table(columns, rows, right=columns[1:])
 
 
 def explanations(record: CompareRecord) -> RenderableType:
-    """Tells how to read the table."""
+    """Explains how to read the table."""
     samples = len(record.samples)
     several = f"means over {samples} results with the worst below, " if samples > 1 else ""
     spread = f"medians of {record.repeat} runs, " if record.repeat > 1 else ""
@@ -41,26 +41,26 @@ def explanations(record: CompareRecord) -> RenderableType:
 
 
 def arms_table(record: CompareDryRun) -> Table:
-    """Draws a line per arm before anything runs."""
+    """Draws a row per arm before anything runs."""
     (reference,) = (arm for arm in record.arms if arm.name == record.reference)
-    rows = [tuple(_planned(arm, reference)) for arm in record.arms]
+    rows = [tuple(_planned_cells(arm, reference)) for arm in record.arms]
     return table(_PLANNED, rows, right=("cores", "steps", "rounds", "NFE", "speed-up"))
 
 
-def _measured(arm: ArmRecord, record: CompareRecord) -> Iterator[str | Text]:
-    far, several = arm.quality, len(record.samples) > 1
+def _measured_cells(arm: ArmRecord, record: CompareRecord) -> Iterator[str | Text]:
+    quality, several = arm.quality, len(record.samples) > 1
     yield Text(arm.name, style="bold" if arm.name == record.reference else "")
     yield from (f"{number:.0f}" for number in (arm.rounds, arm.nfe_total))
     yield from (duration(part.median) for part in (arm.seconds.sample, arm.seconds.total))
     yield from (_number(value, 2, "x") for value in (arm.speedup.measured, arm.speedup.ideal))
-    yield _mean_and_worst(far.latent_rmse, 4, several=several)
-    yield "equal" if far.same_pixels else _mean_and_worst(far.psnr, 1, several=several)
-    yield _mean_and_worst(far.ssim, 4, several=several)
-    if far.clip_score is not None:
-        yield _mean_and_worst(far.clip_score, 2, several=several)
+    yield _mean_and_worst(quality.latent_rmse, 4, several=several)
+    yield "equal" if quality.same_pixels else _mean_and_worst(quality.psnr, 1, several=several)
+    yield _mean_and_worst(quality.ssim, 4, several=several)
+    if quality.clip_score is not None:
+        yield _mean_and_worst(quality.clip_score, 2, several=several)
 
 
-def _planned(arm: PlannedArmRecord, reference: PlannedArmRecord) -> Iterator[str | Text]:
+def _planned_cells(arm: PlannedArmRecord, reference: PlannedArmRecord) -> Iterator[str | Text]:
     most = "" if arm.stop.criterion == "core_index" else "at most "
     yield arm.name
     yield str(arm.cores)

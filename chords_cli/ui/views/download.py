@@ -1,4 +1,4 @@
-"""Downloads as tables: the files of a dry run, and the models that can be downloaded."""
+"""Shows downloads as tables: the files of a dry run, and the models that can be downloaded."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ from chords_cli.ui.views.tables import Row, table
 
 
 def files_table(model: ModelFiles) -> Table:
-    """Lists the files of a model with sizes; `-` for those that are present."""
+    """Lists the files of a model with sizes; those that are present have a `-`."""
 
     def row(file: ModelFile) -> Row:
         left = file.bytes - file.there
@@ -29,7 +29,7 @@ def files_table(model: ModelFiles) -> Table:
 
 
 def models_table(entries: Sequence[CatalogueEntry]) -> Table:
-    """Lists what can be downloaded: size, licence, downloaded or not."""
+    """Lists what can be downloaded, with size, licence, and whether it is downloaded."""
     columns = ("name", "model", "size", "weights", "licence")
     return table(columns, map(_model_row, entries), right=("size",))
 
@@ -60,7 +60,7 @@ def verdicts_table(record: VerifyRecord) -> Table:
 
 
 def verdict(name: str, record: VerifyRecord) -> Text:
-    """Sums up a comparison in one line, with what to do about it."""
+    """Sums up a check of files in one line, with what to do about it."""
     wrong = [found for found in record.files.values() if found != "intact"]
     total = plural(len(record.files), "file")
     if not wrong:

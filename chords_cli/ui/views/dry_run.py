@@ -1,4 +1,4 @@
-"""What a run would do, for people, from the record of `--dry-run`."""
+"""Shows what a run would do, from the record of `--dry-run`."""
 
 from collections.abc import Iterable, Iterator
 
@@ -16,7 +16,7 @@ _LABEL = 10
 
 def dry_run_view(record: DryRunRecord, width: int) -> list[RenderableType]:
     """Draws plan, settings, memory of the weights and files, `width` columns wide."""
-    plan, stop, settings = _plan(record), record.stop, record.settings
+    plan, stop, settings = _rebuild_plan(record), record.stop, record.settings
     index = plan.cores if stop.index is None else stop.index
     end = f"at {output_name(index)}"
     if stop.residual is not None:
@@ -43,7 +43,7 @@ def dry_run_view(record: DryRunRecord, width: int) -> list[RenderableType]:
     ]
 
 
-def _plan(record: DryRunRecord) -> Plan:
+def _rebuild_plan(record: DryRunRecord) -> Plan:
     plan = record.plan
     if record.algo == "sequential":
         return sequential_plan(plan.steps)
@@ -53,7 +53,7 @@ def _plan(record: DryRunRecord) -> Plan:
 
 
 def _facts(name: str, lines: Iterable[str]) -> Text:
-    """Lines with their name before the first."""
+    """Writes lines, with their name before the first one."""
     text = Text()
     for number, line in enumerate(lines):
         text.append("\n" if number else "")
@@ -70,7 +70,7 @@ def _devices(record: DryRunRecord) -> Iterator[str]:
 
 
 def _memory(record: DryRunRecord) -> Iterator[str]:
-    """The weights on every device and of every core, or why they are not known."""
+    """Yields the weights per device and per core, or why they are not known."""
     memory = record.memory
     if memory.unknown:
         yield f"unknown: {memory.unknown}"
@@ -82,10 +82,11 @@ def _memory(record: DryRunRecord) -> Iterator[str]:
 
 
 def _device_memory(device: DeviceMemory) -> str:
-    """What its cores hold, and what it has."""
+    """Says what a device's cores hold, and how much memory it has."""
     held = plural(len(device.cores), "core")
     if device.bytes is not None:
         held = f"{size(device.bytes)} of weights for {held}"
     amounts = {"free": device.free, "total": device.total}
-    has = [f"{size(amount)} {name}" for name, amount in amounts.items() if amount is not None]
-    return f"{device.device} ({device.title}): {held}{', ' if has else ''}{' of '.join(has)}"
+    memory = [f"{size(amount)} {name}" for name, amount in amounts.items() if amount is not None]
+    separator = ", " if memory else ""
+    return f"{device.device} ({device.title}): {held}{separator}{' of '.join(memory)}"

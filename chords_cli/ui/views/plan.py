@@ -1,4 +1,4 @@
-"""A plan as a chart: rounds across, cores down, in each cell the grid step that is evaluated."""
+"""Draws a plan as a chart: rounds across, cores down, the evaluated grid step in each cell."""
 
 from dataclasses import dataclass
 
@@ -15,9 +15,9 @@ _LABEL = 8
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What one core does in one round: the step that it evaluates, and the round's mark.
+    """What one core does in one round: the step that it evaluates, and a mark.
 
-    Rounds that are `wasted` are planned, but not needed for the output and therefore not run.
+    A `wasted` round is planned, but not needed for the output and therefore not run.
     """
 
     step: int
@@ -26,15 +26,15 @@ class Cell:
 
     @property
     def style(self) -> str:
-        """How the cell looks: wasted work is dim, whatever its mark."""
+        """The style of the cell; wasted work is dim, whatever its mark."""
         return "dim" if self.wasted else _STYLES[self.mark]
 
 
 def plan_chart(plan: Plan, index: int, width: int) -> RenderableType:
     """Draws `plan` until output `index`, at most `width` columns wide.
 
-    Every cell shows its grid step where they fit, else only its mark; rounds that still do not fit
-    continue below.
+    Every cell shows its grid step if all of them fit, else only its mark; rounds that still do not
+    fit continue below.
     """
     rows = [_cells(plan, core, index) for core in range(plan.cores)]
     rounds = plan.rounds(index)
@@ -70,7 +70,7 @@ def _cells(plan: Plan, core: int, index: int) -> list[Cell]:
 
 
 def _axis(shown: range, size: int) -> Text:
-    """Writes round numbers from 1: over every cell, or over every tenth where cells are narrow."""
+    """Writes round numbers from 1 over every cell, or over every tenth if cells are narrow."""
     line = Text("round".ljust(_LABEL), style="dim")
     if size > 1:
         return line.append("".join(f"{round + 1:>{size - 1}} " for round in shown))
@@ -96,7 +96,7 @@ def _core_line(core: int, cells: list[Cell], shown: range, size: int) -> Text:
 
 
 def _legend(rows: list[list[Cell]], width: int, *, compact: bool) -> Text:
-    """Explains the marks that the chart has, as many per line as fit."""
+    """Explains the marks in the chart, as many per line as fit."""
     cells = [cell for row in rows for cell in row]
     marks = {cell.mark for cell in cells}
     names = {
@@ -120,11 +120,11 @@ def _legend(rows: list[list[Cell]], width: int, *, compact: bool) -> Text:
 
 
 def plan_summary(plan: Plan, index: int, *, latest: bool = False) -> Text:
-    """Returns rounds, speed-up, cost and messages until output `index`, a line each.
+    """Returns rounds, speed-up, cost and messages until output `index`, one line for each.
 
     Args:
         plan: The complete plan, not cut to the output.
-        index: Which output.
+        index: The index of the output.
         latest: Whether a residual may choose an earlier output.
     """
     sent = len(plan.until(index).messages)
@@ -133,18 +133,18 @@ def plan_summary(plan: Plan, index: int, *, latest: bool = False) -> Text:
     facts = (
         ("rounds", f"{most}{plan.rounds(index)} instead of {plan.steps} ({to})"),
         ("speed-up", f"{least}{plan.speedup(index):.2f}x, if every core has a device of its own"),
-        ("NFE", f"{most}{_evaluations(plan, index)}"),
+        ("NFE", f"{most}{_count_evaluations(plan, index)}"),
         ("messages", f"{most}{plural(sent, 'latent')} sent between neighbours"),
     )
     return Text("\n").join(Text.assemble((f"{name:<10}", "cyan"), fact) for name, fact in facts)
 
 
-def _evaluations(plan: Plan, index: int) -> str:
-    """Counts the plan's model evaluations, and those that run where that is another number."""
+def _count_evaluations(plan: Plan, index: int) -> str:
+    """Counts the plan's model evaluations, and those that are run if their number differs."""
     total, wasted, ran = plan.nfe_total(index), plan.nfe_wasted(index), plan.nfe_run(index)
-    again = ran - (total - wasted)
+    repeated = ran - (total - wasted)
     reasons = [f"{wasted} not needed"] if wasted else []
-    reasons += [f"{again} repeated"] if again else []
+    reasons += [f"{repeated} repeated"] if repeated else []
     if not reasons:
         return plural(total, "model evaluation")
     return f"{total} distinct; {ran} run: {', '.join(reasons)}"

@@ -1,4 +1,4 @@
-"""Presets for people: the list, and one in full."""
+"""Shows presets: the list, and a single one in full."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -17,12 +17,12 @@ _STATE_STYLES = {"complete": "green", "partial": "magenta", "absent": "dim"}
 
 
 def presets_table(presets: Sequence[PresetRow]) -> Table:
-    """Returns a row per preset: the model, its plan, its weights here, and its licence."""
+    """Draws a row per preset: the model, its plan, its weights on this machine, and its licence."""
     return table(("name", "model", "plan", "weights", "licence"), map(_preset_row, presets))
 
 
 def preset_text(preset: Preset, facts: PresetFacts) -> str:
-    """Returns a preset in full, as a file that loads again, with `facts` in its comments."""
+    """Returns a preset in full, as a file that can be loaded, with `facts` in comments."""
     plan, folder = facts.plan, facts.weights.folder
     where = f" in {folder}" if folder else ""
     algorithm = f"{plan.algo} {'-'.join(map(str, plan.init_t or ()))}".strip()

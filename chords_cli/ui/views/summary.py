@@ -1,4 +1,4 @@
-"""What came out of a run, in a few lines, from its record."""
+"""Sums up a run in a few lines, from its record."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ def paths(record: RunRecord) -> list[str]:
 
 
 def summary(record: RunRecord) -> Text:
-    """Tells the measured times, and what they say about the plan on these devices."""
+    """Writes the measured times, and what they say about the plan on these devices."""
     seconds = record.seconds
     made = plural(len(record.prompts), record.command)
     if not seconds.load:
@@ -30,7 +30,7 @@ def summary(record: RunRecord) -> Text:
 
 
 def _details(record: RunRecord) -> Iterator[str]:
-    """The last result in rounds and seconds, and what to know about it."""
+    """Yields the last result in rounds and seconds, and what to know about it."""
     last, devices, steps = record.prompts[-1], record.devices, record.plan.steps
     spent, rounds = last.seconds, last.rounds or steps
     yield (
@@ -38,7 +38,7 @@ def _details(record: RunRecord) -> Iterator[str]:
         f" encoding {duration(spent.encode)}, sampling {duration(spent.sample)},"
         f" decoding {duration(spent.decode)}"
     )
-    unmet = _unmet(record)
+    unmet = _count_unmet(record)
     if unmet:
         several = len(record.prompts) > 1
         which = f" for {unmet} of {plural(len(record.prompts), record.command)}" if several else ""
@@ -54,8 +54,8 @@ def _details(record: RunRecord) -> Iterator[str]:
         )
 
 
-def _unmet(record: RunRecord) -> int:
-    """For how many results the wish for a small residual came to nothing."""
+def _count_unmet(record: RunRecord) -> int:
+    """Counts the results whose residual is not as small as the user wanted."""
     wanted = record.stop.residual
     if wanted is None:
         return 0
@@ -65,4 +65,4 @@ def _unmet(record: RunRecord) -> int:
         for output in sample.outputs
         if output.path == sample.output
     )
-    return sum(one.residual is None or one.residual >= wanted for one in results)
+    return sum(output.residual is None or output.residual >= wanted for output in results)

@@ -1,4 +1,4 @@
-"""Plain tables, and the one of a plan's outputs."""
+"""Draws plain tables, and the table of a plan's outputs."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ Row = tuple[str | Text, ...]
 
 
 def table(columns: Iterable[str], rows: Iterable[Row], *, right: Iterable[str] = ()) -> Table:
-    """Returns a plain table; the columns in `right` are numbers."""
+    """Draws a plain table; the columns in `right` are numbers."""
     grid = Table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -29,7 +29,7 @@ def table(columns: Iterable[str], rows: Iterable[Row], *, right: Iterable[str] =
 
 
 def outputs_table(plan: Plan, chosen: int) -> Table:
-    """Returns a row per output of a plan: which core makes it, when, and at which cost."""
+    """Draws a row per output of a plan: which core makes it, when, and at which cost."""
     columns = ("output", "core", "round", "speed-up", "NFE", "")
     rows = []
     for hit in plan.hits:
