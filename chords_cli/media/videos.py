@@ -4,6 +4,7 @@ ffmpeg comes with imageio-ffmpeg. Videos are H.264 in yuv420p, which every playe
 `chords` holds the same document as a picture's text chunk, beside the usual title and comment.
 """
 
+import functools
 import io
 import re
 import subprocess
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chords_cli.errors import ChordsError
+from chords_cli.errors import ChordsError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,14 +51,16 @@ def mp4_bytes(frames: "np.ndarray", fps: int, texts: Mapping[str, str]) -> bytes
     Raises:
         ChordsError: ffmpeg failed.
     """
-    clean = {key: text.replace("\0", "") for key, text in texts.items()}
-    tags = [part for key, text in clean.items() for part in ("-metadata", f"{key}={text}")]
     size = f"{frames.shape[2]}x{frames.shape[1]}"
     source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(fps), "-i", "-"]
     with tempfile.TemporaryDirectory(prefix="chords-") as folder:
-        path = Path(folder) / "video.mp4"
+        path, tags = Path(folder) / "video.mp4", Path(folder) / "tags"
+        lines = (f"{key}={_escaped(text)}\n" for key, text in texts.items())
+        tags.write_text(f";FFMETADATA1\n{''.join(lines)}", encoding="utf-8")
+        # a command line has no room for every prompt
+        described = ("-f", "ffmetadata", "-i", str(tags), "-map", "0:v", "-map_metadata", "1")
         finished = _run_ffmpeg(
-            *("-v", "error", *source, *_ENCODING, *_REPEATABLE, *_TAGGED, *tags, str(path)),
+            *("-v", "error", *source, *described, *_ENCODING, *_REPEATABLE, *_TAGGED, str(path)),
             pixels=frames.tobytes(),
         )
         if finished.returncode:
@@ -67,6 +70,26 @@ def mp4_bytes(frames: "np.ndarray", fps: int, texts: Mapping[str, str]) -> bytes
                 "reinstall imageio-ffmpeg, which brings the encoder",
             )
         return path.read_bytes()
+
+
+@functools.cache
+def check_encoder() -> None:
+    """Tries what videos are encoded with, before anything slow starts.
+
+    Raises:
+        UsageError: ffmpeg is missing, cannot be run, or has no H.264 encoder.
+    """
+    hint = "reinstall imageio-ffmpeg, which brings one, or correct IMAGEIO_FFMPEG_EXE"
+    try:
+        finished = _run_ffmpeg("-v", "quiet", "-encoders")
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        place = getattr(error, "filename", None)
+        raise UsageError(
+            f"ffmpeg cannot be run{f' from {place}' if place else ''}: {reason}", hint
+        ) from error
+    if b"libx264" not in finished.stdout:
+        raise UsageError("the ffmpeg of this machine has no encoder libx264", hint)
 
 
 def gif_bytes(frames: "np.ndarray", fps: int, comment: str = "") -> bytes:
@@ -100,6 +123,11 @@ def _run_ffmpeg(*arguments: str, pixels: bytes = b"") -> subprocess.CompletedPro
 
     line = [imageio_ffmpeg.get_ffmpeg_exe(), *arguments]
     return subprocess.run(line, input=pixels, capture_output=True, check=False)
+
+
+def _escaped(text: str) -> str:
+    """Writes a tag as ffmpeg's metadata files have it."""
+    return re.sub(r"([=;#\\\n])", r"\\\1", text.replace("\0", ""))
 
 
 def _unescaped(text: str) -> str:

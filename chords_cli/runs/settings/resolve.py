@@ -12,6 +12,7 @@ from typing import Any
 
 from chords_cli.engine.start import DEFAULT_TIMEOUT, requested_method
 from chords_cli.errors import UsageError
+from chords_cli.media.videos import check_encoder
 from chords_cli.models.fit import check_model
 from chords_cli.models.loras import check_loras
 from chords_cli.models.repositories import find_model
@@ -136,6 +137,8 @@ def _check(settings: Settings) -> None:
     """
     if settings.dtype not in DTYPES:
         raise UsageError(f"dtype {settings.dtype!r} is not known", f"choose {', '.join(DTYPES)}")
+    if settings.preset.kind == "video":
+        check_encoder()
     _check_num(settings.num, len(settings.prompts))
     _check_seed(settings.seed, settings.num)
     check_loras(settings.loras)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chords_cli.errors import ChordsError
+from chords_cli.errors import ChordsError, UsageError
 from chords_cli.media import videos
 from chords_cli.media.metadata import find_metadata, read_metadata, sidecar_bytes, video_tags
 from chords_cli.media.videos import gif_bytes, mp4_bytes, read_tags
@@ -154,3 +154,32 @@ def test_an_encoder_that_refuses_is_an_error_with_its_reason(monkeypatch):
     with pytest.raises(ChordsError, match=r"not be encoded: .*no-number") as caught:
         mp4_bytes(FRAMES, 16, {})
     assert caught.value.hint == "reinstall imageio-ffmpeg, which brings the encoder"
+
+
+def test_a_prompt_longer_than_a_command_line_is_a_tag_like_any_other(write):
+    document = DOCUMENT | {"prompt": "a very long story; " * 9000}
+    path = write(mp4_bytes(FRAMES[:1], 16, video_tags(document)))
+    assert read_metadata(path) == document
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        (None, r"^ffmpeg cannot be run from .*absent: No such file or directory$"),
+        ("exit 1", "^the ffmpeg of this machine has no encoder libx264$"),
+    ],
+)
+def test_an_encoder_that_is_missing_is_found_before_anything_starts(
+    script, message, tmp_path, monkeypatch
+):
+    program = tmp_path / ("absent" if script is None else "ffmpeg")
+    if script is not None:
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
+    videos.check_encoder.cache_clear()
+    with pytest.raises(UsageError, match=message) as caught:
+        videos.check_encoder()
+    assert "imageio-ffmpeg" in caught.value.hint
+    monkeypatch.undo()
+    videos.check_encoder()
