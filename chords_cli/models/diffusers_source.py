@@ -33,7 +33,7 @@ class PipelineClass:
 
     Attributes:
         arguments: The arguments of its call, each with whether it is required.
-        defaults: Those arguments whose default is a constant, with it.
+        defaults: The constant defaults of its call's arguments.
         components: Its components, each with whether it is required.
         types: For every argument and component, the classes that its annotation names.
         named: Every name and attribute in the body of its call.
@@ -74,7 +74,7 @@ def read_pipeline(name: str) -> PipelineClass | None:
     return PipelineClass(
         name=name,
         arguments=_required(call),
-        defaults=_constants(call),
+        defaults=_constant_defaults(call),
         components={
             part: needed and part not in optional for part, needed in _required(init).items()
         },
@@ -176,13 +176,13 @@ def _required(method: ast.FunctionDef | None) -> dict[str, bool]:
     return {name: needed for name, needed in required.items() if name != "self"}
 
 
-def _constants(method: ast.FunctionDef | None) -> dict[str, Any]:
-    """Returns the parameters whose default is a constant, each with it."""
+def _constant_defaults(method: ast.FunctionDef | None) -> dict[str, Any]:
+    """Returns the defaults of a method's arguments, as far as they are constants."""
     if method is None:
         return {}
-    plain = method.args.posonlyargs + method.args.args
+    positional = method.args.posonlyargs + method.args.args
     values = [
-        *zip(reversed(plain), reversed(method.args.defaults), strict=False),
+        *zip(reversed(positional), reversed(method.args.defaults), strict=False),
         *zip(method.args.kwonlyargs, method.args.kw_defaults, strict=True),
     ]
     return {arg.arg: node.value for arg, node in values if isinstance(node, ast.Constant)}

@@ -1,4 +1,4 @@
-"""Models without a preset: repositories and folders that run with their own defaults."""
+"""Makes presets for models that have none: repositories and folders, with their own defaults."""
 
 import json
 import re
@@ -15,20 +15,20 @@ from chords_cli.presets.files import check_preset, find_preset
 from chords_cli.presets.schema import Preset
 
 _STEPS, _FPS = 50, 16
-"""Where a pipeline does not say how many steps it takes; and no pipeline says how fast to play."""
+"""The steps if a pipeline has no default, and the frame rate, which no pipeline has."""
 
 
 def find_model(name: str) -> Preset:
-    """Finds the preset with that name, that file, or that a repository or folder comes to.
+    """Finds the preset with that name or file, or makes one for that repository or folder.
 
     Raises:
-        UsageError: There is none, it is wrong, or the repository is not on this machine.
+        UsageError: The preset does not exist or is wrong, or the repository is not on this machine.
     """
     path = Path(name)
     if (path / INDEX).is_file():
-        return _derive(name, path, {"path": str(path.resolve())})
-    named = path.is_file() or path.suffix in (".yaml", ".yml")
-    if named or "/" not in name or not is_repository(name):
+        return _make_preset(name, path, {"path": str(path.resolve())})
+    is_preset_file = path.is_file() or path.suffix in (".yaml", ".yml")
+    if is_preset_file or "/" not in name or not is_repository(name):
         return find_preset(name)
     folder = find_snapshot(name, None).folder
     if folder is None or not (folder / INDEX).is_file():
@@ -36,21 +36,21 @@ def find_model(name: str) -> Preset:
             f"{name} is neither a preset file nor a repository on this machine",
             f"fetch the repository first: chords download {name}",
         )
-    return _derive(name, folder, {"repo": name})
+    return _make_preset(name, folder, {"repo": name})
 
 
-def _derive(name: str, folder: Path, place: dict[str, str]) -> Preset:
-    """Makes the preset of a model from its index and its pipeline's own defaults."""
+def _make_preset(name: str, folder: Path, place: dict[str, str]) -> Preset:
+    """Makes a preset for a model from its index and its pipeline's own defaults."""
     try:
-        own = str(json.loads((folder / INDEX).read_text(encoding="utf-8"))["_class_name"])
+        cls = str(json.loads((folder / INDEX).read_text(encoding="utf-8"))["_class_name"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{folder / INDEX} names no pipeline ({error})", "name a model that diffusers saved"
         ) from error
-    pipeline = read_pipeline(own)
+    pipeline = read_pipeline(cls)
     if pipeline is None:
         raise UsageError(
-            f"{name} has no preset, and what {own} takes cannot be read from diffusers",
+            f"{name} has no preset, and what {cls} takes cannot be read from diffusers",
             "write a preset: chords presets demo-image > mine.yaml",
         )
     video = bool(FRAMES & pipeline.arguments.keys())
@@ -60,7 +60,7 @@ def _derive(name: str, folder: Path, place: dict[str, str]) -> Preset:
         "title": name,
         "kind": "video" if video else "image",
         **place,
-        "pipeline": own,
+        "pipeline": cls,
         "call": dict(_default_call(pipeline)),
         **({"fps": _FPS} if video else {}),
     }

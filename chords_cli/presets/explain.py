@@ -38,7 +38,7 @@ Loc = tuple[int | str, ...]
 
 
 def explain(origin: str, error: ValidationError) -> UsageError:
-    """Returns an error that lists all problems, with the way out of the first.
+    """Returns an error that lists all problems; its hint is about the first one.
 
     Unknown keys come first: a misspelled key is the reason why another one is missing.
     """

@@ -91,11 +91,11 @@ def load_preset(path: Path) -> Preset:
 
 
 def check_preset(data: object, origin: str) -> Preset:
-    """Checks the keys of a preset, each for itself and all together.
+    """Checks the keys of a preset, one by one and together; returns the preset.
 
     Args:
         data: The keys with their values.
-        origin: Where they come from: a file, or a model that has none.
+        origin: The file that they come from, or the model if it has no file.
 
     Raises:
         UsageError: A key is wrong; says which, and what is allowed.
