@@ -8,14 +8,16 @@ from chords_cli.media.images import png_bytes
 from chords_cli.media.videos import mp4_bytes
 from chords_cli.records.compare import CompareRecord
 
-ARMS = ("sequential", "few-steps", "chords")
+ARMS = ("sequential", "few-steps", "chords", "wavefront")
 SCRIPT = "<script>alert(1)</script>"
 FRAMES, HEIGHT, WIDTH, FPS = 24, 96, 128, 12
 
 
-def made_up(kind: str, *prompts: str) -> tuple[CompareRecord, dict[str, bytes]]:
+def made_up(
+    kind: str, *prompts: str, arms: tuple[str, ...] = ARMS, reference: str = "sequential"
+) -> tuple[CompareRecord, dict[str, bytes]]:
     """The record of a comparison of `prompts`, and its files by name."""
-    samples = [_sample(kind, number, prompt) for number, prompt in enumerate(prompts, 1)]
+    samples = [_sample(kind, number, prompt, arms) for number, prompt in enumerate(prompts, 1)]
     record = {
         "schema": 1,
         "command": "compare",
@@ -25,13 +27,13 @@ def made_up(kind: str, *prompts: str) -> tuple[CompareRecord, dict[str, bytes]]:
         "title": "A model",
         "license": "MIT",
         "output": "compared",
-        "reference": "sequential",
+        "reference": reference,
         "repeat": 2,
         "fps": FPS if kind == "video" else None,
         "again": f"chords compare {prompts[0]!r}",
-        "arms": [_arm(name, number) for number, name in enumerate(ARMS)],
+        "arms": [_arm(name, number) for number, name in enumerate(arms)],
         "takes": samples,
-        "loads": [list(ARMS)],
+        "loads": [list(arms)],
         "shares_devices": False,
         "notes": ["Cores share cpu.", "A second note."],
         "environment": {"torch": "2.13.0", "diffusers": None},
@@ -49,7 +51,7 @@ def made_up(kind: str, *prompts: str) -> tuple[CompareRecord, dict[str, bytes]]:
     return CompareRecord.read(record), files
 
 
-def _sample(kind: str, number: int, prompt: str) -> dict[str, Any]:
+def _sample(kind: str, number: int, prompt: str, arms: tuple[str, ...]) -> dict[str, Any]:
     results = [
         {
             "arm": name,
@@ -71,7 +73,7 @@ def _sample(kind: str, number: int, prompt: str) -> dict[str, Any]:
                 "same_pixels": name == "sequential",
             },
         }
-        for name in ARMS
+        for name in arms
     ]
     return {
         "number": number,
@@ -83,7 +85,8 @@ def _sample(kind: str, number: int, prompt: str) -> dict[str, Any]:
 
 
 def _arm(name: str, number: int) -> dict[str, Any]:
-    cores = 4 if name == "chords" else 1
+    algo = name.split()[0].replace("few-steps", "sequential")
+    cores = 1 if algo == "sequential" else 4
     both = {"mean": 0.5, "worst": 0.6}
     measures = ("latent_rmse", "latent_rmse_relative", "psnr", "ssim")
     return {
@@ -94,7 +97,7 @@ def _arm(name: str, number: int) -> dict[str, Any]:
         "path": None,
         "revision": None,
         "model": {},
-        "algo": "chords",
+        "algo": algo,
         "cores": cores,
         "devices": ["cpu"] * cores,
         "dtype": "float32",

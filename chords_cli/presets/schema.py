@@ -20,7 +20,7 @@ from pydantic import (
 from chords_cli.errors import PlanError, UsageError
 from chords_cli.pipelines.load.spec import Dtype
 from chords_cli.presets.call import RESERVED, Call, Limits, Part, check_scalar
-from chords_cli.sampler.choice import Algo, DefaultPlan, Starts, parse_init_t
+from chords_cli.sampler.choice import DEFAULT_ALGO, Algo, DefaultPlan, Starts, parse_init_t
 from chords_cli.sampler.stop import StopRule
 
 
@@ -133,7 +133,7 @@ class Stop(Part):
 class Sampling(Part):
     """The default plan. Starts and rounds may both be given: each algorithm uses its own."""
 
-    algo: Algo = Field(default="wavefront", examples=["wavefront"])
+    algo: Algo = Field(default=DEFAULT_ALGO, examples=[DEFAULT_ALGO])
     cores: Annotated[int, Field(ge=1)] = Field(default=4, examples=[4])
     init_t: Annotated[Starts, PlainValidator(_parse_starts)] = Field(
         default="auto", examples=["auto"]

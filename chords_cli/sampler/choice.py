@@ -17,10 +17,11 @@ from chords_cli.sampler.stop import StopRule
 from chords_cli.sampler.wavefront import default_rounds, wavefront_plan
 
 Starts = tuple[int, ...] | Literal["auto"]
-
 Algo = Literal["sequential", "chords", "wavefront"]
-
 ALGORITHMS: tuple[str, ...] = get_args(Algo)
+
+DEFAULT_ALGO: Algo = "wavefront"
+"""Where neither a preset nor an option says another."""
 
 MOST_STEPS = 10_000
 """Far more than any sampler takes; a plan of a million steps takes a while to make."""
@@ -90,7 +91,7 @@ def plan(
     choice = PlanChoice(
         steps=steps, cores=cores, algo=algo, init_t=starts, rounds=rounds, speedup=speedup
     )
-    return resolve_plan(DefaultPlan(steps=steps, cores=cores, algo="wavefront"), choice)
+    return resolve_plan(DefaultPlan(steps=steps, cores=cores, algo=DEFAULT_ALGO), choice)
 
 
 def resolve_plan(default: DefaultPlan, given: PlanChoice = NOTHING) -> Plan:
@@ -139,12 +140,12 @@ def resolve_algo(default: DefaultPlan, given: PlanChoice = NOTHING) -> str:
         raise UsageError(
             f"algo is {name!r}, but there are only {', '.join(ALGORITHMS)}",
             "try {algo}",
-            {"algo": "wavefront"},
+            {"algo": DEFAULT_ALGO},
         )
     if asked is None and given.cores == 1 and default.cores > 1:
         return "sequential"
     if asked is None and given.cores is not None and given.cores > 1 and name == "sequential":
-        return "wavefront"
+        return DEFAULT_ALGO
     return name
 
 

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 REQUEST = "Network.requestWillBeSent"
 
+CROWD = (
+    *("sequential", "few-steps", "few-steps steps=9", "chords cores=8", "chords stop_index=2"),
+    *("wavefront cores=2 rounds=40 guidance=12.5", "wavefront model=a-preset-with-a-long-name"),
+)
+LONG = ("a-word-that-does-not-end-" * 20, "a fox that jumps over a lazy dog, " * 20)
+
 Open = Callable[..., None]
 
 
@@ -32,6 +38,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {kind: folder / f"{kind}.html" for kind in ("image", "video")}
     for kind, path in made.items():
         path.write_text(render(*made_up(kind, SCRIPT, "a dog")))
+    made["crowd"] = folder / "crowd.html"
+    made["crowd"].write_text(render(*made_up("image", *LONG, arms=CROWD, reference=CROWD[3])))
     return made
 
 
@@ -142,10 +150,61 @@ def test_seeking_moves_every_video(browser, visit: Open) -> None:
     until(browser, f"{videos}.every(v => Math.abs(v.currentTime - v.duration / 2) < 0.1)")
 
 
-@pytest.mark.parametrize("kind", ["image", "video"])
-def test_the_page_fits_a_phone(kind: str, browser, visit: Open) -> None:
-    visit(kind, width=400)
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= 400
+WIDE = """
+return [...document.querySelectorAll("body *")].filter(one =>
+  one.tagName !== "LEGEND" && one.getClientRects().length && (
+    one.getBoundingClientRect().right > innerWidth + 0.5 ||
+    (one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== "visible")
+)).map(one => one.outerHTML.slice(0, 120))
+"""
+"""What does not fit the window, or has to be scrolled sideways."""
+
+
+@pytest.mark.parametrize("kind", ["image", "video", "crowd"])
+@pytest.mark.parametrize("width", [360, 400, 800, 1400])
+def test_nothing_is_cut_off_or_scrolls_sideways(kind: str, width: int, browser, visit) -> None:
+    visit(kind, width=width)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert browser.execute_script(WIDE) == []
+
+
+def test_numbers_are_named_however_they_are_laid_out(browser, visit: Open) -> None:
+    shapes = []
+    for kind, width in (("image", 1400), ("image", 800), ("crowd", 400)):
+        visit(kind, width=width)
+        shapes += browser.find_element(By.ID, "numbers").get_attribute("class").split()[1:] or [""]
+        shown = browser.find_elements(By.CSS_SELECTOR, "thead th:not(:first-child)")
+        names = [one.text for one in shown if one.is_displayed()] or browser.execute_script(
+            "return [...document.querySelectorAll('tbody tr:first-child td')].map("
+            "cell => getComputedStyle(cell, '::before').content.replaceAll('\"', ''))"
+        )
+        assert names[:3] == ["rounds", "NFE", "encode"]
+        assert names[6:9] == ["measured", "ideal", "of ideal"]
+        assert len(names) == len(browser.find_elements(By.CSS_SELECTOR, "tbody tr:first-child td"))
+    assert shapes == ["", "turned", "stacked"]
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_the_measured_speedup_is_as_large_as_the_ideal_one(width, browser, visit: Open) -> None:
+    visit("image", width=width)
+    (*_, last) = browser.find_elements(By.CLASS_NAME, "card")
+    measured, ideal = last.find_elements(By.CLASS_NAME, "big")
+    assert (measured.text.split(), ideal.text.split()) == (
+        ["2.00\u00d7", "measured"],
+        ["2.50\u00d7", "ideal"],
+    )
+    sizes = {one.value_of_css_property("font-size") for one in (measured, ideal)}
+    colours = {one.value_of_css_property("color") for one in (measured, ideal)}
+    assert len(sizes) == len(colours) == 1
+
+
+def test_the_slider_opens_on_the_default_algorithm(browser, visit: Open) -> None:
+    visit("image")
+    shown = [browser.find_element(By.ID, f"tag-{side}").text for side in ("left", "right")]
+    assert shown == ["sequential", "wavefront"]
+    visit("crowd")
+    shown = [browser.find_element(By.ID, f"tag-{side}").text for side in ("left", "right")]
+    assert shown == ["chords cores=8", "wavefront cores=2 rounds=40 guidance=12.5"]
 
 
 def test_the_page_is_dark_where_the_reader_wants_it_dark(browser, visit: Open) -> None:
@@ -163,5 +222,5 @@ def test_every_lane_of_the_timeline_is_drawn(browser, visit: Open) -> None:
     widths = browser.execute_script(
         "return [...document.querySelectorAll('.lanes rect')].map(r => r.getBBox().width)"
     )
-    assert len(widths) == 4 * (1 + 1 + 4)
+    assert len(widths) == 4 * (1 + 1 + 4 + 4)
     assert min(widths) > 0

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from chords_cli.records.compare import CompareRecord
+from chords_cli.sampler.choice import DEFAULT_ALGO
 from chords_cli.ui.format import duration, first_within, size
 from chords_cli.ui.page.lanes import scale, swimlanes
 
@@ -52,10 +53,21 @@ def render(record: CompareRecord, assets: Mapping[str, bytes]) -> str:
         record=record,
         samples=[sample for sample in record.samples if sample.results[0].picture in assets],
         left_out=len([name for name in shown if name not in assets]) // len(arms),
+        opens_on=_most_telling(record),
         asset=asset,
         lanes=[swimlanes(arm, arms) for arm in arms],
         ticks=scale(arms),
     )
+
+
+def _most_telling(record: CompareRecord) -> str:
+    """Returns the arm that the slider lays over the reference at first: the default algorithm's.
+
+    Without one it is the first that shares the work among cores, then the first of all.
+    """
+    others = [arm for arm in record.arms if arm.name != record.reference]
+    first = min(others, key=lambda arm: (arm.algo != DEFAULT_ALGO, arm.algo == "sequential"))
+    return first.name
 
 
 def _number(value: float | None, form: str, unit: str = "") -> str:

@@ -85,15 +85,24 @@
   const names = results().map((one) => one.dataset.arm);
   for (const side of Object.values(sides))
     for (const name of names) side.append(new Option(name, name));
-  sides.left.selectedIndex = 0;
-  sides.right.selectedIndex = names.findIndex((name) => name.startsWith("chords"));
-  if (sides.right.selectedIndex < 1) sides.right.selectedIndex = names.length - 1;
+  for (const [side, select] of Object.entries(sides)) select.value = at("viewer").dataset[side];
   for (const side of ["left", "right"]) sides[side].addEventListener("change", () => show(side));
   for (const one of document.querySelectorAll("input[name=mode], #gain, #divider"))
     one.addEventListener("input", divide);
   if (at("take")) at("take").addEventListener("change", (event) => choose(event.target.value));
   for (const one of document.querySelectorAll(".result"))
     one.addEventListener(one.tagName === "VIDEO" ? "loadedmetadata" : "load", shape);
+
+  const numbers = at("numbers");
+  numbers.style.setProperty("--measures", numbers.querySelectorAll("thead th").length);
+  function fit() {
+    for (const shape of ["", "turned", "stacked"]) {
+      numbers.className = `numbers ${shape}`;
+      if (numbers.scrollWidth <= numbers.clientWidth) break;
+    }
+  }
+  for (const when of ["resize", "load", "beforeprint"]) window.addEventListener(when, fit);
+  fit();
 
   const copy = at("copy");
   if (navigator.clipboard) {

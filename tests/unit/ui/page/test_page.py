@@ -77,10 +77,10 @@ def test_videos_are_in_the_page_with_their_first_frames():
 def test_timelines_share_one_scale_and_have_a_bar_for_everything(page):
     tags = Page(page).tags
     bars = [attributes for tag, attributes in tags if tag == "rect"]
-    assert len(bars) == (1 + 1 + 4) * 4
+    assert len(bars) == (1 + 1 + 4 + 4) * 4
     assert {bar["class"] for bar in bars} == {"compute", "wait", "encode", "decode"}
     assert all(float(bar["x"][:-1]) + float(bar["width"][:-1]) <= 100.001 for bar in bars)
-    assert len([a for tag, a in tags if tag == "line" and a["class"] == "message"]) == 1
+    assert len([a for tag, a in tags if tag == "line" and a["class"] == "message"]) == 2
 
 
 def test_results_that_the_page_does_not_show_are_counted():
@@ -88,6 +88,22 @@ def test_results_that_the_page_does_not_show_are_counted():
     kept = {name: data for name, data in files.items() if "3" not in name}
     assert "2 more in the folder" not in Page(render(record, kept)).text
     assert "1 more in the folder" in Page(render(record, kept)).text
+
+
+@pytest.mark.parametrize(
+    ("arms", "reference", "opens"),
+    [
+        (("sequential", "few-steps", "chords", "wavefront"), "sequential", "wavefront"),
+        (("sequential", "few-steps", "chords"), "sequential", "chords"),
+        (("sequential", "few-steps"), "sequential", "few-steps"),
+        (("wavefront", "chords", "sequential"), "wavefront", "chords"),
+        (("wavefront cores=2", "wavefront cores=4"), "wavefront cores=4", "wavefront cores=2"),
+    ],
+)
+def test_the_slider_opens_on_the_default_algorithm_beside_the_reference(arms, reference, opens):
+    parsed = Page(render(*made_up("image", "a cat", arms=arms, reference=reference)))
+    (sides,) = (a for tag, a in parsed.tags if tag == "section" and a.get("id") == "viewer")
+    assert (sides["data-left"], sides["data-right"]) == (reference, opens)
 
 
 def test_numbers_settings_and_the_command_are_told(page):
