@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @accepts(
-    *("models", "all", "revision", "cache_dir", "force", "max_workers"),
+    *("models", "all", "revision", "variant", "cache_dir", "force", "max_workers"),
     *("dry_run", "json", "quiet"),
 )
 def download(models: list[str] | None, json: bool, quiet: bool, **options: Any) -> None:
@@ -52,7 +52,7 @@ def fetch_missing(console: Console, presets: Iterable["Preset"]) -> None:
     from chords_cli.ui.live.download import downloading
 
     missing = {
-        (preset.repo, preset.revision): target_of(preset, preset.name)
+        (preset.repo, preset.revision, preset.variant): target_of(preset, preset.name)
         for preset in presets
         if preset.repo and find_weights(preset).state != "complete"
     }
@@ -70,9 +70,9 @@ def _make_request(models: list[str], options: dict[str, Any]) -> "DownloadReques
     workers = 8 if options["max_workers"] is None else options["max_workers"]
     if workers < 1:
         raise UsageError(f"max-workers is {workers}, but must be at least 1", "try --max-workers 8")
-    revision = options["revision"]
+    which = (options["revision"], options["variant"])
     return DownloadRequest(
-        targets=every_target(revision) if options["all"] else find_targets(models, revision),
+        targets=every_target(*which) if options["all"] else find_targets(models, *which),
         cache=options["cache_dir"],
         force=options["force"],
         max_workers=workers,

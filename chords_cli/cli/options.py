@@ -52,6 +52,7 @@ class CommandOptions:
     ] = ()
     all: Annotated[bool, Option(SOURCE, "Every preset that is a repository of the hub.")] = False
     revision: Annotated[str | None, Option(SOURCE, "A branch, tag or commit.")] = None
+    variant: Annotated[str | None, Option(SOURCE, "A variant of the weights, such as fp16.")] = None
     cache_dir: Annotated[
         Path | None, Option(SOURCE, "Another cache than that of HF_HUB_CACHE or HF_HOME.")
     ] = None

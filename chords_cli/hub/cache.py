@@ -19,21 +19,30 @@ class Weights:
         folder: Where they are; None if the hub's cache has no snapshot of the model.
         bytes: The size of all files that a run opens; for a partial model, of what has arrived.
         lack: What a partial model lacks, in words.
+        hint: What to do about it, where fetching the rest would not help.
+        variant: The variant of the weights that a model without plain ones has.
     """
 
     state: Literal["complete", "partial", "absent"]
     folder: Path | None
     bytes: int
     lack: str = ""
+    hint: str = ""
+    variant: str | None = None
 
 
-def find_folder(folder: Path) -> Weights:
+def find_folder(folder: Path, variant: str | None = None) -> Weights:
     """Looks for the files that a run opens in one of the user's own folders."""
-    return _check_files(folder, _names_in(folder), folder)
+    return _check_files(folder, _names_in(folder), folder, variant)
 
 
-def find_snapshot(repo: str, revision: str | None, cache: Path | None = None) -> Weights:
-    """Looks for a repository's snapshot in the cache; downloads nothing."""
+def find_snapshot(
+    repo: str, revision: str | None, cache: Path | None = None, *, variant: str | None = None
+) -> Weights:
+    """Looks for a repository's snapshot in the cache; downloads nothing.
+
+    `variant` is that of the weights, as in `needed_files`.
+    """
     from huggingface_hub import get_cached_repo_tree, snapshot_download
     from huggingface_hub.errors import (
         CachedRepoTreeNotFoundError,
@@ -48,33 +57,36 @@ def find_snapshot(repo: str, revision: str | None, cache: Path | None = None) ->
     except IncompleteSnapshotError as error:
         folder = Path(error.snapshot_path)
     except LocalEntryNotFoundError:
-        return _check_files(None, [], storage(repo, cache) / "blobs")
+        return _check_files(None, [], storage(repo, cache) / "blobs", variant)
     try:
         tree = get_cached_repo_tree(repo, revision=revision, cache_dir=cache)
         names = [file.path for file in tree]
     except CachedRepoTreeNotFoundError:
         names = _names_in(folder)
-    return _check_files(folder, names, storage(repo, cache) / "blobs")
+    return _check_files(folder, names, storage(repo, cache) / "blobs", variant)
 
 
-def local_snapshot(repo: str, revision: str | None, command: str) -> Path:
+def local_snapshot(
+    repo: str, revision: str | None, command: str, variant: str | None = None
+) -> Path:
     """Returns the folder of `repo` in the cache if it is complete; downloads nothing.
 
     Args:
         repo: Its name on the hub.
         revision: None for the main branch.
         command: The command that fetches it, for the hint of an error.
+        variant: That of its weights.
 
     Raises:
         UsageError: Some or all of it is missing.
     """
-    weights = find_snapshot(repo, revision)
+    weights = find_snapshot(repo, revision, variant=variant)
     if weights.state == "complete" and weights.folder:
         return weights.folder
     if weights.state == "absent":
         hint = f"fetch it first: {command}, or add {{download}}"
         raise UsageError(f"{repo} is not on this machine", hint, {"download": True})
-    hint = f"complete it: {command}, or add {{download}}"
+    hint = weights.hint or f"complete it: {command}, or add {{download}}"
     message = f"{repo} is not complete on this machine: {weights.lack}"
     raise UsageError(message, hint, {"download": True})
 
@@ -109,17 +121,22 @@ def cache_folder(cache: Path | None = None) -> Path:
     return Path(cache or constants.HF_HUB_CACHE).expanduser().absolute()
 
 
-def _check_files(folder: Path | None, names: Collection[str], store: Path) -> Weights:
+def _check_files(
+    folder: Path | None, names: Collection[str], store: Path, variant: str | None
+) -> Weights:
     """Checks which of the files that a run opens are present; `store` holds a partial model."""
     held = sum(file.stat().st_size for file in store.rglob("*") if file.is_file())
     if folder is None:
         lack = "its download was cut" if held else ""
         return Weights("partial" if held else "absent", None, held, lack)
     try:
-        needed = needed_files(names, lambda name: json.loads((folder / name).read_text("utf-8")))
-    except (UnloadableError, FileNotFoundError) as error:
-        lack = f"{error.filename} is missing" if isinstance(error, OSError) else str(error)
-        return Weights("partial", folder, held, lack)
+        needed = needed_files(
+            names, lambda name: json.loads((folder / name).read_text("utf-8")), variant
+        )
+    except FileNotFoundError as error:
+        return Weights("partial", folder, held, f"{error.filename} is missing")
+    except UnloadableError as error:
+        return Weights("partial", folder, held, str(error), error.hint, error.variant)
     except (OSError, ValueError, KeyError, TypeError) as error:
         return Weights("partial", folder, held, f"a file cannot be read ({error})")
     missing = [name for name in needed if not (folder / name).is_file()]

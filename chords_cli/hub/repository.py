@@ -32,7 +32,7 @@ _WEIGHTS = (".safetensors", ".bin", ".ckpt", ".pt", ".msgpack", ".h5")
 _ENCODERS = ("text_encoder", "image_encoder", "safety_checker")
 """How the names of the folders that hold models of transformers begin."""
 
-_SHARD = r"-\d{5}-of-\d{5}\.safetensors"
+_SHARD = r"-\d{5}-of-\d{5}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +56,68 @@ class Listing:
 
 
 class UnloadableError(ValueError):
-    """A repository lacks something that every run needs; the message says what."""
+    """A repository lacks something that every run needs; the message says what.
+
+    Attributes:
+        hint: What to do, where that is not to choose another repository.
+        variant: A variant of the weights that the repository has instead.
+    """
+
+    def __init__(self, message: str, hint: str = "", variant: str | None = None) -> None:
+        super().__init__(message)
+        self.hint, self.variant = hint, variant
 
 
-def needed_files(names: Collection[str], read_json: ReadJson) -> list[str]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Component:
+    """A component of a pipeline, with the names of the files in its folder."""
+
+    name: str
+    library: str
+    cls: str
+    files: Collection[str]
+    variant: str | None
+
+
+def needed_files(
+    names: Collection[str], read_json: ReadJson, variant: str | None = None
+) -> list[str]:
     """Returns the files that a run opens, sorted.
 
     Args:
         names: All files of the repository, with `/` between folders.
         read_json: Reads one of them.
+        variant: Of the weights, such as `fp16`; as in diffusers, a component that has no such
+            weights is loaded from its plain ones.
 
     Raises:
-        UnloadableError: A component has no configuration or no safetensors.
+        UnloadableError: A component has no configuration or no safetensors, or none of them has
+            weights of the variant.
     """
     if INDEX not in names:
         raise UnloadableError(f"there is no {INDEX}: it is not a diffusers repository")
     needed = {INDEX}
     for name, (library, cls) in components(read_json(INDEX)).items():
         files = {file[len(name) + 1 :] for file in names if file.startswith(f"{name}/")}
-        chosen = _component_files(name, files, library, cls, read_json)
+        component = _Component(name=name, library=library, cls=cls, files=files, variant=variant)
+        chosen = _component_files(component, read_json)
         needed |= {f"{name}/{file}" for file in chosen}
+    if variant and not any(f".{variant}" in file for file in needed):
+        raise UnloadableError(
+            f"no component has weights of the variant {variant}",
+            "remove `variant` from the preset, or write one that the repository has",
+        )
     return sorted(needed)
 
 
 def components(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Returns the components of a pipeline that are not null, as (library, class)."""
     entries = {name: entry for name, entry in index.items() if isinstance(entry, list)}
-    return {name: (entry[0], entry[1]) for name, entry in entries.items() if any(entry)}
+    return {
+        name: (entry[0], entry[1])
+        for name, entry in entries.items()
+        if any(entry) and not name.startswith("_")
+    }
 
 
 def likely_json(names: Collection[str], path: str) -> Any:
@@ -98,27 +133,28 @@ def likely_json(names: Collection[str], path: str) -> Any:
             folder: ["transformers" if folder.startswith(_ENCODERS) else "diffusers", ""]
             for folder in folders
         }
-    shard = re.compile(re.escape(path.removesuffix(".safetensors.index.json")) + _SHARD)
+    stem, _, kind = path.partition(".safetensors.index.")
+    variant = re.escape(f".{kind.removesuffix('.json')}" if kind != "json" else "")
+    shard = re.compile(rf"{re.escape(stem)}({variant}{_SHARD}|{_SHARD}{variant})\.safetensors")
     shards = [name for name in names if shard.fullmatch(name)]
     return {"weight_map": {name: PurePosixPath(name).name for name in shards}}
 
 
-def _component_files(
-    name: str, files: Collection[str], library: str, cls: str, read_json: ReadJson
-) -> Collection[str]:
-    """Returns those of a component's `files` that a run opens."""
+def _component_files(component: _Component, read_json: ReadJson) -> Collection[str]:
+    """Returns those of a component's files that a run opens."""
+    name, files = component.name, component.files
     if "scheduler_config.json" in files:
         return ["scheduler_config.json"]
     processes = any(file in files for file in _PROCESSORS)
     has_weights = any(file.endswith(_WEIGHTS) for file in files)
     if "config.json" in files and (has_weights or not processes):
-        generates = library == "transformers" and "For" in cls
+        generates = component.library == "transformers" and "For" in component.cls
         extra = {"generation_config.json"} & set(files) if generates else set()
-        return {"config.json", *extra, *_weights(name, files, library, read_json)}
+        return {"config.json", *extra, *_weights(component, read_json)}
     texts = {file for file in files if file.endswith(_TEXT) and "/" not in file}
     if not any(file.endswith("config.json") for file in texts):
         raise UnloadableError(f"component {name} has no configuration")
-    if "tokenizer_config.json" in texts and not cls.startswith(_NO_VOCABULARY):
+    if "tokenizer_config.json" in texts and not component.cls.startswith(_NO_VOCABULARY):
         return _vocabulary(name, texts)
     return texts
 
@@ -133,17 +169,37 @@ def _vocabulary(name: str, texts: set[str]) -> set[str]:
     return texts
 
 
-def _weights(name: str, files: Collection[str], library: str, read_json: ReadJson) -> Iterator[str]:
-    """Yields the single file of weights, or the index and its shards; no variant such as fp16."""
-    stem = "model" if library == "transformers" else "diffusion_pytorch_model"
-    single, index = f"{stem}.safetensors", f"{stem}.safetensors.index.json"
-    order = (single, index) if library == "transformers" else (index, single)
-    chosen = next((file for file in order if file in files), None)
+def _weights(component: _Component, read_json: ReadJson) -> Iterator[str]:
+    """Yields the single file of weights, or the index and its shards."""
+    name, files = component.name, component.files
+    of_transformers = component.library == "transformers"
+    stem = "model" if of_transformers else "diffusion_pytorch_model"
+    known = []
+    for dot in [f".{component.variant}", ""] if component.variant else [""]:
+        single, index = f"{stem}{dot}.safetensors", f"{stem}.safetensors.index{dot}.json"
+        known += [single, index] if of_transformers else [index, single]
+    chosen = next((file for file in known if file in files), None)
     if chosen is None:
-        raise UnloadableError(f"component {name} has no {single}: other formats are not loaded")
+        raise _no_weights(name, stem, files)
     yield chosen
-    if chosen == index:
-        shards = set(read_json(f"{name}/{index}")["weight_map"].values())
+    if not chosen.endswith(".safetensors"):
+        shards = set(read_json(f"{name}/{chosen}")["weight_map"].values())
         if missing := sorted(shards - set(files)):
             raise UnloadableError(f"component {name} has no {missing[0]}, which its index names")
         yield from shards
+
+
+def _no_weights(name: str, stem: str, files: Collection[str]) -> UnloadableError:
+    """Returns the error for a component without plain weights, which it may have as a variant."""
+    tensors = [file.split(".") for file in files if file.endswith(".safetensors")]
+    found = sorted({re.sub(_SHARD, "", parts[1]) for parts in tensors if len(parts) == 3})
+    if not found:
+        return UnloadableError(
+            f"component {name} has no {stem}.safetensors: other formats are not loaded"
+        )
+    return UnloadableError(
+        f"component {name} has no {stem}.safetensors, only weights of the variant "
+        f"{' and '.join(found)}",
+        f"write `variant: {found[0]}` in the preset",
+        found[0],
+    )

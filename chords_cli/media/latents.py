@@ -43,3 +43,16 @@ def read_header(path: Path) -> dict[str, Any]:
     if not isinstance(header, dict):
         raise ValueError(f"{path} is not a safetensors file")
     return header
+
+
+def whole_size(path: Path) -> int:
+    """Returns how many bytes a safetensors file has if nothing of it is missing.
+
+    Raises:
+        ValueError: The file is not a safetensors file.
+    """
+    header = read_header(path)
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    ends = [tensor["data_offsets"][1] for key, tensor in header.items() if key != "__metadata__"]
+    return int(8 + length + max(ends, default=0))

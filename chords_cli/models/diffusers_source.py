@@ -10,6 +10,7 @@ import functools
 import importlib.metadata
 import importlib.util
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,15 @@ class PipelineClass:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SchedulerClass:
-    """A scheduler class: its settings, and how often it calls the model per step (`order`)."""
+    """A scheduler class.
+
+    Attributes:
+        settings: With their defaults, as far as the source says them; else None.
+        order: How many times it calls the model per step.
+    """
 
     name: str
-    settings: tuple[str, ...]
+    settings: Mapping[str, Any]
     order: int
 
 
@@ -74,7 +80,7 @@ def read_pipeline(name: str) -> PipelineClass | None:
     return PipelineClass(
         name=name,
         arguments=_required(call),
-        defaults=_constant_defaults(call),
+        defaults=_default_values(call),
         components={
             part: needed and part not in optional for part, needed in _required(init).items()
         },
@@ -96,10 +102,10 @@ def read_scheduler(name: str) -> SchedulerClass | None:
     if not lineage:
         known = _class_names("schedulers", b"SchedulerMixin")
         raise unknown_class("scheduler", name, importlib.metadata.version("diffusers"), known)
-    order = _assigned_value(lineage, "order")
+    order, init = _assigned_value(lineage, "order"), _find_method(lineage, "__init__")
     return SchedulerClass(
         name=name,
-        settings=tuple(_required(_find_method(lineage, "__init__"))),
+        settings=dict.fromkeys(_required(init)) | _default_values(init),
         order=order.value if isinstance(order, ast.Constant) and type(order.value) is int else 1,
     )
 
@@ -176,8 +182,8 @@ def _required(method: ast.FunctionDef | None) -> dict[str, bool]:
     return {name: needed for name, needed in required.items() if name != "self"}
 
 
-def _constant_defaults(method: ast.FunctionDef | None) -> dict[str, Any]:
-    """Returns the defaults of a method's arguments, as far as they are constants."""
+def _default_values(method: ast.FunctionDef | None) -> dict[str, Any]:
+    """Returns the defaults of a method's arguments, as far as they are literals."""
     if method is None:
         return {}
     positional = method.args.posonlyargs + method.args.args
@@ -185,7 +191,11 @@ def _constant_defaults(method: ast.FunctionDef | None) -> dict[str, Any]:
         *zip(reversed(positional), reversed(method.args.defaults), strict=False),
         *zip(method.args.kwonlyargs, method.args.kw_defaults, strict=True),
     ]
-    return {arg.arg: node.value for arg, node in values if isinstance(node, ast.Constant)}
+    found: dict[str, Any] = {}
+    for arg, node in values:
+        with suppress(ValueError):  # it is no literal
+            found |= {arg.arg: ast.literal_eval(node)} if node else {}
+    return found
 
 
 def _strings(value: ast.AST | None) -> frozenset[str]:

@@ -6,37 +6,33 @@ says what a pipeline takes, and the repository, once it has been fetched, which 
 
 import json
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from chords_cli.errors import UsageError
 from chords_cli.hub import find_snapshot
 from chords_cli.hub.repository import INDEX, components
-from chords_cli.models.diffusers_source import (
-    FRAMES,
-    PipelineClass,
-    SchedulerClass,
-    read_pipeline,
-    read_scheduler,
-)
+from chords_cli.models.diffusers_source import FRAMES, PipelineClass, read_pipeline
+from chords_cli.models.parts import check_parts
+from chords_cli.models.quantization import check_method
+from chords_cli.models.schedulers import check_linear, check_scheduler
 from chords_cli.models.weights import SAVE_FIRST, download_command, model_folder
 from chords_cli.pipelines.load.spec import DENOISERS, TEXT_ENCODER, Index
 from chords_cli.pipelines.rules import (
     check_components,
-    check_first_order,
     check_loop,
-    check_shareable,
     check_step_arguments,
     did_you_mean,
 )
-from chords_cli.presets.schema import Preset, Scheduler
+from chords_cli.presets.schema import Preset
 
 _NUMBERS = {"int", "float", "bool"}
 
 
 def check_model(
-    preset: Preset, call: Mapping[str, Any], options: Mapping[str, str] | None = None
+    preset: Preset,
+    call: Mapping[str, Any],
+    options: Mapping[str, str] | None = None,
 ) -> None:
     """Checks that a preset fits its model, as far as that is known before the model is loaded.
 
@@ -48,8 +44,8 @@ def check_model(
         options: Maps an argument of the call to the option that sets it.
 
     Raises:
-        UsageError: The preset's folder holds no model, or the preset names something that the model
-            does not have, or the pipeline cannot run with these settings.
+        UsageError: The preset's folder holds no complete model, or the preset names something that
+            the model does not have, or the pipeline cannot run with these settings or packages.
     """
     folder, pipeline = _find_folder(preset), read_pipeline(preset.pipeline)
     index = None if folder is None else _read_index(preset, folder)
@@ -62,13 +58,28 @@ def check_model(
         )
     if pipeline is not None and index is not None:
         _check_parts(preset, pipeline, index)
-    _check_scheduler(preset, folder, index)
-    if index is not None:
-        _check_components(preset, list(components(index)))
-    elif pipeline is not None:
-        _check_components(preset, list(pipeline.components))
+    steps = None if {"sigmas", "timesteps"} & call.keys() else call["num_inference_steps"]
+    check_scheduler(preset, folder, index or {}, steps)
+    parts = {} if index is None else components(index)
+    known = list(parts or (pipeline.components if pipeline else ()))
+    if known:
+        _check_components(preset, known)
     if pipeline is not None:
         _check_call(preset, call, pipeline, options or {})
+    if folder is not None:
+        taken = parts.keys() & (pipeline.components.keys() if pipeline else parts.keys())
+        check_parts(preset, folder, {name: parts[name] for name in parts if name in taken})
+
+
+def check_algo(preset: Preset, algo: str) -> None:
+    """Accepts a model that passed `check_model` for an algorithm.
+
+    Raises:
+        UsageError: The algorithm needs linear steps, and its scheduler clips what the model makes.
+    """
+    if algo == "wavefront":
+        folder = _find_folder(preset)
+        check_linear(preset, folder, {} if folder is None else _read_index(preset, folder))
 
 
 def _find_folder(preset: Preset) -> Path | None:
@@ -121,34 +132,6 @@ def _check_parts(preset: Preset, pipeline: PipelineClass, index: Index) -> None:
             )
 
 
-def _check_scheduler(preset: Preset, folder: Path | None, index: Index | None) -> None:
-    """Refuses a scheduler that does not exist, has wrong settings, or cannot be shared by cores."""
-    given = preset.scheduler
-    name = given.cls if given else components(index or {}).get("scheduler", ("", ""))[1]
-    if not name:
-        return
-    cls, config = read_scheduler(name), {}
-    if cls is not None and given is not None:
-        _check_settings(given, cls)
-    if folder is not None and (given is None or given.from_config):
-        with suppress(OSError, ValueError):  # a core reports why it cannot be read
-            config = _read_json(folder / "scheduler" / "scheduler_config.json")
-    settings = config | (given.args if given else {})
-    check_shareable(name, order=cls.order if cls else 1, config=settings)
-
-
-def _check_settings(given: Scheduler, cls: SchedulerClass) -> None:
-    """Refuses settings that the scheduler's class does not have."""
-    for key in given.args:
-        if key not in cls.settings:
-            raise UsageError(
-                f"scheduler.args.{key} is not a setting of {cls.name}",
-                f"{did_you_mean(key, cls.settings)}it has {', '.join(cls.settings)}",
-            )
-    if given.first_order:
-        check_first_order(cls.name, cls.settings)
-
-
 def _check_components(preset: Preset, known: Collection[str]) -> None:
     """Refuses components that the model does not have, and an offload that would do nothing."""
     quantized = (preset.quantization and preset.quantization.components) or ()
@@ -159,6 +142,10 @@ def _check_components(preset: Preset, known: Collection[str]) -> None:
     }
     for section, names in sections.items():
         check_components(section, names, preset.pipeline, known)
+    if preset.quantization:
+        method = preset.quantization.backend
+        what = f"quantization.backend is {method}"
+        check_method(method, what, "remove `quantization` from the preset")
     for name, options in preset.components.items():
         if options.offload == "always" and not name.startswith(TEXT_ENCODER):
             raise UsageError(

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TypedDict
 
+from chords_cli.hub.repository import INDEX, components
 from chords_cli.media.latents import read_header
 from chords_cli.pipelines.load.spec import BYTES, ENCODERS
 from chords_cli.pipelines.load.weights import weight_files
@@ -47,7 +48,7 @@ def estimate_memory(
     dtypes = {name: part.dtype for name, part in preset.components.items() if part.dtype}
     sizes = {name: BYTES[chosen] for name, chosen in dtypes.items()}
     if folder:
-        weights = dict(_file_weights(folder, sizes, BYTES[dtype]))
+        weights = dict(_file_weights(preset, folder, sizes, BYTES[dtype]))
     else:
         weights = {
             name: round(billions * 1e9) * sizes.get(name, BYTES[dtype])
@@ -77,10 +78,12 @@ def _holds(core: int, name: str, decoders: Collection[int]) -> bool:
     return core == 0 or not name.startswith(ENCODERS)
 
 
-def _file_weights(folder: Path, sizes: dict[str, int], default: int) -> Iterator[tuple[str, int]]:
-    index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
-    for name, entry in index.items():
-        if isinstance(entry, list) and entry[0] and (files := weight_files(folder / name)):
+def _file_weights(
+    preset: Preset, folder: Path, sizes: dict[str, int], default: int
+) -> Iterator[tuple[str, int]]:
+    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    for name in components(index):
+        if files := weight_files(folder / name, preset.variant):
             yield name, sum(_weight_bytes(file, sizes.get(name, default)) for file in files)
 
 

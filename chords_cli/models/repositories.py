@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chords_cli.errors import UsageError
-from chords_cli.hub import find_snapshot, is_repository
+from chords_cli.hub import find_folder, find_snapshot, is_repository
 from chords_cli.hub.repository import INDEX
 from chords_cli.models.diffusers_source import FRAMES, PipelineClass, read_pipeline
 from chords_cli.presets.call import GUIDANCE, SIZES
@@ -60,6 +60,7 @@ def _make_preset(name: str, folder: Path, place: dict[str, str]) -> Preset:
         "title": name,
         "kind": "video" if video else "image",
         **place,
+        "variant": find_folder(folder).variant,
         "pipeline": cls,
         "call": dict(_default_call(pipeline)),
         **({"fps": _FPS} if video else {}),

@@ -20,7 +20,8 @@ def model_folder(preset: Preset) -> Path:
     """
     if preset.path is None:
         assert preset.repo is not None, "a preset has a repo or a path"
-        return local_snapshot(preset.repo, preset.revision, download_command(preset))
+        command = download_command(preset)
+        return local_snapshot(preset.repo, preset.revision, command, preset.variant)
     if not (preset.path / INDEX).is_file():
         raise UsageError(f"{preset.path} holds no model: there is no {INDEX}", SAVE_FIRST)
     return preset.path
@@ -29,16 +30,17 @@ def model_folder(preset: Preset) -> Path:
 def find_weights(preset: Preset, cache: Path | None = None) -> Weights:
     """Looks for the preset's model in its folder or in the hub's cache, without fetching it."""
     if preset.path is not None:
-        return find_folder(preset.path)
-    return find_snapshot(str(preset.repo), preset.revision, cache)
+        return find_folder(preset.path, preset.variant)
+    return find_snapshot(str(preset.repo), preset.revision, cache, variant=preset.variant)
 
 
 def download_command(preset: Preset) -> str:
     """Returns the command that fetches the preset's model."""
     if _is_found_by_name(preset):
         return f"chords download {preset.name}"
-    revision = f" --revision {preset.revision}" if preset.revision else ""
-    return f"chords download {preset.repo}{revision}"
+    options = {"--revision": preset.revision, "--variant": preset.variant}
+    words = [f" {option} {value}" for option, value in options.items() if value]
+    return f"chords download {preset.repo}{''.join(words)}"
 
 
 def _is_found_by_name(preset: Preset) -> bool:
@@ -47,4 +49,5 @@ def _is_found_by_name(preset: Preset) -> bool:
         named = find_preset(preset.name)
     except UsageError:
         return False
-    return (named.repo, named.revision) == (preset.repo, preset.revision)
+    wanted = (preset.repo, preset.revision, preset.variant)
+    return (named.repo, named.revision, named.variant) == wanted

@@ -23,6 +23,14 @@ SIGMA_INDEXED = (
 DDIM_FAMILY = ("DDIMScheduler", "CogVideoXDDIMScheduler")
 """Schedulers whose step subtracts a stride from the timestep."""
 
+_THRESHOLDING = (
+    "DDIMScheduler",
+    "UniPCMultistepScheduler",
+    "DPMSolverMultistepScheduler",
+    "DEISMultistepScheduler",
+)
+"""Schedulers that have a setting `thresholding` and use it."""
+
 _REPLACEMENTS = {
     "CogVideoXDPMScheduler": "CogVideoXDDIMScheduler",
     "DDPMScheduler": "DDIMScheduler",
@@ -70,6 +78,59 @@ def check_shareable(name: str, *, order: int, config: Mapping[str, Any]) -> None
         f"{name} cannot be shared by cores: {reason}",
         f"set `scheduler: {{class: {instead}, from_config: true}}` in the preset, without noise",
     )
+
+
+def check_grid(name: str, config: Mapping[str, Any], steps: int | None) -> None:
+    """Refuses settings of a scheduler with which it makes nan.
+
+    Args:
+        name: Its class in diffusers.
+        config: Its settings, with their defaults as far as these are known.
+        steps: The number of steps of the grid; None where it is not the scheduler's own.
+
+    Raises:
+        UsageError: A step would divide by zero.
+    """
+    to_zero, terminal = config.get("final_sigmas_type") == "zero", config.get("shift_terminal")
+    noise = config.get("predict_x0") is False
+    bh1 = config.get("solver_type") == "bh1"
+    if name == "UniPCMultistepScheduler" and to_zero and (bh1 or noise):
+        setting = "predict_x0 false" if noise else "solver_type bh1"
+        raise UsageError(
+            f"{name} makes nan in its last step: {setting} cannot end at sigma 0",
+            "add `solver_type: bh2` and `predict_x0: true`, or `final_sigmas_type: sigma_min`, to "
+            "scheduler.args in the preset",
+        )
+    if steps == 1 and terminal:
+        raise UsageError(
+            f"steps is 1, but {name} with shift_terminal {terminal:g} needs at least 2 steps",
+            "try {steps}",
+            {"steps": 2},
+        )
+
+
+def check_clipping(name: str, config: Mapping[str, Any]) -> None:
+    """Refuses settings of a scheduler with which its steps are not linear.
+
+    Args:
+        name: Its class in diffusers.
+        config: Its settings, with their defaults as far as these are known.
+
+    Raises:
+        UsageError: It clips what the model predicts.
+    """
+    noise = name == "UniPCMultistepScheduler" and config.get("predict_x0") is False
+    settings = [name in _THRESHOLDING and not noise and "thresholding"]
+    settings += [name == "DDIMScheduler" and "clip_sample"]
+    clipping = [setting for setting in settings if setting and config.get(setting)]
+    if clipping:
+        raise UsageError(
+            f"{' and '.join(clipping)} of {name} clips what the model predicts, but wavefront "
+            "needs linear steps",
+            f"use {{algo}}, or add `{'`, `'.join(f'{name}: false' for name in clipping)}` to "
+            "scheduler.args in the preset",
+            {"algo": "chords"},
+        )
 
 
 def check_step_arguments(arguments: Mapping[str, Any]) -> None:

@@ -167,6 +167,11 @@ class Preset(Part):
     )
     path: Annotated[Path, Strict(False)] | None = Field(default=None, examples=["weights/my-flux"])
     revision: Text | None = Field(default=None, examples=["main"])
+    variant: Annotated[str, Field(pattern=r"^\w+$")] | None = Field(
+        default=None,
+        description="the variant of the weights' files, as in model.fp16.safetensors",
+        examples=["fp16"],
+    )
     pipeline: Annotated[str, Field(pattern=r"^[A-Z]\w*Pipeline$")] = Field(
         description="the name of a pipeline class of diffusers, ...Pipeline",
         examples=["FluxPipeline"],

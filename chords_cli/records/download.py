@@ -104,6 +104,7 @@ class CatalogueEntry(Record):
     title: str
     repo: str
     revision: str | None
+    variant: str | None
     state: Literal["complete", "partial", "absent"]
     bytes: int | None
     exact: bool

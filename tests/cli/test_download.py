@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 OPTIONS = {
-    *("--all", "--revision", "--cache-dir", "--force", "--max-workers"),
+    *("--all", "--revision", "--variant", "--cache-dir", "--force", "--max-workers"),
     *("--dry-run", "--json", "--quiet", "-q", "--help", "-h"),
 }
 

@@ -13,6 +13,7 @@ import pytest
 from huggingface_hub import scan_cache_dir
 
 from chords_cli.ui.format import size
+from tests import tiny
 from tests.hub.content import File, Repo
 from tests.hub.repositories import FLUX, FLUX_NEEDS, WAN, WAN_NEEDS
 from tests.hub.server import TOKEN, Fault
@@ -243,3 +244,28 @@ def test_verify_compares_a_snapshot_with_the_hubs_hashes(place):
     }
     place.chords("download", "my-wan", "--force")
     assert place.chords("presets", "my-wan", "--verify", "--json").returncode == 0
+
+
+def test_a_variant_is_fetched_checked_and_told_where_the_preset_names_it(place):
+    folder = place.home / "released"
+    tiny.BUILDERS["wan"]().save_pretrained(folder, variant="fp16")
+    place.hub.repos[WAN] = Repo.of(folder)
+    done = place.chords("download", "my-wan", code=1)
+    assert done.stderr == (
+        f"error: {WAN}: component text_encoder has no model.safetensors, only weights of the "
+        "variant fp16\nhint: write `variant: fp16` in the preset, or add --variant fp16\n"
+    )
+    preset = place.home / "config" / "chords" / "presets" / "my-wan.yaml"
+    preset.write_text(preset.read_text() + "variant: fp16\n")
+    place.chords("download", "my-wan")
+    found = {path for path in place.hub.fetched() if path.endswith(".safetensors")}
+    assert found == {
+        "text_encoder/model.fp16.safetensors",
+        "transformer/diffusion_pytorch_model.fp16.safetensors",
+        "vae/diffusion_pytorch_model.fp16.safetensors",
+    }
+    assert place.chords("presets", "my-wan").stdout.startswith("# weights: downloaded, ")
+    assert place.chords("presets", "my-wan", "--verify").returncode == 0
+    place.hub.seen.clear()
+    place.chords("download", WAN, "--variant", "fp16")
+    assert not place.hub.fetched()

@@ -40,6 +40,14 @@ INDEX = {
     "image_encoder": [None, None],
 }
 
+STEMS = {
+    "text_encoder": "model",
+    "text_encoder_2": "model",
+    "transformer": "diffusion_pytorch_model",
+    "vae": "diffusion_pytorch_model",
+}
+"""What the files of weights are called, by component."""
+
 Resolve = Callable[..., Settings]
 
 GPUS = ("cuda:0", "cuda:1", "cuda:2", "cuda:3")
@@ -53,9 +61,22 @@ def four_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    """The folder of a model, as far as it is read before anything of it is loaded."""
+    """The folder of a model, as far as it is read before anything of it is loaded.
+
+    Every component that has weights holds one tensor of 10 numbers.
+    """
     folder = tmp_path / "weights"
-    folder.mkdir()
+    tensor = latent_bytes(Latent("float32", (2, 5), b"\0" * 40), {"format": "pt"})
+    for name, stem in STEMS.items():
+        (folder / name).mkdir(parents=True)
+        (folder / name / f"{stem}.safetensors").write_bytes(tensor)
+        (folder / name / "config.json").write_text("{}")
+    for name in ("tokenizer", "tokenizer_2"):
+        (folder / name).mkdir()
+        (folder / name / "tokenizer_config.json").write_text("{}")
+        (folder / name / "tokenizer.json").write_text("{}")
+    (folder / "scheduler").mkdir()
+    (folder / "scheduler" / "scheduler_config.json").write_text("{}")
     (folder / "model_index.json").write_text(json.dumps(INDEX))
     return folder
 

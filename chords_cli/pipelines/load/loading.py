@@ -60,7 +60,7 @@ def load_pipeline(
     quantization = quantization_config(spec, index)
     if reading:
         names = [name for name in index if name not in given]
-        reading.expect(file_sizes(Path(spec.folder), names))
+        reading.expect(file_sizes(Path(spec.folder), names, spec.variant))
     pipe = _from_folder(cls, spec, given, quantization, _device_map(cls, spec, device))
     _place(pipe, device)
     tune(pipe, spec)
@@ -155,6 +155,7 @@ def _from_folder(
             dtype=dtypes,
             local_files_only=True,
             use_safetensors=True,
+            variant=spec.variant,
             quantization_config=quantization,
             device_map=device_map,
             **given,

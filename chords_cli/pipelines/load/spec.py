@@ -47,6 +47,7 @@ class ModelSpec:
             the Hugging Face cache.
         pipeline: The name of a diffusers pipeline class.
         dtype: One of `DTYPES`: what the components are loaded in.
+        variant: The variant of the weights' files, such as `fp16`; None for the plain ones.
         scheduler: None for the folder's own, else `{class, from_config, args, first_order}`.
         components: Per component name `{dtype, tiling, slicing, offload}`, each optional.
         quantization: None, else `{backend, kwargs, components}` for diffusers' own
@@ -58,6 +59,7 @@ class ModelSpec:
     folder: str
     pipeline: str
     dtype: str
+    variant: str | None = None
     scheduler: Arguments | None = None
     components: dict[str, Arguments] = field(default_factory=dict)
     quantization: Arguments | None = None

@@ -7,16 +7,23 @@ Tell = Callable[[str, int, int], None]
 """Told (component, bytes read, bytes in all)."""
 
 
-def weight_files(folder: Path) -> list[Path]:
-    """Lists a component's weights without the variants (`model.fp16.safetensors`) beside them."""
+def weight_files(folder: Path, variant: str | None = None) -> list[Path]:
+    """Lists a component's weights: those of the variant (`model.fp16.safetensors`), else the plain.
+
+    Args:
+        folder: The component's.
+        variant: None for the plain weights alone, if there are any.
+    """
     files = sorted(folder.glob("*.safetensors"))
-    return [file for file in files if "." not in file.stem] or files
+    chosen = [file for file in files if f".{variant}" in file.stem]
+    return chosen or [file for file in files if "." not in file.stem] or files
 
 
-def file_sizes(folder: Path, names: list[str]) -> dict[str, int]:
+def file_sizes(folder: Path, names: list[str], variant: str | None = None) -> dict[str, int]:
     """Returns the bytes on disk of the components that have weights, in the order of `names`."""
     sizes = {
-        name: sum(file.stat().st_size for file in weight_files(folder / name)) for name in names
+        name: sum(file.stat().st_size for file in weight_files(folder / name, variant))
+        for name in names
     }
     return {name: size for name, size in sizes.items() if size}
 

@@ -52,6 +52,7 @@ def _describe(file: PresetFile, cache: Path | None) -> CatalogueEntry | Unreadab
         title=preset.title,
         repo=preset.repo,
         revision=preset.revision,
+        variant=preset.variant,
         state=weights.state,
         bytes=weights.bytes if complete else round(estimate) or None,
         exact=complete,
@@ -64,7 +65,8 @@ def _with_size(hub: Hub, entry: CatalogueEntry) -> CatalogueEntry:
     """Replaces an estimate by the size that the hub lists; keeps it if the hub does not answer."""
     try:
         listing = hub.listing(entry.repo, entry.revision)
-        names = needed_files(listing.files, partial(likely_json, listing.files))
+        read = partial(likely_json, listing.files)
+        names = needed_files(listing.files, read, entry.variant)
     except (ChordsError, UnloadableError):
         return entry
     size = sum(listing.files[name].size for name in names)

@@ -138,18 +138,18 @@ def _make_order(hub: Hub, target: Target, force: bool) -> Order:
     if target.folder:
         return Order(target, None, target.folder, 0)
     if hub.offline:
-        found = find_snapshot(target.repo, target.revision, hub.cache)
+        found = find_snapshot(target.repo, target.revision, hub.cache, variant=target.variant)
         if found.state != "complete" or not found.folder or force:
             raise offline(target.repo)
         return Order(target, None, found.folder, found.bytes)
     listing = hub.listing(target.repo, target.revision)
     try:
-        names = needed_files(listing.files, partial(hub.read_json, listing))
+        read = partial(hub.read_json, listing)
+        names = needed_files(listing.files, read, target.variant)
     except UnloadableError as error:
-        raise ChordsError(
-            f"{target.repo}: {error}",
-            "choose a repository in the format of diffusers, with safetensors",
-        ) from error
+        hint = error.hint or "choose a repository in the format of diffusers, with safetensors"
+        hint += ", or add {variant}" if error.variant else ""
+        raise ChordsError(f"{target.repo}: {error}", hint, {"variant": error.variant}) from error
     needed = [listing.files[name] for name in names]
     files = tuple(Wanted(file, 0 if force else hub.arrived(listing, file)) for file in needed)
     size = sum(file.size for file in needed)

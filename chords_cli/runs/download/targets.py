@@ -21,53 +21,63 @@ class Target:
         repo: The repository on the hub; empty for a local folder.
         revision: None for the main branch.
         folder: The local folder; None for a repository.
+        variant: The variant of the weights; None for the plain ones.
     """
 
     name: str
     repo: str
     revision: str | None = None
     folder: Path | None = None
+    variant: str | None = None
 
 
-def find_targets(models: Iterable[str], revision: str | None = None) -> tuple[Target, ...]:
+def find_targets(
+    models: Iterable[str], revision: str | None = None, variant: str | None = None
+) -> tuple[Target, ...]:
     """Returns the targets for these names, files and repositories, each of them once.
 
     Raises:
-        UsageError: A preset does not exist, is wrong or takes no revision, or no repository can
-            have the given name.
+        UsageError: A preset does not exist, is wrong or takes no revision or variant, or no
+            repository can have the given name.
     """
-    return tuple(dict.fromkeys(_find_target(model, revision) for model in models))
+    return tuple(dict.fromkeys(_find_target(model, revision, variant) for model in models))
 
 
-def every_target(revision: str | None = None) -> tuple[Target, ...]:
+def every_target(revision: str | None = None, variant: str | None = None) -> tuple[Target, ...]:
     """Returns the targets of all presets that are repositories of the hub."""
     presets = [load_preset(file.file) for file in available_presets()]
-    return tuple(target_of(preset, preset.name, revision) for preset in presets if preset.repo)
+    return tuple(
+        target_of(preset, preset.name, revision, variant) for preset in presets if preset.repo
+    )
 
 
-def target_of(preset: Preset, name: str, revision: str | None = None) -> Target:
+def target_of(
+    preset: Preset, name: str, revision: str | None = None, variant: str | None = None
+) -> Target:
     """Returns the target of a preset.
 
     Raises:
-        UsageError: A revision is given for a preset that is a folder.
+        UsageError: A revision or a variant is given for a preset that is a folder.
     """
     if preset.repo:
-        return Target(name, preset.repo, revision or preset.revision)
-    if revision:
-        raise UsageError(
-            f"revision is {revision}, but {name} is a local folder",
-            "leave out {revision:name}",
-            {"revision": None},
-        )
-    return Target(name, "", None, preset.path)
+        wanted = variant or preset.variant
+        return Target(name, preset.repo, revision or preset.revision, variant=wanted)
+    for option, value in {"revision": revision, "variant": variant}.items():
+        if value:
+            raise UsageError(
+                f"{option} is {value}, but {name} is a local folder",
+                f"leave out {{{option}:name}}",
+                {option: None},
+            )
+    return Target(name, "", folder=preset.path)
 
 
-def _find_target(model: str, revision: str | None) -> Target:
-    is_file = isfile(model)  # noqa: PTH113 - Path.is_file raises when a name is too long
+def _find_target(model: str, revision: str | None, variant: str | None) -> Target:
+    is_file = isfile(model)  # noqa: PTH113 - that of Path raises where a name is too long
     if is_file or "/" not in model or model.endswith((".yaml", ".yml")):
-        return target_of(find_preset(model), model, revision)
+        return target_of(find_preset(model), model, revision, variant)
     if is_repository(model):
-        return Target(model, model, revision)
+        return Target(model, model, revision, variant=variant)
     raise UsageError(f"{model} is not the name of a repository", _guess_repository(model))
 
 

@@ -31,9 +31,10 @@ def verify(preset: Preset, listener: Callable[[str, int], None]) -> VerifyRecord
     hub = Hub()
     listing = hub.listing(preset.repo, preset.revision)
     try:
-        names = needed_files(listing.files, partial(hub.read_json, listing))
+        names = needed_files(listing.files, partial(hub.read_json, listing), preset.variant)
     except UnloadableError as error:
-        raise ChordsError(f"{preset.repo}: {error}", f"see {hub.endpoint}/{preset.repo}") from error
+        hint = error.hint or f"see {hub.endpoint}/{preset.repo}"
+        raise ChordsError(f"{preset.repo}: {error}", hint) from error
     verdicts = {}
     for name in names:
         listener(name, listing.files[name].size)

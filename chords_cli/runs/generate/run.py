@@ -223,6 +223,7 @@ def pool_settings(settings: Settings, folder: Path) -> "PoolSettings":
         folder=str(folder),
         pipeline=preset.pipeline,
         dtype=settings.dtype,
+        variant=preset.variant,
         scheduler=scheduler,
         components={name: part.model_dump() for name, part in preset.components.items()},
         quantization=preset.quantization.model_dump() if preset.quantization else None,

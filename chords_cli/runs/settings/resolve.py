@@ -13,7 +13,7 @@ from typing import Any
 from chords_cli.engine.start import DEFAULT_TIMEOUT, requested_method
 from chords_cli.errors import UsageError
 from chords_cli.media.videos import check_encoder
-from chords_cli.models.fit import check_model
+from chords_cli.models.fit import check_algo, check_model
 from chords_cli.models.loras import check_loras
 from chords_cli.models.repositories import find_model
 from chords_cli.pipelines.load.spec import DTYPES, Arguments, Dtype
@@ -115,6 +115,7 @@ def resolve(request: Request, *, preset: Preset | None = None, starts: bool = Fa
     available = find_devices(request, preset, starts=starts)
     if recipe is None and request.cores is None and request.init_t in (None, "auto"):
         plan, stop = at_most(len(available), request, sampled, plan, stop)
+    check_algo(preset, plan.algo)
     placement = place(plan.cores, available, wished=settings.plan.cores, preset=preset.name)
     return replace(settings, plan=plan, stop=stop, devices=placement.devices, note=placement.note)
 

@@ -5,7 +5,12 @@ import pytest
 from chords_cli.hub.repository import UnloadableError, likely_json, needed_files
 
 
-def needed(*names: str, library: str = "transformers", cls: str = "T5EncoderModel") -> set[str]:
+def needed(
+    *names: str,
+    library: str = "transformers",
+    cls: str = "T5EncoderModel",
+    variant: str | None = None,
+) -> set[str]:
     """The files of one component, `text_encoder`, that are needed."""
     documents = {
         "model_index.json": {
@@ -14,12 +19,15 @@ def needed(*names: str, library: str = "transformers", cls: str = "T5EncoderMode
             "safety_checker": [None, None],
             "requires_safety_checker": True,
         },
+        "text_encoder/model.safetensors.index.fp16.json": {
+            "weight_map": {"a": "model.fp16-00001-of-00001.safetensors"}
+        },
         "text_encoder/model.safetensors.index.json": {
             "weight_map": {"a": "model-00001-of-00002.safetensors", "b": "b.safetensors"}
         },
     }
     paths = [f"text_encoder/{name}" for name in names]
-    found = needed_files(["model_index.json", *paths], documents.__getitem__)
+    found = needed_files(["model_index.json", *paths], documents.__getitem__, variant)
     return {name.removeprefix("text_encoder/") for name in found if name != "model_index.json"}
 
 
@@ -53,6 +61,37 @@ def test_an_index_is_needed_with_its_shards_alone():
     }
 
 
+def test_a_variant_is_chosen_where_it_is_asked_for():
+    files = {"config.json", "model.fp16.safetensors"}
+    assert needed(*files, "model.safetensors", variant="fp16") == files
+    shards = {
+        *("config.json", "model.safetensors.index.fp16.json"),
+        "model.fp16-00001-of-00001.safetensors",
+    }
+    assert needed(*shards, "model.safetensors", variant="fp16") == shards
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        "model.fp16.safetensors",
+        "model.fp16-00001-of-00002.safetensors",
+        "model-00001-of-00002.fp16.safetensors",
+    ],
+)
+@pytest.mark.parametrize("variant", [None, "bf16"])
+def test_weights_of_another_variant_are_named(weights, variant):
+    with pytest.raises(UnloadableError) as raised:
+        needed("config.json", weights, variant=variant)
+    assert str(raised.value).endswith("no model.safetensors, only weights of the variant fp16")
+    assert raised.value.hint == "write `variant: fp16` in the preset"
+
+
+def test_a_variant_that_no_component_has_is_refused():
+    with pytest.raises(UnloadableError, match="no component has weights of the variant fp16"):
+        needed("config.json", "model.safetensors", variant="fp16")
+
+
 def test_diffusers_prefers_the_other_name_and_shards():
     files = ("config.json", "model.safetensors", "diffusion_pytorch_model.safetensors")
     found = needed(*files, library="diffusers", cls="AutoencoderKL")
@@ -74,7 +113,6 @@ def test_bytes_need_no_vocabulary():
     [
         ("config.json", "component text_encoder has no model.safetensors: "),
         ("config.json pytorch_model.bin", "component text_encoder has no model.safetensors: "),
-        ("config.json model.fp16.safetensors", "component text_encoder has no model.safetensors: "),
         ("model.safetensors", "component text_encoder has no configuration"),
         ("", "component text_encoder has no configuration"),
         ("tokenizer_config.json vocab.json", "component text_encoder has no vocabulary"),
@@ -102,3 +140,17 @@ def test_hidden_files_are_guessed_from_names_well_enough_for_a_size():
         "flux1-dev.safetensors",
     ]
     assert needed_files(names, lambda path: likely_json(names, path)) == sorted(names[:-1])
+
+
+def test_hidden_shards_of_a_variant_are_guessed_too():
+    stem = "transformer/diffusion_pytorch_model"
+    names = [
+        "model_index.json",
+        "transformer/config.json",
+        f"{stem}.fp16-00001-of-00002.safetensors",
+        f"{stem}.fp16-00002-of-00002.safetensors",
+        f"{stem}.safetensors.index.fp16.json",
+        f"{stem}.safetensors",
+    ]
+    found = needed_files(names, lambda path: likely_json(names, path), "fp16")
+    assert found == sorted(names[:-1])

@@ -128,7 +128,6 @@ def test_a_setting_that_the_scheduler_has_not_is_refused(refused, preset_file):
 
 def test_the_models_own_scheduler_is_judged_with_its_own_settings(refused, resolved, model):
     resolved()
-    (model / "scheduler").mkdir()
     config = model / "scheduler" / "scheduler_config.json"
     config.write_text('{"stochastic_sampling": true}')
     message = "cannot be shared by cores: stochastic_sampling draws fresh noise in every step"
@@ -140,7 +139,6 @@ def test_the_models_own_scheduler_is_judged_with_its_own_settings(refused, resol
 
 
 def test_a_setting_of_the_preset_wins_over_the_models_own(resolved, preset_file, model):
-    (model / "scheduler").mkdir()
     config = model / "scheduler" / "scheduler_config.json"
     config.write_text('{"stochastic_sampling": true}')
     args = "{class: FlowMatchEulerDiscreteScheduler, args: {stochastic_sampling: false}}"

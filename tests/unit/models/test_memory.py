@@ -1,7 +1,3 @@
-import pytest
-
-from chords_cli.engine.messages import Latent
-from chords_cli.media.latents import latent_bytes
 from chords_cli.models.memory import estimate_memory, preset_memory
 from chords_cli.presets.files import find_preset
 
@@ -12,44 +8,38 @@ def estimated(settings, folder):
     )
 
 
-@pytest.fixture
-def weights(model):
-    """A pipeline's folder in which three components hold one tensor of 10 numbers each."""
-    for name in ("transformer", "vae", "text_encoder"):
-        (model / name).mkdir()
-        data = latent_bytes(Latent("float32", (2, 5), b"\0" * 40), {"format": "pt"})
-        (model / name / "model.safetensors").write_bytes(data)
-    (model / "tokenizer").mkdir()
-    return model
-
-
-def test_only_core_0_holds_text_encoders_and_only_decoders_the_vae(resolved, weights):
-    estimate = estimated(resolved(cores=2), weights)
+def test_only_core_0_holds_text_encoders_and_only_decoders_the_vae(resolved, model):
+    estimate = estimated(resolved(cores=2), model)
     assert estimate == [
         {
             "core": 0,
-            "components": {"transformer": 40, "text_encoder": 40},
-            "bytes": 80,
+            "components": {"text_encoder": 40, "text_encoder_2": 40, "transformer": 40},
+            "bytes": 120,
         },
         {"core": 1, "components": {"transformer": 40, "vae": 40}, "bytes": 80},
     ]
 
 
-def test_weights_are_counted_in_the_dtype_that_they_are_loaded_in(resolved, weights):
-    (core,) = estimated(resolved(cores=1, dtype="bfloat16"), weights)
-    assert core["bytes"] == 60
+def test_weights_are_counted_in_the_dtype_that_they_are_loaded_in(resolved, model):
+    (core,) = estimated(resolved(cores=1, dtype="bfloat16"), model)
+    assert core["bytes"] == 80
 
 
-def test_a_components_own_dtype_counts(resolved, weights, preset_file):
+def test_a_components_own_dtype_counts(resolved, model, preset_file):
     preset_file.write_text(preset_file.read_text() + "components: {vae: {dtype: float32}}\n")
-    (core,) = estimated(resolved(cores=1, dtype="bfloat16"), weights)
-    assert core["components"] == {"transformer": 20, "vae": 40, "text_encoder": 20}
+    (core,) = estimated(resolved(cores=1, dtype="bfloat16"), model)
+    assert core["components"] == {
+        "text_encoder": 20,
+        "text_encoder_2": 20,
+        "transformer": 20,
+        "vae": 40,
+    }
 
 
-def test_a_variant_beside_the_weights_is_not_counted_twice(resolved, weights):
-    plain = weights / "vae" / "model.safetensors"
-    (weights / "vae" / "model.fp16.safetensors").write_bytes(plain.read_bytes())
-    (core,) = estimated(resolved(cores=1), weights)
+def test_a_variant_beside_the_weights_is_not_counted_twice(resolved, model):
+    plain = model / "vae" / "diffusion_pytorch_model.safetensors"
+    (model / "vae" / "diffusion_pytorch_model.fp16.safetensors").write_bytes(plain.read_bytes())
+    (core,) = estimated(resolved(cores=1), model)
     assert core["components"]["vae"] == 40
 
 

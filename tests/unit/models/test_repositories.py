@@ -85,3 +85,9 @@ def test_defaults_are_those_of_the_call():
     assert pipeline.defaults["num_frames"] == 81
     assert pipeline.defaults["guidance_scale"] == 5.0
     assert "self" not in pipeline.defaults
+
+
+def test_a_folder_whose_weights_are_a_variant_runs_with_it(model):
+    file = model / "transformer" / "diffusion_pytorch_model.safetensors"
+    file.rename(file.with_name("diffusion_pytorch_model.fp16.safetensors"))
+    assert find_model(str(model)).variant == "fp16"

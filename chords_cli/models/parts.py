@@ -1,0 +1,98 @@
+"""Checks that a model's components are here in full, and that the installed packages know them.
+
+Only names, configurations and the headers of weights are read. Whether the preset fits the model is
+not asked here, but in `models.fit`.
+"""
+
+import importlib.metadata
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from chords_cli.errors import UsageError
+from chords_cli.media.latents import whole_size
+from chords_cli.models.classes import knows_class
+from chords_cli.models.quantization import check_method, method_of
+from chords_cli.models.weights import SAVE_FIRST, download_command, find_weights
+from chords_cli.pipelines.load.weights import weight_files
+from chords_cli.presets.schema import Preset
+
+_OTHERS = "name a model whose components are classes of diffusers and transformers"
+
+
+def check_parts(preset: Preset, folder: Path, parts: Mapping[str, tuple[str, str]]) -> None:
+    """Accepts components that this machine can load.
+
+    Args:
+        preset: The model.
+        folder: Its folder; that of a repository may still lack files, which fetching completes.
+        parts: The components that a run loads, as (library, class).
+
+    Raises:
+        UsageError: A class is not known, a file of a folder of the user's own is missing, a file
+            was cut, or weights are quantized by a package that is not installed.
+    """
+    for name, (library, cls) in parts.items():
+        _check_class(name, library, cls, folder)
+    if preset.path is not None:
+        weights = find_weights(preset)
+        if weights.state != "complete":
+            hint = weights.hint or f"copy what is missing, or {SAVE_FIRST}"
+            raise UsageError(f"{folder} is not complete: {weights.lack}", hint)
+    for name in parts:
+        _check_size(preset, folder / name)
+        method = method_of(_config(folder / name))
+        if method is not None:
+            what = f"component {name} is quantized with {method}"
+            check_method(method, what, "name a model that is not quantized")
+
+
+def _check_class(name: str, library: str, cls: str, folder: Path) -> None:
+    """Refuses a class of the model's own code, and one that no installed package has."""
+    code = f"{name}/{library}.py"
+    if (folder / code).is_file():
+        raise UsageError(
+            f"component {name} has the class {cls} of the model's own code, {code}, which is never "
+            "run",
+            _OTHERS,
+        )
+    known = knows_class(library, cls)
+    if known is None:
+        raise UsageError(
+            f"component {name} has the class {cls} of {library}, which is not installed",
+            f"install {library} if you trust it, or {_OTHERS}",
+        )
+    if not known:
+        package = "transformers" if library == "transformers" else "diffusers"
+        version = importlib.metadata.version(package)
+        raise UsageError(
+            f"component {name} has the class {cls}, which {package} {version} does not know",
+            f"upgrade {package}, or {_OTHERS}",
+        )
+
+
+def _check_size(preset: Preset, folder: Path) -> None:
+    """Refuses a file of weights that is shorter or longer than its header says."""
+    for file in weight_files(folder, preset.variant):
+        try:
+            whole, size = whole_size(file), file.stat().st_size
+        except OSError:  # a core reports why it cannot be read
+            continue
+        except ValueError:
+            whole, size = 0, -1
+        if size != whole:
+            reason = f"has {size} bytes instead of {whole}" if whole else "has no header"
+            again = (
+                "copy or save it again" if preset.path else f"{download_command(preset)} --force"
+            )
+            raise UsageError(f"{folder.name}/{file.name} of {preset.source} {reason}", again)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """Returns a component's config.json; empty where there is none that can be read."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return config if isinstance(config, dict) else {}
