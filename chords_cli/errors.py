@@ -98,12 +98,12 @@ class ChordsError(Exception):
 
         Args:
             message: The new message; `{message}` in it stands for this error's own.
-            hint: The new hint; None keeps this error's own.
+            hint: The new hint, in which `{hint}` stands for this error's own; None keeps that.
             suggests: Further options that the new message and hint name.
         """
         return type(self)(
             message.replace("{message}", self._message),
-            self._hint if hint is None else hint,
+            self._hint if hint is None else hint.replace("{hint}", self._hint),
             self._suggests | dict(suggests or _NO_OPTIONS),
         )
 

@@ -82,6 +82,7 @@ def _show_dry_run(console: Console, request: Request) -> None:
 
 
 def _show_run(console: Console, request: Request, *, download: bool) -> None:
+    from chords_cli.runs.generate.restore import restore
     from chords_cli.runs.generate.run import generate, prepare
     from chords_cli.ui.live.watching import watching
     from chords_cli.ui.views.summary import paths, summary
@@ -92,7 +93,9 @@ def _show_run(console: Console, request: Request, *, download: bool) -> None:
         fetch_missing(console, [prepared.settings.preset])
         prepared = replace(prepared, began=time.monotonic())
     with watching(console) as listener:
-        record = generate(prepared or prepare(request, starts=True), listener)
+        prepared = prepared or prepare(request, starts=True)
+        make_record = generate if request.from_latent is None else restore
+        record = make_record(prepared, listener)
     if console.mode == "json":
         console.document(record.document())
         return

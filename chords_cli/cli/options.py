@@ -120,7 +120,8 @@ def as_option(name: str, value: Any = None) -> str:
     """Writes an option as it is typed: `--cores 4`, or `--cores` without a value."""
     flag = f"--{name.replace('_', '-')}"
     if name in _ALL:
-        flag = _ALL[name][1].flags.strip(" /").split("/")[0] or flag
+        option = _ALL[name][1]
+        flag = name if option.group is None else option.flags.strip(" /").split("/")[0] or flag
     if value is None or isinstance(value, bool):
         return flag
     return f"{flag} {shlex.quote(f'{value:g}' if isinstance(value, float) else str(value))}"

@@ -114,6 +114,11 @@ class Session:
         self._send_to_all(Cancel(self._job.number))
         self._send_to_all(Finish(self._job.number))
 
+    @property
+    def arrived(self) -> SampledOutput | None:
+        """The output that is the result, as soon as its latent is here; decoded or not."""
+        return None if self._chosen is None else self._outputs[self._chosen]
+
     def result(self) -> Sampled:
         """Returns the finished job."""
         assert self._chosen is not None, "the last hit of a plan is accepted by every stop rule"

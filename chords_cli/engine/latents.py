@@ -22,6 +22,14 @@ def pack(latent: "torch.Tensor") -> Latent:
     return Latent(str(host.dtype).removeprefix("torch."), tuple(host.shape), data)
 
 
+def unpack(latent: Latent) -> "torch.Tensor":
+    """Returns a packed latent as a tensor on the host."""
+    import torch
+
+    data = torch.frombuffer(bytearray(latent.data), dtype=torch.uint8)
+    return data.view(getattr(torch, latent.dtype)).reshape(latent.shape)
+
+
 def as_array(latent: Latent) -> np.ndarray:
     """Returns the values in float32, exact for every half precision and for float32."""
     if latent.dtype == "bfloat16":

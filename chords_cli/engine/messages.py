@@ -92,6 +92,27 @@ class Latent:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Restore:
+    """Asks core 0 for the picture of a latent that an earlier run has kept.
+
+    Attributes:
+        number: Unique among the pool's jobs.
+        call: The pipeline's call that made the latent, prompt included.
+        seed: Of the noise that it was made from.
+        steps: Of the grid.
+        latent: What the pipeline's loop ended with.
+        threads: With how many the core computes on the host.
+    """
+
+    number: int
+    call: Arguments
+    seed: int
+    steps: int
+    latent: Latent
+    threads: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Landed:
     """Output `index` has reached the end of the grid, `at` on the monotonic clock."""
 

@@ -8,15 +8,19 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from chords_cli.engine.job import Sampled, SampledOutput, Session
-from chords_cli.engine.messages import Job
+from chords_cli.engine.messages import Decoded, Job, Latent, Restore
 from chords_cli.engine.processes import Workers, threads_each
 from chords_cli.engine.start import DEFAULT_TIMEOUT, StartMethod
 from chords_cli.events import CoreReady, Event, Listener, ProcessesStarted
 from chords_cli.pipelines.load.spec import Arguments, ModelSpec
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = [
     "Pool",
@@ -52,6 +56,7 @@ class Pool:
         self._start_method: StartMethod | None = None
         self._components: dict[int, tuple[str, ...]] = {}
         self._number = 0
+        self._session: Session | None = None
         self._open: Session | None = None
         self._encoded: tuple[Arguments, int] | None = None
 
@@ -151,6 +156,39 @@ class Pool:
             self._abandon(session)
             raise
 
+    def restore(
+        self, call: Arguments, seed: int, steps: int, latent: Latent
+    ) -> tuple["np.ndarray", float]:
+        """Decodes a latent that an earlier run has kept; returns its frames and the seconds.
+
+        Args:
+            call: The pipeline's call that made it, prompt included.
+            seed: Of the noise that it was made from.
+            steps: Of the grid.
+            latent: What the pipeline's loop ended with.
+
+        Raises:
+            ChordsError: The core failed or died; the pool has to be left.
+        """
+        self._number += 1
+        wanted = Restore(
+            number=self._number,
+            call=call,
+            seed=seed,
+            steps=steps,
+            latent=latent,
+            threads=threads_each(1),
+        )
+        self._workers.send(0, wanted)
+        answers = (message for message in self._messages() if isinstance(message, Decoded))
+        decoded = next(answers)
+        return decoded.frames, decoded.seconds
+
+    @property
+    def arrived(self) -> SampledOutput | None:
+        """The result of the latest sample as far as it came, for when decoding or saving fails."""
+        return self._session.arrived if self._session else None
+
     def _begin(
         self,
         plan: Plan,
@@ -169,6 +207,7 @@ class Pool:
         session = Session(
             job, stop, keep=keep, send=self._workers.send, tell=self._tell, on_output=on_output
         )
+        self._session = session
         for core in range(plan.cores):
             self._workers.send(core, job)
         return session

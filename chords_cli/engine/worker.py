@@ -12,7 +12,16 @@ from pathlib import Path
 import torch
 
 from chords_cli.engine.exchange import Exchange
-from chords_cli.engine.messages import Failed, Finished, Job, Quit, WorkerSpec
+from chords_cli.engine.latents import unpack
+from chords_cli.engine.messages import (
+    Decoded,
+    Failed,
+    Finished,
+    Job,
+    Quit,
+    Restore,
+    WorkerSpec,
+)
 from chords_cli.engine.staging import staging_for
 from chords_cli.engine.walk import PoolPipe, Walk
 from chords_cli.errors import ChordsError
@@ -53,6 +62,8 @@ class _Worker:
         while not isinstance(message := self._pipe.recv(), Quit):
             if isinstance(message, Job):
                 self._serve(message)
+            elif isinstance(message, Restore):
+                self._restore(message)
         self._exchange.close()
 
     def _load(self) -> None:
@@ -105,6 +116,22 @@ class _Worker:
                 core=self._spec.core,
                 encode_seconds=walk.encode_seconds,
                 peak_memory=(peak_memory(self._device), host),
+            )
+        )
+
+    def _restore(self, wanted: Restore) -> None:
+        """Decodes a latent that an earlier run has kept."""
+        began, self._cores = time.monotonic(), 1
+        torch.set_num_threads(wanted.threads)
+        latent = unpack(wanted.latent).to(self._device)
+        frames = self._pipeline.decode(wanted.call, wanted.seed, wanted.steps, latent)
+        self._pipe.send(
+            Decoded(
+                number=wanted.number,
+                core=self._spec.core,
+                index=0,
+                frames=frames,
+                seconds=time.monotonic() - began,
             )
         )
 

@@ -29,6 +29,27 @@ def latent_bytes(latent: "Latent", metadata: Mapping[str, str]) -> bytes:
     return len(text).to_bytes(8, "little") + text + latent.data
 
 
+def read_latent(path: Path) -> tuple[str, tuple[int, ...], bytes]:
+    """Reads a file that `latent_bytes` made: the latent's dtype, its shape and its bytes.
+
+    Raises:
+        ValueError: The file holds no latent, or is cut off.
+    """
+    header = read_header(path)
+    names = {name: dtype for dtype, name in _DTYPES.items()}
+    tensor = header.get("latent")
+    if not isinstance(tensor, dict) or tensor.get("dtype") not in names:
+        raise ValueError("it holds no latent")
+    with path.open("rb") as file:
+        start = 8 + int.from_bytes(file.read(8), "little")
+        first, last = tensor["data_offsets"]
+        file.seek(start + first)
+        data = file.read(last - first)
+    if len(data) < last - first:
+        raise ValueError("it is cut off")
+    return names[tensor["dtype"]], tuple(tensor["shape"]), data
+
+
 def read_header(path: Path) -> dict[str, Any]:
     """Reads the header of a safetensors file: dtype and shape per tensor, and `__metadata__`.
 

@@ -1,5 +1,6 @@
 """A pipeline as one core: samples along a walk, decodes a latent, both by its own `__call__`."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,7 @@ class CorePipeline:
         self._pipe = pipe
         self._encoding = SharedEncoding(pipe, core, share, encoders)
         self._start = StartLatent(pipe)
+        _cast_latents(pipe)
         self._carried: torch.dtype | None = None
 
     @property
@@ -86,7 +88,7 @@ class CorePipeline:
         it prepared, its loop takes one step, which answers with this latent.
         """
         self._encoding.begin(call)
-        latent = latent.to(self._carried)
+        latent = latent.to(self._carried or latent.dtype)
         walk = () if self._start.replaceable else (0,)
         chain = Chain(self._pipe, walk, steps, Answer(latent))
         with following(self._pipe, chain), self._start.replaced(latent):
@@ -111,6 +113,25 @@ class CorePipeline:
                 f"{type(self._pipe).__name__} refused its call: {reason}",
                 "check the preset's `call` and the options that override it",
             ) from error
+
+
+def _cast_latents(pipe: DiffusionPipeline) -> None:
+    """Has the VAE decode latents in its own dtype, which may be wider than the denoiser's.
+
+    Only some pipelines cast by themselves.
+    """
+    vae = getattr(pipe, "vae", None)
+    if vae is None or not hasattr(vae, "decode"):
+        return
+    stock = vae.decode
+
+    @functools.wraps(stock)
+    def decode(latents: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(latents, Tensor) and latents.is_floating_point():
+            latents = latents.to(vae.dtype)
+        return stock(latents, *args, **kwargs)
+
+    vae.decode = decode
 
 
 def _noise(seed: int) -> torch.Generator:

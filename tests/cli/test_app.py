@@ -81,7 +81,15 @@ IMAGE_OPTIONS = {
     *("--stop-index", "--stop-residual"),
     *("--seed", "-s", "--num", "-n", "--width", "-W", "--height", "-H"),
     *("--output", "-o", "--all-cores", "--save-latents", "--resume", "--overwrite"),
-    *("--no-metadata", "--from-metadata", "--devices", "--dtype", "--timeout", "--download"),
+    *(
+        "--no-metadata",
+        "--from-metadata",
+        "--from-latent",
+        "--devices",
+        "--dtype",
+        "--timeout",
+        "--download",
+    ),
     *("--dry-run", "--json", "--quiet", "-q", "--verbose", "-v", "--help", "-h"),
 }
 

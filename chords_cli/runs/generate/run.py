@@ -3,6 +3,7 @@
 An interrupted run keeps its finished files and says how to continue.
 """
 
+import shlex
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -33,14 +34,14 @@ from chords_cli.runs.generate.record import (
     write_record,
 )
 from chords_cli.runs.generate.resume import Earlier, fill_from_record, look_back
-from chords_cli.runs.outputs.saving import OutputSaver
+from chords_cli.runs.outputs.saving import OutputSaver, keep_latent
 from chords_cli.runs.settings.output_folder import check_free
 from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import Settings, resolve
 from chords_cli.runs.settings.samples import PlannedSample
 
 if TYPE_CHECKING:
-    from chords_cli.engine.pool import Pool, PoolSettings
+    from chords_cli.engine.pool import Pool, PoolSettings, SampledOutput
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +173,19 @@ class _Run:
             number=sample.number, total=total, prompt=sample.prompt, seed=sample.seed
         )
         self._tell(began)
-        sampled = pool.sample(
-            settings.plan,
-            settings.call | {"prompt": sample.prompt},
-            sample.seed,
-            settings.stop,
-            keep=settings.all_cores,
-            on_output=saver.save,
-        )
+        try:
+            sampled = pool.sample(
+                settings.plan,
+                settings.call | {"prompt": sample.prompt},
+                sample.seed,
+                settings.stop,
+                keep=settings.all_cores,
+                on_output=saver.save,
+            )
+        except BaseException as error:
+            if pool.arrived is None or pool.arrived.index in saver.files:
+                raise
+            raise _keep(settings, sample, pool.arrived, error) from error
         seconds = time.monotonic() - began.at
         record = sample_record(sample, sampled, saver.files, seconds)
         path = settings.output / record.output
@@ -210,6 +216,18 @@ class _Run:
         if isinstance(event, CoreStarted):
             self._started = max(self._started, event.at)
         self._listener(event)
+
+
+def _keep(
+    settings: Settings, sample: PlannedSample, output: "SampledOutput", error: BaseException
+) -> BaseException:
+    """Keeps the latent of a sample that could not be decoded or written; says so in the error."""
+    with suppress(ChordsError, OSError):
+        path = keep_latent(settings, sample, output)
+        if isinstance(error, ChordsError):
+            command = f"chords {settings.preset.kind} --from-latent {shlex.quote(str(path))}"
+            return error.reworded("{message}", f"{{hint}}; its latent is kept: {command}")
+    return error
 
 
 def pool_settings(settings: Settings, folder: Path) -> "PoolSettings":

@@ -1,10 +1,13 @@
 """Writes the outputs of a sample as files, as soon as they are decoded."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chords_cli.events import Listener, OutputSaved
 from chords_cli.media.files import write_file
+from chords_cli.media.latents import latent_bytes
+from chords_cli.media.metadata import KEY, file_texts
 from chords_cli.runs.outputs.files import LATENT, endings, file_bytes
 from chords_cli.runs.outputs.recipe import make_recipe, which_output
 from chords_cli.runs.settings.resolve import Settings
@@ -57,6 +60,15 @@ class OutputSaver:
         path, *extra = names.values()
         self.files[output.index] = Saved(path, latent, tuple(extra))
         self._tell(OutputSaved(index=output.index, path=str(settings.output / path)))
+
+
+def keep_latent(settings: Settings, sample: PlannedSample, output: "SampledOutput") -> Path:
+    """Writes the latent of an output whose picture could not be made, with how it was made."""
+    recipe = make_recipe(settings, sample, which_output(output))
+    path = settings.output / sample.name(LATENT)
+    texts = {KEY: file_texts(recipe.document())[KEY]}
+    write_file(path, latent_bytes(output.latent, texts), replace=True)
+    return path
 
 
 def planned_names(settings: Settings, sample: PlannedSample) -> tuple[str, ...]:

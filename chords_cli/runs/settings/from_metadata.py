@@ -5,7 +5,7 @@ preset's plan by the picture's, and refuses if the preset with that name has cha
 """
 
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,16 @@ from chords_cli.pipelines.load.spec import Arguments
 from chords_cli.presets.call import guidance_key, guidance_of
 from chords_cli.presets.schema import Preset, Sampling, Stop
 from chords_cli.records.recipe import Document, Recipe
-from chords_cli.runs.settings.option import options_of
+from chords_cli.runs.settings.option import PLAN, options_of
 from chords_cli.runs.settings.request import CALL_OPTIONS, Request, RunOptions
+
+_SAMPLING = {
+    *("prompts", "prompt_file", "from_metadata", "loras", "seed", "num"),
+    *("all_cores", "save_latents", "resume"),
+}
+"""The options besides those of plan and call that say what is sampled, and what of it is kept."""
+
+_DEFAULTS = {field.name: field.default for field in fields(Request)}
 
 _PICTURES = {".png", ".mp4", ".gif"}
 """Endings of the pictures and videos in a folder of results, which carry a recipe."""
@@ -49,6 +57,25 @@ def read_recipe(path: Path) -> Recipe:
             f"the chords metadata of {path} cannot be used: {key} is missing or wrong",
             f"this is chords {chords_cli.__version__}; the file was made by another version",
         ) from error
+
+
+def with_latent(request: Request) -> Request:
+    """Returns the request in which a file of `from_latent` is where the settings come from.
+
+    Raises:
+        UsageError: An option is given that decoding does nothing with.
+    """
+    if request.from_latent is None:
+        return request
+    for name, (_, option) in options_of(Request).items():
+        samples = option.call or option.group == PLAN or name in _SAMPLING
+        if samples and getattr(request, name) != _DEFAULTS[name]:
+            raise UsageError(
+                f"{{from_latent}} decodes what was sampled, and {name} is of no use for that",
+                f"leave out {{{name}}}",
+                {"from_latent": request.from_latent, name: None},
+            )
+    return replace(request, from_metadata=request.from_latent)
 
 
 def with_recipe(request: Request, recipe: Recipe) -> Request:

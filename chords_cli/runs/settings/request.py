@@ -146,6 +146,9 @@ class Request(RunOptions):
     from_metadata: Annotated[
         Path | None, Option(MODEL, "Make a file again; other options change its settings.")
     ] = None
+    from_latent: Annotated[
+        Path | None, Option(MODEL, "Decode a latent that was kept, without sampling.")
+    ] = None
     algo: Annotated[
         Algo | None,
         Option(

@@ -20,7 +20,12 @@ from chords_cli.pipelines.load.spec import DTYPES, Arguments, Dtype
 from chords_cli.presets.call import guidance_key, guidance_of, is_guidance, with_guidance
 from chords_cli.presets.files import DEFAULT, available_presets, load_preset
 from chords_cli.presets.schema import Preset
-from chords_cli.runs.settings.from_metadata import read_recipe, with_recipe, with_sampling
+from chords_cli.runs.settings.from_metadata import (
+    read_recipe,
+    with_latent,
+    with_recipe,
+    with_sampling,
+)
 from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.output_folder import default_output
 from chords_cli.runs.settings.placement import at_most, find_devices, place, plan_and_stop
@@ -79,6 +84,7 @@ def resolve(request: Request, *, preset: Preset | None = None, starts: bool = Fa
             not exist.
     """
     model = request.model
+    request = with_latent(request)
     recipe = None if request.from_metadata is None else read_recipe(request.from_metadata)
     if recipe is not None:
         request = with_recipe(request, recipe)

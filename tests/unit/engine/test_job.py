@@ -77,8 +77,12 @@ VALUES = (9.0, 4.0, 1.0, 0.9)
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (2, 0, 3, 1)])
 def test_one_decoded_output_says_that_it_is_the_result(stop, chosen, order):
     talk = Talk(stop, keep=True)
+    assert talk.session.arrived is None
     for index in order:
         talk.land(index, VALUES[index])
+    arrived = talk.session.arrived  # before anything is decoded
+    assert arrived is not None
+    assert (arrived.index, arrived.chosen) == (chosen, True)
     for index in reversed(range(4)):
         talk.decode(index)
     talk.finish()
