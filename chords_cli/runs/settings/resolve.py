@@ -88,18 +88,7 @@ def resolve(request: Request, *, preset: Preset | None = None, starts: bool = Fa
     recipe = None if request.from_metadata is None else read_recipe(request.from_metadata)
     if recipe is not None:
         request = with_recipe(request, recipe)
-    if request.resume and request.output is None:
-        raise UsageError(
-            "{resume} is given without {output}",
-            "name the folder of the earlier run with {output}",
-            {"resume": True, "output": None},
-        )
-    if request.resume and request.overwrite:
-        raise UsageError(
-            "{resume} and {overwrite} exclude each other",
-            "give one: {resume} keeps what is done, {overwrite} makes all of it again",
-            {"resume": True, "overwrite": True},
-        )
+    _check_resume(request)
     preset = preset or _find_preset(request)
     _check_kind(request, preset, model)
     sampled = preset if recipe is None else with_sampling(preset, recipe)
@@ -124,6 +113,22 @@ def resolve(request: Request, *, preset: Preset | None = None, starts: bool = Fa
     check_algo(preset, plan.algo)
     placement = place(plan.cores, available, wished=settings.plan.cores, preset=preset.name)
     return replace(settings, plan=plan, stop=stop, devices=placement.devices, note=placement.note)
+
+
+def _check_resume(request: Request) -> None:
+    """Refuses to continue a run without its folder, or while it is overwritten."""
+    if request.resume and request.output is None:
+        raise UsageError(
+            "{resume} is given without {output}",
+            "name the folder of the earlier run with {output}",
+            {"resume": True, "output": None},
+        )
+    if request.resume and request.overwrite:
+        raise UsageError(
+            "{resume} and {overwrite} exclude each other",
+            "give one: {resume} keeps what is done, {overwrite} makes all of it again",
+            {"resume": True, "overwrite": True},
+        )
 
 
 def _run_options(request: Request, preset: Preset) -> dict[str, Any]:
