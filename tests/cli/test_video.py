@@ -196,7 +196,7 @@ def test_resume_takes_a_finished_video_as_done_and_overwrite_replaces_it(full, c
     command(*base, "--stop-index", 0, "--resume", cwd=place)
     assert (place / "resumed" / f"{CAT}.mp4").stat().st_mtime_ns == before
     done = command(*base, cwd=place, code=2)
-    assert done.err.startswith("error: resumed/run.json and 3 more exist already\n")
+    assert done.err.startswith("error: resumed/run.json exists already\n")
     command(*base, "--overwrite", cwd=place)
     assert (place / "resumed" / f"{CAT}.mp4").read_bytes() == (full / f"{CAT}.mp4").read_bytes()
 
