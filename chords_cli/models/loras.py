@@ -57,7 +57,7 @@ def lora_file(source: str) -> Path:
             raise UsageError(
                 f"LoRA {path} is not a safetensors file", "name a file that ends in .safetensors"
             )
-        return path.resolve()
+        return path.absolute()  # a cache of the hub has links to files without a suffix
     if source and isdir(path):  # noqa: PTH112 - so does Path.is_dir
         return _only_file(path, source)
     if not is_repository(source) or path.suffix == ".safetensors":
@@ -95,7 +95,7 @@ def _only_file(folder: Path, source: str) -> Path:
     files = sorted(folder.glob("*.safetensors"))
     standard = [file for file in files if file.name == _STANDARD]
     if len(standard or files) == 1:
-        return (standard or files)[0].resolve()
+        return (standard or files)[0].absolute()
     if not files:
         raise UsageError(
             f"LoRA {source} holds no safetensors file", "name a .safetensors file of it"

@@ -43,6 +43,15 @@ def test_a_fetched_repository_is_a_folder(folder, monkeypatch):
     assert lora_file("someone/ink") == file
 
 
+def test_a_link_keeps_its_name_because_what_it_leads_to_may_have_no_suffix(folder):
+    blob = write(folder / "blobs" / "20a160d0")
+    link = folder / "snapshot" / "ink.safetensors"
+    link.parent.mkdir()
+    link.symlink_to(blob)
+    assert lora_file("snapshot") == link
+    assert lora_file("snapshot/ink.safetensors") == link
+
+
 def test_several_files_are_refused_by_their_names(folder):
     write(folder / "style" / "a.safetensors")
     write(folder / "style" / "b.safetensors")
