@@ -20,6 +20,7 @@ class LabelledWorker:
     """The target of a worker's process, picklable.
 
     Attributes:
+        count: How many devices there are.
         free: Bytes that are free on every device.
         bad_fork: Whether processes that are forked find that CUDA was touched before; those that
             are spawned never do.
@@ -28,6 +29,7 @@ class LabelledWorker:
             `core-<number>.waits`, one a line each. None for no notes.
     """
 
+    count: int = 2
     free: int = 8 << 30
     bad_fork: bool = False
     notes: Path | None = None
@@ -37,7 +39,7 @@ class LabelledWorker:
         from tests.labelled_cuda import Cuda, labelled_cuda
 
         spawned = "--multiprocessing-fork" in sys.orig_argv
-        cuda = Cuda(free=self.free, bad_fork=self.bad_fork and not spawned)
+        cuda = Cuda(count=self.count, free=self.free, bad_fork=self.bad_fork and not spawned)
         with labelled_cuda(cuda) as mode:
             worker_process(spec, pipe, lifeline)
             if self.notes:

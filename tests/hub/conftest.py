@@ -152,6 +152,27 @@ class Place:
         return found == needed and contents
 
 
+def environment_of(hub: FakeHub, home: Path) -> dict[str, str]:
+    """The variables of commands whose home and hub these are."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(FOREIGN) and not name.lower().endswith("_proxy")
+    }
+    return kept | {
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "HF_HOME": str(home / "huggingface"),
+        "HF_ENDPOINT": hub.endpoint,
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DOWNLOAD_TIMEOUT": str(int(HANG)),
+        "HF_HUB_ETAG_TIMEOUT": str(int(HANG)),
+        "COLUMNS": "120",
+        "NO_COLOR": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+
+
 @pytest.fixture(scope="session")
 def released(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Repo]:
     """The two repositories, made once."""
@@ -176,28 +197,7 @@ def place(hub: FakeHub, tmp_path: Path) -> Iterator[Place]:
     presets.mkdir(parents=True)
     for name, settings in PRESETS.items():
         (presets / f"{name}.yaml").write_text(PRESET.format(name=name, **settings))
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(FOREIGN) and not name.lower().endswith("_proxy")
-    }
-    place = Place(
-        hub,
-        tmp_path,
-        kept
-        | {
-            "HOME": str(tmp_path),
-            "XDG_CONFIG_HOME": str(tmp_path / "config"),
-            "HF_HOME": str(tmp_path / "huggingface"),
-            "HF_ENDPOINT": hub.endpoint,
-            "HF_HUB_DISABLE_XET": "1",
-            "HF_HUB_DOWNLOAD_TIMEOUT": str(int(HANG)),
-            "HF_HUB_ETAG_TIMEOUT": str(int(HANG)),
-            "COLUMNS": "120",
-            "NO_COLOR": "1",
-            "OMP_NUM_THREADS": "1",
-        },
-    )
+    place = Place(hub, tmp_path, environment_of(hub, tmp_path))
     yield place
     for process in place.running:
         process.kill()

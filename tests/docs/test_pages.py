@@ -1,0 +1,141 @@
+"""Pages are short, their links lead somewhere, and what they name is there."""
+
+import re
+
+import pytest
+
+from chords_cli.cli.app import COMMANDS, run
+from chords_cli.presets.schema import Preset
+from chords_cli.records.recipe import Record
+from chords_cli.records.run import OutputRecord, RunRecord, SampleRecord
+from tests.docs.pages import PAGES, ROOT, blocks, commands, prose
+
+README = (ROOT / "README.md").read_text()
+LONGEST = 125
+
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", prose(text), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def keys(record: type[Record]) -> set[str]:
+    """The keys of a record in JSON."""
+    return {field.alias or name for name, field in record.model_fields.items()}
+
+
+def named(text: str, before: str) -> set[str]:
+    """What the first column of the first table after `before` names."""
+    table = text[text.index(before) :].split("|---|", 1)[1].split("\n\n", 1)[0]
+    cells = re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)
+    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+
+def test_the_readme_is_short_enough_to_be_read():
+    assert len(README.splitlines()) <= LONGEST
+
+
+def test_the_readme_leads_to_every_page():
+    for page in PAGES[1:]:
+        assert f"(docs/{page.name})" in README
+
+
+@pages
+def test_the_first_sentence_with_a_core_says_what_one_is(page):
+    told = re.sub(r"^[|#!].*$|`[^`]+`", "", prose(page.read_text()), flags=re.MULTILINE)
+    sentences = re.split(r"(?<=[.:])\s+", " ".join(told.split()))
+    first = next((part for part in sentences if re.search(r"\bcores?\b", part.lower())), None)
+    assert first is None or "a process with a device" in first.replace("*", "")
+
+
+@pages
+def test_every_link_leads_to_a_file_and_a_heading(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        file = page.parent / path if path else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file.read_text()), target
+
+
+@pages
+def test_no_command_hides_in_a_block_that_nobody_runs(page):
+    for block in blocks(page.read_text()):
+        assert block.language in {"sh", "console", "python", "yaml", "text"}, block.line
+        if block.language in {"yaml", "text"}:
+            assert block.file, f"line {block.line} shows a file without a name"
+    assert not re.search(r"\n\n    \S", prose(page.read_text())), "a block without a fence"
+
+
+@pages
+def test_a_command_and_an_option_that_are_named_exist(page, capsys):
+    named = prose(page.read_text())
+    known = {command.__name__ for command in COMMANDS}
+    assert set(re.findall(r"`chords ([a-z]+)`", named)) <= known
+    for command in sorted(known):
+        assert run([command, "--help"]) == 0
+    assert set(re.findall(r"`(--[a-z-]+)[^`]*`", named)) <= {
+        *re.findall(r"--[a-z-]+", capsys.readouterr().out)
+    }
+
+
+def test_the_numbers_of_the_readme_are_measured_ones():
+    results = (ROOT / "benchmarks" / "RESULTS.md").read_text()
+    measured = set(re.findall(r"\d+\.\d{2,}", prose(README)))
+    assert {number for number in measured if number not in results} == set()
+
+
+def test_the_build_of_torch_for_cpus_is_the_tested_version():
+    (asked,) = re.findall(r"torch==\S+", (ROOT / "docs" / "troubleshooting.md").read_text())
+    assert asked in (ROOT / "constraints.txt").read_text().splitlines()
+
+
+def test_the_page_on_presets_names_every_key():
+    text = (ROOT / "docs" / "presets.md").read_text()
+    assert named(text, "before anything is loaded, a preset") == {*Preset.model_fields}
+
+
+@pytest.mark.parametrize(
+    ("record", "before"),
+    [
+        (RunRecord, "A dry run has the same keys"),
+        (SampleRecord, "An entry of `prompts`"),
+        (OutputRecord, "And one of its `outputs`"),
+    ],
+)
+def test_the_page_on_records_names_every_key(record, before):
+    text = (ROOT / "docs" / "records.md").read_text()
+    assert named(text, before) == keys(record)
+
+
+TYPED = """# A
+`chords plan`, `chords plan --cores 2`
+
+```sh
+# note
+chords image \\
+    a  # b
+
+hf auth login  # by hand: why
+```
+```console
+$ chords plan
+x
+
+$ chords
+```
+"""
+
+
+def test_commands_are_read_as_they_are_typed():
+    assert [(one.line, one.text, one.by_hand, one.answer) for one in commands(TYPED)] == [
+        (2, "chords plan --cores 2", None, None),
+        (6, "chords image     a  # b", None, None),
+        (9, "hf auth login", "why", None),
+        (12, "chords plan", None, "x"),
+        (15, "chords", None, None),
+    ]
