@@ -19,6 +19,8 @@ from diffusers import (
     Flux2KleinPipeline,
     Flux2Pipeline,
     Flux2Transformer2DModel,
+    Lumina2Pipeline,
+    Lumina2Transformer2DModel,
     PixArtSigmaPipeline,
     PixArtTransformer2DModel,
     QwenImagePipeline,
@@ -66,6 +68,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "sdxl": {**BAD, **SQUARE, "guidance_scale": 5.0},
     "pixart-sigma": {**SHORT, "height": 16, "width": 16, "use_resolution_binning": False},
     "ernie-image": {"height": 16, "width": 16, "guidance_scale": 4.0},
+    "lumina2": {**SQUARE, **SHORT, "guidance_scale": 4.0, "cfg_trunc_ratio": 0.4},
     **zoo_videos.CALLS,
 }
 """The smallest sensible call of each family, without prompt and number of steps."""
@@ -292,6 +295,34 @@ def ernie_image() -> DiffusionPipeline:
         )
 
 
+def lumina2() -> DiffusionPipeline:
+    """Lumina2: no interrupt check, and guidance that ends at an index of the loop."""
+    tokenizer = gemma_tokenizer()
+    with seeded():
+        transformer = Lumina2Transformer2DModel(
+            sample_size=16,
+            in_channels=4,
+            hidden_size=16,
+            num_layers=1,
+            num_refiner_layers=1,
+            num_attention_heads=2,
+            num_kv_heads=1,
+            multiple_of=16,
+            axes_dim_rope=(4, 2, 2),
+            axes_lens=(64, 16, 16),
+            cap_feat_dim=8,
+        ).eval()
+        for weight in transformer.parameters():  # some are zeros, so that nothing would move
+            torch.nn.init.normal_(weight, std=0.1)
+        return Lumina2Pipeline(
+            scheduler=FlowMatchEulerDiscreteScheduler(shift=6.0),
+            vae=image_vae(latent_channels=4, halvings=1),
+            text_encoder=gemma_model(tokenizer),
+            tokenizer=tokenizer,
+            transformer=transformer,
+        )
+
+
 BUILDERS: dict[str, Callable[[], DiffusionPipeline]] = {
     "qwen-image": qwen_image,
     "flux2": flux2,
@@ -302,6 +333,7 @@ BUILDERS: dict[str, Callable[[], DiffusionPipeline]] = {
     "sdxl": sdxl,
     "pixart-sigma": pixart_sigma,
     "ernie-image": ernie_image,
+    "lumina2": lumina2,
     **zoo_videos.BUILDERS,
 }
 

@@ -18,9 +18,9 @@ from chords_cli.models.quantization import check_method
 from chords_cli.models.schedulers import check_linear, check_scheduler
 from chords_cli.models.weights import SAVE_FIRST, download_command, model_folder
 from chords_cli.pipelines.load.spec import DENOISERS, TEXT_ENCODER, Index
+from chords_cli.pipelines.loops import check_loop, check_loop_arguments
 from chords_cli.pipelines.rules import (
     check_components,
-    check_loop,
     check_step_arguments,
     did_you_mean,
 )
@@ -166,8 +166,9 @@ def _check_call(
         options: Maps an argument to the option that sets it.
 
     Raises:
-        UsageError: An argument is unknown, missing, of the wrong type, or makes steps draw noise,
-            or the pipeline makes pictures where the preset says videos, or the other way round.
+        UsageError: An argument is unknown, missing, of the wrong type, makes steps draw noise or
+            leaves some out, or the pipeline makes pictures where the preset says videos, or the
+            other way round.
     """
     for name, value in call.items():
         if name not in pipeline.arguments:
@@ -184,6 +185,7 @@ def _check_call(
             "name a pipeline that needs a prompt alone, or add it to the preset's call",
         )
     check_step_arguments(call)
+    check_loop_arguments(call)
     frames = next(iter(sorted(FRAMES & pipeline.arguments.keys())), None)
     preset.check_kind(pipeline.name, frames, call.get(frames or ""))
 

@@ -2,15 +2,14 @@
 
 The pipeline's `__call__` is untouched. It asks its scheduler for the grid, loops over the
 timesteps and hands every drift to `step`; a chain answers all three. The full T-step grid stays
-visible, because pipelines read indices, sigmas and counts from it. What is shortened is the loop:
-almost all loops of diffusers begin with `if self.interrupt: continue`, so iterating over the grid
-sets the pipeline's interrupt flag for the steps that are not this core's. The few loops without
-that check get the short list of timesteps instead.
+visible, because pipelines read indices, sigmas and counts from it. What is shortened is the loop.
+Every loop of diffusers numbers its timesteps with `enumerate`; while a pipeline follows a chain,
+this yields of the grid only the steps that are the core's, with their numbers in the full loop.
 """
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -19,9 +18,10 @@ from diffusers import DiffusionPipeline, SchedulerMixin
 from diffusers.schedulers.scheduling_utils import SchedulerOutput
 from torch import Tensor
 
-from chords_cli.errors import UsageError
+from chords_cli.errors import ChordsError, UsageError
 from chords_cli.pipelines.load.spec import Arguments
-from chords_cli.pipelines.rules import check_loop, check_step_arguments
+from chords_cli.pipelines.loops import check_loop
+from chords_cli.pipelines.rules import check_step_arguments
 from chords_cli.pipelines.solver import StockSolver, stock_class
 
 
@@ -43,8 +43,7 @@ class Driver(Protocol):
         ...
 
 
-class LeaveLoopError(Exception):
-    """Leaves a loop without an interrupt check when its core is no longer needed."""
+_ALONE = "run this pipeline with diffusers alone"
 
 
 class Chain:
@@ -69,67 +68,85 @@ class Chain:
         self.began: Tensor | None = None
         self.carried: torch.dtype | None = None
         self._reached: Tensor | None = None
-        self._pipe, self._walk, self._steps = pipe, tuple(walk), steps
+        self._name, self._walk, self._steps = type(pipe).__name__, tuple(walk), steps
         self._driver = driver
-        self._skips = has_interrupt(pipe)
         self._step: int | None = None
         self._visited = 0
 
     @property
     def reached(self) -> Tensor | None:
-        """The latent that the loop ends with."""
+        """The latent that the loop ends with; None after a walk without steps."""
         return None if self._reached is None else self._reached.to(self.carried)
+
+    def check_walked(self) -> None:
+        """Refuses a loop that has ended before its walk, unless the driver stopped it."""
+        if self._visited < len(self._walk) and not self._driver.stopped:
+            raise ChordsError(
+                f"{self._name} left its loop at step {self._walk[self._visited]} of {self._steps}",
+                f"remove what ends it from the preset's call, or {_ALONE}",
+            )
 
     def expose(self, grid: Tensor) -> Tensor:
         """Returns the pipeline's timesteps, once the scheduler has made the full grid."""
+        self._check_once()
         if len(grid) != self._steps:
             raise UsageError(
-                f"{type(self._pipe).__name__} makes a grid of {len(grid)} steps, the plan has "
-                f"{self._steps}",
+                f"{self._name} makes a grid of {len(grid)} steps, the plan has {self._steps}",
                 "use a pipeline call without custom timesteps, strength or sigmas",
             )
-        self.solver.grid, self._visited, self._step = grid, 0, None
+        self.solver.grid, self._step = grid, None
         self._driver.begin(self.solver)
-        return Grid.of(grid, self, 0) if self._skips else grid[list(self._walk)]
+        return Grid.of(grid, self, 0)
 
-    def visit(self, timesteps: Tensor, offset: int) -> Iterator[Tensor]:
-        """Yields every timestep, with the pipeline's interrupt flag set where it is not ours."""
-        mine, interrupted = set(self._walk), False
-        for position in range(len(timesteps)):
-            self._step = position + offset
-            skipped = self._step not in mine or interrupted
-            self._pipe._interrupt = skipped
-            yield timesteps[position]
-            if not skipped:
-                interrupted = bool(self._pipe._interrupt)  # a callback of the user's
-            if self._driver.stopped:
+    def visit(self, timesteps: Tensor, offset: int, first: int) -> Iterator[tuple[int, Tensor]]:
+        """Yields the core's steps of a loop, each as its number and its timestep.
+
+        Args:
+            timesteps: Of the loop.
+            offset: The grid step with which the loop begins.
+            first: Its number.
+        """
+        self._check_once()
+        if len(timesteps) != self._steps:
+            raise UsageError(
+                f"{self._name} takes only steps {offset} to {offset + len(timesteps) - 1} of the "
+                f"plan's {self._steps}",
+                "remove from the preset's call what leaves steps out, such as denoising_end",
+            )
+        for taken, step in enumerate(self._walk, 1):
+            self._step = step
+            yield first + step, timesteps[step]
+            if self._driver.stopped or self._visited != taken:
                 break
-        self._pipe._interrupt, self._step = interrupted, None
+        self._step = None
 
     def locate(self) -> int:
         """Returns the grid step for which the pipeline has just evaluated the drift."""
-        if not self._skips and self._visited < len(self._walk):
-            self._step = self._walk[self._visited]
-        assert self._step is not None, "a pipeline calls step inside its loop"
+        if self._step is None:
+            raise UsageError(f"{self._name} takes a step outside of its loop", _ALONE)
         return self._step
 
     def move(self, latent: Tensor, drift: Tensor, arguments: Arguments) -> Tensor:
         """Returns the latent at the core's next step."""
         check_step_arguments(arguments)
-        self.locate()
+        if self.locate() not in self._walk[self._visited : self._visited + 1]:
+            raise UsageError(f"{self._name} takes step {self._step} twice", _ALONE)
         self.solver.arguments = arguments
         if self._visited == 0:
             self.began = latent
         self.carried = latent.dtype
         self._reached = self._driver.advance(latent, drift)
         self._visited += 1
-        if self._driver.stopped and not self._skips:
-            raise LeaveLoopError
         return self._reached
+
+    def _check_once(self) -> None:
+        """Refuses a second loop: a plan has one."""
+        if self._visited:
+            raise UsageError(f"{self._name} begins a second loop in one call", _ALONE)
 
 
 class Grid(Tensor):
-    """The full grid of timesteps, whose iteration follows a chain; every op gives plain tensors."""
+    """The full grid of timesteps, which a chain numbers; every operation gives plain tensors."""
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
     _chain: Chain
@@ -144,8 +161,8 @@ class Grid(Tensor):
     def plain(self) -> Tensor:
         return self.as_subclass(Tensor)
 
-    def __iter__(self) -> Iterator[Tensor]:
-        return self._chain.visit(self.plain(), self._offset)
+    def numbered(self, first: int) -> Iterator[tuple[int, Tensor]]:
+        return self._chain.visit(self.plain(), self._offset, first)
 
     def __getitem__(self, index: Any) -> Tensor:
         picked = self.plain()[index]
@@ -242,33 +259,32 @@ def following(pipe: DiffusionPipeline, chain: Chain) -> Iterator[None]:
     """Has the pipeline follow `chain` inside the block and makes it stock again after it."""
     scheduler = pipe.scheduler
     stock: type = stock_class(type(scheduler))
+    names = inspect.unwrap(type(pipe).__call__).__globals__
     scheduler.__class__ = chain_class(stock)
     scheduler._chain = chain
+    names["enumerate"] = _enumerate
     try:
         yield
     finally:
+        del names["enumerate"]
         scheduler.__class__ = stock
         del scheduler._chain
         if len(chain.solver.grid):
             scheduler.timesteps = chain.solver.grid
 
 
-def has_interrupt(pipe: DiffusionPipeline) -> bool:
-    """Tells whether the pipeline's loop skips steps while its interrupt flag is set."""
-    return "interrupt" in _named_in_call(type(pipe))
+def _enumerate(items: Iterable[Any], start: int = 0) -> Iterator[tuple[int, Any]]:
+    """Stands for the builtin where a pipeline is defined: it knows a chain's grid."""
+    looped = getattr(items, "iterable", items)  # what a progress bar shows the progress of
+    return looped.numbered(start) if isinstance(looped, Grid) else enumerate(items, start)
 
 
 def check_pipeline(cls: type[DiffusionPipeline]) -> None:
     """Refuses pipelines whose call is not one loop that moves one latent (see `check_loop`)."""
+    code = getattr(inspect.unwrap(cls.__call__), "__code__", None)
     check_loop(
         cls.__name__,
-        named=_named_in_call(cls),
+        named=code.co_names if code else (),
         arguments=inspect.signature(cls.__call__).parameters,
         components=inspect.signature(cls.__init__).parameters,
     )
-
-
-def _named_in_call(cls: type[DiffusionPipeline]) -> tuple[str, ...]:
-    """Returns every attribute that a pipeline's own `__call__` names; none without such."""
-    code = getattr(inspect.unwrap(cls.__call__), "__code__", None)
-    return code.co_names if code else ()

@@ -9,7 +9,7 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from chords_cli.errors import ChordsError, UsageError
-from chords_cli.pipelines.chain import Chain, Driver, LeaveLoopError, following
+from chords_cli.pipelines.chain import Chain, Driver, following
 from chords_cli.pipelines.conditioning import Share, SharedEncoding
 from chords_cli.pipelines.load.offload import Encoders
 from chords_cli.pipelines.load.spec import Arguments
@@ -63,7 +63,7 @@ class CorePipeline:
     ) -> Tensor | None:
         """Runs the pipeline along `walk` and returns the latent that its loop ends with.
 
-        None if it left its loop early.
+        None if the walk has no steps.
 
         Args:
             call: The pipeline's keyword arguments, prompt included.
@@ -71,14 +71,18 @@ class CorePipeline:
             steps: T.
             walk: The grid steps to evaluate.
             driver: Moves the latent.
+
+        Raises:
+            ChordsError: The call does not fit the pipeline, or its loop ended before the walk.
         """
         self._encoding.begin(call)
         chain = Chain(self._pipe, walk, steps, driver)
         with following(self._pipe, chain):
-            made = self._run(call, generator=_noise(seed), output_type="latent")
+            self._run(call, generator=_noise(seed), output_type="latent")
+        chain.check_walked()
         self._start.note(chain.began)
         self._carried = chain.carried or self._carried
-        return None if made is None else chain.reached
+        return chain.reached
 
     def decode(self, call: Arguments, seed: int, steps: int, latent: Tensor) -> np.ndarray:
         """Returns the picture of `latent`: uint8, [frames, height, width, 3].
@@ -93,15 +97,13 @@ class CorePipeline:
         chain = Chain(self._pipe, walk, steps, Answer(latent))
         with following(self._pipe, chain), self._start.replaced(latent):
             made = self._run(call, generator=_noise(seed), output_type="pil")
+        chain.check_walked()
         frames = made[0] if isinstance(made[0], list) else made
         return np.stack([np.asarray(frame.convert("RGB")) for frame in frames])
 
     def _run(self, call: Arguments, **arguments: Any) -> Any:
         try:
             return self._pipe(**call, **arguments, return_dict=False)[0]
-        except LeaveLoopError:
-            self._pipe.maybe_free_model_hooks()
-            return None
         except ChordsError:
             self._pipe.maybe_free_model_hooks()
             raise

@@ -143,40 +143,6 @@ def check_step_arguments(arguments: Mapping[str, Any]) -> None:
             )
 
 
-def check_loop(
-    name: str, *, named: Collection[str], arguments: Collection[str], components: Collection[str]
-) -> None:
-    """Refuses pipelines whose call is not one loop that moves one latent.
-
-    Args:
-        name: The pipeline's class.
-        named: Every name in the body of its call.
-        arguments: The arguments of its call.
-        components: The components that it is made of.
-
-    Raises:
-        UsageError: It takes no prompt or number of steps, has no denoising loop, or moves several
-            latents.
-    """
-    further = [part for part in components if part.endswith("_scheduler")]
-    if "deepcopy" in named:
-        reason = "moves several latents a step, each by its own copy of the scheduler"
-    elif further:
-        reason = f"has further schedulers ({', '.join(further)})"
-    elif "step" not in named:
-        reason = "has no denoising loop of its own"
-    elif "prompt" not in arguments:
-        reason = "takes no prompt"
-    elif "num_inference_steps" not in arguments:
-        reason = "takes no number of steps"
-    else:
-        return
-    raise UsageError(
-        f"{name} {reason}",
-        "chords needs one prompt, one loop and one latent; run this pipeline with diffusers alone",
-    )
-
-
 def unknown_class(
     kind: Literal["pipeline", "scheduler"], name: str, version: str, known: Collection[str] = ()
 ) -> UsageError:

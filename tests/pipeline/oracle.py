@@ -85,6 +85,26 @@ class Oracle:
         return driver.seen
 
 
+class EveryStep(Oracle):
+    """The same from loops of stock diffusers that take every step, so that each counts as its own.
+
+    Nothing shortens such a loop; up to the step of a drift, its scheduler answers with the latent.
+    """
+
+    def _drift(self, latent: Tensor, step: int) -> Tensor:
+        found: list[Tensor] = []
+
+        def answer(drift: Tensor, *_: Any, **__: Any) -> tuple[Tensor]:
+            found.append(drift)
+            return (latent,)
+
+        if step > 0:
+            with patch.object(self._pipe.scheduler, "step", answer):
+                self._pipe(**self._call, output_type="latent")
+            return found[step]
+        return super()._drift(latent, step)
+
+
 class _Witness:
     """A driver that keeps what it sees; it moves to `answer`, or by the scheduler's own steps."""
 

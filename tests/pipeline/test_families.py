@@ -14,7 +14,7 @@ from chords_cli.cli.app import run
 from chords_cli.sampler import Plan, chords_plan, default_init_t, default_rounds, wavefront_plan
 from tests import tiny
 from tests.pipeline.conftest import PROMPT, call_of, threads_of
-from tests.pipeline.oracle import pipeline_outputs, stock_latent
+from tests.pipeline.oracle import EveryStep, pipeline_outputs, stock_latent
 
 STEPS, SEED = 12, 7
 
@@ -62,6 +62,37 @@ def test_family_keeps_the_bits_of_stock_and_every_output_equals_the_oracle(
             assert sorted(made) == [output.index for output in expected]
             for output in expected:
                 assert torch.equal(made[output.index], output.latent), output.index
+
+
+@pytest.mark.parametrize("algo", ["chords", "wavefront"])
+def test_loop_that_counts_its_steps_equals_an_oracle_whose_loops_take_every_step(
+    algo: str, repository: Callable[[str], Path], loaded: Loaded, tmp_path: Path
+) -> None:
+    pipe, call = loaded("lumina2", "float32"), call_of("lumina2", STEPS)
+    preset = _preset(tmp_path / "lumina2.yaml", repository("lumina2"), "float32", call)
+    with threads_of(3):
+        expected = EveryStep(pipe, call, SEED).outputs(PLAN[algo](3))
+    made = _latents(preset, tmp_path, "--algo", algo, "--cores", "3", "--all-cores")
+    assert sorted(made) == [output.index for output in expected]
+    for output in expected:
+        assert torch.equal(made[output.index], output.latent), output.index
+
+
+@pytest.mark.parametrize("options", [(), ("--algo", "chords", "--cores", "4"), ("--dry-run",)])
+def test_call_that_leaves_out_steps_is_refused_before_anything_starts(
+    options: tuple[str, ...],
+    repository: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    call = call_of("sdxl", STEPS) | {"denoising_end": 0.6}
+    preset = _preset(tmp_path / "sdxl.yaml", repository("sdxl"), "float32", call)
+    assert run(["image", PROMPT, "--model", str(preset), "--devices", "cpu", *options]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "error: denoising_end is 0.6, which leaves out the end of the loop, but a plan takes every "
+        "step",
+        "hint: remove denoising_end from the preset's call",
+    ]
 
 
 def _preset(path: Path, folder: Path, dtype: str, call: dict[str, Any]) -> Path:

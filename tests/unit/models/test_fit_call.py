@@ -56,7 +56,55 @@ def test_an_argument_that_the_pipeline_does_not_take_is_refused(
     assert refused() == (message, hint)
 
 
-@pytest.mark.parametrize("text", ["max_sequence_length: null", "sigmas: [1.0, 0.5]"])
+@pytest.mark.parametrize(
+    ("text", "pipeline", "message", "hint"),
+    [
+        (
+            "denoising_end: 0.6",
+            "StableDiffusionXLPipeline",
+            "denoising_end is 0.6, which leaves out the end of the loop, but a plan takes every "
+            "step",
+            "remove denoising_end from the preset's call",
+        ),
+        (
+            "strength: 0.5",
+            "FluxImg2ImgPipeline",
+            "strength is 0.5, which leaves out the beginning of the loop, but a plan takes every "
+            "step",
+            "remove strength from the preset's call",
+        ),
+        (
+            "sigmas: [1.0, 0.5]",
+            "FluxPipeline",
+            "sigmas lists 2 steps, but the plan has 50",
+            "use --steps 2, or remove sigmas from the preset's call",
+        ),
+        (
+            "timesteps: [900, 500, 100]",
+            "StableDiffusionXLPipeline",
+            "timesteps lists 3 steps, but the plan has 50",
+            "use --steps 3, or remove timesteps from the preset's call",
+        ),
+    ],
+)
+def test_a_call_whose_loop_takes_other_steps_than_the_plan_is_refused(
+    refused, with_call, elsewhere, text, pipeline, message, hint
+):
+    with_call(text, pipeline)
+    elsewhere()
+    assert refused() == (message, hint)
+
+
+@pytest.mark.parametrize(
+    "text", ["denoising_end: 1.0", "denoising_end: null", "timesteps: null", "sigmas: null"]
+)
+def test_a_call_whose_loop_takes_every_step_is_accepted(resolved, with_call, elsewhere, text):
+    with_call(text, "StableDiffusionXLPipeline")
+    elsewhere()
+    resolved()
+
+
+@pytest.mark.parametrize("text", ["max_sequence_length: null", "sigmas: null"])
 def test_an_argument_that_it_takes_is_accepted(resolved, with_call, text):
     with_call(text)
     resolved()
@@ -95,6 +143,12 @@ def test_a_pipeline_that_needs_a_picture_is_refused(refused, with_call, elsewher
     [
         ("LTX2Pipeline", "moves several latents a step, each by its own copy of the scheduler"),
         ("FluxPriorReduxPipeline", "has no denoising loop of its own"),
+        ("LDMTextToImagePipeline", "has a loop that does not number its steps"),
+        ("HeliosPipeline", "makes its video in sections, each in a loop of its own"),
+        (
+            "SemanticStableDiffusionPipeline",
+            "computes a step by what it did in those before, which faster cores leave out",
+        ),
     ],
 )
 def test_a_pipeline_that_cores_cannot_share_is_refused(refused, with_call, pipeline, reason):

@@ -1,0 +1,84 @@
+"""A loop that is not the plan's is refused before its first step, or where it ends too early."""
+
+import inspect
+from typing import Any
+
+import pytest
+import torch
+from diffusers import DiffusionPipeline
+
+from chords_cli.errors import ChordsError, UsageError
+from chords_cli.pipelines.core_pipeline import CorePipeline
+from chords_cli.pipelines.load.offload import Encoders
+from chords_cli.pipelines.load.spec import ModelSpec
+from tests import tiny, zoo
+from tests.doubles import StockDriver
+
+STEPS = 4
+WALK = tuple(range(STEPS))
+
+
+class Counting(StockDriver):
+    """Takes the scheduler's own steps and counts them."""
+
+    taken = 0
+
+    def advance(self, latent: torch.Tensor, drift: torch.Tensor) -> torch.Tensor:
+        self.taken += 1
+        return super().advance(latent, drift)
+
+
+def core_of(pipe: DiffusionPipeline) -> CorePipeline:
+    pipe.set_progress_bar_config(disable=True)
+    spec = ModelSpec(folder="", pipeline="", dtype="float32")
+    return CorePipeline(pipe, 0, lambda value: value, Encoders(pipe, spec, torch.device("cpu")))
+
+
+def call_of(family: str, **further: Any) -> dict[str, Any]:
+    calls = tiny.CALLS | zoo.CALLS
+    return {"prompt": "a cat", **calls[family], "num_inference_steps": STEPS, **further}
+
+
+def test_loop_that_leaves_out_steps_is_refused_before_the_first_one() -> None:
+    driver, call = Counting(), call_of("sdxl", denoising_end=0.6)
+    with pytest.raises(UsageError) as caught:
+        core_of(zoo.sdxl()).sample(call, 0, STEPS, WALK, driver)
+    assert caught.value.message == (
+        "StableDiffusionXLPipeline takes only steps 0 to 1 of the plan's 4"
+    )
+    assert "denoising_end" in caught.value.hint
+    assert driver.taken == 0
+
+
+@pytest.mark.parametrize("family", ["flux", "lumina2"])
+def test_loop_that_ends_before_its_walk_is_an_error_with_the_step(family: str) -> None:
+    pipe = (tiny.BUILDERS | zoo.BUILDERS)[family]()
+
+    def leave(pipe: DiffusionPipeline, number: int, *_: Any) -> dict[str, Any]:
+        pipe.scheduler.step = lambda drift, timestep, latent, **_: (latent,)
+        return {}
+
+    driver = Counting()
+    with pytest.raises(ChordsError) as caught:
+        core_of(pipe).sample(call_of(family, callback_on_step_end=leave), 0, STEPS, WALK, driver)
+    assert caught.value.message == f"{type(pipe).__name__} left its loop at step 1 of 4"
+    assert driver.taken == 1
+
+
+def test_loop_that_begins_again_is_refused() -> None:
+    pipe = tiny.flux()
+
+    def again(pipe: DiffusionPipeline, *_: Any) -> dict[str, Any]:
+        pipe.scheduler.set_timesteps(STEPS, mu=1.0)
+        return {}
+
+    with pytest.raises(UsageError, match=r"^FluxPipeline begins a second loop in one call$"):
+        core_of(pipe).sample(
+            call_of("flux", callback_on_step_end=again), 0, STEPS, WALK, Counting()
+        )
+
+
+def test_pipeline_numbers_as_before_once_it_follows_no_chain() -> None:
+    pipe = tiny.flux()
+    core_of(pipe).sample(call_of("flux"), 0, STEPS, WALK, Counting())
+    assert "enumerate" not in inspect.unwrap(type(pipe).__call__).__globals__
