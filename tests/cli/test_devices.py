@@ -158,7 +158,7 @@ def test_a_run_whose_fork_came_too_late_spawns_its_cores_and_says_so(
     gpus(2)
     monkeypatch.setenv("XDG_CONFIG_HOME", home["XDG_CONFIG_HOME"])
     monkeypatch.setattr(start, "used_before_fork", too_late)
-    monkeypatch.setattr(processes, "run", LabelledWorker(bad_fork=True))
+    monkeypatch.setattr(processes, "worker_process", LabelledWorker(bad_fork=True))
     reason = "something that was imported had used cuda before the fork"
     line = ("image", "a cat", "--model", "tiny", "--steps", "4", "--output", str(tmp_path / "out"))
     answer = chords(*line, "--verbose")

@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,13 @@ from tests.waiting import HANG, ended, until
 ROOT = Path(__file__).parents[2]
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder of a short name: temporary files go there too, and a socket's name is limited."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """A line between two processes: bounded, in order, and empty again however a job ends."""
 
-import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 import torch
 
 from chords_cli.engine.exchange import Exchange, Line, LostNeighbourError
+from chords_cli.engine.start import StartMethod, preload
 from chords_cli.errors import ChordsError
 from tests.waiting import HANG
 
@@ -81,7 +81,8 @@ def run(tmp_path: Path) -> Callable[..., list[tuple[Any, Any]]]:
     """Runs jobs, each an end that sends and one that receives; returns what both ends tell."""
 
     def run_jobs(*jobs: tuple[End, End]) -> list[tuple[Any, Any]]:
-        context = multiprocessing.get_context("spawn")
+        preload("FluxPipeline")
+        context = StartMethod("fork").context
         told = context.SimpleQueue()
         processes = [
             context.Process(
