@@ -23,7 +23,7 @@ from diffusers import (
 )
 
 from benchmarks.gpu.models import Model
-from tests.tiny_parts import clip_text_model, clip_tokenizer, t5_encoder, t5_tokenizer
+from tests.doubles.tiny_parts import clip_text_model, clip_tokenizer, t5_encoder, t5_tokenizer
 
 _SHARD = "5GB"
 

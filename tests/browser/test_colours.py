@@ -9,8 +9,8 @@ import pytest
 from chords_cli.media.images import png_bytes
 from chords_cli.media.videos import mp4_bytes
 from chords_cli.ui.page.page import render
-from tests.colours import COLOURS, SIZES, centres, patches
-from tests.comparisons import made_up
+from tests.doubles.colours import COLOURS, SIZES, centres, patches
+from tests.doubles.comparisons import made_up
 from tests.waiting import HANG
 
 if TYPE_CHECKING:

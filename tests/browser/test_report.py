@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chords_cli.ui.page.page import render
-from tests.comparisons import ARMS, SCRIPT, made_up
+from tests.doubles.comparisons import ARMS, SCRIPT, made_up
 from tests.waiting import HANG
 
 pytest.importorskip("selenium", reason="selenium is not installed")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from chords_cli.cli.app import run
-from tests import tiny
+from tests.doubles import tiny
 
 TINY = """
 name: tiny

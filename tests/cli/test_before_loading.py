@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests import tiny
+from tests.doubles import tiny
 
 PRESET = """
 name: mine

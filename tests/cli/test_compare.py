@@ -22,8 +22,8 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from chords_cli.pipelines.load.loading import load_pipeline
 from chords_cli.pipelines.load.reporting import report_loading
 from chords_cli.pipelines.load.spec import ModelSpec
-from tests import tiny
 from tests.cli.test_video import PRESET as TINY_VIDEO
+from tests.doubles import tiny
 from tests.waiting import HANG
 
 PROMPTS = ("a red circle", "a blue ring above a green square")

@@ -14,7 +14,7 @@ import pytest
 
 from chords_cli.engine import devices, processes, start
 from chords_cli.engine.devices import Memory, find_devices, measure_devices
-from tests.labelled_workers import LabelledWorker
+from tests.doubles.labelled_workers import LabelledWorker
 
 GB = 10**9
 FREE = {"cuda:0": 70 * GB}

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests import tiny
+from tests.doubles import tiny
 from tests.waiting import HANG, ended, until
 
 ROOT = Path(__file__).parents[2]

@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 
 from chords_cli.media.metadata import read_metadata
 from chords_cli.media.videos import read_tags
-from tests import tiny
 from tests.cli.conftest import Answer
+from tests.doubles import tiny
 
 PRESET = """
 name: tiny-video

@@ -10,9 +10,9 @@ from diffusers import DiffusionPipeline
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 
-from tests import tiny
 from tests.docs.pages import ROOT, blocks
 from tests.docs.shell import Shell
+from tests.doubles import tiny
 from tests.hub.conftest import Place, environment_of
 from tests.hub.content import Repo
 from tests.hub.server import TOKEN, FakeHub, serving

@@ -19,8 +19,8 @@ from packaging.requirements import Requirement
 from chords_cli.cli.app import run
 from chords_cli.engine import devices, processes
 from tests.docs.pages import ROOT
+from tests.doubles.labelled_workers import LabelledWorker
 from tests.hub.conftest import Place
-from tests.labelled_workers import LabelledWorker
 
 GB = 10**9
 REAL = re.compile(r"flux|sd3-5|wan2-1|hunyuan|cogvideo|mine\.yaml|cuda|owner/")

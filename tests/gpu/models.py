@@ -18,7 +18,7 @@ from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.presets.files import find_preset
 from chords_cli.sampler import Plan
 from chords_cli.sampler.stop import StopRule
-from tests import tiny, zoo
+from tests.doubles import tiny, zoo
 from tests.pipeline.conftest import as_tensor, call_of, threads_of
 from tests.pipeline.oracle import stock_latent
 

@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from tests import tiny
+from tests.doubles import tiny
 from tests.hub.content import LARGE, File, Repo
 
 FLUX, WAN = "black-forest-labs/FLUX.1-tiny", "Wan-AI/Wan2.1-tiny"

@@ -13,7 +13,7 @@ import pytest
 from huggingface_hub import scan_cache_dir
 
 from chords_cli.ui.format import size
-from tests import tiny
+from tests.doubles import tiny
 from tests.hub.content import File, Repo
 from tests.hub.repositories import FLUX, FLUX_NEEDS, WAN, WAN_NEEDS
 from tests.hub.server import TOKEN, Fault

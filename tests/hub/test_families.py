@@ -11,7 +11,7 @@ from chords_cli.hub.repository import needed_files
 from chords_cli.pipelines.load.loading import load_pipeline
 from chords_cli.pipelines.load.reporting import report_loading
 from chords_cli.pipelines.load.spec import ModelSpec
-from tests import tiny, zoo, zoo_videos
+from tests.doubles import tiny, zoo, zoo_videos
 from tests.hub.opened import opened_in
 
 BUILDERS = {**tiny.BUILDERS, **zoo.BUILDERS, **zoo_videos.BUILDERS}

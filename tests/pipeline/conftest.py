@@ -15,7 +15,7 @@ from chords_cli.engine.pool import Pool, PoolSettings
 from chords_cli.pipelines.load.loading import load_pipeline
 from chords_cli.pipelines.load.reporting import report_loading
 from chords_cli.pipelines.load.spec import ModelSpec
-from tests import tiny, zoo
+from tests.doubles import tiny, zoo
 from tests.waiting import HANG
 
 BUILDERS = tiny.BUILDERS | zoo.BUILDERS

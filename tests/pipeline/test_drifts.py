@@ -15,7 +15,7 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from chords_cli.pipelines.chain import Chain, following
-from tests import tiny, zoo
+from tests.doubles import tiny, zoo
 from tests.pipeline.conftest import call_of
 
 STEPS, SEED = 8, 7

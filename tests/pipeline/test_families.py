@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from chords_cli.cli.app import run
 from chords_cli.sampler import Plan, chords_plan, default_init_t, default_rounds, wavefront_plan
-from tests import tiny
+from tests.doubles import tiny
 from tests.pipeline.conftest import PROMPT, call_of, threads_of
 from tests.pipeline.oracle import EveryStep, pipeline_outputs, stock_latent
 

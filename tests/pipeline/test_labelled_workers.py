@@ -18,8 +18,8 @@ from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.presets.files import find_preset
 from chords_cli.sampler import Plan, chords_plan, default_init_t, default_rounds, wavefront_plan
 from chords_cli.sampler.stop import StopRule
-from tests import tiny
-from tests.labelled_workers import LabelledWorker
+from tests.doubles import tiny
+from tests.doubles.labelled_workers import LabelledWorker
 from tests.pipeline.conftest import BUILDERS, call_of
 from tests.waiting import HANG
 

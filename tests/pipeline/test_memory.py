@@ -11,7 +11,7 @@ from chords_cli.events import CoreStarted, CoreStepped, Event
 from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler import chords_plan, default_init_t
 from chords_cli.sampler.stop import StopRule
-from tests import tiny
+from tests.doubles import tiny
 from tests.pipeline.conftest import call_of, pool_of
 
 STEPS, CORES = 8, 3

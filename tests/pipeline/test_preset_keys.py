@@ -15,7 +15,7 @@ from chords_cli.pipelines.load.loading import load_pipeline
 from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler import chords_plan
 from chords_cli.sampler.stop import StopRule
-from tests import tiny
+from tests.doubles import tiny
 from tests.pipeline.conftest import as_tensor, call_of, pool_of
 from tests.pipeline.oracle import stock_latent
 

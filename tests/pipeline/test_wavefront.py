@@ -9,7 +9,7 @@ import torch
 from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler import wavefront_plan
 from chords_cli.sampler.stop import StopRule
-from tests import tiny
+from tests.doubles import tiny
 from tests.pipeline.conftest import Shared, as_tensor, call_of, pool_of
 from tests.pipeline.oracle import pipeline_outputs, stock_latent
 

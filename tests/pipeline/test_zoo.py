@@ -17,7 +17,7 @@ from chords_cli.pipelines.load.loading import load_pipeline
 from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler import chords_plan, default_init_t
 from chords_cli.sampler.stop import StopRule
-from tests import zoo
+from tests.doubles import zoo
 from tests.pipeline.conftest import as_tensor, call_of, pool_of
 from tests.pipeline.oracle import pipeline_outputs
 

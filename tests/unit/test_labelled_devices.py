@@ -12,8 +12,8 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from torch import Tensor, nn
 
 from chords_cli.pipelines.solver import StockSolver
-from tests.labelled_cuda import Cuda, labelled_cuda
-from tests.labelled_devices import LabelledDevices
+from tests.doubles.labelled_cuda import Cuda, labelled_cuda
+from tests.doubles.labelled_devices import LabelledDevices
 
 ONE, OTHER = torch.device("cuda:0"), torch.device("cuda:1")
 

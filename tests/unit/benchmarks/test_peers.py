@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.study.peers import block_edges, paradigms, srds, srds_nfe, srds_rounds
-from tests.doubles import noise, shifted_sigmas, stiff_drift
+from tests.doubles.problems import noise, shifted_sigmas, stiff_drift
 
 
 @dataclass

@@ -10,7 +10,7 @@ from benchmarks.study.previews import CANDIDATES, previews
 from benchmarks.study.problem import Problem
 from benchmarks.study.report import table
 from chords_cli.sampler import sequential_plan
-from tests import tiny
+from tests.doubles import tiny
 
 STEPS, PROMPTS = 12, ["a cat", "a dog", "a bird"]
 FAMILIES = {"flux": "true_cfg_scale", "wan": "guidance_scale"}

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from chords_cli.engine.staging import HostStaging, StreamStaging, staging_for
-from tests.labelled_cuda import labelled_cuda
+from tests.doubles.labelled_cuda import labelled_cuda
 
 DEVICE = torch.device("cuda:1")
 

@@ -13,7 +13,7 @@ from chords_cli.errors import ChordsError, UsageError
 from chords_cli.media import videos
 from chords_cli.media.metadata import find_metadata, read_metadata, sidecar_bytes, video_tags
 from chords_cli.media.videos import gif_bytes, mp4_bytes, read_tags
-from tests.colours import COLOURS, SIZES, centres, patches
+from tests.doubles.colours import COLOURS, SIZES, centres, patches
 
 DOCUMENT = {
     "version": "0.1.0",

@@ -11,8 +11,8 @@ from chords_cli.pipelines.conditioning import encodes_apart
 from chords_cli.pipelines.core_pipeline import CorePipeline
 from chords_cli.pipelines.load.offload import Encoders
 from chords_cli.pipelines.load.spec import ModelSpec
-from tests import tiny, zoo
-from tests.doubles import StockDriver
+from tests.doubles import tiny, zoo
+from tests.doubles.problems import StockDriver
 
 STEPS, SEED = 3, 7
 

@@ -11,8 +11,8 @@ from chords_cli.errors import ChordsError, UsageError
 from chords_cli.pipelines.core_pipeline import CorePipeline
 from chords_cli.pipelines.load.offload import Encoders
 from chords_cli.pipelines.load.spec import ModelSpec
-from tests import tiny, zoo
-from tests.doubles import StockDriver
+from tests.doubles import tiny, zoo
+from tests.doubles.problems import StockDriver
 
 STEPS = 4
 WALK = tuple(range(STEPS))

@@ -16,8 +16,8 @@ from chords_cli.pipelines.load.offload import Encoders
 from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.pipelines.rules import check_step_arguments
 from chords_cli.pipelines.solver import check_scheduler
-from tests import zoo
-from tests.doubles import StockDriver
+from tests.doubles import zoo
+from tests.doubles.problems import StockDriver
 
 
 def repository(folder: Path, scheduler: SchedulerMixin | None = None) -> Path:

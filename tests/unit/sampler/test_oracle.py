@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from chords_cli.sampler import chords_plan, sequential_plan, simulate
-from tests.doubles import Drift, linear_drift, noise, shifted_sigmas, stiff_drift
+from tests.doubles.problems import Drift, linear_drift, noise, shifted_sigmas, stiff_drift
 
 
 def algorithm_1(

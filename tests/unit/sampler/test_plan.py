@@ -8,7 +8,7 @@ from hypothesis import given
 from chords_cli.cli.options import as_option
 from chords_cli.errors import PlanError, UsageError
 from chords_cli.sampler import Hit, Message, Plan, chords_plan, sequential_plan, wavefront_plan
-from tests.doubles import grids
+from tests.doubles.problems import grids
 
 PUBLISHED = {
     4: (0, 8, 16, 32),

@@ -15,7 +15,7 @@ from chords_cli.sampler import Plan, default_rounds, simulate, wavefront_plan
 from chords_cli.sampler.core import Move
 from chords_cli.sampler.wavefront import LinearGrid, fills
 from chords_cli.sampler.wavefront_core import WavefrontCore, trusted
-from tests.doubles import Drift, linear_drift, noise, shifted_sigmas, stiff_drift
+from tests.doubles.problems import Drift, linear_drift, noise, shifted_sigmas, stiff_drift
 
 PUBLISHED = {
     50: {1: 25, 2: 25, 3: 19, 4: 15, 6: 12, 8: 12, 12: 10, 16: 10},

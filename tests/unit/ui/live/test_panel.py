@@ -9,7 +9,7 @@ from chords_cli import events
 from chords_cli.sampler import chords_plan, default_init_t, sequential_plan
 from chords_cli.ui.live.panel import draw, sparkline
 from chords_cli.ui.live.progress import Progress
-from tests.replay import run_events
+from tests.doubles.replay import run_events
 
 PLAN = chords_plan(50, (0, 8, 16, 32))
 

@@ -6,7 +6,7 @@ from chords_cli import events
 from chords_cli.sampler import chords_plan
 from chords_cli.sampler.stop import StopRule
 from chords_cli.ui.live.progress import HISTORY, Progress
-from tests.replay import run_events
+from tests.doubles.replay import run_events
 
 PLAN = chords_plan(50, (0, 8, 16, 32))
 

@@ -9,7 +9,7 @@ from chords_cli.events import ProcessesStarted, PromptSkipped
 from chords_cli.sampler import chords_plan
 from chords_cli.ui.console import Console
 from chords_cli.ui.live.watching import watching
-from tests.replay import PROMPT, run_events
+from tests.doubles.replay import PROMPT, run_events
 
 PLAN = chords_plan(8, (0, 2, 4))
 

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from chords_cli.ui.page.page import render
-from tests.comparisons import ARMS, SCRIPT, made_up
+from tests.doubles.comparisons import ARMS, SCRIPT, made_up
 
 PROMPT = f'{SCRIPT} a "cat" & it\'s 100% {{{{ 7 * 7 }}}}'
 

@@ -4,7 +4,7 @@ from itertools import chain
 from rich.console import Console
 
 from chords_cli.ui.views.compare import explanations, results_table
-from tests.comparisons import ARMS, made_up
+from tests.doubles.comparisons import ARMS, made_up
 
 
 def shown(*parts):

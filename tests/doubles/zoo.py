@@ -33,8 +33,8 @@ from diffusers import (
     ZImageTransformer2DModel,
 )
 
-from tests import zoo_videos
-from tests.tiny_parts import (
+from tests.doubles import zoo_videos
+from tests.doubles.tiny_parts import (
     clip_text_model,
     clip_tokenizer,
     gemma_model,

@@ -17,8 +17,8 @@ from unittest.mock import patch
 import torch
 import torch.distributed as dist
 
-from tests.labelled_devices import LabelledDevices, labelled_devices
-from tests.labelled_tensors import HOST, label
+from tests.doubles.labelled_devices import LabelledDevices, labelled_devices
+from tests.doubles.labelled_tensors import HOST, label
 
 GB = 1 << 30
 

@@ -3,7 +3,8 @@
 Under `LabelledDevices`, `.to("cuda:0")`, `device="cuda:0"` and `module.to("cuda:0")` label tensors
 instead of moving them, `.device`, `.is_cuda` and their like tell the label, and every operation
 compares the labels of its tensors. All numbers are the host's, so outputs can be compared bit for
-bit with those of a run without labels. `tests.labelled_cuda` adds what `torch.cuda` answers.
+bit with those of a run without labels. `tests.doubles.labelled_cuda` adds what `torch.cuda`
+answers.
 
 What is refused, in CUDA's words:
     - tensors of two devices in one operation, be it two labels or a label and the host. As on CUDA
@@ -40,8 +41,17 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from tests.labelled_rules import crosses, device_of, name_of, waits
-from tests.labelled_tensors import HOST, UNSEEN, is_labelled, is_pinned, label, pin, put, twin
+from tests.doubles.labelled_rules import crosses, device_of, name_of, waits
+from tests.doubles.labelled_tensors import (
+    HOST,
+    UNSEEN,
+    is_labelled,
+    is_pinned,
+    label,
+    pin,
+    put,
+    twin,
+)
 
 _PLAIN = (torch.device, torch._C._nn._parse_to, torch._has_compatible_shallow_copy_type)
 """Functions that read devices and make none."""
@@ -49,7 +59,7 @@ _PLAIN = (torch.device, torch._C._nn._parse_to, torch._has_compatible_shallow_co
 _MOVES = (Tensor.to, Tensor.cuda, Tensor.cpu, Tensor.type_as, torch.as_tensor, torch.asarray)
 """Functions whose result lies where they are told, wherever their tensor does."""
 
-_OWN = ("torch/", "tests/labelled_")
+_OWN = ("torch/", "tests/doubles/labelled_")
 """Files of which no place is told."""
 
 

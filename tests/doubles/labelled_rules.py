@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tests.labelled_tensors import HOST, is_labelled, label, tensors_in
+from tests.doubles.labelled_tensors import HOST, is_labelled, label, tensors_in
 
 Function = Callable[..., Any]
 

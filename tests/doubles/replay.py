@@ -1,6 +1,7 @@
 """The events of runs that never took place, to test what is drawn from them and to look at it.
 
-`python -m tests.replay --cores 4` shows the live panel; `--verbose` and pipes work as for real.
+`python -m tests.doubles.replay --cores 4` shows the live panel; `--verbose` and pipes work as for
+real.
 """
 
 import argparse

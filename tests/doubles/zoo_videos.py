@@ -18,8 +18,14 @@ from diffusers import (
 )
 from transformers import ByT5Tokenizer
 
-from tests import tiny
-from tests.tiny_parts import qwen_text_model, qwen_tokenizer, seeded, t5_encoder, t5_tokenizer
+from tests.doubles import tiny
+from tests.doubles.tiny_parts import (
+    qwen_text_model,
+    qwen_tokenizer,
+    seeded,
+    t5_encoder,
+    t5_tokenizer,
+)
 
 BAD = {"negative_prompt": "bad"}
 

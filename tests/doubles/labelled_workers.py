@@ -36,7 +36,7 @@ class LabelledWorker:
 
     def __call__(self, spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> None:
         import chords_cli.engine.worker  # noqa: F401  libraries look at torch before it is changed
-        from tests.labelled_cuda import Cuda, labelled_cuda
+        from tests.doubles.labelled_cuda import Cuda, labelled_cuda
 
         spawned = "--multiprocessing-fork" in sys.orig_argv
         cuda = Cuda(count=self.count, free=self.free, bad_fork=self.bad_fork and not spawned)

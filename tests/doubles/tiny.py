@@ -29,7 +29,7 @@ from diffusers import (
 )
 from diffusers.pipelines.hunyuan_video.pipeline_hunyuan_video import DEFAULT_PROMPT_TEMPLATE
 
-from tests.tiny_parts import (
+from tests.doubles.tiny_parts import (
     clip_text_model,
     clip_tokenizer,
     image_vae,
