@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PY ?= $(BIN)/python
 ARGS ?=
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-video test test-gpu check format clean
@@ -29,8 +30,9 @@ demo: $(READY)  ## make a picture with four cores of the built-in model
 demo-video: $(READY)  ## make a clip with four cores of the built-in model
 	$(BIN)/chords video "a red circle moving right on a blue background" --cores 4 $(ARGS)
 
-test: $(READY)  ## run all tests; ARGS="-k name" for some
-	$(BIN)/python -m pytest $(ARGS)
+# Two processes share the files, in the order of folders: short files come last and even them out.
+test: $(READY)  ## run all tests; ARGS="-k name" for some, ARGS="-m 'not slow'" for most
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # PY=python3 runs it with a python that has chords' packages already, and makes no .venv.
 test-gpu: $(if $(filter $(BIN)/python,$(PY)),$(READY))  ## run the tests for CUDA devices; elsewhere they say why not

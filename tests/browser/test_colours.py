@@ -11,7 +11,6 @@ from chords_cli.media.videos import mp4_bytes
 from chords_cli.ui.page.page import render
 from tests.doubles.colours import COLOURS, SIZES, centres, patches
 from tests.doubles.comparisons import made_up
-from tests.waiting import HANG
 
 if TYPE_CHECKING:
     from selenium import webdriver
@@ -48,6 +47,5 @@ def test_a_video_plays_in_the_colours_of_its_pixels(
     path = tmp_path / "compare.html"
     path.write_text(render(record, files))
     browser.get(path.as_uri())
-    browser.set_script_timeout(HANG)
     found = browser.execute_async_script(COLOURS_OF, ".take video", centres(*size))
     assert (np.abs(np.array(found) - COLOURS).max(axis=0) <= ALLOWED).all(), found

@@ -44,6 +44,7 @@ def test_demo_image_has_a_shifted_grid(pipe: FluxPipeline) -> None:
     assert middle > 0.7
 
 
+@pytest.mark.slow
 def test_demo_image_draws_held_out_scenes(pipe: FluxPipeline) -> None:
     singles, pairs = held_out_scenes(40)
     images = sample(pipe, singles + pairs, FAST)
@@ -60,6 +61,7 @@ def test_demo_image_is_deterministic_for_a_seed(pipe: FluxPipeline) -> None:
     assert torch.equal(first, second)
 
 
+@pytest.mark.slow
 def test_autoencoder_reconstructs_held_out_scenes(pipe: FluxPipeline) -> None:
     assert autoencoder_psnr(pipe, 20) >= 28.0
 

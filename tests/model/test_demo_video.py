@@ -37,6 +37,7 @@ def test_demo_video_loads_as_a_wan_pipeline_in_one_dtype(pipe: WanPipeline) -> N
     assert {part.dtype for part in parts} == {torch.float32}
 
 
+@pytest.mark.slow
 def test_demo_video_shows_held_out_sentences_of_one_and_two_objects(pipe: WanPipeline) -> None:
     wanted = held_out(24)
     report = scores(sample(pipe, wanted, FAST), wanted)
@@ -57,6 +58,7 @@ def test_demo_video_takes_empty_and_overlong_prompts(pipe: WanPipeline) -> None:
     assert torch.isfinite(clips).all()
 
 
+@pytest.mark.slow
 def test_demo_video_autoencoder_reconstructs_held_out_clips(pipe: WanPipeline) -> None:
     assert held_out_psnr(pipe.vae, 8) >= 30.0
 

@@ -59,11 +59,13 @@ def elsewhere(installed: Path, *arguments: str) -> str:
     return run(sys.executable, "-P", *arguments, cwd=installed.parent, env=environment)
 
 
+@pytest.mark.slow
 def test_version_is_that_of_the_package(wheel):
     assert re.fullmatch(r"\d+\.\d+\.\d+", chords_cli.__version__)
     assert wheel.name == f"chords_cli-{chords_cli.__version__}-py3-none-any.whl"
 
 
+@pytest.mark.slow
 def test_wheel_holds_the_package_and_every_preset_file_and_nothing_else(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     shipped = {name for name in names if name.startswith("chords_cli/_presets/")}
@@ -79,6 +81,7 @@ def test_wheel_holds_the_package_and_every_preset_file_and_nothing_else(wheel):
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
+@pytest.mark.slow
 def test_installed_wheel_finds_its_presets_and_weights_without_the_checkout(installed):
     found = json.loads(elsewhere(installed, "-c", LOOK_FOR_PRESETS))
     assert Path(found["package"]).is_relative_to(installed)
@@ -89,6 +92,7 @@ def test_installed_wheel_finds_its_presets_and_weights_without_the_checkout(inst
             assert preset["weights"], f"{name} has no weights"
 
 
+@pytest.mark.slow
 def test_installed_wheel_has_the_command(installed):
     (script,) = (installed / "bin").iterdir()
     assert script.name == "chords"
