@@ -76,6 +76,7 @@ class Sample:
         seed: The seed of its noise.
         output: Which output of its run it is.
         seconds: The time from the call until it was decoded.
+        warnings: What was not made as asked for, and what libraries warned of.
         frames: uint8, shape (frames, height, width, 3); an image has one frame.
     """
 
@@ -83,6 +84,7 @@ class Sample:
     seed: int
     output: Output
     seconds: float
+    warnings: tuple[str, ...]
     frames: "np.ndarray" = field(repr=False)
     _sampled: "SampledOutput" = field(repr=False)
     _settings: Settings = field(repr=False)
@@ -129,9 +131,8 @@ class Sample:
 class Chords:
     """A model on several cores; the cores start when a `with` block begins and end with it.
 
-    Every core is a process with its own copy of the weights; a pipeline object that already exists
-    cannot be passed in. A script needs `if __name__ == "__main__":` around its main part, because
-    the processes may import it.
+    Every core is a process with its own copy of the weights; an existing pipeline object is of no
+    use. A script needs `if __name__ == "__main__":` around its main part: processes may import it.
 
         with Chords("flux", cores=8) as chords:
             chords("a lighthouse in rain", seed=42).save("lighthouse.png")
@@ -153,9 +154,8 @@ class Chords:
         listener: Listener | None = None,
         **options: Any,
     ) -> None:
-        if not isinstance(model, Preset):
-            model = find_model(str(model or DEFAULT["image"]))
-        self._preset = preset = model
+        preset = model if isinstance(model, Preset) else find_model(str(model or DEFAULT["image"]))
+        self._preset = preset
         given = {name: _check_option(name, value) for name, value in options.items()}
         self._request = Request(kind=preset.kind, **given)
         self._settings = resolve(replace(self._request, prompts=("-",)), preset=preset)
@@ -271,10 +271,8 @@ def _check_option(name: str, value: Any) -> Any:
             f"{name} is not an option of Chords",
             f"did you mean {near[0]}?" if near else f"choose from {', '.join(_OPTIONS)}",
         )
-    if name == "devices" and isinstance(value, list | tuple):
-        value = ",".join(value)
-    elif name == "init_t" and isinstance(value, list | tuple):
-        value = "-".join(map(str, value))
+    if name in ("devices", "init_t") and isinstance(value, list | tuple):
+        value = ("," if name == "devices" else "-").join(map(str, value))
     elif name == "loras":
         value = tuple(map(tuple, value))
     return check_value(name, value, _OPTIONS[name][0])
@@ -294,6 +292,7 @@ def _make_sample(settings: Settings, prompt: str, sampled: "SampledOutput", bega
         seed=settings.seed,
         output=output,
         seconds=time.monotonic() - began,
+        warnings=sampled.warnings,
         frames=sampled.frames,
         _sampled=sampled,
         _settings=settings,

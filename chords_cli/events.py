@@ -82,6 +82,16 @@ class CoreReady(CoreEvent):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Warned(CoreEvent):
+    """Something is not as it was asked for, or a library warns of something: `text`, a sentence.
+
+    Listeners hear a sentence once, whichever cores and samples it is about.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PromptStarted(Event):
     """Sampling of image or video `number` (from 1) of `total` begins."""
 

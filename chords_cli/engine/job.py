@@ -1,7 +1,7 @@
 """One sample as the pool sees it: outputs land, one of them is chosen, pictures come back."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from chords_cli.engine.messages import (
     Landed,
     Latent,
 )
-from chords_cli.events import CoreEncoded, Listener, OutputLanded
+from chords_cli.events import CoreEncoded, Listener, OutputLanded, Warned
 from chords_cli.sampler.stop import StopRule
 
 
@@ -35,6 +35,8 @@ class SampledOutput:
         latent: Its latent.
         frames: Its picture or video; None before it is decoded, and afterwards not kept.
         decode_seconds: None before it is decoded.
+        size: Its frames, height and width; None before it is decoded.
+        warnings: What the user has to know of it, as far as that was known when it was decoded.
     """
 
     index: int
@@ -46,6 +48,8 @@ class SampledOutput:
     latent: Latent
     frames: np.ndarray | None = None
     decode_seconds: float | None = None
+    size: tuple[int, int, int] | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +57,8 @@ class Sampled:
     """A finished job: its outputs in order of index, and which of them the stop rule chose.
 
     `sample_seconds` count from the end of encoding to the chosen output's latent; `peak_memory`
-    is bytes per core: on its device (None where that is the host), on the host.
+    is bytes per core: on its device (None where that is the host), on the host; `warnings` are
+    what the user has to know of it, in sentences.
     """
 
     outputs: tuple[SampledOutput, ...]
@@ -62,6 +67,7 @@ class Sampled:
     sample_seconds: float
     decode_seconds: float
     peak_memory: tuple[tuple[int | None, int], ...]
+    warnings: tuple[str, ...] = ()
 
 
 class Session:
@@ -76,6 +82,7 @@ class Session:
         send: Callable[[int, object], None],
         tell: Listener,
         on_output: Callable[[SampledOutput], None] | None,
+        warnings: Sequence[str] = (),
     ) -> None:
         self._job, self._stop, self._keep = job, stop, keep
         self._send, self._tell, self._on_output = send, tell, on_output
@@ -85,6 +92,7 @@ class Session:
         self._decoding: set[int] = set()
         self._chosen: int | None = None
         self._finished: dict[int, Finished] = {}
+        self._warnings = dict.fromkeys(warnings)
         self._cancelled = False
 
     @property
@@ -97,6 +105,8 @@ class Session:
         if isinstance(message, Landed | Decoded | Finished):
             assert message.number == self._job.number, "a word on another job"
         match message:
+            case Warned():
+                self._warnings[message.text] = None
             case CoreEncoded(core=0):
                 self._encoded = message.at
             case Landed() if not self._cancelled:
@@ -131,6 +141,7 @@ class Session:
             sample_seconds=chosen.seconds - (self._encoded - self._began),
             decode_seconds=chosen.decode_seconds or 0.0,
             peak_memory=tuple(done.peak_memory for done in finished),
+            warnings=tuple(self._warnings),
         )
 
     @property
@@ -171,8 +182,13 @@ class Session:
             self._send_to_all(Cancel(self._job.number))
 
     def _take_frames(self, decoded: Decoded) -> None:
+        frames, height, width, _ = decoded.frames.shape
         output = replace(
-            self._outputs[decoded.index], frames=decoded.frames, decode_seconds=decoded.seconds
+            self._outputs[decoded.index],
+            frames=decoded.frames,
+            decode_seconds=decoded.seconds,
+            size=(frames, height, width),
+            warnings=tuple(self._warnings),
         )
         # the frames go to whoever wants them and are not kept: videos are large
         self._outputs[decoded.index] = replace(output, frames=None)

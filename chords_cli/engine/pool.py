@@ -14,7 +14,7 @@ from chords_cli.engine.job import Sampled, SampledOutput, Session
 from chords_cli.engine.messages import Decoded, Job, Latent, Restore
 from chords_cli.engine.processes import Workers, threads_each
 from chords_cli.engine.start import DEFAULT_TIMEOUT, StartMethod
-from chords_cli.events import CoreReady, Event, Listener, ProcessesStarted
+from chords_cli.events import CoreReady, Event, Listener, ProcessesStarted, Warned
 from chords_cli.pipelines.load.spec import Arguments, ModelSpec
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
@@ -55,6 +55,8 @@ class Pool:
         self._workers = Workers()
         self._start_method: StartMethod | None = None
         self._components: dict[int, tuple[str, ...]] = {}
+        self._warned: list[str] = []
+        self._loading_warnings: tuple[str, ...] = ()
         self._number = 0
         self._session: Session | None = None
         self._open: Session | None = None
@@ -77,6 +79,7 @@ class Pool:
                     self._components[message.core] = message.components
                 if len(self._components) == len(self._workers):
                     break
+            self._loading_warnings = tuple(self._warned)
         except BaseException:
             self._workers.end(at_once=True)
             raise
@@ -205,7 +208,13 @@ class Pool:
             self._abandon(self._open)
         job = self._job(plan, call, seed, again=again)
         session = Session(
-            job, stop, keep=keep, send=self._workers.send, tell=self._tell, on_output=on_output
+            job,
+            stop,
+            keep=keep,
+            send=self._workers.send,
+            tell=self._tell,
+            on_output=on_output,
+            warnings=self._loading_warnings,
         )
         self._session = session
         for core in range(plan.cores):
@@ -244,6 +253,14 @@ class Pool:
 
     def _messages(self) -> Iterator[object]:
         for message in self._workers.messages():
-            if isinstance(message, Event):
+            if isinstance(message, Event) and self._is_new(message):
                 self._tell(message)
             yield message
+
+    def _is_new(self, event: Event) -> bool:
+        """Tells whether no core has warned of the same before, for this sample or another."""
+        if isinstance(event, Warned):
+            if event.text in self._warned:
+                return False
+            self._warned.append(event.text)
+        return True

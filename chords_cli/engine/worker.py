@@ -25,7 +25,7 @@ from chords_cli.engine.messages import (
 from chords_cli.engine.staging import staging_for
 from chords_cli.engine.walk import PoolPipe, Walk
 from chords_cli.errors import ChordsError
-from chords_cli.events import CoreLoading, CoreReady, CoreStarted
+from chords_cli.events import CoreLoading, CoreReady, CoreStarted, Warned
 from chords_cli.pipelines.core_pipeline import CorePipeline
 from chords_cli.pipelines.load.accelerator import (
     is_out_of_memory,
@@ -35,8 +35,9 @@ from chords_cli.pipelines.load.accelerator import (
 )
 from chords_cli.pipelines.load.loading import load_pipeline, loaded_components
 from chords_cli.pipelines.load.offload import Encoders
-from chords_cli.pipelines.load.reporting import report_loading
+from chords_cli.pipelines.load.reporting import report_loading, report_warnings
 from chords_cli.pipelines.load.weights import Reading
+from chords_cli.pipelines.said import Said
 
 
 def run_worker(spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> None:
@@ -56,6 +57,7 @@ class _Worker:
     def __init__(self, spec: WorkerSpec, pipe: PoolPipe) -> None:
         self._spec, self._pipe, self._cores = spec, pipe, spec.cores
         self._device = torch.device(spec.device)
+        self._said = Said(lambda text: pipe.send(Warned(core=spec.core, text=text)))
 
     def run(self) -> None:
         self._load()
@@ -80,6 +82,7 @@ class _Worker:
             )
         )
         report_loading(reading.hear)
+        report_warnings(self._said)
         pipeline = load_pipeline(
             spec.model,
             device=self._device,
@@ -90,7 +93,11 @@ class _Worker:
         self._exchange.open()
         encoders = Encoders(pipeline, spec.model, self._device)
         self._pipeline = CorePipeline(
-            pipeline, core, lambda value: self._exchange.share(value, self._cores), encoders
+            pipeline,
+            core,
+            lambda value: self._exchange.share(value, self._cores),
+            encoders,
+            self._said,
         )
         self._pipe.send(
             CoreReady(
@@ -103,6 +110,7 @@ class _Worker:
     def _serve(self, job: Job) -> None:
         """Makes this one of the job's cores, as if the pool had no others, and serves the job."""
         self._cores = job.plan.cores
+        self._said.begin()
         torch.set_num_threads(job.threads)
         if job.encodes:
             self._pipeline.forget()

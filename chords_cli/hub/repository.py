@@ -173,6 +173,8 @@ def _weights(component: _Component, read_json: ReadJson) -> Iterator[str]:
     """Yields the single file of weights, or the index and its shards."""
     name, files = component.name, component.files
     of_transformers = component.library == "transformers"
+    if component.library not in ("transformers", "diffusers"):  # a class of a pipeline's own
+        of_transformers = any(file.startswith("model.") for file in files)
     stem = "model" if of_transformers else "diffusion_pytorch_model"
     known = []
     for dot in [f".{component.variant}", ""] if component.variant else [""]:

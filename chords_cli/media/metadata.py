@@ -116,14 +116,15 @@ def _parse(text: Any) -> Document | None:
 def _parameters(document: Mapping[str, Any]) -> str:
     """Writes prompt, negative prompt and one line of settings, as galleries expect them."""
     call = document["call"]
+    made = {"frames": call.get("num_frames"), **call, **document["output"]}
     negative = call.get("negative_prompt")
     settings = {
         "Steps": document["steps"],
         "Sampler": document["algo"],
         "CFG scale": guidance_of(call),
         "Seed": document["seed"],
-        "Size": f"{call['width']}x{call['height']}" if {"width", "height"} <= set(call) else None,
-        "Frames": call.get("num_frames"),
+        "Size": f"{made['width']}x{made['height']}" if {"width", "height"} <= set(made) else None,
+        "Frames": made["frames"] if "num_frames" in call else None,
         "Model": document["preset"],
         "Cores": document["cores"],
         "Starts": "-".join(map(str, document["init_t"])) or None,

@@ -6,6 +6,7 @@ says what a pipeline takes, and the repository, once it has been fetched, which 
 
 import json
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,14 @@ from chords_cli.pipelines.loops import check_loop, check_loop_arguments
 from chords_cli.pipelines.rules import (
     check_components,
     check_step_arguments,
+    check_true_guidance,
     did_you_mean,
 )
 from chords_cli.presets.schema import Preset
+
+_TOLD, _GUIDED = "guidance_scale", "guidance_embeds"
+"""The argument that tells some models their guidance, and the setting of those that were trained
+for it; pipelines that read this setting use the argument for nothing else."""
 
 _NUMBERS = {"int", "float", "bool"}
 
@@ -66,6 +72,7 @@ def check_model(
         _check_components(preset, known)
     if pipeline is not None:
         _check_call(preset, call, pipeline, options or {})
+        _check_guidance(preset, call, pipeline, folder)
     if folder is not None:
         taken = parts.keys() & (pipeline.components.keys() if pipeline else parts.keys())
         check_parts(preset, folder, {name: parts[name] for name in parts if name in taken})
@@ -188,6 +195,26 @@ def _check_call(
     check_loop_arguments(call)
     frames = next(iter(sorted(FRAMES & pipeline.arguments.keys())), None)
     preset.check_kind(pipeline.name, frames, call.get(frames or ""))
+
+
+def _check_guidance(
+    preset: Preset, call: Mapping[str, Any], pipeline: PipelineClass, folder: Path | None
+) -> None:
+    """Refuses a guidance that would change nothing."""
+    if "has_neg_prompt" in pipeline.named:
+        check_true_guidance(pipeline.name, call, pipeline.defaults.get("true_cfg_scale", 1.0))
+    told = call.get(_TOLD)
+    if folder is None or told == preset.call.get(_TOLD) or _GUIDED not in pipeline.named:
+        return
+    config: Index = {}
+    with suppress(OSError, ValueError):  # a core reports why it cannot be read
+        config = _read_json(folder / DENOISERS[0] / "config.json")
+    if config.get(_GUIDED) is False:
+        raise UsageError(
+            f"guidance is {told:g}, but {preset.name} was not trained to be told one",
+            "leave out {guidance}",
+            {"guidance": None},
+        )
 
 
 def _unknown_argument(

@@ -72,6 +72,7 @@ def _default_call(pipeline: PipelineClass) -> Iterator[tuple[str, Any]]:
     """Yields the arguments that options may change, each with the pipeline's default."""
     steps = pipeline.defaults.get("num_inference_steps")
     yield "num_inference_steps", steps if isinstance(steps, int) else _STEPS
-    for name in (*GUIDANCE, *SIZES, "negative_prompt"):
+    off = pipeline.defaults.get(GUIDANCE[0], 1.0) <= 1  # the other argument is the guidance
+    for name in (*GUIDANCE[off:], *SIZES, "negative_prompt"):
         if name in pipeline.arguments and (value := pipeline.defaults.get(name)) is not None:
             yield name, value

@@ -13,8 +13,11 @@ from chords_cli.pipelines.chain import Chain, Driver, following
 from chords_cli.pipelines.conditioning import Share, SharedEncoding
 from chords_cli.pipelines.load.offload import Encoders
 from chords_cli.pipelines.load.spec import Arguments
+from chords_cli.pipelines.said import Said, other_size
 from chords_cli.pipelines.solver import StockSolver
 from chords_cli.pipelines.start_latent import StartLatent
+from chords_cli.pipelines.tokens import PromptReader
+from chords_cli.pipelines.vae import check_decoder
 
 
 class Answer:
@@ -33,12 +36,22 @@ class Answer:
 
 
 class CorePipeline:
-    """One core's pipeline, whose prompt encodings are shared with all others."""
+    """One core's pipeline, whose prompt encodings are shared with all others.
+
+    Args:
+        pipe: The pipeline, loaded.
+        core: The core.
+        share: Hands core 0's encodings to all cores.
+        encoders: Where the pipeline's text encoders are.
+        said: Takes what the user has to know of a call.
+    """
 
     def __init__(
-        self, pipe: DiffusionPipeline, core: int, share: Share, encoders: Encoders
+        self, pipe: DiffusionPipeline, core: int, share: Share, encoders: Encoders, said: Said
     ) -> None:
-        self._pipe = pipe
+        self._pipe, self._said = pipe, said
+        self._reader = PromptReader(pipe, said)
+        check_decoder(pipe)
         self._encoding = SharedEncoding(pipe, core, share, encoders)
         self._start = StartLatent(pipe)
         _cast_latents(pipe)
@@ -99,11 +112,17 @@ class CorePipeline:
             made = self._run(call, generator=_noise(seed), output_type="pil")
         chain.check_walked()
         frames = made[0] if isinstance(made[0], list) else made
-        return np.stack([np.asarray(frame.convert("RGB")) for frame in frames])
+        picture = np.stack([np.asarray(frame.convert("RGB")) for frame in frames])
+        if differs := other_size(call, picture.shape[:3]):
+            self._said(differs)
+        return picture
 
     def _run(self, call: Arguments, **arguments: Any) -> Any:
+        self._reader.begin(call)
         try:
-            return self._pipe(**call, **arguments, return_dict=False)[0]
+            made = self._pipe(**call, **arguments, return_dict=False)[0]
+            self._reader.tell()
+            return made
         except ChordsError:
             self._pipe.maybe_free_model_hooks()
             raise

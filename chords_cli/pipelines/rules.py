@@ -143,6 +143,32 @@ def check_step_arguments(arguments: Mapping[str, Any]) -> None:
             )
 
 
+def check_true_guidance(name: str, call: Mapping[str, Any], default: float) -> None:
+    """Refuses a guidance and a negative prompt that do nothing without each other.
+
+    Args:
+        name: The pipeline's class, which guides only where it has both.
+        call: The arguments of its call.
+        default: The pipeline's own `true_cfg_scale`, which nobody has chosen.
+
+    Raises:
+        UsageError: The call has one of them alone.
+    """
+    scale, negative = call.get("true_cfg_scale"), call.get("negative_prompt")
+    if scale is not None and scale > 1 and scale != default and negative is None:
+        raise UsageError(
+            f"guidance is {scale:g}, but {name} guides only away from a negative prompt, and there "
+            "is none",
+            'give one with {negative_prompt}, or write `negative_prompt: ""` in the preset\'s call',
+            {"negative_prompt": None},
+        )
+    if negative and scale is None and default <= 1:
+        raise UsageError(
+            f"the negative prompt does nothing: {name} needs true_cfg_scale for it",
+            "write `true_cfg_scale: 4.0` in the preset's call, or leave the negative prompt out",
+        )
+
+
 def unknown_class(
     kind: Literal["pipeline", "scheduler"], name: str, version: str, known: Collection[str] = ()
 ) -> UsageError:

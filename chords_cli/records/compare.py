@@ -282,10 +282,10 @@ class CompareRecord(CompareHead):
     """A comparison.
 
     Attributes:
-        loads: Per load of a model, the names of the arms that shared it.
+        loads: Per load of a model, the names of the arms that shared it; so are `start_methods`.
         shares_devices: Whether cores of any arm share a device.
         notes: What one has to know to read the numbers correctly.
-        start_methods: One per load.
+        warnings: The warnings of all runs; where only some arms have one, their names precede it.
     """
 
     arms: tuple[ArmRecord, ...]
@@ -295,5 +295,6 @@ class CompareRecord(CompareHead):
     loads: tuple[tuple[str, ...], ...]
     shares_devices: bool
     notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
     start_methods: tuple[StartMethod, ...]
     seconds: float

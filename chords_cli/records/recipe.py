@@ -39,12 +39,20 @@ class Record(BaseModel):
 
 
 class Output(Record):
-    """Says which output of its run a file holds; equal in all runs with the same settings."""
+    """Says which output of its run a file holds; equal in all runs with the same settings.
+
+    Attributes:
+        width: The width of what was made, as `height` and `frames` are its own: a pipeline may
+            round what its call asks for. None in files of earlier versions.
+    """
 
     index: Annotated[int, Field(ge=0)]
     core: int | None = None
     round: int | None = None
     residual: float | None = None
+    width: int | None = None
+    height: int | None = None
+    frames: int | None = None
 
 
 class Lora(Record):

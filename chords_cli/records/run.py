@@ -85,6 +85,7 @@ class SampleRecord(Record):
         rounds: The rounds until its latent arrived.
         outputs: All outputs of its job.
         peak_memory: Per core the bytes on its device (None if that is the host) and on the host.
+        warnings: What the user has to know about it, in sentences.
         done: Whether it was made before; only a dry run sets this.
     """
 
@@ -95,6 +96,7 @@ class SampleRecord(Record):
     outputs: tuple[OutputRecord, ...] = ()
     seconds: SampleSeconds = SampleSeconds()
     peak_memory: tuple[tuple[int | None, int], ...] = ()
+    warnings: tuple[str, ...] = ()
     done: bool = False
 
 
@@ -113,6 +115,7 @@ class RunRecord(Record):
         note: What the run told the user about cores and devices.
         components: Per core the names of the components that it loaded.
         prompts: One record per sample, in order.
+        warnings: The warnings of all samples, each once.
         environment: Versions by the name of the package.
     """
 
@@ -134,6 +137,7 @@ class RunRecord(Record):
     settings: SettingsRecord
     components: tuple[tuple[str, ...], ...] = ()
     prompts: tuple[SampleRecord, ...]
+    warnings: tuple[str, ...] = ()
     seconds: RunSeconds = RunSeconds()
     environment: Mapping[str, str | None]
 

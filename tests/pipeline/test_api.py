@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from chords_cli import Chords, ChordsError, Plan, StopRule, plan
+from chords_cli.events import Warned
 from chords_cli.media.metadata import read_metadata
 from chords_cli.presets.files import find_preset
 
@@ -41,6 +42,17 @@ def test_the_same_seed_makes_the_same_picture_and_another_does_not(chords):
     one, again, other = (chords(HEART, seed=seed).frames for seed in (3, 3, 4))
     assert (one == again).all()
     assert (one != other).any()
+
+
+def test_a_sample_has_its_warnings_and_the_listener_hears_each_once():
+    heard = []
+    long = ", ".join([HEART] * 10)
+    with Chords(cores=2, steps=3, devices="cpu", listener=heard.append) as running:
+        cut, again, short = (running(prompt).warnings for prompt in (long, long, HEART))
+    assert len(cut) == 2
+    assert all("tokens long" in warning for warning in cut)
+    assert (again, short) == (cut, ())
+    assert [event.text for event in heard if isinstance(event, Warned)] == [*cut]
 
 
 def test_outputs_come_from_the_preview_to_the_exact_one(chords):

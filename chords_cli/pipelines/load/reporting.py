@@ -1,4 +1,4 @@
-"""Workers print nothing: the libraries' bars and logs are turned into progress, or off.
+"""Workers print nothing: libraries' bars become progress, their warnings sentences for the user.
 
 Shards of weights are read in parallel, which diffusers too learns from the environment.
 
@@ -6,11 +6,15 @@ Shards of weights are read in parallel, which diffusers too learns from the envi
 them at its top.
 """
 
+import logging
 import os
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sized
+from pathlib import PurePath
 from typing import Any
+
+from chords_cli.pipelines.load.wording import in_our_words
 
 Progress = Callable[[str, int, int | None], None]
 """Told (what is loading, pieces done, pieces in all or None).
@@ -30,6 +34,9 @@ _ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",  # a thread that waits by spinning takes its time from others
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking the CUDA runtime would spoil it for all forks
 }
+
+_SPEAKERS = ("diffusers", "transformers", "peft", "accelerate")
+"""The libraries whose warnings are about the models that they load and run."""
 
 
 def set_environment() -> None:
@@ -88,3 +95,41 @@ def _bar_class(empty: type, progress: Progress) -> type:
                 progress(self._what.rstrip(". "), self._done, self._total)
 
     return ReportingBar
+
+
+def report_warnings(tell: Callable[[str], None]) -> None:
+    """Sends what the libraries of the models warn of to `tell`, in our words, and prints nothing.
+
+    What they tell developers, of calls that will change, is left out.
+    """
+    relay = _Relay(tell)
+    for name in _SPEAKERS:
+        logger = logging.getLogger(name)
+        logger.handlers = [relay]
+        logger.setLevel(logging.WARNING)
+    warnings.simplefilter("ignore")
+    for category in (UserWarning, RuntimeWarning):
+        warnings.simplefilter("always", category)
+
+    def show(message: Warning | str, category: Any, filename: str, *_: Any, **__: Any) -> None:
+        speakers = [name for name in _SPEAKERS if name in PurePath(filename).parts]
+        if speakers:
+            relay.tell(speakers[0], str(message))
+
+    warnings.showwarning = show  # as the warnings module has it for programs
+
+
+class _Relay(logging.Handler):
+    """Hands a library's warnings on."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.tell(record.name.partition(".")[0], record.getMessage())
+
+    def tell(self, library: str, warning: str) -> None:
+        """Tells what a library's warning means, unless that is nothing."""
+        if words := in_our_words(library, warning):
+            self._tell(words)

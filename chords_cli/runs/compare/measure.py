@@ -38,6 +38,7 @@ class Measured:
         nfe_total: The distinct evaluations of all cores until then (`Plan.nfe_total`).
         peak_memory: Per core the bytes on its device (None if that is the host) and on the host.
         timeline: What every core did when; only for the first sample.
+        warnings: What the user has to know about the run.
     """
 
     arm: Arm
@@ -47,6 +48,7 @@ class Measured:
     nfe_total: int
     peak_memory: tuple[tuple[int | None, int], ...]
     timeline: Timeline | None
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ class _TestBench:
             nfe_total=settings.plan.nfe_total(sampled.chosen),
             peak_memory=sampled.peak_memory,
             timeline=run_timeline if sample.number == 1 else None,
+            warnings=sampled.warnings,
         )
 
     def _announce(self, arm: Arm, what: str = "") -> None:

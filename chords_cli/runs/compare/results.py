@@ -54,6 +54,15 @@ class Results:
         empty = replace(measured.output, latent=replace(latent, data=b""))
         self._runs[key].append(replace(measured, output=empty))
 
+    def of_arms(self, warning: str) -> str:
+        """Returns what was warned of, with the arms that it is about unless it is about all."""
+        about = {
+            run.arm.name for runs in self._runs.values() for run in runs if warning in run.warnings
+        }
+        names = [arm.name for arm in self._comparison.arms if arm.name in about]
+        every = len(names) in (0, len(self._comparison.arms))
+        return warning if every else f"{', '.join(names)}: {warning}"
+
     def judge(self, clip: Path) -> None:
         """Scores every result with the CLIP model in that folder."""
         from chords_cli.pipelines.clip import ClipScore

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import chords_cli
 from chords_cli.errors import UsageError
-from chords_cli.events import Event, Listener, ProcessesStarted
+from chords_cli.events import Event, Listener, ProcessesStarted, Warned
 from chords_cli.hub import find_snapshot
 from chords_cli.media.files import new_folder
 from chords_cli.models.fit import check_model
@@ -66,13 +66,13 @@ def compare(comparison: Comparison, listener: Listener, render: Render) -> Compa
     with new_folder(comparison.output), tempfile.TemporaryDirectory(prefix="chords-") as spool:
         gallery = Gallery(comparison, Path(spool))
         results = Results(comparison, gallery)
-        starts: list[StartMethod] = []
-        with closing(measure(comparison, loads, _noting(starts, listener), gallery.keep)) as runs:
+        heard = _Heard(listener)
+        with closing(measure(comparison, loads, heard, gallery.keep)) as runs:
             for measured in runs:
                 results.add(measured)
         if clip is not None:
             results.judge(clip)
-        record = _record(comparison, loads, results, starts, began)
+        record = _record(comparison, loads, results, heard, began)
         _write(comparison, gallery, record, render)
     return record
 
@@ -110,15 +110,27 @@ def find_clip() -> Path:
     return folder
 
 
-def _noting(starts: list[StartMethod], listener: Listener) -> Listener:
-    """Returns `listener`, but adds to `starts` how the processes of each load started."""
+class _Heard:
+    """A listener that notes what the record needs, and hands every warning on once.
 
-    def listen(event: Event) -> None:
+    Attributes:
+        starts: How the processes of each load started.
+        warnings: What was warned of, whichever load it was.
+    """
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self.starts: list[StartMethod] = []
+        self.warnings: list[str] = []
+
+    def __call__(self, event: Event) -> None:
         if isinstance(event, ProcessesStarted):
-            starts.append(StartMethod(method=event.method, reason=event.reason))
-        listener(event)
-
-    return listen
+            self.starts.append(StartMethod(method=event.method, reason=event.reason))
+        if isinstance(event, Warned):
+            if event.text in self.warnings:
+                return
+            self.warnings.append(event.text)
+        self._listener(event)
 
 
 def _write(comparison: Comparison, gallery: Gallery, record: CompareRecord, render: Render) -> None:
@@ -136,7 +148,7 @@ def _record(
     comparison: Comparison,
     loads: Sequence[Shared],
     results: Results,
-    starts: Sequence[StartMethod],
+    heard: _Heard,
     began: float,
 ) -> CompareRecord:
     arms = tuple(results.arm(arm, _plan_record(arm)) for arm in comparison.arms)
@@ -147,7 +159,8 @@ def _record(
         loads=tuple(tuple(arm.name for arm in load.arms) for load in loads),
         shares_devices=any(arm.shares_devices for arm in arms),
         notes=(),
-        start_methods=tuple(starts),
+        warnings=tuple(map(results.of_arms, heard.warnings)),
+        start_methods=tuple(heard.starts),
         seconds=round(time.monotonic() - began, 4),
     )
     return record.model_copy(update={"notes": tuple(notes(record))})

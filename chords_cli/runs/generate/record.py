@@ -79,6 +79,7 @@ def run_record(
         settings=_settings_record(settings),
         components=tuple(map(tuple, components)),
         prompts=tuple(samples),
+        warnings=tuple(dict.fromkeys(w for s in samples for w in s.warnings)),
         seconds=seconds or RunSeconds(),
         environment=environment(),
     )
@@ -108,7 +109,7 @@ def sample_record(
     assert path is not None, "the result is kept"
     outputs = (
         OutputRecord(
-            **dict(which_output(output)),
+            **which_output(output).model_dump(exclude_unset=True),
             seconds=round(output.seconds, _DIGITS),
             **asdict(files.get(output.index, Saved())),
         )
@@ -122,6 +123,7 @@ def sample_record(
         outputs=tuple(outputs),
         seconds=seconds_record(sampled, total),
         peak_memory=sampled.peak_memory,
+        warnings=sampled.warnings,
     )
 
 

@@ -70,8 +70,13 @@ def make_recipe(settings: Settings, sample: PlannedSample, output: Output) -> Re
 
 def which_output(output: "SampledOutput") -> Output:
     """Returns the part of a recipe that says which output of its run this is."""
+    made = dict(zip(("frames", "height", "width"), output.size or (), strict=False))
     return Output(
-        index=output.index, core=output.core, round=output.round, residual=output.residual
+        index=output.index,
+        core=output.core,
+        round=output.round,
+        residual=output.residual,
+        **made,
     )
 
 

@@ -55,6 +55,8 @@ def describe(event: events.Event, progress: Progress) -> str:
         case events.CoreReady():
             loaded = ", ".join(event.components)
             return f"core {event.core} loaded {loaded} in {duration(event.seconds)}"
+        case events.Warned():
+            return f"warning: {event.text}"
         case events.PromptStarted():
             return f"{event.number}/{event.total}: {event.prompt!r}, seed {event.seed}"
         case events.CoreEncoded():

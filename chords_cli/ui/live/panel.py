@@ -63,7 +63,7 @@ def draw(progress: Progress, width: int, height: int, now: float) -> RenderableT
         now: The time on the same clock as that of the events.
     """
     width = min(width, WIDEST)
-    room = height - len(progress.cores) - _ROWS_BESIDE
+    room = height - len(progress.cores) - _ROWS_BESIDE - bool(progress.warnings)
     tight = room < _FEWEST_OUTPUTS
     words = _explanations(progress.plan, width) if progress.prompt else []
     if room - len(words) < _FEWEST_OUTPUTS:
@@ -77,6 +77,9 @@ def draw(progress: Progress, width: int, height: int, now: float) -> RenderableT
         parts += [*gap, _outputs_table(shown, progress.stop)]
     if progress.prompt:
         parts += [*gap, _prompt_line(progress.prompt)]
+        if progress.warnings:  # in full below the panel, once it has ended
+            line = f"warning: {progress.warnings[-1]}"
+            parts.append(Text(line, style="yellow", overflow="ellipsis", no_wrap=True))
     elif reading := [core.part for core in progress.cores.values() if core.state == "loading"]:
         line = f"reading {', '.join(dict.fromkeys(reading))}"
         parts += [*gap, Text(line, style="dim", overflow="ellipsis", no_wrap=True)]

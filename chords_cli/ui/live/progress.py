@@ -78,6 +78,7 @@ class Progress:
         cores: The cores by rank.
         prompt: The current prompt; None before the first one.
         outputs: The outputs of the current prompt that have arrived, in order.
+        warnings: What the run has warned of, in order.
         began: When the first event happened, on the events' clock.
         loading_since: When the first of the current cores started, on the same clock.
     """
@@ -86,6 +87,7 @@ class Progress:
     cores: dict[int, CoreProgress] = field(default_factory=dict)
     prompt: events.PromptStarted | None = None
     outputs: list[events.OutputLanded] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     began: float | None = None
     loading_since: float = 0.0
 
@@ -122,6 +124,8 @@ class Progress:
                 self._apply_resolved(event)
             case events.PromptStarted():
                 self._apply_prompt(event)
+            case events.Warned():
+                self.warnings.append(event.text)
             case events.OutputLanded():
                 self.outputs.append(event)
             case events.CoreEvent():

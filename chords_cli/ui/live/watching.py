@@ -8,15 +8,20 @@ from contextlib import contextmanager
 from rich.console import Console as RichConsole
 from rich.console import ConsoleOptions, RenderResult
 from rich.live import Live
+from rich.text import Text
 
 from chords_cli import events
 from chords_cli.ui.console import Console
+from chords_cli.ui.format import plural
 from chords_cli.ui.live.lines import DETAILS, describe, plain_lines
 from chords_cli.ui.live.panel import draw
 from chords_cli.ui.live.progress import Progress
 
 _ECHO = "^C"
 """The text that a terminal adds to the panel's last line on Ctrl-C; there must be room for it."""
+
+_MOST_WARNINGS = 8
+"""That follow the panel; the record has all."""
 
 
 @contextmanager
@@ -26,17 +31,22 @@ def watching(console: Console) -> Iterator[events.Listener]:
         yield lambda event: None
     elif console.err.is_terminal and not console.err.is_dumb_terminal:
         panel = LivePanel(verbose=console.verbose)
-        with Live(
+        live = Live(
             panel,
             console=console.err,
             refresh_per_second=8,
             redirect_stdout=False,
             redirect_stderr=False,
-        ) as live:
-            try:
-                yield lambda event: panel.listen(event, live)
-            finally:
-                live.transient = not panel.started
+        )
+        try:
+            with live:
+                try:
+                    yield lambda event: panel.listen(event, live)
+                finally:
+                    live.transient = not panel.started
+        finally:
+            for line in panel.warnings():
+                console.say(Text(line, style="yellow"))
     else:
         yield plain_lines(console)
 
@@ -52,6 +62,14 @@ class LivePanel:
     def started(self) -> bool:
         """Whether any core has done something; if not, the panel need not stay."""
         return any(core.state != "starting" for core in self._progress.cores.values())
+
+    def warnings(self) -> Iterator[str]:
+        """Yields the lines that follow the panel."""
+        told = self._progress.warnings
+        yield from (f"warning: {text}" for text in told[:_MOST_WARNINGS])
+        if (more := len(told) - _MOST_WARNINGS) > 0:
+            assert self._progress.resolved is not None, "a run is resolved before it can warn"
+            yield f"{plural(more, 'more warning')} in {self._progress.resolved.output}"
 
     def listen(self, event: events.Event, live: Live) -> None:
         """Notes `event`; prints above the panel what should stay there."""

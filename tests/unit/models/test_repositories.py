@@ -31,7 +31,6 @@ def test_a_repository_is_a_preset_with_its_pipelines_defaults(fetched):
     )
     assert preset.call == {
         "num_inference_steps": 28,
-        "true_cfg_scale": 1.0,
         "guidance_scale": 3.5,
     }
     assert preset.license.name == "not stated"

@@ -11,6 +11,7 @@ from chords_cli.pipelines.conditioning import encodes_apart
 from chords_cli.pipelines.core_pipeline import CorePipeline
 from chords_cli.pipelines.load.offload import Encoders
 from chords_cli.pipelines.load.spec import ModelSpec
+from chords_cli.pipelines.said import Said
 from tests.doubles import tiny, zoo
 from tests.doubles.problems import StockDriver
 
@@ -24,7 +25,9 @@ def core_of(pipe: DiffusionPipeline) -> CorePipeline:
     """The pipeline as the only core."""
     pipe.set_progress_bar_config(disable=True)
     spec = ModelSpec(folder="", pipeline="", dtype="float32")
-    return CorePipeline(pipe, 0, lambda value: value, Encoders(pipe, spec, torch.device("cpu")))
+    return CorePipeline(
+        pipe, 0, lambda value: value, Encoders(pipe, spec, torch.device("cpu")), Said(print)
+    )
 
 
 @pytest.mark.parametrize("family", EVALUATIONS)

@@ -15,6 +15,7 @@ from chords_cli.pipelines.load.loading import load_pipeline, pipeline_class
 from chords_cli.pipelines.load.offload import Encoders
 from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.pipelines.rules import check_step_arguments
+from chords_cli.pipelines.said import Said
 from chords_cli.pipelines.solver import check_scheduler
 from tests.doubles import zoo
 from tests.doubles.problems import StockDriver
@@ -116,7 +117,7 @@ def test_eta_of_a_call_is_refused_at_its_first_step() -> None:
     pipe.set_progress_bar_config(disable=True)
     spec = ModelSpec(folder="", pipeline="", dtype="float32")
     encoders = Encoders(pipe, spec, torch.device("cpu"))
-    core = CorePipeline(pipe, 0, lambda value: value, encoders)
+    core = CorePipeline(pipe, 0, lambda value: value, encoders, Said(print))
     call = {"prompt": "a cat", **zoo.CALLS["sdxl"], "num_inference_steps": 4, "eta": 0.3}
     with pytest.raises(UsageError, match=r"eta is 0\.3, which draws fresh noise"):
         core.sample(call, 0, 4, (0, 1, 2, 3), StockDriver())

@@ -55,7 +55,7 @@ def refusal(path, **options):
         {"algo": "sequential"},
         {"init_t": "0-3-9", "steps": 20, "seed": 7},
         {"cores": 3, "guidance": 5.5, "width": 32, "height": 48},
-        {"negative_prompt": "blur", "dtype": "bfloat16", "prompts": ("a café",)},
+        {"dtype": "bfloat16", "prompts": ("a café",)},
     ],
 )
 def test_a_picture_is_made_again_with_the_same_settings(picture, resolved, options):

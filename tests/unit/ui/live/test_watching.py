@@ -1,17 +1,20 @@
 """Where events are shown, and how: on a terminal, in a log, nowhere."""
 
 import io
+from contextlib import suppress
 
 import pytest
 from rich.console import Console as RichConsole
 
-from chords_cli.events import ProcessesStarted, PromptSkipped
+from chords_cli.events import ProcessesStarted, PromptSkipped, Warned
 from chords_cli.sampler import chords_plan
 from chords_cli.ui.console import Console
 from chords_cli.ui.live.watching import watching
 from tests.doubles.replay import PROMPT, run_events
 
 PLAN = chords_plan(8, (0, 2, 4))
+SHOW_CURSOR = "\x1b[?25h"
+"""What follows a panel that has ended."""
 
 
 def printed(mode="human", *, terminal=False, verbose=False, played=(), **options) -> str:
@@ -64,6 +67,36 @@ def test_terminal_prints_above_the_panel_what_is_over_when_there_are_several():
     log = printed(terminal=True, prompts=2)
     assert "1/2 done in 2.10 s: outputs/x/0001-a-red-circle.png" in log
     assert "done in" not in printed(terminal=True)
+
+
+def warned(count):
+    return [*run_events(PLAN), *(Warned(core=0, text=f"number {n}") for n in range(count))]
+
+
+def test_log_has_a_line_per_warning():
+    assert printed(played=warned(2)).splitlines()[-2:] == ["warning: number 0", "warning: number 1"]
+
+
+def test_terminal_shows_the_last_warning_in_the_panel_and_all_below_it():
+    shown = printed(terminal=True, played=warned(2))
+    assert "│ warning: number 1" in shown.split("╭")[-1]
+    below = shown.split(SHOW_CURSOR)[-1]
+    assert below.splitlines() == ["warning: number 0", "warning: number 1"]
+
+
+def test_terminal_lists_some_warnings_and_says_where_the_others_are():
+    lines = printed(terminal=True, played=warned(11)).splitlines()
+    assert lines[-2:] == ["warning: number 7", "3 more warnings in outputs/x"]
+
+
+def test_warnings_are_shown_when_a_run_fails():
+    console = Console()
+    console.err = RichConsole(file=io.StringIO(), force_terminal=True, width=100, color_system=None)
+    with suppress(ZeroDivisionError), watching(console) as listen:
+        for event in warned(1):
+            listen(event)
+        raise ZeroDivisionError
+    assert console.err.file.getvalue().endswith(f"{SHOW_CURSOR}warning: number 0\n")
 
 
 def test_results_of_an_earlier_run_are_printed_and_leave_no_panel():
