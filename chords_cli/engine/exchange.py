@@ -16,7 +16,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,16 @@ _INTERFACE = "GLOO_SOCKET_IFNAME"
 
 
 class Exchange:
-    """This core's ends of all lines, for the life of a pool; `staging` is its device's."""
+    """This core's ends of all lines, for the life of a pool.
+
+    Args:
+        rank: The core.
+        cores: How many there are.
+        rendezvous: The file by which they find one another.
+        timeout: Seconds to wait for another core.
+        staging: Of the core's device.
+        waiting: Entered while this core may wait for another.
+    """
 
     def __init__(
         self,
@@ -47,10 +56,12 @@ class Exchange:
         rendezvous: Path,
         timeout: float,
         staging: Staging | None = None,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.rank, self.cores = rank, cores
         self.staging = staging or HostStaging()
         self._rendezvous, self._timeout = rendezvous, timedelta(seconds=timeout)
+        self._waiting = waiting
 
     def open(self) -> None:
         """Meets the other cores; returns when all have come."""
@@ -58,13 +69,14 @@ class Exchange:
             return
         os.environ.setdefault(_INTERFACE, "lo0" if sys.platform == "darwin" else "lo")
         try:
-            dist.init_process_group(
-                "gloo",
-                init_method=f"file://{self._rendezvous}",
-                rank=self.rank,
-                world_size=self.cores,
-                timeout=self._timeout,
-            )
+            with self._waiting():
+                dist.init_process_group(
+                    "gloo",
+                    init_method=f"file://{self._rendezvous}",
+                    rank=self.rank,
+                    world_size=self.cores,
+                    timeout=self._timeout,
+                )
         except RuntimeError as error:
             if _timed_out(error):
                 seconds = self._timeout.total_seconds()
@@ -102,7 +114,8 @@ class Exchange:
             ChordsError: It is alive, but sent nothing for longer than the timeout.
         """
         try:
-            yield
+            with self._waiting():
+                yield
         except RuntimeError as error:
             if _timed_out(error):
                 raise ChordsError(

@@ -17,7 +17,8 @@ from chords_cli.engine.messages import (
     Landed,
     Latent,
 )
-from chords_cli.events import CoreEncoded, Listener, OutputLanded, Warned
+from chords_cli.errors import ChordsError
+from chords_cli.events import CoreArrived, CoreEncoded, Listener, OutputLanded, Warned
 from chords_cli.sampler.stop import StopRule
 
 
@@ -93,6 +94,7 @@ class Session:
         self._chosen: int | None = None
         self._finished: dict[int, Finished] = {}
         self._warnings = dict.fromkeys(warnings)
+        self._arrived: set[int] = set()
         self._cancelled = False
 
     @property
@@ -101,7 +103,11 @@ class Session:
         return len(self._finished) == self._job.plan.cores
 
     def hear(self, message: object) -> None:
-        """Takes what a worker has sent; an earlier job leaves nothing that could come late."""
+        """Takes what a worker has sent; an earlier job leaves nothing that could come late.
+
+        Raises:
+            ChordsError: All cores have ended, and an output is missing.
+        """
         if isinstance(message, Landed | Decoded | Finished):
             assert message.number == self._job.number, "a word on another job"
         match message:
@@ -115,8 +121,22 @@ class Session:
                     self._land(self._landed[len(self._outputs)])
             case Decoded() if not self._cancelled:
                 self._take_frames(message)
+            case CoreArrived():
+                self._arrived.add(message.core)
+                self._check_arrived()
             case Finished():
                 self._finished[message.core] = message
+
+    def _check_arrived(self) -> None:
+        """Refuses to wait for an output that no core will send any more."""
+        everybody = len(self._arrived) == self._job.plan.cores
+        complete = len(self._outputs) == len(self._job.plan.hits)
+        if everybody and self._wants_more and not (complete or self._cancelled):
+            raise ChordsError(
+                f"all {len(self._arrived)} cores have ended, but output {len(self._outputs)} is "
+                "missing",
+                "run it again with CHORDS_DEBUG=1, and report it with your preset",
+            )
 
     def cancel(self) -> None:
         """Ends the walks of all cores; what they still decode is dropped."""

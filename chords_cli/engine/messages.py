@@ -1,7 +1,8 @@
 """What travels on the pipes between the pool and its workers: frozen, typed, picklable.
 
 The pool sends `Job`, `Decode`, `Cancel`, `Finish` and `Quit`; a worker answers with events
-(`chords_cli.events`) and with `Landed`, `Decoded`, `Finished` and `Failed`.
+(`chords_cli.events`) and with `Landed`, `Decoded`, `Finished` and `Failed`, and says by itself that
+it is `Alive`.
 """
 
 from dataclasses import dataclass
@@ -143,6 +144,13 @@ class Finished:
     core: int
     encode_seconds: float
     peak_memory: tuple[int | None, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """The core's process works, or waits for another one."""
+
+    core: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -38,7 +38,8 @@ class PoolSettings:
         model: What every core loads.
         devices: One entry per core, as torch writes them.
         decoders: The cores that may be asked for pictures; the others load no VAE weights.
-        timeout: Seconds that a core waits for a neighbour before it gives up.
+        timeout: Seconds that a core waits for a neighbour, and the pool for a sign of life, before
+            giving up.
     """
 
     model: ModelSpec

@@ -16,8 +16,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from chords_cli.engine.messages import Failed, LostNeighbourError, Quit, WorkerSpec
+from chords_cli.engine.messages import Alive, Failed, LostNeighbourError, Quit, WorkerSpec
+from chords_cli.engine.pulse import PoolPipe
 from chords_cli.engine.start import (
+    DEFAULT_TIMEOUT,
     Context,
     StartMethod,
     last_line,
@@ -36,6 +38,10 @@ _QUIT_SECONDS = 5.0
 
 _KILL_SECONDS = 1.0
 """How long a terminated worker may take before it is killed."""
+
+_GLANCE_SECONDS = 1.0
+"""How long to listen to all cores at a time. No more of a silence is counted at once, because this
+process may have been stopped itself."""
 
 _BLAME_SECONDS = 1.0
 """How long to listen, when one core fails, for another whose end is the real cause."""
@@ -57,6 +63,7 @@ class Workers:
     def __init__(self) -> None:
         self._workers: list[_Worker] = []
         self._folder = Path(tempfile.mkdtemp(prefix="chords-"))
+        self._heard: set[int] = set()
 
     def start(
         self, model: ModelSpec, devices: Sequence[str], decoders: frozenset[int], timeout: float
@@ -102,16 +109,24 @@ class Workers:
         """Yields everything that workers send, in order of arrival, for as long as it is asked.
 
         Raises:
-            ChordsError: A worker failed or died.
+            ChordsError: A worker failed, died, or showed no sign of life for its timeout.
         """
         pipes = {worker.pipe: worker.spec.core for worker in self._workers}
         ends = {worker.process.sentinel: worker.spec.core for worker in self._workers}
+        silences = dict.fromkeys(pipes, 0.0)
         while True:
-            ready = wait([*pipes, *ends])
+            began = time.monotonic()
+            ready = wait([*pipes, *ends], _GLANCE_SECONDS)
+            passed = min(time.monotonic() - began, _GLANCE_SECONDS)
+            silences = {pipe: 0.0 if pipe in ready else silences[pipe] + passed for pipe in pipes}
             for pipe in (end for end in ready if end in pipes):
-                yield self._hear(pipes[pipe])
+                message = self._hear(pipes[pipe])
+                self._heard.add(pipes[pipe])
+                if not isinstance(message, Alive):
+                    yield message
             for end in (end for end in ready if end in ends):
                 raise self._blame(ends[end])
+            self._check_silences([silences[pipe] for pipe in pipes])
 
     def end(self, *, at_once: bool) -> None:
         """Ends all workers: by asking, unless `at_once`, then by force."""
@@ -156,6 +171,22 @@ class Workers:
             raise self._blame(core, message)
         return message
 
+    def _check_silences(self, silences: Sequence[float]) -> None:
+        """Gives up on a core that was silent for longer than its timeout.
+
+        Before its first word a process begins to be, which no `timeout` for cores is meant for.
+        """
+        for worker, silence in zip(self._workers, silences, strict=True):
+            core, timeout = worker.spec.core, worker.spec.timeout
+            if core not in self._heard:
+                timeout = max(timeout, DEFAULT_TIMEOUT)
+            if silence > timeout:
+                raise ChordsError(
+                    f"core {core} on {worker.spec.device} hangs: no sign of life for {timeout:g} s",
+                    "run it again; raise {timeout} if its device was only busy",
+                    {"timeout": None},
+                )
+
     def _blame(self, core: int, failed: Failed | None = None) -> ChordsError:
         """Finds the one error to report when core `core` is the first to show trouble.
 
@@ -193,9 +224,11 @@ def worker_process(spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> 
     """Begins a worker: the target of its process, which may have imported nothing yet."""
     redirect_output(spec.log)
     set_environment()
+    to_pool = PoolPipe(pipe)
+    to_pool.beat(spec.core, spec.timeout)
     from chords_cli.engine.worker import run_worker
 
-    run_worker(spec, pipe, lifeline)
+    run_worker(spec, to_pool, lifeline)
 
 
 def threads_each(cores: int) -> int:

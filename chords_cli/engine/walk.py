@@ -3,10 +3,8 @@
 How the process of a core begins and ends is in `engine.worker`.
 """
 
-import threading
 import time
 from functools import partial
-from multiprocessing.connection import Connection
 from typing import Any
 
 from torch import Tensor
@@ -23,24 +21,13 @@ from chords_cli.engine.messages import (
     Quit,
     WorkerSpec,
 )
+from chords_cli.engine.pulse import PoolPipe
 from chords_cli.errors import ChordsError
 from chords_cli.events import CoreArrived, CoreDecoding, CoreEncoded, CoreStepped
 from chords_cli.pipelines.core_pipeline import CorePipeline
 from chords_cli.pipelines.solver import StockSolver
 from chords_cli.sampler.algorithms import start_core
 from chords_cli.sampler.core import Core
-
-
-class PoolPipe:
-    """A worker's end of its pipe; reports of the device are sent from a thread of their own."""
-
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe, self._sending = pipe, threading.Lock()
-        self.poll, self.recv = pipe.poll, pipe.recv
-
-    def send(self, message: object) -> None:
-        with self._sending:
-            self._pipe.send(message)
 
 
 class Walk:

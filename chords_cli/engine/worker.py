@@ -22,8 +22,9 @@ from chords_cli.engine.messages import (
     Restore,
     WorkerSpec,
 )
+from chords_cli.engine.pulse import PoolPipe
 from chords_cli.engine.staging import staging_for
-from chords_cli.engine.walk import PoolPipe, Walk
+from chords_cli.engine.walk import Walk
 from chords_cli.errors import ChordsError
 from chords_cli.events import CoreLoading, CoreReady, CoreStarted, Warned
 from chords_cli.pipelines.core_pipeline import CorePipeline
@@ -40,17 +41,16 @@ from chords_cli.pipelines.load.weights import Reading
 from chords_cli.pipelines.said import Said
 
 
-def run_worker(spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> None:
+def run_worker(spec: WorkerSpec, pipe: PoolPipe, lifeline: Connection) -> None:
     """Runs core `spec.core`; `lifeline` ends when the pool's process does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pool decides what Ctrl-C means
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
-    to_pool = PoolPipe(pipe)
     try:
-        _Worker(spec, to_pool).run()
+        _Worker(spec, pipe).run()
     except EOFError:
         return  # the pool is gone
     except Exception as error:  # noqa: BLE001  the border of the process: nothing may get lost
-        to_pool.send(_failed(spec, error))
+        pipe.send(_failed(spec, error))
 
 
 class _Worker:
@@ -75,7 +75,9 @@ class _Worker:
         make_current(self._device)
         staging = staging_for(self._device)
         rendezvous = Path(spec.rendezvous)
-        self._exchange = Exchange(core, spec.cores, rendezvous, spec.timeout, staging)
+        self._exchange = Exchange(
+            core, spec.cores, rendezvous, spec.timeout, staging, self._pipe.waiting
+        )
         reading = Reading(
             lambda what, done, total: self._pipe.send(
                 CoreLoading(core=core, what=what, done=done, total=total)

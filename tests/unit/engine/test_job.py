@@ -14,6 +14,8 @@ from chords_cli.engine.messages import (
     Landed,
     Latent,
 )
+from chords_cli.errors import ChordsError
+from chords_cli.events import CoreArrived
 from chords_cli.sampler import chords_plan
 from chords_cli.sampler.stop import StopRule
 
@@ -116,3 +118,20 @@ def test_an_output_that_lands_early_waits_for_those_before_it():
     assert talk.sent == []
     talk.land(0, 9.0)
     assert [message.index for _, message in talk.sent] == [0, 1]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_an_output_that_no_core_sends_any_more_is_not_waited_for(keep):
+    talk = Talk(StopRule(), keep=keep)
+    talk.land(1, 1.0)
+    for core in (2, 1):
+        talk.session.hear(CoreArrived(core=core))
+    with pytest.raises(ChordsError, match=r"^all 3 cores have ended, but output 0 is missing$"):
+        talk.session.hear(CoreArrived(core=0))
+
+
+def test_cores_that_end_because_they_were_told_owe_nothing():
+    talk = Talk(StopRule(), keep=True)
+    talk.session.cancel()
+    for core in range(PLAN.cores):
+        talk.session.hear(CoreArrived(core=core))

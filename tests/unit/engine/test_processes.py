@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from chords_cli.engine import processes
-from chords_cli.engine.messages import Failed, LostNeighbourError
+from chords_cli.engine.messages import Alive, Cancel, Failed, LostNeighbourError
 from chords_cli.engine.processes import Workers, _Worker
+from chords_cli.engine.pulse import PoolPipe
 from chords_cli.errors import ChordsError
+from tests.waiting import HANG
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Workers, list[Any
         process: Any = SimpleNamespace(
             sentinel=sentinel, exitcode=None, is_alive=lambda: True, join=lambda timeout: None
         )
-        spec: Any = SimpleNamespace(core=core, device="cpu", log="/nowhere")
+        spec: Any = SimpleNamespace(core=core, device="cpu", log="/nowhere", timeout=HANG)
         found._workers.append(_Worker(spec, process, ours, lifeline))
         theirs.append(end)
     yield found, theirs
@@ -54,3 +56,36 @@ def test_a_core_that_lost_its_neighbour_says_so_itself_where_nobody_else_is_the_
     with pytest.raises(ChordsError, match=r"^core 1 on cpu: not all cores came$") as caught:
         next(found.messages())
     assert caught.value.hint == "wait"
+
+
+def test_a_core_without_a_sign_of_life_is_given_up_while_others_talk(
+    workers: tuple[Workers, list[Any]],
+) -> None:
+    found, (first, second) = workers
+    second.send(Alive(1))
+    first.send(Cancel(1))
+    messages = found.messages()
+    assert next(messages) == Cancel(1)
+    found._workers[1].spec.timeout = 0.1
+    with pytest.raises(ChordsError, match=r"^core 1 on cpu hangs: no sign of life for 0.1 s$"):
+        next(messages)
+
+
+def test_a_process_that_has_not_begun_has_the_default_time(
+    workers: tuple[Workers, list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "DEFAULT_TIMEOUT", 0.1)
+    found, _ = workers
+    for worker in found._workers:
+        worker.spec.timeout = 0.01
+    with pytest.raises(ChordsError, match=r"^core 0 on cpu hangs: no sign of life for 0.1 s$"):
+        next(found.messages())
+
+
+def test_a_core_that_waits_for_the_pool_is_alive() -> None:
+    ours, theirs = Pipe()
+    pipe = PoolPipe(theirs)
+    with pipe.waiting():
+        pipe.beat(core=3, timeout=0.1)
+        assert [ours.recv() for _ in range(3)] == [Alive(3)] * 3
+    theirs.close()

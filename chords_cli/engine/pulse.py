@@ -1,0 +1,71 @@
+"""A worker's end of its pipe, and the signs of life on it.
+
+A core that computes a long step says nothing, and neither does one that hangs. What tells them
+apart is whether the process works. So a thread of its own tells the pool that the core is alive
+while the process uses the processor, or waits for the pool or for a neighbour: such a wait has a
+limit of its own. Nothing here needs torch, because a process is alive before it has imported it.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+
+from chords_cli.engine.messages import Alive
+
+_BEATS = 8
+"""How many signs of life there are at least within the timeout."""
+
+_LONGEST = 5.0
+"""Seconds between two signs of life at most."""
+
+_WORKING = 0.001
+"""How much of the time a process computes that is not counted as hanging."""
+
+
+class PoolPipe:
+    """A worker's end of its pipe; several threads may send."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe, self._sending, self._counting = pipe, threading.Lock(), threading.Lock()
+        self._waits = 0
+        self.poll = pipe.poll
+
+    def send(self, message: object) -> None:
+        with self._sending:
+            self._pipe.send(message)
+
+    def recv(self) -> object:
+        with self.waiting():
+            return self._pipe.recv()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Counts as alive inside the block, where a thread waits for another process."""
+        self._count(1)
+        try:
+            yield
+        finally:
+            self._count(-1)
+
+    def beat(self, core: int, timeout: float) -> None:
+        """Begins to tell the pool, for as long as the process lives, that it is alive."""
+        seconds = min(timeout / _BEATS, _LONGEST)
+        threading.Thread(target=self._beat, args=(core, seconds), daemon=True).start()
+
+    def _beat(self, core: int, seconds: float) -> None:
+        used = -1.0
+        while True:
+            now = time.process_time()
+            if self._waits or now - used > _WORKING * seconds:
+                try:
+                    self.send(Alive(core))
+                except OSError:
+                    return  # the pool is gone
+            used = now
+            time.sleep(seconds)
+
+    def _count(self, more: int) -> None:
+        with self._counting:
+            self._waits += more
