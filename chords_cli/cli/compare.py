@@ -56,7 +56,8 @@ def _show_dry_run(console: Console, request: "CompareRequest") -> None:
         return
     if console.talks:
         console.show(arms_table(record))
-        for note in dict.fromkeys(arm.note for arm in record.arms if arm.note):
+        notes = [note for arm in record.arms if arm.note for note in arm.note.splitlines()]
+        for note in dict.fromkeys([*record.missing, *notes]):
             console.say(note)
     for path in record.files:
         console.line(path)
@@ -65,6 +66,7 @@ def _show_dry_run(console: Console, request: "CompareRequest") -> None:
 def _show_comparison(console: Console, request: "CompareRequest", *, download: bool) -> None:
     from chords_cli.runs.compare.comparison import PAGE, resolve_comparison
     from chords_cli.runs.compare.run import compare as run
+    from chords_cli.runs.settings.capacity import check_memory
     from chords_cli.ui.live.watching import watching
     from chords_cli.ui.page.page import render
     from chords_cli.ui.views.compare import explanations, results_table
@@ -72,6 +74,8 @@ def _show_comparison(console: Console, request: "CompareRequest", *, download: b
     comparison = None
     if download:
         comparison = resolve_comparison(request)
+        for arm in comparison.arms:
+            check_memory(arm.settings.demand, guess=True)
         fetch_missing(console, [arm.settings.preset for arm in comparison.arms])
     with watching(console) as listener:
         record = run(comparison or resolve_comparison(request, starts=True), listener, render)

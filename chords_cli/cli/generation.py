@@ -84,12 +84,14 @@ def _show_dry_run(console: Console, request: Request) -> None:
 def _show_run(console: Console, request: Request, *, download: bool) -> None:
     from chords_cli.runs.generate.restore import restore
     from chords_cli.runs.generate.run import generate, prepare
+    from chords_cli.runs.settings.capacity import check_memory
     from chords_cli.ui.live.watching import watching
     from chords_cli.ui.views.summary import paths, summary
 
     prepared = None
     if download:
         prepared = prepare(request)
+        check_memory(prepared.settings.demand, guess=True)
         fetch_missing(console, [prepared.settings.preset])
         prepared = replace(prepared, began=time.monotonic())
     with watching(console) as listener:

@@ -12,7 +12,6 @@ Lines are closed before outputs are decoded: no neighbour waits for a decoder.
 
 import os
 import re
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -26,15 +25,13 @@ import torch.distributed as dist
 from torch import Tensor
 
 from chords_cli.engine.messages import LostNeighbourError
+from chords_cli.engine.network import INTERFACE, LOOPBACK
 from chords_cli.engine.staging import HostStaging, Staging
 from chords_cli.errors import ChordsError
 
 _BACKLOG = 8
 """Latents that a core keeps because they may be on the way. Gloo tells only who waits for a latent
 that it has arrived, so a core waits that is further ahead of the faster one than that."""
-
-_INTERFACE = "GLOO_SOCKET_IFNAME"
-"""Gloo's variable that names the network interface on which cores meet."""
 
 
 class Exchange:
@@ -67,7 +64,7 @@ class Exchange:
         """Meets the other cores; returns when all have come."""
         if self.cores == 1:
             return
-        os.environ.setdefault(_INTERFACE, "lo0" if sys.platform == "darwin" else "lo")
+        os.environ.setdefault(INTERFACE, LOOPBACK)
         try:
             with self._waiting():
                 dist.init_process_group(
@@ -86,8 +83,8 @@ class Exchange:
                     {"timeout": None},
                 ) from error
             raise LostNeighbourError(
-                f"the cores cannot meet on {os.environ[_INTERFACE]}: {_first_line(error)}",
-                f"unset {_INTERFACE}, or set it to the host's loopback interface",
+                f"the cores cannot meet on {os.environ[INTERFACE]}: {_first_line(error)}",
+                f"unset {INTERFACE}, or set it to the host's loopback interface",
             ) from error
 
     def close(self) -> None:

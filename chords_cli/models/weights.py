@@ -34,6 +34,18 @@ def find_weights(preset: Preset, cache: Path | None = None) -> Weights:
     return find_snapshot(str(preset.repo), preset.revision, cache, variant=preset.variant)
 
 
+def missing_weights(preset: Preset) -> str | None:
+    """Says that the preset's model is not on this machine and how to fetch it; None if it is."""
+    weights = find_weights(preset)
+    if weights.state == "complete":
+        return None
+    lack = (
+        f"not complete on this machine: {weights.lack}" if weights.lack else "not on this machine"
+    )
+    way = weights.hint or f"type `{download_command(preset)}`, or add --download to the run"
+    return f"{preset.source} is {lack}; {way}"
+
+
 def download_command(preset: Preset) -> str:
     """Returns the command that fetches the preset's model."""
     if _is_found_by_name(preset):

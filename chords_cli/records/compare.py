@@ -271,9 +271,10 @@ class CompareHead(Record):
 
 
 class CompareDryRun(CompareHead):
-    """What a comparison would do, and the files that it would make."""
+    """What a comparison would do, the files that it would make, and which models are missing."""
 
     dry_run: Literal[True]
+    missing: tuple[str, ...]
     arms: tuple[PlannedArmRecord, ...]
     files: tuple[str, ...]
 

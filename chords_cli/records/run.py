@@ -182,8 +182,13 @@ class MemoryRecord(Record):
 
 
 class DryRunRecord(RunRecord):
-    """What a run would do: the record that it would begin with, its files and its memory."""
+    """What a run would do: the record that it would begin with, its files and its memory.
+
+    Attributes:
+        missing: What of the model is not on this machine, and what to type; None if it is complete.
+    """
 
     dry_run: Literal[True]
+    missing: str | None
     files: tuple[str, ...]
     memory: MemoryRecord

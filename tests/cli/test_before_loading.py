@@ -2,13 +2,15 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chords_cli.engine.devices import Memory
+from chords_cli.runs.settings import capacity
 from tests.doubles import tiny
 
 PRESET = """
@@ -237,3 +239,58 @@ def test_weights_of_a_variant_are_loaded_when_the_preset_names_it(mine, command)
     size = sum(weight.nbytes for weight in pipe.vae.parameters())
     assert planned["memory"]["cores"][1]["components"]["vae"] == size
     assert command(*line, "out", "--quiet", cwd=mine).out == "out/0001-a-cat-s42.png\n"
+
+
+@pytest.fixture
+def free(monkeypatch) -> Callable[..., None]:
+    """Sets how many bytes the devices have free."""
+
+    def set_free(**devices: int) -> None:
+        def measured(asked: Collection[str]) -> dict[str, Memory]:
+            return {name: Memory(title=name, free=devices[name]) for name in asked}
+
+        monkeypatch.setattr(capacity, "device_memory", measured)
+
+    return set_free
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_a_picture_that_no_memory_can_hold_is_refused(more, mine, command, free):
+    free(cpu=20_000_000_000)
+    line = ["image", "--model", "mine.yaml", "--devices", "cpu", "--cores", "1", *more]
+    done = command(*line, "--width", "100000", "--height", "100000", cwd=mine, code=2)
+    assert done.err == (
+        "error: an image with width 100000 and height 100000 takes at least 320.0 GB of memory, "
+        "but cpu has 20.0 GB free\nhint: try --width 8 and --height 8\n"
+    )
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_a_model_that_no_memory_can_hold_is_refused(more, mine, command, free):
+    free(cpu=100_000)
+    line = ["image", "--model", "mine.yaml", "--devices", "cpu", "--cores", "2", *more]
+    assert command(*line, cwd=mine, code=2).err == (
+        "error: 2 cores of mine take at least 0.0 GB of memory, but cpu has 0.0 GB free\n"
+        "hint: choose a smaller model, or --devices with more memory\n"
+    )
+
+
+def test_a_model_that_is_tight_is_said_before_the_cores_start(mine, command, free):
+    weights = sum(file.stat().st_size for file in mine.rglob("*.safetensors"))
+    free(cpu=weights + 10_000)
+    line = ["image", "--model", "mine.yaml", "--devices", "cpu", "--cores", "1", "--steps", "1"]
+    words = "mine is tight: it takes at least 0.0 GB of memory, and cpu has 0.0 GB free"
+    assert words in command(*line, "--dry-run", cwd=mine).out
+    assert words in command(*line, "--output", "out", cwd=mine).err
+    assert json.loads((mine / "out" / "run.json").read_text())["note"] == words
+
+
+def test_cores_that_meet_on_an_interface_that_is_not_there_are_refused(mine, command, monkeypatch):
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "eth77")
+    line = ["image", "--model", "mine.yaml", "--devices", "cpu", "--dry-run"]
+    done = command(*line, "--cores", "2", cwd=mine, code=2)
+    message, hint = done.err.splitlines()
+    start = "error: GLOO_SOCKET_IFNAME is eth77, but this machine has the network interfaces lo"
+    assert message.startswith(start)
+    assert hint == "hint: unset GLOO_SOCKET_IFNAME, or set it to the host's loopback interface"
+    command(*line, "--cores", "1", cwd=mine)

@@ -5,6 +5,8 @@ import json
 import pytest
 from diffusers import WanPipeline
 
+from chords_cli.engine.devices import Memory
+from chords_cli.runs.settings import capacity
 from tests.hub.opened import opened_in
 from tests.hub.repositories import FLUX, FLUX_NEEDS, WAN, WAN_NEEDS
 from tests.hub.server import TOKEN
@@ -98,4 +100,34 @@ def test_diffusers_finds_the_snapshot_by_its_name(place):
     with place.entered(HF_HUB_OFFLINE="1"):
         pipe = WanPipeline.from_pretrained(WAN)
     assert type(pipe.transformer).__name__ == "WanTransformer3DModel"
+    assert place.hub.seen == []
+
+
+def test_a_dry_run_says_that_the_model_is_missing_and_what_to_type(place):
+    line = ["--model", "my-flux", "a fox", "--devices", "cpu", "--cores", "2", "--dry-run"]
+    words = "is not on this machine; type `chords download my-flux`, or add --download to the run"
+    assert f"{FLUX} {words}" in place.chords("image", *line).stdout
+    document = json.loads(place.chords("image", *line, "--json").stdout)
+    assert document["missing"] == f"{FLUX} {words}"
+    assert f"{FLUX} {words}" in place.chords("compare", *line).stderr
+    place.chords("download", "my-flux", HF_TOKEN=TOKEN)
+    assert "not on this machine" not in place.chords("image", *line).stdout
+    (place.snapshot(FLUX) / "vae" / "config.json").unlink()
+    document = json.loads(place.chords("image", *line, "--json").stdout)
+    assert (
+        "component vae has no configuration; type `chords download my-flux`" in document["missing"]
+    )
+
+
+def test_a_model_that_cannot_fit_is_not_fetched(place, monkeypatch):
+    def measured(devices):
+        return {device: Memory(title=device, free=100_000_000) for device in devices}
+
+    monkeypatch.setattr(capacity, "device_memory", measured)
+    line = ["a fox", "--model", "my-flux", "--devices", "cpu", "--cores", "2"]
+    assert "my-flux will not fit" in place.chords("image", *line, "--dry-run").stdout
+    assert place.chords("image", *line, "--download", code=2).stderr == (
+        "error: 2 cores of my-flux take at least 0.4 GB of memory, but cpu has 0.1 GB free\n"
+        "hint: choose a smaller model, or --devices with more memory\n"
+    )
     assert place.hub.seen == []

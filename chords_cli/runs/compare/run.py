@@ -12,7 +12,7 @@ from chords_cli.errors import UsageError
 from chords_cli.events import Event, Listener, ProcessesStarted, Warned
 from chords_cli.hub import find_snapshot
 from chords_cli.media.files import new_folder
-from chords_cli.models.fit import check_model
+from chords_cli.models.weights import missing_weights
 from chords_cli.records.compare import (
     SCHEMA,
     ArmSettings,
@@ -40,6 +40,7 @@ from chords_cli.runs.generate.record import plan_record
 from chords_cli.runs.outputs.recipe import environment, pixels
 from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.request import RunOptions
+from chords_cli.runs.settings.resolve import check_again
 
 Render = Callable[[CompareRecord, Mapping[str, bytes]], str]
 """Makes the page from the record and from the files that it shows (`Gallery.assets`)."""
@@ -62,7 +63,7 @@ def compare(comparison: Comparison, listener: Listener, render: Render) -> Compa
     clip = find_clip() if comparison.request.clip_score else None
     loads = shared_loads(comparison)
     for arm in comparison.arms:  # again: a model may have been fetched since
-        check_model(arm.settings.preset, arm.settings.call)
+        check_again(arm.settings)
     with new_folder(comparison.output), tempfile.TemporaryDirectory(prefix="chords-") as spool:
         gallery = Gallery(comparison, Path(spool))
         results = Results(comparison, gallery)
@@ -86,9 +87,11 @@ def dry_run(request: CompareRequest) -> CompareDryRun:
         UsageError: The request is impossible.
     """
     comparison = resolve_comparison(request)
+    missing = [missing_weights(arm.settings.preset) for arm in comparison.arms]
     return CompareDryRun(
         **dict(_head(comparison)),
         dry_run=True,
+        missing=tuple(dict.fromkeys(filter(None, missing))),
         arms=tuple(map(_plan_record, comparison.arms)),
         files=tuple(str(comparison.output / name) for name in comparison.files),
     )

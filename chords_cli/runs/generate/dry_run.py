@@ -8,7 +8,7 @@ from pathlib import Path
 from chords_cli.engine.devices import device_memory
 from chords_cli.errors import ChordsError
 from chords_cli.models.memory import estimate_memory
-from chords_cli.models.weights import model_folder
+from chords_cli.models.weights import missing_weights, model_folder
 from chords_cli.records.run import (
     CoreMemory,
     DeviceMemory,
@@ -50,6 +50,7 @@ def dry_run(request: Request) -> DryRunRecord:
     return DryRunRecord(
         **dict(run_record(settings, planned)),
         dry_run=True,
+        missing=missing_weights(settings.preset),
         files=tuple(str(settings.output / name) for name in (*names, RECORD)),
         memory=_estimate_memory(settings),
     )

@@ -21,7 +21,6 @@ from chords_cli.events import (
     RunResolved,
 )
 from chords_cli.media.files import new_folder
-from chords_cli.models.fit import check_model
 from chords_cli.models.loras import lora_file
 from chords_cli.models.weights import model_folder
 from chords_cli.records.run import RunRecord, RunSeconds, SampleRecord, StartMethod
@@ -37,7 +36,7 @@ from chords_cli.runs.generate.resume import Earlier, fill_from_record, look_back
 from chords_cli.runs.outputs.saving import OutputSaver, keep_latent
 from chords_cli.runs.settings.output_folder import check_free
 from chords_cli.runs.settings.request import Request
-from chords_cli.runs.settings.resolve import Settings, resolve
+from chords_cli.runs.settings.resolve import Settings, check_again, resolve
 from chords_cli.runs.settings.samples import PlannedSample
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ def generate(prepared: Prepared, listener: Listener) -> RunRecord:
     request, settings = prepared.request, prepared.settings
     run = _Run(prepared, listener)
     folder = model_folder(settings.preset)
-    check_model(settings.preset, settings.call)  # again: it may have been fetched since
+    check_again(settings)  # the model may have been fetched since
     try:
         with new_folder(settings.output):
             return run.run(folder)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from chords_cli.engine.network import check_interface
 from chords_cli.engine.start import DEFAULT_TIMEOUT, requested_method
 from chords_cli.errors import UsageError
 from chords_cli.media.videos import check_encoder
@@ -20,6 +21,7 @@ from chords_cli.pipelines.load.spec import DTYPES, Arguments, Dtype
 from chords_cli.presets.call import guidance_key, guidance_of, is_guidance, with_guidance
 from chords_cli.presets.files import DEFAULT, available_presets, load_preset
 from chords_cli.presets.schema import Preset
+from chords_cli.runs.settings.capacity import Demand, check_memory
 from chords_cli.runs.settings.from_metadata import (
     read_recipe,
     with_latent,
@@ -30,12 +32,14 @@ from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.output_folder import default_output
 from chords_cli.runs.settings.placement import at_most, find_devices, place, plan_and_stop
 from chords_cli.runs.settings.request import CALL_OPTIONS, Request, RunOptions
-from chords_cli.runs.settings.samples import PlannedSample, planned_samples, resolve_prompts
+from chords_cli.runs.settings.samples import (
+    PlannedSample,
+    check_samples,
+    planned_samples,
+    resolve_prompts,
+)
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
-
-MOST_SAMPLES = 100_000
-"""How many samples one run may have; their names are made before it starts."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +68,17 @@ class Settings(RunOptions):
     def samples(self) -> tuple[PlannedSample, ...]:
         """What the run makes, in order."""
         return planned_samples(self.prompts, self.num, self.seed)
+
+    @property
+    def demand(self) -> Demand:
+        """What the memory that the run takes depends on."""
+        return Demand(
+            preset=self.preset,
+            dtype=self.dtype,
+            call=self.call,
+            devices=self.devices,
+            decoders=self.decoders,
+        )
 
     @property
     def decoders(self) -> frozenset[int]:
@@ -111,8 +126,23 @@ def resolve(request: Request, *, preset: Preset | None = None, starts: bool = Fa
     if recipe is None and request.cores is None and request.init_t in (None, "auto"):
         plan, stop = at_most(len(available), request, sampled, plan, stop)
     check_algo(preset, plan.algo)
+    if plan.cores > 1:
+        check_interface()
     placement = place(plan.cores, available, wished=settings.plan.cores, preset=preset.name)
-    return replace(settings, plan=plan, stop=stop, devices=placement.devices, note=placement.note)
+    settings = replace(settings, plan=plan, stop=stop, devices=placement.devices)
+    notes = [note for note in (placement.note, check_memory(settings.demand)) if note]
+    return replace(settings, note="\n".join(notes) or None)
+
+
+def check_again(settings: Settings) -> None:
+    """Checks what may not have been on this machine when the settings were resolved.
+
+    Raises:
+        UsageError: The model does not fit the preset, or the machine.
+    """
+    check_model(settings.preset, settings.call)
+    check_algo(settings.preset, settings.plan.algo)
+    check_memory(settings.demand)
 
 
 def _check_resume(request: Request) -> None:
@@ -151,8 +181,7 @@ def _check(settings: Settings) -> None:
         raise UsageError(f"dtype {settings.dtype!r} is not known", f"choose {', '.join(DTYPES)}")
     if settings.preset.kind == "video":
         check_encoder()
-    _check_num(settings.num, len(settings.prompts))
-    _check_seed(settings.seed, settings.num)
+    check_samples(len(settings.prompts), settings.num, settings.seed)
     check_loras(settings.loras)
     for name, (_, option) in options_of(RunOptions).items():
         value = getattr(settings, name)
@@ -263,27 +292,3 @@ def _check_negative_prompt(request: Request, preset: Preset, call: Arguments) ->
             "raise {guidance} above 1, or leave out {negative_prompt}",
             {"guidance": None, "negative_prompt": None},
         )
-
-
-def _check_num(num: int, prompts: int) -> None:
-    """Refuses more samples than a run may have; there are `num` for each prompt."""
-    if num > 1 and num * prompts > MOST_SAMPLES:
-        each = f" for each of {prompts} prompts" if prompts > 1 else ""
-        raise UsageError(
-            f"num is {num}{each}, but a run makes at most {MOST_SAMPLES}",
-            "use {num} or less",
-            {"num": max(1, MOST_SAMPLES // prompts)},
-        )
-
-
-def _check_seed(seed: int, num: int) -> None:
-    message = ""
-    if not 0 <= seed < 2**64:
-        message = f"seed is {seed}, but must be from 0 to 2^64 - 1"
-    elif seed + num > 2**64:
-        message = (
-            f"seed is {seed} and num is {num}, but the last seed would be {seed + num - 1}, "
-            "above 2^64 - 1"
-        )
-    if message:
-        raise UsageError(message, "try {seed}", {"seed": 42})

@@ -13,6 +13,9 @@ from pathlib import Path
 
 from chords_cli.errors import UsageError
 
+MOST_SAMPLES = 100_000
+"""How many samples one run may have; their names are made before it starts."""
+
 _LONGEST_SLUG = 40
 
 _CHECK = "check the path of {prompt_file}"
@@ -35,6 +38,16 @@ class PlannedSample:
         """Returns the name of the result's file, or of the file of output `index` beside it."""
         output = "" if index is None else f"-output{index}-core{core}"
         return f"{self.stem}{output}.{ending}"
+
+
+def check_samples(prompts: int, num: int, seed: int) -> None:
+    """Refuses more samples than a run makes, `num` for each prompt, and seeds out of range.
+
+    Raises:
+        UsageError: There are too many, or a seed is too large or negative.
+    """
+    _check_num(num, prompts)
+    _check_seed(seed, num)
 
 
 def planned_samples(prompts: Sequence[str], num: int, seed: int) -> tuple[PlannedSample, ...]:
@@ -136,3 +149,27 @@ def _check_prompt(prompt: str, number: int) -> str:
             f"prompt {number} is not UTF-8 text", "use a terminal with a UTF-8 locale"
         ) from error
     return prompt
+
+
+def _check_num(num: int, prompts: int) -> None:
+    """Refuses more samples than a run may have; there are `num` for each prompt."""
+    if num > 1 and num * prompts > MOST_SAMPLES:
+        each = f" for each of {prompts} prompts" if prompts > 1 else ""
+        raise UsageError(
+            f"num is {num}{each}, but a run makes at most {MOST_SAMPLES}",
+            "use {num} or less",
+            {"num": max(1, MOST_SAMPLES // prompts)},
+        )
+
+
+def _check_seed(seed: int, num: int) -> None:
+    message = ""
+    if not 0 <= seed < 2**64:
+        message = f"seed is {seed}, but must be from 0 to 2^64 - 1"
+    elif seed + num > 2**64:
+        message = (
+            f"seed is {seed} and num is {num}, but the last seed would be {seed + num - 1}, "
+            "above 2^64 - 1"
+        )
+    if message:
+        raise UsageError(message, "try {seed}", {"seed": 42})

@@ -27,12 +27,13 @@ def dry_run_view(record: DryRunRecord, width: int) -> list[RenderableType]:
         f"{sample.prompt!r}, seed {sample.seed}{', made before' if sample.done else ''}"
         for sample in record.prompts
     )
+    model = f"{record.preset} from {record.repo or record.path}, {record.dtype}"
     return [
         plan_chart(plan, index, width),
         Text(),
         plan_summary(plan, index, latest=stop.index is None),
         Text(),
-        _facts("model", [f"{record.preset} from {record.repo or record.path}, {record.dtype}"]),
+        _facts("model", [model, record.missing] if record.missing else [model]),
         _facts("devices", _devices(record)),
         _facts("settings", [*arguments, seeds]),
         _facts("stop", [end]),
@@ -66,7 +67,7 @@ def _devices(record: DryRunRecord) -> Iterator[str]:
     shared = len(set(devices)) < len(devices)
     yield f"{places(devices)}, shared by {cores}" if shared else places(devices)
     if record.note:
-        yield record.note
+        yield from record.note.splitlines()
 
 
 def _memory(record: DryRunRecord) -> Iterator[str]:

@@ -1,0 +1,70 @@
+"""What cannot fit on a device is refused with how many cores do."""
+
+import pytest
+
+from chords_cli.engine.devices import Memory
+from chords_cli.errors import UsageError
+from chords_cli.presets.files import find_preset
+from chords_cli.runs.settings import capacity
+from chords_cli.runs.settings.capacity import Demand, check_memory
+
+GB = 10**9
+
+
+@pytest.fixture
+def free(monkeypatch):
+    """Sets what the devices have free, and tells which were asked."""
+    asked = []
+
+    def set_free(**memory):
+        def measured(devices):
+            asked.extend(devices)
+            return {name: Memory(title="", free=memory[name.partition(":")[0]]) for name in devices}
+
+        monkeypatch.setattr(capacity, "device_memory", measured)
+        return asked
+
+    return set_free
+
+
+@pytest.fixture
+def flux(monkeypatch, tmp_path):
+    """What 8 cores of FLUX take, which is not on this machine, on these devices."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+
+    def demand(*devices):
+        preset = find_preset("flux")
+        call = preset.call
+        return Demand(
+            preset=preset, dtype="bfloat16", call=call, devices=devices * 4, decoders=(7,)
+        )
+
+    return demand
+
+
+def test_a_model_that_is_not_here_is_told_of_in_a_note(flux, free):
+    free(cpu=20 * GB)
+    assert check_memory(flux("cpu", "cpu")) == (
+        "flux will not fit: it takes at least 33.7 GB of memory, and cpu has 20.0 GB free"
+    )
+
+
+def test_before_a_download_it_is_refused_with_how_many_cores_fit(flux, free):
+    free(cpu=500 * GB, cuda=80 * GB)
+    with pytest.raises(UsageError) as caught:
+        check_memory(flux("cuda:0", "cuda:1"), guess=True)
+    assert caught.value.message == (
+        "4 cores of flux take at least 95.2 GB of memory, but cuda:0 has 80.0 GB free"
+    )
+    assert caught.value.hint.startswith("use cores=6 or fewer, or choose a smaller model")
+
+
+def test_what_fits_well_needs_no_word(flux, free):
+    free(cpu=500 * GB, cuda=180 * GB)
+    assert check_memory(flux("cuda:0", "cuda:1"), guess=True) is None
+
+
+def test_a_device_is_not_asked_about_what_every_device_holds(resolved, free):
+    asked = free(cpu=500 * GB, cuda=80 * GB)
+    resolved(cores=4)
+    assert set(asked) == {"cpu"}
