@@ -284,7 +284,6 @@ class CompareRecord(CompareHead):
 
     Attributes:
         loads: Per load of a model, the names of the arms that shared it; so are `start_methods`.
-        shares_devices: Whether cores of any arm share a device.
         notes: What one has to know to read the numbers correctly.
         warnings: The warnings of all runs; where only some arms have one, their names precede it.
     """
