@@ -28,6 +28,7 @@ from chords_cli.pipelines.rules import (
 )
 from chords_cli.presets.schema import Preset
 
+_TRUE = "true_cfg_scale"
 _TOLD, _GUIDED = "guidance_scale", "guidance_embeds"
 """The argument that tells some models their guidance, and the setting of those that were trained
 for it; pipelines that read this setting use the argument for nothing else."""
@@ -202,7 +203,9 @@ def _check_guidance(
 ) -> None:
     """Refuses a guidance that would change nothing."""
     if "has_neg_prompt" in pipeline.named:
-        check_true_guidance(pipeline.name, call, pipeline.defaults.get("true_cfg_scale", 1.0))
+        default = pipeline.defaults.get(_TRUE, 1.0)
+        chosen = call.get(_TRUE) != preset.call.get(_TRUE)
+        check_true_guidance(pipeline.name, call, default, chosen=chosen)
     told = call.get(_TOLD)
     if folder is None or told == preset.call.get(_TOLD) or _GUIDED not in pipeline.named:
         return

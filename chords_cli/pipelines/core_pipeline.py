@@ -1,6 +1,5 @@
 """A pipeline as one core: samples along a walk, decodes a latent, both by its own `__call__`."""
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from chords_cli.pipelines.said import Said, other_size
 from chords_cli.pipelines.solver import StockSolver
 from chords_cli.pipelines.start_latent import StartLatent
 from chords_cli.pipelines.tokens import PromptReader
-from chords_cli.pipelines.vae import check_decoder
+from chords_cli.pipelines.vae import wrap_decoder
 
 
 class Answer:
@@ -51,10 +50,9 @@ class CorePipeline:
     ) -> None:
         self._pipe, self._said = pipe, said
         self._reader = PromptReader(pipe, said)
-        check_decoder(pipe)
+        wrap_decoder(pipe)
         self._encoding = SharedEncoding(pipe, core, share, encoders)
         self._start = StartLatent(pipe)
-        _cast_latents(pipe)
         self._carried: torch.dtype | None = None
 
     @property
@@ -134,25 +132,6 @@ class CorePipeline:
                 f"{type(self._pipe).__name__} refused its call: {reason}",
                 "check the preset's `call` and the options that override it",
             ) from error
-
-
-def _cast_latents(pipe: DiffusionPipeline) -> None:
-    """Has the VAE decode latents in its own dtype, which may be wider than the denoiser's.
-
-    Only some pipelines cast by themselves.
-    """
-    vae = getattr(pipe, "vae", None)
-    if vae is None or not hasattr(vae, "decode"):
-        return
-    stock = vae.decode
-
-    @functools.wraps(stock)
-    def decode(latents: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(latents, Tensor) and latents.is_floating_point():
-            latents = latents.to(vae.dtype)
-        return stock(latents, *args, **kwargs)
-
-    vae.decode = decode
 
 
 def _noise(seed: int) -> torch.Generator:

@@ -143,19 +143,22 @@ def check_step_arguments(arguments: Mapping[str, Any]) -> None:
             )
 
 
-def check_true_guidance(name: str, call: Mapping[str, Any], default: float) -> None:
+def check_true_guidance(
+    name: str, call: Mapping[str, Any], default: float, *, chosen: bool
+) -> None:
     """Refuses a guidance and a negative prompt that do nothing without each other.
 
     Args:
         name: The pipeline's class, which guides only where it has both.
         call: The arguments of its call.
-        default: The pipeline's own `true_cfg_scale`, which nobody has chosen.
+        default: The pipeline's own `true_cfg_scale`.
+        chosen: Whether an option sets the call's.
 
     Raises:
         UsageError: The call has one of them alone.
     """
     scale, negative = call.get("true_cfg_scale"), call.get("negative_prompt")
-    if scale is not None and scale > 1 and scale != default and negative is None:
+    if scale is not None and scale > 1 and negative is None and (chosen or scale != default):
         raise UsageError(
             f"guidance is {scale:g}, but {name} guides only away from a negative prompt, and there "
             "is none",

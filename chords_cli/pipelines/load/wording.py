@@ -40,7 +40,9 @@ _WORDS: tuple[tuple[str, str | None], ...] = (
         "prompts are not cleaned as this model expects it: {name} is not installed",
     ),
     ("Setting `clean_caption` to False", None),
-    ("Guiders are currently an experimental feature", None),  # said to developers
+    # said to developers
+    ("Guiders are currently an experimental feature", None),
+    (r"`\w+ImageProcessor` requires torchvision", None),
 )
 """Beginnings of warnings, and what we say instead; nothing where something else says it."""
 
@@ -50,5 +52,6 @@ def in_our_words(library: str, warning: str) -> str | None:
     text = " ".join(warning.split())
     for beginning, words in _WORDS:
         if found := re.match(beginning, text):
-            return None if words is None else words.format(**found.groupdict())
+            values = {name: value.removesuffix(".0") for name, value in found.groupdict("").items()}
+            return None if words is None else words.format(**values)
     return f"{library}: {text if len(text) <= _LONGEST else text[: _LONGEST - 3] + '...'}"

@@ -1,6 +1,7 @@
 """What cannot be shared by cores is refused in exact words, before a weight is read."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from chords_cli.pipelines.core_pipeline import CorePipeline
 from chords_cli.pipelines.load.loading import load_pipeline, pipeline_class
 from chords_cli.pipelines.load.offload import Encoders
 from chords_cli.pipelines.load.spec import ModelSpec
-from chords_cli.pipelines.rules import check_step_arguments
+from chords_cli.pipelines.rules import check_step_arguments, check_true_guidance
 from chords_cli.pipelines.said import Said
 from chords_cli.pipelines.solver import check_scheduler
 from tests.doubles import zoo
@@ -186,3 +187,21 @@ def test_scheduler_class_that_diffusers_does_not_have_is_refused(tmp_path: Path)
         load(repository(tmp_path), **{"class": "FluxPipeline"})
     version = diffusers.__version__
     assert str(refused.value) == f"scheduler FluxPipeline is not a scheduler of diffusers {version}"
+
+
+@pytest.mark.parametrize(
+    ("call", "chosen", "refused"),
+    [
+        ({"true_cfg_scale": 4.0}, False, False),  # the pipeline's default, which it warns of itself
+        ({"true_cfg_scale": 4.0}, True, True),
+        ({"true_cfg_scale": 3.0}, False, True),
+        ({"true_cfg_scale": 3.0, "negative_prompt": ""}, True, False),
+        ({"true_cfg_scale": 1.0}, True, False),
+        ({}, False, False),
+    ],
+)
+def test_true_guidance_without_a_negative_prompt_is_refused_where_somebody_chose_it(
+    call: dict[str, Any], chosen: bool, refused: bool
+) -> None:
+    with pytest.raises(UsageError) if refused else nullcontext():
+        check_true_guidance("QwenImagePipeline", call, 4.0, chosen=chosen)

@@ -18,7 +18,7 @@ from chords_cli.pipelines.load.wording import in_our_words
         (
             "true_cfg_scale is passed as 4.0, but classifier-free guidance is not enabled since no "
             "negative_prompt is provided.",
-            "guidance 4.0 did nothing, because there is no negative prompt; with "
+            "guidance 4 did nothing, because there is no negative prompt; with "
             '`negative_prompt: ""` in the preset\'s call it does',
         ),
         (
