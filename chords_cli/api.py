@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from chords_cli.engine.pool import Pool, SampledOutput
 
-_LEFT_OUT = ("prompts", "prompt_file", "from_metadata", "num")
+_LEFT_OUT = ("prompts", "prompt_file", "from_metadata", "from_latent", "num")
 _OPTIONS = {
     name: declared
     for name, declared in options_of(Request).items()
@@ -180,6 +180,8 @@ class Chords:
         """
         from chords_cli.engine.pool import Pool
 
+        if self._pool is not None:
+            raise ChordsError("the cores have started already", "use one `with` block at a time")
         settings = self._settings
         start = pool_settings(settings, model_folder(settings.preset))
         all_cores = frozenset(range(settings.plan.cores))  # a sample may ask for any output
@@ -248,6 +250,7 @@ class Chords:
             )
         if given.get("algo") == "sequential":  # runs on one of the cores
             given = {"cores": None, **given}
+        check_value("the prompt", prompt, str)
         request = replace(self._request, prompts=(prompt,), all_cores=all_outputs, **given)
         settings, available = resolve(request, preset=self._preset), self._settings.plan.cores
         if settings.plan.cores > available:
@@ -267,14 +270,12 @@ def _check_option(name: str, value: Any) -> Any:
     """
     if name not in _OPTIONS:
         near = difflib.get_close_matches(name, _OPTIONS, n=1)
-        raise UsageError(
-            f"{name} is not an option of Chords",
-            f"did you mean {near[0]}?" if near else f"choose from {', '.join(_OPTIONS)}",
-        )
+        choice = f"did you mean {near[0]}?" if near else f"choose from {', '.join(_OPTIONS)}"
+        raise UsageError(f"{name} is not an option of Chords", choice)
     if name in ("devices", "init_t") and isinstance(value, list | tuple):
         value = ("," if name == "devices" else "-").join(map(str, value))
-    elif name == "loras":
-        value = tuple(map(tuple, value))
+    elif name == "loras" and isinstance(value, list | tuple):
+        value = tuple(tuple(lora) if isinstance(lora, list) else lora for lora in value)
     return check_value(name, value, _OPTIONS[name][0])
 
 

@@ -4,7 +4,7 @@ The pool is no master: what cores compute and when is in the plan. It hands out 
 outputs, asks for pictures, and leaves no process behind.
 """
 
-from collections import deque
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,6 +14,7 @@ from chords_cli.engine.job import Sampled, SampledOutput, Session
 from chords_cli.engine.messages import Decoded, Job, Latent, Restore
 from chords_cli.engine.processes import Workers, threads_each
 from chords_cli.engine.start import DEFAULT_TIMEOUT, StartMethod
+from chords_cli.errors import ChordsError
 from chords_cli.events import CoreReady, Event, Listener, ProcessesStarted, Warned
 from chords_cli.pipelines.load.spec import Arguments, ModelSpec
 from chords_cli.sampler.plan import Plan
@@ -61,6 +62,7 @@ class Pool:
         self._number = 0
         self._session: Session | None = None
         self._open: Session | None = None
+        self._hearing = threading.Lock()
         self._encoded: tuple[Arguments, int] | None = None
 
     def __enter__(self) -> "Pool":
@@ -130,32 +132,55 @@ class Pool:
         """
         if stop.fixed is not None and not keep:
             plan = plan.until(stop.fixed)
-        session = self._begin(plan, call, seed, stop, keep=keep, again=again, on_output=on_output)
-        for _ in self._heard(session):
-            pass
+        if not self._hearing.acquire(blocking=False):
+            raise ChordsError(
+                "another thread makes a sample with these cores",
+                "make one sample after the other, or start cores in every thread",
+            )
+        try:
+            session = self._begin(
+                plan, call, seed, stop, keep=keep, again=again, on_output=on_output
+            )
+            self._open = session  # if this is interrupted, the next sample ends it
+            for _ in self._heard(session):
+                pass
+            self._open = None
+        finally:
+            self._hearing.release()
         return session.result()
 
     def outputs(
         self, plan: Plan, call: Arguments, seed: int, stop: StopRule
     ) -> Iterator[SampledOutput]:
-        """Runs one sample to the last of the plan's hits and yields every output when decoded.
+        """Runs one sample to the last of the plan's hits and yields its decoded outputs in order.
 
         A caller that stops asking cancels what is left of the sample.
 
         Raises:
             ChordsError: A core failed or died; the pool has to be left.
         """
-        ready: deque[SampledOutput] = deque()
+        ready: dict[int, SampledOutput] = {}
+        handed: list[int] = []
         session = self._begin(
-            plan, call, seed, stop, keep=True, again=False, on_output=ready.append
+            plan,
+            call,
+            seed,
+            stop,
+            keep=True,
+            again=False,
+            on_output=lambda output: ready.update({output.index: output}),
         )
         self._open = session
         try:
             for _ in self._heard(session):
-                while ready:
-                    yield ready.popleft()
+                while (index := len(handed)) in ready:  # cores decode side by side
+                    handed.append(index)
+                    yield ready.pop(index)
                 if self._open is not session:
-                    return  # another sample has begun
+                    raise ChordsError(
+                        "another sample has begun before all outputs of this one were taken",
+                        "take all outputs of a sample, or leave its loop, before the next begins",
+                    )
         except GeneratorExit:
             self._abandon(session)
             raise

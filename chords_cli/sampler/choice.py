@@ -23,11 +23,8 @@ ALGORITHMS: tuple[str, ...] = get_args(Algo)
 DEFAULT_ALGO: Algo = "wavefront"
 """Where neither a preset nor an option says another."""
 
-MOST_STEPS = 10_000
-"""Far more than any sampler takes; a plan of a million steps takes a while to make."""
-
-MOST_CORES = 256
-"""Far more than one machine has GPUs; a plan grows with cores times steps."""
+MOST_STEPS, MOST_CORES = 10_000, 256
+"""Far more than any sampler takes and any machine has; a plan grows with cores times steps."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,6 +84,9 @@ def plan(
     Raises:
         ChordsError: They contradict each other or make no plan.
     """
+    for name, value in (("steps", steps), ("cores", cores), ("rounds", rounds)):
+        if type(value) is not int and (value is not None or name != "rounds"):
+            raise PlanError(f"{name} is {value!r}, but must be a whole number")
     starts = parse_init_t(init_t) if isinstance(init_t, str) else init_t
     choice = PlanChoice(
         steps=steps, cores=cores, algo=algo, init_t=starts, rounds=rounds, speedup=speedup
@@ -252,7 +252,7 @@ def _rounds_for(speedup: float, steps: int) -> int:
         raise PlanError(
             f"speedup is {speedup:g}, but {steps} steps can be from 1 to {steps} times sooner",
             "try {speedup}",
-            {"speedup": 4},
+            {"speedup": min(4, max(1, steps))},
         )
     return math.ceil(steps / speedup)
 

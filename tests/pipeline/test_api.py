@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from chords_cli import Chords, ChordsError, Plan, StopRule, plan
-from chords_cli.events import Warned
+from chords_cli.events import CoreStepped, Warned
 from chords_cli.media.metadata import read_metadata
 from chords_cli.presets.files import find_preset
 
@@ -57,10 +57,49 @@ def test_a_sample_has_its_warnings_and_the_listener_hears_each_once():
 
 def test_outputs_come_from_the_preview_to_the_exact_one(chords):
     outputs = list(chords.outputs(HEART, seed=3))
-    assert sorted(sample.output.index for sample in outputs) == [0, 1, 2]
-    assert [sample.output.exact for sample in outputs] == [
-        sample.output.index == 2 for sample in outputs
-    ]
+    assert [sample.output.index for sample in outputs] == [0, 1, 2]
+    assert [sample.output.exact for sample in outputs] == [False, False, True]
+
+
+def test_an_interrupted_sample_leaves_the_cores_to_the_next(chords):
+    expected = chords(HEART, seed=3).frames
+
+    def interrupt(event: object) -> None:
+        if isinstance(event, CoreStepped):
+            raise KeyboardInterrupt
+
+    pool = chords._running_pool
+    listener, pool._tell = pool._tell, interrupt
+    with pytest.raises(KeyboardInterrupt):
+        chords("a blue circle", seed=1)
+    pool._tell = listener
+    assert (chords(HEART, seed=3).frames == expected).all()
+
+
+def test_cores_that_have_started_cannot_be_started_again(chords):
+    with pytest.raises(ChordsError, match="the cores have started already"):
+        chords.__enter__()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"loras": None}, "loras is None: "),
+        ({"loras": ("ink.safetensors", 0.8)}, "loras is "),
+        ({"from_latent": "x"}, "from_latent is not an option of Chords"),
+    ],
+)
+def test_a_value_of_another_type_is_an_error_of_ours(options, message):
+    with pytest.raises(ChordsError) as caught:
+        Chords(devices="cpu", **options)
+    assert caught.value.message.startswith(message)
+
+
+def test_a_prompt_that_is_no_text_is_refused(chords):
+    with pytest.raises(ChordsError, match=r"^the prompt is 5: "):
+        chords(5)
+    with pytest.raises(ChordsError, match=r"^cores is '4', but must be a whole number$"):
+        plan(cores="4")
 
 
 def test_the_exact_output_is_what_one_core_makes(chords):
@@ -83,7 +122,8 @@ def test_a_sample_ends_outputs_that_nobody_has_asked_for(chords):
     outputs = chords.outputs("a blue circle", seed=1)
     next(outputs)
     assert (chords(HEART, seed=3).frames == expected).all()
-    assert list(outputs) == []
+    with pytest.raises(ChordsError, match="another sample has begun"):
+        next(outputs)
     assert (chords(HEART, seed=3).frames == expected).all()
 
 

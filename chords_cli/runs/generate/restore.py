@@ -10,7 +10,7 @@ from chords_cli.events import Listener, PromptDone, PromptStarted, RunResolved
 from chords_cli.media.files import new_folder
 from chords_cli.media.latents import read_latent
 from chords_cli.models.weights import model_folder
-from chords_cli.records.run import OutputRecord, RunRecord, SampleRecord, SampleSeconds
+from chords_cli.records.run import OutputRecord, RunRecord, RunSeconds, SampleRecord, SampleSeconds
 from chords_cli.runs.generate.record import run_record, write_record
 from chords_cli.runs.generate.run import Prepared, pool_settings
 from chords_cli.runs.outputs.recipe import which_output
@@ -48,14 +48,19 @@ def restore(prepared: Prepared, listener: Listener) -> RunRecord:
         )
     )
     with new_folder(settings.output), Pool(alone, listener) as pool:
+        loaded = time.monotonic()
         began = PromptStarted(number=1, total=1, prompt=sample.prompt, seed=sample.seed)
         listener(began)
-        output, seconds = _decode(prepared, pool, latent)
+        output, decoding = _decode(prepared, pool, latent)
         saver = OutputSaver(settings, sample, listener, replace=settings.overwrite)
         saver.save(output)
         total = round(time.monotonic() - began.at, 4)
-        made = _record(output, saver, SampleSeconds(decode=round(seconds, 4), total=total), sample)
-        record = run_record(settings, [made], components=pool.components)
+        made = _record(output, saver, SampleSeconds(decode=round(decoding, 4), total=total), sample)
+        seconds = RunSeconds(
+            load=round(loaded - prepared.began, 4),
+            total=round(time.monotonic() - prepared.began, 4),
+        )
+        record = run_record(settings, [made], components=pool.components, seconds=seconds)
         write_record(settings.output, record)
     listener(PromptDone(number=1, path=str(settings.output / made.output), seconds=total))
     return record

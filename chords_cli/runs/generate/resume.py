@@ -64,7 +64,8 @@ def fill_from_record(request: Request) -> Request:
     Raises:
         UsageError: The folder's record cannot be read.
     """
-    given = request.prompts or request.prompt_file or request.from_metadata
+    files = request.prompt_file or request.from_metadata or request.from_latent
+    given = request.prompts or files
     record = None if given or request.output is None else _read_record(request.output)
     if record is None:
         return request

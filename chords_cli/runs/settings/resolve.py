@@ -217,7 +217,8 @@ def _check_kind(request: Request, preset: Preset, model: str | None) -> None:
     `model` is the preset that the user named; None if only a picture's metadata names it.
     """
     if preset.kind != request.kind:
-        given = {"--from-metadata": request.from_metadata, "--model": model}
+        source = "--from-latent" if request.from_latent else "--from-metadata"
+        given = {source: request.from_metadata, "--model": model}
         words = [word for flag, value in given.items() if value for word in (flag, str(value))]
         raise UsageError(
             f"{preset.name} makes {preset.kind}s, but this is chords {request.kind}",
