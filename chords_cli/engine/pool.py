@@ -176,11 +176,11 @@ class Pool:
                 while (index := len(handed)) in ready:  # cores decode side by side
                     handed.append(index)
                     yield ready.pop(index)
-                if self._open is not session:
-                    raise ChordsError(
-                        "another sample has begun before all outputs of this one were taken",
-                        "take all outputs of a sample, or leave its loop, before the next begins",
-                    )
+                    if self._open is not session:
+                        raise ChordsError(
+                            "another sample has begun before all outputs of this one were taken",
+                            "take all outputs of a sample before the next begins",
+                        )
         except GeneratorExit:
             self._abandon(session)
             raise

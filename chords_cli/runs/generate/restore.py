@@ -96,6 +96,7 @@ def _decode(prepared: Prepared, pool: "Pool", latent: "Latent") -> tuple["Sample
         chosen=True,
         latent=latent,
         frames=frames,
+        size=frames.shape[:3],
     )
     return output, seconds
 
