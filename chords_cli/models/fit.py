@@ -90,6 +90,14 @@ def check_algo(preset: Preset, algo: str) -> None:
         check_linear(preset, folder, {} if folder is None else _read_index(preset, folder))
 
 
+def find_denoisers(preset: Preset) -> frozenset[str] | None:
+    """Returns the denoisers that a model has; None as long as it is not on this machine."""
+    folder = _find_folder(preset)
+    if folder is None:
+        return None
+    return frozenset(DENOISERS) & components(_read_index(preset, folder)).keys()
+
+
 def _find_folder(preset: Preset) -> Path | None:
     """Finds the folder of the model; None while its model_index.json is not on this machine."""
     if preset.path is not None:

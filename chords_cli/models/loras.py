@@ -2,27 +2,47 @@
 
 A LoRA is a safetensors file, a folder that holds one, or a repository that was fetched from the
 hub. Cores load from disk only, so a run uses local files and records the names as they were given.
+
+Some models (Wan2.2) have two transformers: one for the noisy steps, another for the others. A LoRA
+is for one of them. Which one, its source, its tensors or its name have to tell.
 """
 
 import importlib.util
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from os.path import isdir, isfile
 from pathlib import Path
 
 from chords_cli.errors import UsageError
 from chords_cli.hub import adapter_folder, is_repository
 from chords_cli.media.latents import read_header
+from chords_cli.pipelines.load.spec import lora_part
 
 _STANDARD = "pytorch_lora_weights.safetensors"
 """The name of the file in which diffusers saves a LoRA."""
 
 
-def check_loras(loras: Sequence[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
+_FIRST, _SECOND = "transformer", "transformer_2"
+
+_NOISE = re.compile(r"(high|low)[-_ ]?noise|(?<![a-z])(high|low)(?![a-z])")
+"""How files of Wan2.2 tell the steps that they are for."""
+
+_BY_NOISE = {"high": _FIRST, "low": _SECOND}
+
+
+def check_loras(
+    loras: Sequence[tuple[str, float]], parts: Collection[str] | None = None
+) -> tuple[tuple[str, float], ...]:
     """Checks that LoRAs are on this machine, contain weights and have finite scales; returns them.
 
+    Args:
+        loras: Sources and scales.
+        parts: The denoisers that the model has; None as long as they are not known.
+
     Raises:
-        UsageError: A LoRA is missing or wrong, or the package that applies LoRAs is not installed.
+        UsageError: A LoRA is missing or wrong, or does not say which part of the model it is for,
+            or the package that applies LoRAs is not installed.
     """
     if loras and importlib.util.find_spec("peft") is None:
         raise UsageError(
@@ -31,15 +51,84 @@ def check_loras(loras: Sequence[tuple[str, float]]) -> tuple[tuple[str, float], 
             {"loras": None},
         )
     for source, scale in loras:
-        file = lora_file(source)
         if not math.isfinite(scale):
             raise UsageError(
                 f"the scale of LoRA {source} is {scale:g}, but must be a finite number",
                 "try {loras}",
                 {"loras": f"{source}=1.0"},
             )
-        _check_header(source, file)
+        lora_files(source, parts)
     return tuple(loras)
+
+
+def lora_files(source: str, parts: Collection[str] | None = None) -> tuple[str, ...]:
+    """Returns the files of a LoRA, each with the part that it is for where the model has several.
+
+    Args:
+        source: A file, a folder or a repository, with `@` and a part if that is needed.
+        parts: The denoisers that the model has; None as long as they are not known.
+
+    Raises:
+        UsageError: This machine does not have the file, no model could load it, or it is for a part
+            that the model does not have or for one that nothing tells.
+    """
+    name, wanted = lora_part(source)
+    pair = _noise_pair(name) if parts is None or _SECOND in parts else {}
+    if pair and (wanted is None or wanted in pair):
+        for file in pair.values():
+            _read_keys(name, file)
+        return tuple(f"{file}@{part}" for part, file in pair.items() if wanted in (None, part))
+    file = lora_file(name)
+    found = _parts_of(name, file, wanted, parts)
+    return tuple(f"{file}@{part}" for part in found) or (str(file),)
+
+
+def _parts_of(
+    name: str, file: Path, wanted: str | None, parts: Collection[str] | None
+) -> tuple[str, ...]:
+    """Returns the denoisers that a file is for; none where the model leaves no choice."""
+    keys = _read_keys(name, file)
+    named = [part for part in (_FIRST, _SECOND) if any(key.startswith(f"{part}.") for key in keys)]
+    asked = (wanted,) if wanted else tuple(named) if _SECOND in named else ()
+    for part in asked:
+        if parts is not None and part not in parts:
+            raise UsageError(
+                f"LoRA {name} is for {part}, but the model has only {', '.join(sorted(parts))}",
+                "name one that was made for this model",
+            )
+        if _SECOND in named and part not in named:
+            raise UsageError(
+                f"LoRA {name} holds nothing for {part}, only for {', '.join(named)}",
+                "try {loras}",
+                {"loras": name},
+            )
+    if asked or parts is None or _SECOND not in parts:
+        return asked
+    if told := _told_by_name(file):
+        return (told,)
+    raise UsageError(
+        f"LoRA {name} does not tell which of the model's two transformers it is for",
+        "use {loras}; the second one takes the steps with less noise",
+        {"loras": [f"{name}@{_FIRST}", f"{name}@{_SECOND}"]},
+    )
+
+
+def _noise_pair(name: str) -> dict[str, Path]:
+    """Returns the two files of a folder that holds a LoRA for each transformer, by transformer."""
+    path = Path(name).expanduser()
+    folder = path if name and isdir(path) else is_repository(name) and adapter_folder(name)  # noqa: PTH112
+    files = sorted(folder.glob("*.safetensors")) if folder else []
+    told = {part: file.absolute() for file in files if (part := _told_by_name(file))}
+    return dict(sorted(told.items())) if len(files) == len(told) == len(_BY_NOISE) else {}
+
+
+def _told_by_name(file: Path) -> str | None:
+    """Returns the transformer that a file, or else its folder, is for by its name."""
+    for text in (file.stem.lower(), file.parent.name.lower()):
+        found = {word for match in _NOISE.finditer(text) for word in match.groups() if word}
+        if len(found) == 1:
+            return _BY_NOISE[found.pop()]
+    return None
 
 
 def lora_file(source: str) -> Path:
@@ -73,8 +162,8 @@ def lora_file(source: str) -> Path:
     return _only_file(folder, source)
 
 
-def _check_header(source: str, file: Path) -> None:
-    """Refuses a file that no model could load: empty, cut off, or of another format."""
+def _read_keys(source: str, file: Path) -> set[str]:
+    """Returns the names of a file's tensors; refuses one that no model could load."""
     try:
         tensors = {key for key in read_header(file) if key != "__metadata__"}
     except OSError as error:
@@ -88,6 +177,7 @@ def _check_header(source: str, file: Path) -> None:
         ) from error
     if not tensors:
         raise UsageError(f"LoRA {source} holds no tensors", "name one that was trained")
+    return tensors
 
 
 def _only_file(folder: Path, source: str) -> Path:

@@ -9,7 +9,15 @@ from typing import Any
 from diffusers import DiffusionPipeline
 
 from chords_cli.errors import ChordsError, UsageError
-from chords_cli.pipelines.load.spec import DENOISERS, TEXT_ENCODER, Arguments, ModelSpec
+from chords_cli.pipelines.load.spec import (
+    DENOISERS,
+    TEXT_ENCODER,
+    Arguments,
+    ModelSpec,
+    lora_part,
+)
+
+_SECOND = "transformer_2"
 
 
 def tune(pipe: DiffusionPipeline, spec: ModelSpec) -> None:
@@ -64,17 +72,37 @@ def _add_loras(pipe: DiffusionPipeline, spec: ModelSpec) -> None:
 
 
 def _add_lora(pipe: DiffusionPipeline, source: str, name: str) -> None:
-    file = Path(source)
-    try:
-        pipe.load_lora_weights(
-            str(file.parent), weight_name=file.name, adapter_name=name, local_files_only=True
+    file, part = Path(lora_part(source)[0]), lora_part(source)[1]
+    if part and getattr(pipe, part, None) is None:
+        raise UsageError(
+            f"LoRA {file} is for {part}, which {type(pipe).__name__} has not here",
+            "name one that was made for this model",
         )
+    where: Arguments = {"weight_name": file.name, "local_files_only": True}
+    try:
+        if part == _SECOND:
+            _add_to_second(pipe, str(file.parent), name, where)
+        else:
+            pipe.load_lora_weights(str(file.parent), adapter_name=name, **where)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ChordsError(
-            f"LoRA {source} could not be loaded into {type(pipe).__name__}: {reason}",
+            f"LoRA {file} could not be loaded into {type(pipe).__name__}: {reason}",
             "check that it was made for this model and is, or has, a safetensors file",
         ) from error
+
+
+def _add_to_second(pipe: DiffusionPipeline, folder: str, name: str, where: Arguments) -> None:
+    """Adds a LoRA to the second transformer, whichever of the two its tensors name."""
+    tensors, metadata = pipe.lora_state_dict(folder, return_lora_metadata=True, **where)
+    own = any(key.startswith(f"{_SECOND}.") for key in tensors)
+    pipe.transformer_2.load_lora_adapter(
+        tensors,
+        prefix=_SECOND if own else DENOISERS[0],
+        metadata=metadata,
+        adapter_name=name,
+        _pipeline=pipe,
+    )
 
 
 def _compile(pipe: DiffusionPipeline, arguments: Arguments) -> None:

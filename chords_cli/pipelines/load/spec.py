@@ -53,7 +53,8 @@ class ModelSpec:
         quantization: None, else `{backend, kwargs, components}` for diffusers' own
             `PipelineQuantizationConfig`.
         compile: None, else the arguments of `compile_repeated_blocks`.
-        loras: Each a safetensors file and its scale.
+        loras: Each a safetensors file and its scale; the file names its part (see `lora_part`)
+            where the model has two of a kind.
     """
 
     folder: str
@@ -65,3 +66,12 @@ class ModelSpec:
     quantization: Arguments | None = None
     compile: Arguments | None = None
     loras: tuple[tuple[str, float], ...] = ()
+
+
+def lora_part(source: str) -> tuple[str, str | None]:
+    """Splits a LoRA's source, as `ink.safetensors@transformer_2`, from the denoiser that it is for.
+
+    The denoiser is None where the source names none.
+    """
+    name, _, part = source.rpartition("@")
+    return (name, part) if name and part in DENOISERS else (source, None)

@@ -21,7 +21,8 @@ from chords_cli.events import (
     RunResolved,
 )
 from chords_cli.media.files import new_folder
-from chords_cli.models.loras import lora_file
+from chords_cli.models.fit import find_denoisers
+from chords_cli.models.loras import lora_files
 from chords_cli.models.weights import model_folder
 from chords_cli.records.run import RunRecord, RunSeconds, SampleRecord, StartMethod
 from chords_cli.runs.generate.record import (
@@ -245,7 +246,11 @@ def pool_settings(settings: Settings, folder: Path) -> "PoolSettings":
         components={name: part.model_dump() for name, part in preset.components.items()},
         quantization=preset.quantization.model_dump() if preset.quantization else None,
         compile=preset.compile,
-        loras=tuple((str(lora_file(source)), scale) for source, scale in settings.loras),
+        loras=tuple(
+            (file, scale)
+            for source, scale in settings.loras
+            for file in lora_files(source, find_denoisers(preset))
+        ),
     )
     return PoolSettings(
         model=model,

@@ -39,9 +39,9 @@ class RunOptions:
         Option(
             MODEL,
             "Add a LoRA: a file, a folder or a fetched repository; 1.0 without a scale;"
-            " repeatable.",
+            " @transformer_2 for Wan2.2's second; repeatable.",
             flags="--lora",
-            metavar="SOURCE[=SCALE]",
+            metavar="SOURCE[@PART][=SCALE]",
             pixels=True,
             compare="all",
         ),

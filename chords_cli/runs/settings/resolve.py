@@ -14,7 +14,7 @@ from chords_cli.engine.network import check_interface
 from chords_cli.engine.start import DEFAULT_TIMEOUT, requested_method
 from chords_cli.errors import UsageError
 from chords_cli.media.videos import check_encoder
-from chords_cli.models.fit import check_algo, check_model
+from chords_cli.models.fit import check_algo, check_model, find_denoisers
 from chords_cli.models.loras import check_loras
 from chords_cli.models.repositories import find_model
 from chords_cli.pipelines.load.spec import DTYPES, Arguments, Dtype
@@ -182,7 +182,8 @@ def _check(settings: Settings) -> None:
     if settings.preset.kind == "video":
         check_encoder()
     check_samples(len(settings.prompts), settings.num, settings.seed)
-    check_loras(settings.loras)
+    if settings.loras:
+        check_loras(settings.loras, find_denoisers(settings.preset))
     for name, (_, option) in options_of(RunOptions).items():
         value = getattr(settings, name)
         if option.least is not None and value is not None and value < option.least:

@@ -1,9 +1,11 @@
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from chords_cli.cli.options import as_option
 from chords_cli.errors import UsageError
 from chords_cli.models import loras
-from chords_cli.models.loras import check_loras, lora_file
+from chords_cli.models.loras import check_loras, lora_file, lora_files
 
 
 @pytest.fixture
@@ -155,3 +157,36 @@ def test_without_peft_a_lora_is_refused_with_how_to_install_it(folder, monkeypat
         'pip install "chords-cli[lora]"',
     )
     assert check_loras(()) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("high_noise_model", "transformer"),
+        ("Wan2.2-Lightning_T2V-A14B-4steps-lora_LOW_fp16", "transformer_2"),
+        ("wan22-lownoise-ink", "transformer_2"),
+        ("style_high", "transformer"),
+        ("highlands", None),
+        ("slow_motion", None),
+        ("high_and_low", None),
+    ],
+)
+def test_names_of_files_tell_the_transformer_of_a_model_with_two(folder, name, part):
+    file = folder / f"{name}.safetensors"
+    save_file({"blocks.0.lora_A.weight": torch.zeros(1)}, file)
+    both = {"transformer", "transformer_2"}
+    if part is None:
+        with pytest.raises(UsageError, match="does not tell which of the model's two"):
+            lora_files(file.name, both)
+    else:
+        assert lora_files(file.name, both) == (f"{file}@{part}",)
+    assert lora_files(file.name, {"transformer"}) == lora_files(file.name) == (str(file),)
+
+
+def test_a_part_that_the_file_does_not_name_is_refused(folder):
+    save_file({"transformer_2.a.lora_A.weight": torch.zeros(1)}, folder / "a.safetensors")
+    with pytest.raises(UsageError) as caught:
+        lora_files("a.safetensors@transformer", {"transformer", "transformer_2"})
+    assert caught.value.message == (
+        "LoRA a.safetensors holds nothing for transformer, only for transformer_2"
+    )
