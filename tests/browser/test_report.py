@@ -11,7 +11,7 @@ from chords_cli.ui.page.page import render
 from tests.doubles.comparisons import ARMS, SCRIPT, made_up
 from tests.waiting import HANG
 
-pytest.importorskip("selenium", reason="selenium is not installed")
+pytest.importorskip("selenium", reason="selenium is not installed: pip install selenium")
 
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By

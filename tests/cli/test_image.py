@@ -167,7 +167,7 @@ def test_metadata_of_any_output_makes_the_same_pixels_again(full, command, place
 def test_options_of_picture_plan_and_machine_reach_the_run(command, place):
     shape = ("--width", 48, "--height", 64, "--guidance", 3, "--negative-prompt", "night")
     plan = ("--steps", 6, "--init-t", "0-2-4", "--stop-residual", 1e-9, "--seed", 7)
-    machine = ("--devices", "cpu,cpu", "--dtype", "bfloat16", "--timeout", 90)
+    machine = ("--devices", "cpu,cpu", "--dtype", "bfloat16", "--timeout", 900)
     where = ("--model", "tiny", "--output", "options", "--verbose")
     told = command("image", "a cat", *where, *shape, *plan, *machine, cwd=place).err
     made = record(place / "options")
@@ -177,7 +177,7 @@ def test_options_of_picture_plan_and_machine_reach_the_run(command, place):
     assert pixels(place / "options" / "0001-a-cat-s7.png").shape == (64, 48, 3)
     assert made["plan"]["init_t"] == [0, 2, 4]
     assert (made["dtype"], made["devices"]) == ("bfloat16", ["cpu"] * 3)
-    assert made["settings"]["timeout"] == 90
+    assert made["settings"]["timeout"] == 900
     call = made["settings"]["call"]
     assert (call["true_cfg_scale"], call["negative_prompt"]) == (3, "night")
     assert made["stop"] == {"criterion": "residual", "residual": 1e-9}

@@ -95,7 +95,9 @@ def test_compare_finds_core_zero_exact_and_every_repetition_the_same(
 
 
 def test_video_makes_a_clip_that_can_be_read(chords: Chords, tmp_path: Path) -> None:
-    encoder = pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg is not installed")
+    encoder = pytest.importorskip(
+        "imageio_ffmpeg", reason="imageio-ffmpeg is not installed: pip install imageio-ffmpeg"
+    )
     try:
         encoder.get_ffmpeg_exe()
     except RuntimeError as error:
