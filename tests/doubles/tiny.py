@@ -44,8 +44,8 @@ CALLS: dict[str, dict[str, Any]] = {
     "flux": {"height": 8, "width": 8, "guidance_scale": 3.5, "max_sequence_length": 16},
     "sd3": {
         "negative_prompt": "bad",
-        "height": 32,
-        "width": 32,
+        "height": 16,
+        "width": 16,
         "guidance_scale": 5.0,
         "max_sequence_length": 16,
     },
