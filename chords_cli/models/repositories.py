@@ -12,10 +12,10 @@ from chords_cli.hub.repository import INDEX
 from chords_cli.models.diffusers_source import FRAMES, PipelineClass, read_pipeline
 from chords_cli.presets.call import GUIDANCE, SIZES
 from chords_cli.presets.files import check_preset, find_preset
-from chords_cli.presets.schema import Preset
+from chords_cli.presets.schema import VIDEO_PACE, Preset
 
-_STEPS, _FPS = 50, 16
-"""The steps if a pipeline has no default, and the frame rate, which no pipeline has."""
+_STEPS = 50
+"""How many steps a model takes whose pipeline does not say so."""
 
 
 def find_model(name: str) -> Preset:
@@ -63,7 +63,7 @@ def _make_preset(name: str, folder: Path, place: dict[str, str]) -> Preset:
         "variant": find_folder(folder).variant,
         "pipeline": cls,
         "call": dict(_default_call(pipeline)),
-        **({"fps": _FPS} if video else {}),
+        **(VIDEO_PACE if video else {}),
     }
     return check_preset(document, name)
 

@@ -48,6 +48,9 @@ Scalar = Annotated[Any, PlainValidator(check_scalar)]
 Items = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 
 
+VIDEO_PACE = {"fps": 16}
+"""The keys that say how fast a video plays, for a model that has no preset to say so."""
+
 _NOT_OF_THE_MODEL = {
     *("name", "title", "kind", "license", "limits", "memory", "parameters", "prompts"),
     *("call", "dtype", "fps", "sampling", "seed"),
