@@ -101,6 +101,12 @@ def check_grid(name: str, config: Mapping[str, Any], steps: int | None) -> None:
             "add `solver_type: bh2` and `predict_x0: true`, or `final_sigmas_type: sigma_min`, to "
             "scheduler.args in the preset",
         )
+    if to_zero and config.get("algorithm_type") == "dpmsolver":
+        raise UsageError(
+            f"{name} cannot end at sigma 0 with algorithm_type dpmsolver",
+            "add `algorithm_type: dpmsolver++`, or `final_sigmas_type: sigma_min`, to "
+            "scheduler.args in the preset",
+        )
     if steps == 1 and terminal:
         raise UsageError(
             f"steps is 1, but {name} with shift_terminal {terminal:g} needs at least 2 steps",

@@ -78,3 +78,10 @@ def test_a_grid_of_one_step_cannot_be_stretched():
     assert not goes_right(check_grid, type(scheduler).__name__, scheduler.config, 1)
     assert goes_right(check_grid, type(scheduler).__name__, scheduler.config, 2)
     assert goes_right(check_grid, type(scheduler).__name__, scheduler.config, None)
+
+
+def test_what_the_scheduler_itself_refuses_is_refused_before():
+    settings = {"algorithm_type": "dpmsolver", "final_sigmas_type": "zero"}
+    with pytest.raises(ValueError, match="not supported"):
+        diffusers.DPMSolverMultistepScheduler(**settings)
+    assert not goes_right(check_grid, "DPMSolverMultistepScheduler", settings, 3)
