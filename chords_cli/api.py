@@ -216,10 +216,10 @@ class Chords:
         return samples[-1]
 
     def outputs(self, prompt: str, **options: Any) -> Iterator[Sample]:
-        """Makes one sample and yields every output as soon as it is decoded.
+        """Makes one sample and yields its outputs in order, each once it is decoded.
 
-        The preview is the first output, or one of the first, and the exact one is the last. Leaving
-        the loop ends the sampling.
+        The preview comes first and the exact one last, unless `stop_index` ends the sample sooner.
+        Leaving the loop ends the sampling.
 
         Args:
             prompt: What to show.

@@ -112,7 +112,9 @@ def _report(console: Console, error: Exception, arguments: Sequence[str]) -> int
             message = message.replace(typers_words, our_words)
         command = " ".join(["chords", *typed])
         message, _, possible = " ".join(message.split()).rstrip(".").partition(" (Possible options")
-        near = difflib.get_close_matches(message.rpartition(" ")[2], _flags(possible), n=1)
+        near = difflib.get_close_matches(
+            message.rpartition(" ")[2], _flags(possible), n=1, cutoff=0.75
+        )
         meant = f"did you mean {near[0]}? " if near else ""
         console.error(message, f"{meant}`{command} --help` lists what it takes")
         return 2

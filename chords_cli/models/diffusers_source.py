@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from chords_cli.pipelines.rules import unknown_class
 
@@ -69,12 +69,9 @@ def read_pipeline(name: str) -> PipelineClass | None:
     Raises:
         UsageError: diffusers has no such pipeline.
     """
-    lineage = _find_lineage("pipelines", name)
+    lineage = _known_lineage("pipeline", name, b"Pipeline(")
     if lineage is None:
         return None
-    if not lineage:
-        known = _class_names("pipelines", b"Pipeline(")
-        raise unknown_class("pipeline", name, importlib.metadata.version("diffusers"), known)
     init, call = _find_method(lineage, "__init__"), _find_method(lineage, "__call__")
     optional = _strings(_assigned_value(lineage, "_optional_components"))
     return PipelineClass(
@@ -96,18 +93,36 @@ def read_scheduler(name: str) -> SchedulerClass | None:
     Raises:
         UsageError: diffusers has no such scheduler.
     """
-    lineage = _find_lineage("schedulers", name)
+    lineage = _known_lineage("scheduler", name, b"SchedulerMixin")
     if lineage is None:
         return None
-    if not lineage:
-        known = _class_names("schedulers", b"SchedulerMixin")
-        raise unknown_class("scheduler", name, importlib.metadata.version("diffusers"), known)
     order, init = _assigned_value(lineage, "order"), _find_method(lineage, "__init__")
     return SchedulerClass(
         name=name,
         settings=dict.fromkeys(_required(init)) | _default_values(init),
         order=order.value if isinstance(order, ast.Constant) and type(order.value) is int else 1,
     )
+
+
+def _known_lineage(
+    kind: Literal["pipeline", "scheduler"], name: str, head: bytes
+) -> list[ast.ClassDef] | None:
+    """Finds a class with what it inherits; None if the source of diffusers cannot be read.
+
+    Args:
+        kind: What the class is.
+        name: Its name.
+        head: What the first lines of all classes of that kind have in common.
+
+    Raises:
+        UsageError: diffusers has no such class.
+    """
+    part = f"{kind}s"
+    lineage = _find_lineage(part, name)
+    if lineage is not None and not lineage:
+        version = importlib.metadata.version("diffusers")
+        raise unknown_class(kind, name, version, _class_names(part, head))
+    return lineage
 
 
 def _source_files(part: str) -> Iterator[Path]:
