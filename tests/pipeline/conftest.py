@@ -23,9 +23,12 @@ CALLS = tiny.CALLS | zoo.CALLS
 PROMPT = "a cat riding a horse"
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _patient() -> Iterator[None]:
-    """Cores end by themselves, and who is to blame is known, however long that takes here."""
+    """Cores end by themselves, and who is to blame is known, however long that takes here.
+
+    Not so in other folders: there a core that was stopped has to be killed.
+    """
     with pytest.MonkeyPatch.context() as patch:
         for limit in ("_QUIT_SECONDS", "_KILL_SECONDS", "_BLAME_SECONDS"):
             patch.setattr(processes, limit, HANG)
