@@ -1,1 +1,1 @@
-"""The parts of `benchmarks/fidelity.py`: models, arms, the peers' algorithms, previews, report."""
+"""The parts of `benchmarks/rounds.py`: cells, arms, the models and their drift, tables, figure."""

@@ -1,7 +1,8 @@
-"""The ways to a sample that the study compares, each as a function of a `Problem`."""
+"""The ways to a sample that the study compares, each as a function of a `Problem` and an `Arm`."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from diffusers import (
@@ -12,91 +13,159 @@ from diffusers import (
 )
 from torch import Tensor
 
+from benchmarks.study.cells import Arm, Cell
 from benchmarks.study.peers import paradigms, srds, srds_nfe, srds_rounds
 from benchmarks.study.problem import Problem
-from chords_cli.sampler import Plan, chords_plan, default_init_t, wavefront_plan
+from chords_cli.sampler import Plan, chords_plan, default_init_t
+from chords_cli.sampler import default_rounds as _default_rounds
+from chords_cli.sampler import wavefront_plan as _wavefront_plan
+from chords_cli.sampler.wavefront_core import trusted
 
-NAMES = ("Euler", "UniPC", "DPM++ 2M", "chords", "wavefront", "ParaDiGMS", "SRDS")
-NONE = "none"
+FEW_STEPS = ("Euler", "DPM++ 2M", "UniPC")
+"""Stock samplers with fewer steps on one device."""
 
-TOLERANCES = (0.02, 0.08)
-"""ParaDiGMS moves on when it is close enough, so its rounds follow from these."""
+MESHES, FILLS = ("growing", "uniform", "half"), ("line", "share")
+"""Which steps one core visits, and what it assumes on the others: the line through its last two
+drifts, or a trusted share of that through its last predictions."""
+
+LONE = tuple(f"one core, {mesh}, {fill}" for mesh in MESHES for fill in FILLS)
+TOLERANCES, REFINEMENTS = (0.02, 0.08), (1, 2)
+PEERS = (*(f"ParaDiGMS {t:g}" for t in TOLERANCES), *(f"SRDS {p}" for p in REFINEMENTS))
+
+USUAL = ("wavefront", "one core", *FEW_STEPS, "chords")
+NAMES = (*USUAL, *LONE, *PEERS)
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """What one arm made of all prompts of a problem.
+class Made:
+    """What an arm made of all prompts of a problem.
 
     Attributes:
-        arm: The algorithm; with `cores` and `setting` the arm's name.
-        cores: K.
-        setting: What tells it from others of the same algorithm and cores: planned rounds, a
-            tolerance, refinements.
-        rounds: Per prompt, model evaluations one after the other.
-        nfe: Per prompt, model evaluations of all cores.
         latents: One row a prompt.
+        evaluations: Model evaluations of all cores, for one prompt; the mean where they differ.
+        more: Further numbers of every prompt, by their name.
     """
 
-    arm: str
-    cores: int
-    setting: str
-    rounds: list[int]
-    nfe: list[int]
     latents: Tensor
+    evaluations: int
+    more: dict[str, list[float]] = field(default_factory=dict)
 
 
-Arm = Callable[[Problem], list[Attempt]]
+def default_rounds(cell: Cell, cores: int) -> int:
+    return int(_guided(_default_rounds, cell.guidance)(cell.steps, cores))
 
 
 def arms(
-    pipe: DiffusionPipeline,
-    steps: int,
-    cores: Sequence[int],
-    rounds: Sequence[int],
-    only: Sequence[str] = (),
+    cell: Cell, cores: Iterable[int], offsets: Iterable[int], names: Sequence[str] = USUAL
 ) -> list[Arm]:
-    """All arms on a grid of `steps` steps; those of the algorithms `only`, where it names some.
+    """All arms of a cell: `cores` cores at the default rounds and `offsets` more of them.
 
-    `only` has names of `NAMES`, or `NONE` for the reference alone.
-
-    Wavefronts that would take more than four times the sequential sampler's evaluations are left
-    out: eight cores in 33 rounds interest nobody.
+    Every number of rounds that occurs gets its rows of one device with as many evaluations.
     """
-    named: list[tuple[str, Arm]] = [("Euler", partial(_few, "Euler", _euler(pipe), rounds))]
-    named += [(name, partial(_few, name, made, rounds)) for name, made in _second_order(pipe)]
-    named += [("chords", partial(_chords, k)) for k in cores if 1 < k <= steps]
-    named += [
-        ("wavefront", partial(_wavefront, k, r))
-        for k in (1, *(k for k in cores if 1 < k <= steps))
-        for r in rounds
-        if r <= steps and k * r <= 4 * steps
-    ]
-    named += [("ParaDiGMS", partial(_paradigms, k, t)) for k in cores if k > 1 for t in TOLERANCES]
-    named += [("SRDS", partial(_srds, tuple(k for k in cores if k > 1), max(rounds)))]
-    return [arm for name, arm in named if not only or name in only]
+    asked = [k for k in cores if k <= cell.steps]
+    planned = {
+        (k, min(cell.steps, max(2, default_rounds(cell, k) + more)))
+        for k in asked
+        for more in offsets
+    }
+    alone = sorted({rounds for _, rounds in planned})
+    found = [Arm("wavefront", k, r) for k, r in sorted(planned) if k > 1]
+    found += [Arm(n, 1, r) for n in ("one core", *FEW_STEPS, *LONE) for r in alone]
+    for k in (k for k in asked if k > 1):
+        found.append(Arm("chords", k, _chords_plan(cell.steps, k).rounds(1)))
+        found += [Arm(f"ParaDiGMS {tolerance:g}", k, 0) for tolerance in TOLERANCES]
+        found += [Arm(f"SRDS {p}", k, srds_rounds(cell.steps, k, p)) for p in REFINEMENTS]
+    return [arm for arm in found if arm.name in names]
 
 
-def sequential(problem: Problem) -> Attempt:
-    """The reference: the pipeline's own result on the full grid."""
-    taken = [problem.steps] * problem.samples
-    return Attempt("sequential", 1, "", taken, taken, problem.path[-1])
+def made(arm: Arm, problem: Problem, guidance: float) -> Made:
+    """Samples all prompts of a problem."""
+    if arm.name in FEW_STEPS:
+        scheduler = {"Euler": _euler, "DPM++ 2M": _dpm, "UniPC": _unipc}[arm.name](problem.pipe)
+        return Made(problem.stock(arm.rounds, scheduler), arm.rounds)
+    if arm.name.startswith("ParaDiGMS"):
+        return _paradigms(arm, problem)
+    if arm.name.startswith("SRDS"):
+        refinements = int(arm.name.split()[1])
+        latents = srds(problem, refinements)[-1]
+        return Made(latents, srds_nfe(problem.steps, refinements))
+    plan = plan_of(arm, problem.steps, guidance)
+    if arm.name.endswith("share"):
+        return Made(shared(problem, plan.walks[0]), arm.rounds)
+    wanted = plan.until(1)
+    output = next(one for one in problem.simulated(wanted) if one.index == 1)
+    return Made(output.latent, plan.nfe_total(1))
 
 
-def converged(pipe: DiffusionPipeline, problem: Problem) -> Attempt:
-    """The ODE's solution, nearly: DPM++ 2M on a grid four times as fine."""
-    name, scheduler = _second_order(pipe)[-1]
-    [attempt] = _few(name, scheduler, [4 * problem.steps], problem)
-    return attempt
+def plan_of(arm: Arm, steps: int, guidance: float) -> Plan:
+    """The plan of an arm that has one."""
+    if arm.name == "chords":
+        return _chords_plan(steps, arm.cores)
+    if arm.name in ("wavefront", "one core"):
+        return wavefront_plan(steps, arm.cores, arm.rounds, guidance)
+    mesh = arm.name.split(", ")[1]
+    growing = _wavefront_plan(steps, 1, arm.rounds)
+    walks = {"growing": growing.walks[0], "uniform": uniform(steps, arm.rounds)}
+    walks["half"] = halfway(walks["growing"], walks["uniform"])
+    return replace(growing, walks=(walks[mesh],))
 
 
-def _few(
-    name: str, scheduler: SchedulerMixin | None, rounds: Sequence[int], problem: Problem
-) -> Iterator[Attempt]:
-    """The unmodified pipeline with fewer steps."""
-    for steps in rounds:
-        taken = [steps] * problem.samples
-        made = problem.stock(steps, scheduler)
-        yield Attempt(name, 1, f"{steps} steps", taken, taken, made)
+def wavefront_plan(steps: int, cores: int, rounds: int, guidance: float) -> Plan:
+    return _guided(_wavefront_plan, guidance)(steps, cores, rounds)
+
+
+def uniform(steps: int, rounds: int) -> tuple[int, ...]:
+    """As many steps as rounds at equal distances, from the first to the last."""
+    return tuple(round(n * (steps - 1) / max(1, rounds - 1)) for n in range(rounds))
+
+
+def halfway(one: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
+    """Half-way between two walks, without taking a step twice."""
+    walk: list[int] = []
+    for a, b in zip(one, other, strict=True):
+        walk.append(max(round((a + b) / 2), walk[-1] + 1 if walk else 0))
+    return tuple(walk)
+
+
+def shared(problem: Problem, walk: Sequence[int]) -> Tensor:
+    """One core on the scheduler's own steps of a flow, that follows predictions where it asks not.
+
+    Beyond the last prediction it follows the trusted share of the line through the last two.
+    """
+    sigmas, drift, solver = problem.sigmas, problem.remembering(), problem.solver()
+    latents, known = problem.noise, list[tuple[float, Tensor]]()
+    for step, stop in zip(walk, (*walk[1:], problem.steps), strict=True):
+        now = drift(latents, step)
+        known = [*known[-2:], (sigmas[step], latents - sigmas[step] * now)]
+        change = _trusted_change(known)
+        for taken in range(step, stop):
+            ahead = sigmas[taken] - sigmas[step]
+            filled = known[-1][1] + (0.0 if change is None else ahead * change)
+            followed = now if taken == step else (latents - filled) / sigmas[taken]
+            latents = solver.fine(latents, followed, taken)
+        solver.settle(stop, jumped=False, rectified=False)
+    return latents
+
+
+def _trusted_change(known: Sequence[tuple[float, Tensor]]) -> Tensor | None:
+    """How predictions change with sigma, as far as the last change was foretold."""
+    if len(known) < 3:
+        return None
+    (first, a), (second, b), (last, c) = known
+    stretch = (last - second) / (second - first)
+    return trusted(c - b, stretch * (b - a)) * (c - b) / (last - second)
+
+
+def _paradigms(arm: Arm, problem: Problem) -> Made:
+    """It goes on when it is close enough, so its rounds are a prompt's own."""
+    found = paradigms(problem, arm.cores, float(arm.name.split()[1]))
+    mean = round(sum(found.nfe) / len(found.nfe))
+    return Made(found.latents, mean, {"rounds": [float(rounds) for rounds in found.rounds]})
+
+
+def _chords_plan(steps: int, cores: int) -> Plan:
+    """The paper's algorithm with its default starts."""
+    return chords_plan(steps, default_init_t(steps, cores))
 
 
 def _euler(pipe: DiffusionPipeline) -> SchedulerMixin | None:
@@ -110,73 +179,30 @@ def _euler(pipe: DiffusionPipeline) -> SchedulerMixin | None:
     return type(scheduler).from_config(scheduler.config, **settings)
 
 
-def _second_order(pipe: DiffusionPipeline) -> list[tuple[str, SchedulerMixin]]:
-    """Multistep schedulers on the model's own kind of grid: the same shift towards the noise."""
-    config = dict(pipe.scheduler.config)
-    settings = {
+def _unipc(pipe: DiffusionPipeline) -> SchedulerMixin:
+    return UniPCMultistepScheduler.from_config(
+        dict(pipe.scheduler.config), **_second_order(pipe), disable_corrector=[]
+    )
+
+
+def _dpm(pipe: DiffusionPipeline) -> SchedulerMixin:
+    return DPMSolverMultistepScheduler.from_config(
+        dict(pipe.scheduler.config), **_second_order(pipe)
+    )
+
+
+def _second_order(pipe: DiffusionPipeline) -> dict[str, object]:
+    """Settings on the model's own kind of grid: the same shift towards the noise."""
+    config = pipe.scheduler.config
+    return {
         "prediction_type": "flow_prediction",
         "use_flow_sigmas": True,
         "flow_shift": config.get("flow_shift", config.get("shift", 1.0)),
         "solver_order": 2,
-        "disable_corrector": [],
     }
-    unipc = UniPCMultistepScheduler.from_config(config, **settings)
-    del settings["disable_corrector"]
-    dpm = DPMSolverMultistepScheduler.from_config(config, **settings)
-    return [("UniPC", unipc), ("DPM++ 2M", dpm)]
 
 
-def _chords(cores: int, problem: Problem) -> list[Attempt]:
-    """The paper's algorithm with its default starts: its first output and the one after it."""
-    plan = chords_plan(problem.steps, default_init_t(problem.steps, cores))
-    wanted = [index for index in (1, 2) if plan.rounds(index) < problem.steps]
-    return _planned(plan, wanted, problem)
-
-
-def _wavefront(cores: int, rounds: int, problem: Problem) -> list[Attempt]:
-    return _planned(wavefront_plan(problem.steps, cores, rounds), [1], problem)
-
-
-def _planned(plan: Plan, wanted: list[int], problem: Problem) -> list[Attempt]:
-    made = problem.simulated(plan.until(max(wanted)))
-    return [
-        Attempt(
-            plan.algo,
-            plan.cores,
-            f"output {index}" if plan.algo == "chords" else f"{plan.rounds(1)} rounds",
-            [plan.rounds(index)] * problem.samples,
-            [plan.nfe_total(index)] * problem.samples,
-            next(output.latent for output in made if output.index == index),
-        )
-        for index in wanted
-    ]
-
-
-def _paradigms(cores: int, tolerance: float, problem: Problem) -> list[Attempt]:
-    made = paradigms(problem, cores, tolerance)
-    setting = f"tolerance {tolerance:g}"
-    return [Attempt("ParaDiGMS", cores, setting, made.rounds, made.nfe, made.latents)]
-
-
-def _srds(cores: Sequence[int], most_rounds: int, problem: Problem) -> list[Attempt]:
-    """One computation tells all refinements; how long each takes depends on the cores."""
-    timed = {
-        (k, p): srds_rounds(problem.steps, k, p)
-        for k in cores
-        for p in range(problem.steps)
-        if srds_rounds(problem.steps, k, p) <= most_rounds
-    }
-    if not timed:
-        return []
-    results = srds(problem, max(p for _, p in timed))
-    return [
-        Attempt(
-            "SRDS",
-            k,
-            f"{p} refinements",
-            [rounds] * problem.samples,
-            [srds_nfe(problem.steps, p)] * problem.samples,
-            results[p],
-        )
-        for (k, p), rounds in timed.items()
-    ]
+def _guided(function: Callable, guidance: float) -> Callable:
+    """The function with the guidance, if it takes one."""
+    takes = "guidance" in inspect.signature(function).parameters
+    return partial(function, guidance=guidance) if takes else function

@@ -1,16 +1,16 @@
-"""The built-in models of the study: held-out prompts, and what can be read off their samples.
+"""The built-in models of the study, the prompts that they are asked for, and a fingerprint.
 
-A new built-in model is one more entry of `ENTRIES`.
+A new built-in model is one more entry of `PROMPTS_OF`.
 """
 
+import ast
 import hashlib
 import random
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from diffusers import DiffusionPipeline
 
@@ -20,100 +20,117 @@ from chords_cli.presets.call import with_guidance
 from chords_cli.presets.files import find_preset
 from chords_cli.presets.schema import Preset
 
-Drawn = Callable[[int], list[tuple[str, Any]]]
-"""So many held-out prompts, each with the scene that it describes; the same ones every time."""
+EARLIER, EARLIER_PROMPTS = 2025, 1000
+"""What earlier studies and all tuning drew prompts with; so many of them are left out."""
 
-Reading = Callable[[np.ndarray, Any], Hashable]
-"""What a sample shows of its scene. Its frames are uint8, [frames, height, width, 3]."""
+DRAW, FIRST_SEED = "rounds", 500_000
+"""What this study draws prompts with, and the seed of the first one's noise: nothing was tuned on
+them."""
 
-
-@dataclass(frozen=True)
-class Entry:
-    """What the study knows of a built-in model beside its preset."""
-
-    draw: Drawn
-    read: Reading | None = None
+ELSEWHERE = ("choice.py", "stop.py")
+"""Files of the sampler that decide no number of the study."""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A prompt with its scene and the seed of its noise."""
+class Asked(NamedTuple):
+    """A prompt and the seed of its noise."""
 
     prompt: str
-    scene: Any
     seed: int
 
 
-def load(name: str, *, first_order: bool, device: str) -> tuple[Preset, DiffusionPipeline]:
-    """A built-in model as its preset says it, or with its scheduler made first-order."""
+def asked(name: str, count: int) -> list[Asked]:
+    """The first `count` held-out prompts of the study, the same ones every time, none twice."""
+    earlier = PROMPTS_OF[name](random.Random(EARLIER))
+    drawn = {next(earlier) for _ in range(EARLIER_PROMPTS)}
+    found: list[Asked] = []
+    for prompt in PROMPTS_OF[name](random.Random(DRAW)):
+        if len(found) == count:
+            break
+        if prompt not in drawn:
+            drawn.add(prompt)
+            found.append(Asked(prompt, FIRST_SEED + len(found)))
+    return found
+
+
+@cache
+def load(name: str) -> tuple[Preset, DiffusionPipeline]:
+    """A built-in model as its preset says it."""
     preset = find_preset(name)
     assert preset.path is not None, f"{name} is no built-in model"
-    scheduler = preset.scheduler.model_dump(by_alias=True) if preset.scheduler else None
-    if first_order:
-        scheduler = (scheduler or {}) | {"first_order": True}
     spec = ModelSpec(
         folder=str(preset.path),
         pipeline=preset.pipeline,
         dtype=preset.dtype,
-        scheduler=scheduler,
+        scheduler=preset.scheduler.model_dump(by_alias=True) if preset.scheduler else None,
     )
-    pipe = load_pipeline(spec, device=torch.device(device), encodes=True, decodes=True)
-    return preset, pipe
+    return preset, load_pipeline(spec, device=torch.device("cpu"), encodes=True, decodes=False)
 
 
-def fingerprint(names: Sequence[str]) -> str:
-    """Tells the code of sampler, pipelines and study, and the models' files, from all others."""
+def call(preset: Preset, prompts: list[str], steps: int, guidance: float) -> dict[str, Any]:
+    """The pipeline's arguments for several prompts at a guidance."""
+    negative = [str(preset.call.get("negative_prompt") or "")] * len(prompts)
+    guided = with_guidance(preset.call, guidance)
+    return guided | {
+        "prompt": prompts,
+        "negative_prompt": negative,
+        "num_inference_steps": steps,
+    }
+
+
+def fingerprint(name: str) -> str:
+    """Tells what decides the numbers of a model from all else: code, and the model's files.
+
+    Comments and docstrings do not count, nor what only shows numbers.
+    """
     import chords_cli
 
-    package = Path(chords_cli.__file__).parent
-    code = [package / "sampler", package / "pipelines", Path(__file__).parent]
-    files = [file for folder in code for file in folder.rglob("*.py")]
-    for name in names:
-        folder = find_preset(name).path
-        assert folder is not None, f"{name} is no built-in model"
-        files += [file for file in folder.rglob("*") if file.is_file()]
+    package, here = Path(chords_cli.__file__).parent, Path(__file__).parent
+    code = [file for file in (package / "sampler").glob("*.py") if file.name not in ELSEWHERE]
+    code += [*(package / "pipelines").glob("*.py"), here / "problem.py", here / "arms.py"]
+    folder = find_preset(name).path
+    assert folder is not None, f"{name} is no built-in model"
     digest = hashlib.sha256()
-    for file in sorted(files):
+    for file in sorted(code):
+        digest.update(file.name.encode() + bare(file.read_text()).encode())
+    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
         digest.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
 
-def asked(name: str, count: int, seed: int) -> list[Asked]:
-    drawn = ENTRIES[name].draw(count)
-    return [Asked(prompt, scene, seed + n) for n, (prompt, scene) in enumerate(drawn)]
+def bare(text: str) -> str:
+    """Code without comments and docstrings."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            kept = getattr(node, name, None)
+            if isinstance(kept, list):
+                setattr(node, name, [one for one in kept if not _told(one)])
+    return ast.dump(tree)
 
 
-def call(preset: Preset, prompts: list[str], guidance: float) -> dict[str, Any]:
-    """The pipeline's arguments for several prompts at a guidance."""
-    negative = [str(preset.call.get("negative_prompt") or "")] * len(prompts)
-    guided = with_guidance(preset.call, guidance)
-    return guided | {"prompt": prompts, "negative_prompt": negative}
+def _told(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
-def _pictures(count: int) -> list[tuple[str, Any]]:
+def _pictures(rng: random.Random) -> Iterator[str]:
     from training.scenes import plain_sentence, sample_scene
 
-    rng = random.Random(2025)
-    scenes = [sample_scene(rng, held_out=True) for _ in range(count)]
-    return [(plain_sentence(scene), scene) for scene in scenes]
+    while True:
+        yield plain_sentence(sample_scene(rng, held_out=True))
 
 
-def _clips(count: int) -> list[tuple[str, Any]]:
+def _clips(rng: random.Random) -> Iterator[str]:
     from training.clips import plain_sentence, sample_clip
 
-    rng = random.Random(2025)
-    clips = [sample_clip(rng, held_out=True) for _ in range(count)]
-    return [(plain_sentence(clip), clip) for clip in clips]
+    while True:
+        yield plain_sentence(sample_clip(rng, held_out=True))
 
 
-def _verdict(frames: np.ndarray, scene: Any) -> Hashable:
-    """Which of background, colours, shapes and places are as the prompt says."""
-    from training.judge import judge
-
-    return judge(torch.from_numpy(frames[0]).permute(2, 0, 1) / 127.5 - 1.0, scene)
-
-
-ENTRIES = {
-    "demo-image": Entry(_pictures, _verdict),
-    "demo-video": Entry(_clips),
+PROMPTS_OF: dict[str, Callable[[random.Random], Iterator[str]]] = {
+    "demo-image": _pictures,
+    "demo-video": _clips,
 }

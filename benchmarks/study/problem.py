@@ -12,13 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from diffusers import DiffusionPipeline, SchedulerMixin
 from torch import Tensor
 
-from chords_cli.pipelines.chain import Chain, following
-from chords_cli.pipelines.core_pipeline import Answer
 from chords_cli.pipelines.solver import StockSolver
 from chords_cli.sampler import Output, Plan, simulate
 
@@ -30,6 +27,7 @@ class Problem:
     """Several prompts with their noise, at one guidance, and the sequential sampler's path.
 
     Attributes:
+        pipe: The pipeline; it may have another scheduler's call between two uses.
         call: The pipeline's keyword arguments, prompts included.
         steps: T.
         sigmas: The T + 1 noise levels.
@@ -40,7 +38,7 @@ class Problem:
         self, pipe: DiffusionPipeline, call: dict[str, Any], seeds: Sequence[int], guidance: float
     ) -> None:
         self.call, self.steps = call, int(call["num_inference_steps"])
-        self._pipe, self._seeds, self._guidance = pipe, tuple(seeds), guidance
+        self.pipe, self._seeds, self._guidance = pipe, tuple(seeds), guidance
         heard: list[tuple[dict[str, Any], Tensor]] = []
         with _listening(pipe.transformer, heard):
             end = self.stock()
@@ -65,13 +63,13 @@ class Problem:
 
     def stock(self, steps: int | None = None, scheduler: SchedulerMixin | None = None) -> Tensor:
         """What the unmodified pipeline makes, with other steps or another scheduler if given."""
-        own, self._pipe.scheduler = self._pipe.scheduler, scheduler or self._pipe.scheduler
+        own, self.pipe.scheduler = self.pipe.scheduler, scheduler or self.pipe.scheduler
         noise = [torch.Generator("cpu").manual_seed(seed) for seed in self._seeds]
         asked = self.call | {"num_inference_steps": steps or self.steps}
         try:
-            made = self._pipe(**asked, generator=noise, output_type="latent", return_dict=False)
+            made = self.pipe(**asked, generator=noise, output_type="latent", return_dict=False)
         finally:
-            self._pipe.scheduler = own
+            self.pipe.scheduler = own
         return made[0]
 
     def evaluate(self, latents: Tensor, steps: Tensor, rows: Tensor) -> Tensor:
@@ -81,16 +79,14 @@ class Problem:
         for asked in self._asked:
             kwargs = {name: self._rows_of(name, value, rows) for name, value in asked.items()}
             kwargs |= {"hidden_states": latents, "timestep": fed, "return_dict": False}
-            made.append(self._pipe.transformer(**kwargs)[0])
+            made.append(self.pipe.transformer(**kwargs)[0])
         return self._guided(made)
 
-    def simulated(
-        self, plan: Plan, drift: Callable[[Tensor, int], Tensor] | None = None
-    ) -> list[Output]:
+    def simulated(self, plan: Plan) -> list[Output]:
         """The outputs of `plan`, all cores in this process."""
         return simulate(
             plan,
-            drift or self.remembering(),
+            self.remembering(),
             self.noise,
             self.sigmas,
             solver=lambda core: self.solver(),
@@ -144,21 +140,6 @@ class Problem:
                 f"than rounding ({ROUNDING:g})"
             )
         return worst
-
-    def decode(self, latents: Tensor) -> np.ndarray:
-        """The pictures of latents: uint8, [samples, frames, height, width, 3].
-
-        The pipeline is called with an empty loop, so that what follows the loop is its own.
-        """
-        chain = Chain(self._pipe, (), self.steps, Answer(latents))
-        negative = {"negative_prompt": ""} if "negative_prompt" in self.call else {}
-        asked = self.call | {"prompt": "", "latents": latents} | negative
-        with following(self._pipe, chain):
-            made = self._pipe(**asked, output_type="pil", return_dict=False)[0]
-        clips = [clip if isinstance(clip, list) else [clip] for clip in made]
-        return np.stack(
-            [np.stack([np.asarray(frame.convert("RGB")) for frame in clip]) for clip in clips]
-        )
 
     def _guided(self, made: list[Tensor]) -> Tensor:
         if len(made) == 1:

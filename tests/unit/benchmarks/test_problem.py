@@ -3,35 +3,12 @@
 import pytest
 import torch
 
-from benchmarks.study.arms import arms, sequential
-from benchmarks.study.measures import joined, measured
-from benchmarks.study.models import Asked
-from benchmarks.study.previews import CANDIDATES, previews
-from benchmarks.study.problem import Problem
-from benchmarks.study.report import table
 from chords_cli.sampler import sequential_plan
-from tests.doubles import tiny
-
-STEPS, PROMPTS = 12, ["a cat", "a dog", "a bird"]
-FAMILIES = {"flux": "true_cfg_scale", "wan": "guidance_scale"}
-
-
-def problem(family: str, guidance: float = 4.0, **scheduler) -> Problem:
-    pipe = tiny.BUILDERS[family]()
-    pipe.set_progress_bar_config(disable=True)
-    if scheduler:
-        pipe.scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config, **scheduler)
-    call = tiny.CALLS[family] | {
-        "prompt": PROMPTS,
-        "negative_prompt": [""] * len(PROMPTS),
-        "num_inference_steps": STEPS,
-        FAMILIES[family]: guidance,
-    }
-    return Problem(pipe, call, range(len(PROMPTS)), guidance)
+from tests.unit.benchmarks.problems import FAMILIES, STEPS, problem
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
-def recorded(request) -> Problem:
+def recorded(request):
     with torch.inference_mode():
         return problem(request.param)
 
@@ -79,44 +56,3 @@ def test_what_core_0_evaluates_is_not_evaluated_again(recorded, monkeypatch):
     outputs = recorded.simulated(sequential_plan(STEPS))
     assert steps == []
     assert torch.equal(outputs[-1].latent, recorded.path[-1])
-
-
-def test_decoded_latents_are_what_the_pipeline_shows(recorded):
-    frames = recorded.decode(recorded.path[-1])
-    assert frames.dtype == "uint8"
-    assert frames.shape[:2] == (3, 9 if recorded.noise.dim() == 5 else 1)
-
-
-def test_every_arm_makes_a_row_and_the_sequential_one_is_no_distance_away(recorded):
-    exact = sequential(recorded)
-    frames = recorded.decode(exact.latents)
-    asked = [Asked(prompt, None, seed) for seed, prompt in enumerate(PROMPTS)]
-    every = arms(recorded._pipe, STEPS, cores=[2, 4], rounds=[6, 8])
-    rows = [
-        measured(
-            attempt,
-            exact,
-            frames,
-            problem=recorded,
-            asked=asked,
-            read=None,
-            model="tiny",
-            guidance=4.0,
-        )
-        for attempt in [exact, *(attempt for arm in every for attempt in arm(recorded))]
-    ]
-    assert rows[0].rmse == [0.0] * 3
-    assert {row.arm for row in rows} == {
-        *("sequential", "Euler", "UniPC", "DPM++ 2M"),
-        *("chords", "wavefront", "ParaDiGMS", "SRDS"),
-    }
-    (twice,) = joined([rows[3], rows[3]])
-    assert len(twice.rmse) == 6
-    assert all(row.name in table(rows) for row in rows)
-
-
-def test_previews_are_made_in_every_early_round_that_there_is(recorded):
-    frames = recorded.decode(recorded.path[-1])
-    made = previews(recorded, [4], frames, 4.0)
-    assert {one.round for one in made} >= {2, 3}
-    assert {one.candidate for one in made} == set(CANDIDATES)
