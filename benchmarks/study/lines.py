@@ -69,7 +69,7 @@ def lines(
 def lost(found: Iterable[Line]) -> list[str]:
     """By cell, where rivals come closer than the default rounds, in the median or at 90 %.
 
-    Rivals are samplers on one device with as many evaluations, and fewer cores at their default.
+    Rivals are samplers on one device with as many evaluations, and fewer cores in as many rounds.
     """
     told = []
     for cell, several in groupby((line for line in found if line.default), lambda x: x.cell):
@@ -131,7 +131,9 @@ def _chords(store: Store, cores: int) -> tuple[int, Spread] | None:
 
 def _beaten(line: Line) -> str:
     rivals = line.alone | {
-        f"K={k} in {default_rounds(line.cell, k)}": one for k, one in line.fewer.items()
+        f"K={k}": one
+        for k, one in line.fewer.items()
+        if default_rounds(line.cell, k) <= line.rounds
     }
     closer = [
         f"{name} {_two(one)}"

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from diffusers import DiffusionPipeline
 
+from benchmarks.study.arms import wavefront_plan
 from chords_cli.pipelines.load.loading import load_pipeline
 from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.presets.call import with_guidance
@@ -27,8 +28,8 @@ DRAW, FIRST_SEED = "rounds", 500_000
 """What this study draws prompts with, and the seed of the first one's noise: nothing was tuned on
 them."""
 
-ELSEWHERE = ("choice.py", "stop.py")
-"""Files of the sampler that decide no number of the study."""
+ELSEWHERE = ("choice.py", "rounds.py", "stop.py")
+"""Files of the sampler that decide which arms there are, but no arm's numbers."""
 
 
 class Asked(NamedTuple):
@@ -89,7 +90,8 @@ def fingerprint(name: str) -> str:
     code += [*(package / "pipelines").glob("*.py"), here / "problem.py", here / "arms.py"]
     folder = find_preset(name).path
     assert folder is not None, f"{name} is no built-in model"
-    digest = hashlib.sha256()
+    meshes = [wavefront_plan(28, 1, 9, guidance).walks for guidance in (1.0, 4.0, 8.0)]
+    digest = hashlib.sha256(repr(meshes).encode())
     for file in sorted(code):
         digest.update(file.name.encode() + bare(file.read_text()).encode())
     for file in sorted(file for file in folder.rglob("*") if file.is_file()):

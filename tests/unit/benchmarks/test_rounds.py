@@ -1,6 +1,7 @@
 """The study as it is started: what it computes, what it keeps, and what its tables say."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -130,8 +131,18 @@ def test_what_lost_is_said_with_its_numbers() -> None:
     assert lost(lines(stores, [2, 4])) == [
         "demo-image, guidance 4, 28 steps: "
         f"K=2 in {two} (0.0200 0.0200) by one core (0.0100 0.0100); "
-        f"K=4 in {four} (0.0300 0.0300) by one core (0.0100 0.0100), K=2 in {two} (0.0200 0.0200)"
+        f"K=4 in {four} (0.0300 0.0300) by one core (0.0100 0.0100)"
     ]
+
+
+def test_more_cores_that_are_no_closer_in_as_many_rounds_have_lost() -> None:
+    [line] = lines([cell(k4=[0.01] * 3)], [4])
+    few = Cell("demo-image", 16, 4.0)
+    rounds = default_rounds(few, 8)
+    assert rounds == default_rounds(few, 4)
+    closer = line.made._replace(tail=0.005)
+    eight = replace(line, cell=few, cores=8, rounds=rounds, fewer={4: closer})
+    assert lost([eight])[0].endswith(f"K=8 in {rounds} (0.0100 0.0100) by K=4 (0.0100 0.0050)")
 
 
 def test_tables_name_every_model_and_number_of_cores() -> None:
