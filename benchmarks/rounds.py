@@ -12,7 +12,8 @@ drift and compared with the pipeline's own result; the study ends if they differ
 rounding.
 
 Cells lie in `benchmarks/study/cells/`. What they hold is not computed again, unless sampler,
-pipelines or weights have changed since.
+pipelines or weights have changed since. To decide something, such as a mesh, use `--tuning`: it
+samples other prompts into `benchmarks/study/tuning/`, so that nothing is tuned on the study's.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from chords_cli.pipelines.load.reporting import set_environment
 set_environment()  # before torch reads it
 
 from benchmarks.study.arms import NAMES, USUAL  # noqa: E402
-from benchmarks.study.cells import FOLDER, cells  # noqa: E402
+from benchmarks.study.cells import FOLDERS, cells  # noqa: E402
 from benchmarks.study.lines import lines  # noqa: E402
 from benchmarks.study.models import PROMPTS_OF  # noqa: E402
 from benchmarks.study.report import extras, markdown, plot, table  # noqa: E402
@@ -37,15 +38,17 @@ from benchmarks.study.work import Wanted, missing, opened, run  # noqa: E402
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
     every = cells(options.model, options.steps, options.guidance)
-    stores = opened(every, options.cells, any_code=options.any_code or options.show)
+    draw = "tuning" if options.tuning else "study"
+    folder = options.cells or FOLDERS[draw]
+    stores = opened(every, folder, draw=draw, any_code=options.any_code or options.show)
     wanted = Wanted(options.cores, options.rounds, options.arms, options.prompts)
-    parts = [] if options.show else missing(stores, wanted)
+    parts = [] if options.show else missing(stores, wanted, draw)
     if parts:
         hours = sum(part.seconds for part in parts) / 3600
         _say(f"{len(parts)} parts are missing: about {hours:.2f} hours of one free CPU core")
     if options.dry_run:
         return
-    run(parts, stores, options.cells, jobs=options.jobs, threads=options.threads, say=_say)
+    run(parts, stores, folder, jobs=options.jobs, threads=options.threads, say=_say)
     found = lines(stores.values(), options.cores, options.rounds)
     if options.json:
         sys.stdout.write(json.dumps([line.document() for line in found], indent=1) + "\n")
@@ -89,7 +92,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add("--jobs", type=int, default=1, help="processes; each computes a batch of a cell")
     add("--threads", type=int, default=1, help="of each process")
-    add("--cells", type=Path, default=FOLDER, metavar="FOLDER", help="where cells are")
+    add("--cells", type=Path, metavar="FOLDER", help="where cells are")
+    add("--tuning", action="store_true", help="prompts and noise on which to decide something")
     add("--any-code", action="store_true", help="keep cells that other code has made")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--show", action="store_true", help="compute nothing")

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-FOLDER = Path(__file__).parent / "cells"
+FOLDERS = {"study": Path(__file__).parent / "cells", "tuning": Path(__file__).parent / "tuning"}
+"""Where cells are, by the draw of their prompts; git does not keep those of tuning."""
 
 BATCH = 16
 """Prompts that share every model call."""

@@ -8,6 +8,7 @@ import hashlib
 import random
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,9 +25,9 @@ from chords_cli.presets.schema import Preset
 EARLIER, EARLIER_PROMPTS = 2025, 1000
 """What earlier studies and all tuning drew prompts with; so many of them are left out."""
 
-DRAW, FIRST_SEED = "rounds", 500_000
-"""What this study draws prompts with, and the seed of the first one's noise: nothing was tuned on
-them."""
+DRAWS = {"study": ("rounds, held out", 600_000), "tuning": ("rounds", 500_000)}
+"""What prompts are drawn with, and the seed of the first one's noise. Nothing was tuned on those of
+the study, and nothing may be: the others are for that. None is in both."""
 
 ELSEWHERE = ("choice.py", "rounds.py", "stop.py")
 """Files of the sampler that decide which arms there are, but no arm's numbers."""
@@ -39,18 +40,22 @@ class Asked(NamedTuple):
     seed: int
 
 
-def asked(name: str, count: int) -> list[Asked]:
-    """The first `count` held-out prompts of the study, the same ones every time, none twice."""
-    earlier = PROMPTS_OF[name](random.Random(EARLIER))
-    drawn = {next(earlier) for _ in range(EARLIER_PROMPTS)}
-    found: list[Asked] = []
-    for prompt in PROMPTS_OF[name](random.Random(DRAW)):
+def asked(name: str, count: int, draw: str = "study") -> list[Asked]:
+    """The first `count` prompts of a draw, the same ones every time, none twice."""
+    elsewhere = [EARLIER, *(DRAWS["study"][:1] if draw == "tuning" else ())]
+    left_out = {
+        prompt
+        for seed in elsewhere
+        for prompt in islice(PROMPTS_OF[name](random.Random(seed)), EARLIER_PROMPTS)
+    }
+    seed, first = DRAWS[draw]
+    found: dict[str, Asked] = {}
+    for prompt in PROMPTS_OF[name](random.Random(seed)):
         if len(found) == count:
             break
-        if prompt not in drawn:
-            drawn.add(prompt)
-            found.append(Asked(prompt, FIRST_SEED + len(found)))
-    return found
+        if prompt not in left_out:
+            found.setdefault(prompt, Asked(prompt, first + len(found)))
+    return list(found.values())
 
 
 @cache
@@ -78,8 +83,8 @@ def call(preset: Preset, prompts: list[str], steps: int, guidance: float) -> dic
     }
 
 
-def fingerprint(name: str) -> str:
-    """Tells what decides the numbers of a model from all else: code, and the model's files.
+def fingerprint(name: str, draw: str) -> str:
+    """Tells what decides the numbers of a model from all else: code, prompts, the model's files.
 
     Comments and docstrings do not count, nor what only shows numbers.
     """
@@ -91,7 +96,7 @@ def fingerprint(name: str) -> str:
     folder = find_preset(name).path
     assert folder is not None, f"{name} is no built-in model"
     meshes = [wavefront_plan(28, 1, 9, guidance).walks for guidance in (1.0, 4.0, 8.0)]
-    digest = hashlib.sha256(repr(meshes).encode())
+    digest = hashlib.sha256(repr((meshes, draw)).encode())
     for file in sorted(code):
         digest.update(file.name.encode() + bare(file.read_text()).encode())
     for file in sorted(file for file in folder.rglob("*") if file.is_file()):

@@ -30,8 +30,8 @@ the wavefront on one device with as many evaluations: the paired geometric ratio
 the prompts the K cores are closer."""
 
 BEATEN = (
-    "Beaten in the median or at 90 %, at the default rounds, by one device with as many evaluations "
-    "or by fewer cores in as many rounds"
+    "Beaten in the median or at 90 %, at the default rounds, by one device with as many "
+    "evaluations or by fewer cores in as many rounds"
 )
 
 _COLOURS = {1: "black", 2: "tab:green", 3: "gold", 4: "tab:blue", 8: "tab:red"}

@@ -64,6 +64,7 @@ class Part(NamedTuple):
     first: int
     count: int
     arms: list[Arm]
+    draw: str = "study"
 
     @property
     def seconds(self) -> float:
@@ -72,9 +73,11 @@ class Part(NamedTuple):
         return calls * self.count * SIXTEENTH * (0.5 if self.cell.guidance == 1 else 1.0)
 
 
-def opened(cells: Sequence[Cell], folder: Path, *, any_code: bool) -> dict[Cell, Store]:
+def opened(
+    cells: Sequence[Cell], folder: Path, *, draw: str = "study", any_code: bool = False
+) -> dict[Cell, Store]:
     """What is known of the cells, but for what other code has made."""
-    codes = {name: fingerprint(name) for name in {cell.model for cell in cells}}
+    codes = {name: fingerprint(name, draw) for name in {cell.model for cell in cells}}
     found = {}
     for cell in cells:
         found[cell] = Store.read(cell, folder, None if any_code else codes[cell.model])
@@ -82,10 +85,10 @@ def opened(cells: Sequence[Cell], folder: Path, *, any_code: bool) -> dict[Cell,
     return found
 
 
-def missing(stores: dict[Cell, Store], wanted: Wanted) -> list[Part]:
+def missing(stores: dict[Cell, Store], wanted: Wanted, draw: str = "study") -> list[Part]:
     """The work that is left, in the order of the cells."""
     parts = [
-        Part(cell, first, count, store.missing(wanted.of(cell, first), first, count))
+        Part(cell, first, count, store.missing(wanted.of(cell, first), first, count), draw)
         for cell, store in stores.items()
         for first, count in wanted.batches(cell)
     ]
@@ -121,7 +124,7 @@ def sampled(part: Part) -> dict[Arm, Row]:
     """The rows of one part."""
     cell = part.cell
     preset, pipe = load(cell.model)
-    several = asked(cell.model, part.first + part.count)[part.first :]
+    several = asked(cell.model, part.first + part.count, part.draw)[part.first :]
     prompts, seeds = zip(*several, strict=True)
     problem = Problem(
         pipe, call(preset, list(prompts), cell.steps, cell.guidance), seeds, cell.guidance

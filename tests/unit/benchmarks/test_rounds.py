@@ -33,7 +33,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[work.Part]:
 
     monkeypatch.setattr(work, "sampled", sampled)
     monkeypatch.setattr(work, "_prepare", lambda threads: None)
-    monkeypatch.setattr(work, "fingerprint", lambda name: "this code")
+    monkeypatch.setattr(work, "fingerprint", lambda name, draw: f"this code, {draw}")
     return parts
 
 
@@ -79,12 +79,18 @@ def test_more_rounds_add_rows_to_a_cell(computed, tmp_path, capsys):
 
 def test_other_code_computes_again_unless_told_that_it_is_the_same(computed, tmp_path, monkeypatch):
     start(tmp_path, "--steps", "12")
-    monkeypatch.setattr(work, "fingerprint", lambda name: "other code")
+    monkeypatch.setattr(work, "fingerprint", lambda name, draw: "other code")
     start(tmp_path, "--steps", "12", "--any-code")
     assert len(computed) == 1
-    monkeypatch.setattr(work, "fingerprint", lambda name: "third code")
+    monkeypatch.setattr(work, "fingerprint", lambda name, draw: "third code")
     start(tmp_path, "--steps", "12")
     assert len(computed) == 2
+
+
+def test_what_is_tuned_on_other_prompts_is_never_shown_as_the_study(computed, tmp_path):
+    start(tmp_path, "--steps", "12", "--tuning")
+    start(tmp_path, "--steps", "12")
+    assert [part.draw for part in computed] == ["tuning", "study"]
 
 
 def test_a_dry_run_says_how_long_it_would_take(computed, tmp_path, capsys):
