@@ -11,7 +11,7 @@ true; clipping and thresholding are not linear and are refused.
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from diffusers import SchedulerMixin
@@ -20,7 +20,8 @@ from torch import Tensor
 from chords_cli.errors import UsageError
 from chords_cli.pipelines.load.spec import Arguments
 from chords_cli.pipelines.rules import DDIM_FAMILY, check_shareable
-from chords_cli.sampler.wavefront import LinearGrid
+from chords_cli.pipelines.multistep import empty_history, multistep_grid
+from chords_cli.sampler.fills import LinearGrid
 
 Jump = Callable[[Tensor, Tensor, int, int], Tensor]
 """From latents and model outputs at one grid step to the latents at another, by one stock step."""
@@ -91,15 +92,26 @@ class StockSolver:
         if hasattr(self._scheduler, "_step_index"):
             self._scheduler._step_index = stop
         if jumped:
-            _empty_history(self._scheduler)
-        if (jumped or rectified) and hasattr(self._scheduler, "last_sample"):
+            empty_history(self._scheduler)
+        if rectified and hasattr(self._scheduler, "last_sample"):
             self._scheduler.last_sample = None
 
+    def clock(self) -> tuple[float, ...]:
+        """Returns sigma at every step; the timestep where the scheduler has no sigmas."""
+        named = self._stock.__name__ in DDIM_FAMILY
+        return tuple((self._host_grid if named else self._scheduler.sigmas[:-1].cpu()).tolist())
+
     def linear_grid(self) -> LinearGrid:
-        """Finds the factors of the fine steps; drifts are interpolated in sigma if it exists."""
-        name, host = self._stock.__name__, self._on_host()
-        clock = host.grid if name in DDIM_FAMILY else host._scheduler.sigmas[:-1]
-        return linear_grid(host.jump, name, clock.tolist())
+        """Finds the factors of the fine steps, of as many predictions as the scheduler uses."""
+        host, name = self._on_host(), self._stock.__name__
+        if hasattr(host._scheduler, "model_outputs"):
+            remembering = copy.copy(host._scheduler)
+            remembering.__class__ = self._stock
+            empty_history(remembering)
+            found = multistep_grid(remembering, self._host_grid, self.clock(), self.arguments)
+            if found is not None:
+                return found
+        return linear_grid(host.jump, name, self.clock())
 
     def _on_host(self) -> "StockSolver":
         """Returns the same steps with everything on the host, where a number costs no kernel."""
@@ -122,9 +134,7 @@ class StockSolver:
         scratch.timesteps = self._host_grid[start : start + 1]
         scratch.num_inference_steps = 1
         scratch._step_index = scratch._begin_index = 0
-        _empty_history(scratch)
-        if hasattr(scratch, "last_sample"):
-            scratch.last_sample = None
+        empty_history(scratch)
 
     def _stride(self, scratch: SchedulerMixin, start: int, stop: int) -> None:
         # the stock step from the grid step before `stop` ends one stride below its timestep
@@ -133,7 +143,7 @@ class StockSolver:
         scratch.num_inference_steps = _Stride(int(self._host_grid[start]) - target)
 
 
-def linear_grid(jump: Jump, name: str, clock: list[float]) -> LinearGrid:
+def linear_grid(jump: Jump, name: str, clock: Sequence[float]) -> LinearGrid:
     """Finds the factors of every fine step, and of the step from there to the end of the grid.
 
     Args:
@@ -166,7 +176,7 @@ def linear_grid(jump: Jump, name: str, clock: list[float]) -> LinearGrid:
         fine.append((kept, pulled))
         end.append(tuple(_jumps(jump, step, steps)[:2]))
     (keep, pull), (end_keep, end_pull) = zip(*fine, strict=True), zip(*end, strict=True)
-    return LinearGrid(keep, pull, end_keep, end_pull, tuple(clock))
+    return LinearGrid.first_order(keep, pull, end_keep, end_pull, clock)
 
 
 class _Stride:
@@ -177,15 +187,6 @@ class _Stride:
 
     def __rfloordiv__(self, _: int) -> int:
         return self._stride
-
-
-def _empty_history(scheduler: SchedulerMixin) -> None:
-    if not hasattr(scheduler, "model_outputs"):
-        return
-    scheduler.model_outputs = [None] * len(scheduler.model_outputs)
-    scheduler.lower_order_nums = 0
-    if hasattr(scheduler, "timestep_list"):
-        scheduler.timestep_list = [None] * len(scheduler.timestep_list)
 
 
 def _jumps(jump: Jump, start: int, stop: int) -> list[float]:

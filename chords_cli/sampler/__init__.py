@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from chords_cli.sampler.plan import Hit, Message, Plan, chords_plan, sequential_plan
 from chords_cli.sampler.starts import default_init_t
-from chords_cli.sampler.wavefront import default_rounds, wavefront_plan
+from chords_cli.sampler.rounds import default_rounds
+from chords_cli.sampler.wavefront import wavefront_plan
 
 if TYPE_CHECKING:
     from chords_cli.sampler.oracle import Output, simulate

@@ -2,6 +2,7 @@
 
 from chords_cli.sampler.chords import ChordsCore
 from chords_cli.sampler.core import Core, Link, Solver
+from chords_cli.sampler.lone_core import LoneCore
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.wavefront_core import WavefrontCore
 
@@ -14,4 +15,5 @@ CORES: dict[str, type[ChordsCore] | type[WavefrontCore]] = {
 
 def start_core(plan: Plan, core: int, solver: Solver, link: Link) -> Core:
     """Makes the core `core` of `plan`, before its first round."""
-    return CORES[plan.algo](plan, core, solver, link)
+    alone = plan.algo == "wavefront" and plan.cores == 1
+    return (LoneCore if alone else CORES[plan.algo])(plan, core, solver, link)

@@ -13,8 +13,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from chords_cli.sampler.fills import LinearGrid
 from chords_cli.sampler.plan import Plan
-from chords_cli.sampler.wavefront import LinearGrid
 
 
 class Solver(Protocol):
@@ -30,6 +30,10 @@ class Solver(Protocol):
 
     def settle(self, stop: int, *, jumped: bool, rectified: bool) -> None:
         """Takes note that the core is at `stop`: a history of neighbours may no longer hold."""
+        ...
+
+    def clock(self) -> tuple[float, ...]:
+        """Returns the time in which drifts are interpolated, for each of the T steps."""
         ...
 
     def linear_grid(self) -> LinearGrid:
@@ -86,6 +90,11 @@ def previewed(
         return None
     shot = solver.jump(latent, drift, plan.walks[core][round], plan.steps)
     return shot.to(latent.dtype)
+
+
+def carried_dtype(solver: Solver, latent: Tensor, drift: Tensor, step: int) -> torch.dtype:
+    """Returns the dtype in which the sampler's own step would hand the latent on."""
+    return solver.jump(latent.new_zeros(1), drift.new_zeros(1), step, step + 1).dtype
 
 
 def widened(latent: Tensor) -> Tensor:

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from chords_cli.sampler.algorithms import start_core
 from chords_cli.sampler.core import Solver, widened
+from chords_cli.sampler.fills import LinearGrid
 from chords_cli.sampler.plan import Plan
-from chords_cli.sampler.wavefront import LinearGrid
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +50,15 @@ class Euler:
     def settle(self, stop: int, *, jumped: bool, rectified: bool) -> None:
         """Euler's method has no history."""
 
+    def clock(self) -> tuple[float, ...]:
+        return tuple(float(sigma) for sigma in self._sigmas[:-1])
+
     def linear_grid(self) -> LinearGrid:
         sigmas = [float(sigma) for sigma in self._sigmas]
-        pull = tuple(after - before for before, after in pairwise(sigmas))
-        ones = (1.0,) * len(pull)
-        return LinearGrid(
-            keep=ones,
-            pull=pull,
-            end_keep=ones,
-            end_pull=tuple(sigmas[-1] - sigma for sigma in sigmas[:-1]),
-            clock=tuple(sigmas[:-1]),
-        )
+        pull = [after - before for before, after in pairwise(sigmas)]
+        end_pull = [sigmas[-1] - sigma for sigma in sigmas[:-1]]
+        ones = [1.0] * len(pull)
+        return LinearGrid.first_order(ones, pull, ones, end_pull, self.clock())
 
 
 def simulate(

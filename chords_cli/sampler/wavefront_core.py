@@ -1,31 +1,31 @@
-"""A core of the wavefront: torch only. Its factors come from `sampler.wavefront`."""
+"""A core of the wavefront: torch only. Its factors come from `sampler.fills`."""
 
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from chords_cli.sampler.core import Link, Move, Solver, previewed, rms, widened
+from chords_cli.sampler.core import Link, Move, Solver, carried_dtype, previewed, rms, widened
+from chords_cli.sampler.fills import Fill, LinearGrid, Sum, fills, stretches
 from chords_cli.sampler.plan import Plan
-from chords_cli.sampler.wavefront import Fill, LinearGrid, fills
 
 
 class WavefrontCore:
     """Re-bases on the slower core's newest latent in every round.
 
-    Core 0 takes the sampler's own steps and is exact, unless it is alone and skips some. All sums
-    are float32; the sum over what a core knows itself is ready before the slower core's message
-    comes, so a hop through all cores costs each of them one addition for the receiver and one for
-    the sender.
+    Core 0 takes the sampler's own steps and is exact. All sums are float32; the sum over what a
+    core knows itself is ready before the slower core's message comes, so a hop through all cores
+    costs each of them one addition for the receiver and one for the sender.
     """
 
     def __init__(self, plan: Plan, core: int, solver: Solver, link: Link) -> None:
         self._plan, self._core, self._solver, self._link = plan, core, solver, link
         self._incoming, self._outgoing = plan.incoming(core), plan.outgoing(core)
-        self._exact = core == 0 and plan.visits_all(core)
+        self._exact = core == 0
         self._grid: LinearGrid | None = None
         self._fills: list[Fill] = []
         self._faster_fills: list[Fill] = []
+        self._stretches: list[float] = []
         self._known: dict[int, Tensor] = {}
         self._dtypes: dict[tuple[torch.dtype, torch.dtype], torch.dtype] = {}
         self._round = 0
@@ -37,17 +37,20 @@ class WavefrontCore:
         round, step = self._round, self._plan.walks[self._core][self._round]
         stop = self._plan.reached(self._core, round)
         self._round += 1
-        self._known[step] = self._filled(widened(latent), widened(drift), step)
+        self._known[step] = self._predicted(widened(latent), widened(drift), step)
+        sent = None
+        if round in self._outgoing:  # what the message holds beside the latent
+            sent = self._summed(self._faster_fills[round].slower, round)
         if self._exact:
             moved = self._solver.fine(latent, drift, step)
             wide = widened(moved)
         else:
             carried = self._carried(latent, drift, step)  # asked before the message comes
-            wide = self._rebased(latent, round)
+            own = self._summed(self._fills[round].own, round)
+            wide = self._link.receive(round, like=own).add_(own)
             moved = wide.to(carried)
-        if round in self._outgoing:
-            fill = self._faster_fills[round]
-            self._link.send(round, (wide * fill.carry).add_(self._known[step], alpha=fill.slower))
+        if sent is not None:
+            self._link.send(round, sent.add_(wide, alpha=self._faster_fills[round].carry))
         correction = None
         if round in self._incoming:
             correction = partial(self._correction, wide, latent, drift, step, stop)
@@ -58,36 +61,32 @@ class WavefrontCore:
 
     def _compile(self) -> None:
         self._grid = self._solver.linear_grid()
+        self._stretches = stretches(self._plan, self._core, self._grid)
         if not self._exact:
             self._fills = fills(self._plan, self._core, self._grid)
         if self._core + 1 < self._plan.cores:
             self._faster_fills = fills(self._plan, self._core + 1, self._grid)
 
-    def _filled(self, latent: Tensor, drift: Tensor, step: int) -> Tensor:
-        """Returns what is filled in: the predicted sample, or the drift of a lone core."""
+    def _predicted(self, latent: Tensor, drift: Tensor, step: int) -> Tensor:
         assert self._grid is not None, "a core compiles before it moves"
-        if self._plan.cores == 1:
-            return drift
         predicted = latent * self._grid.end_keep[step]
         return predicted.add_(drift, alpha=self._grid.end_pull[step])
 
-    def _rebased(self, latent: Tensor, round: int) -> Tensor:
-        fill, here = self._fills[round], widened(latent)
-        own = torch.zeros_like(here)
-        for step, factor in fill.own.items():
-            own.add_(self._known[step], alpha=factor)
-        if fill.beyond:
-            own.add_(self._beyond(fill, round))
-        if round not in self._incoming:
-            return own.add_(here, alpha=fill.carry)
-        return self._link.receive(round, like=own).add_(own)
+    def _summed(self, wanted: Sum, round: int) -> Tensor:
+        """Returns the sum over the core's own predictions."""
+        total = torch.zeros_like(next(iter(self._known.values())))
+        for step, factor in wanted.known.items():
+            total.add_(self._known[step], alpha=factor)
+        if wanted.beyond:
+            total.add_(self._trusted_change(round), alpha=wanted.beyond)
+        return total
 
-    def _beyond(self, fill: Fill, round: int) -> Tensor:
-        """Returns what the last change of the core's predictions adds beyond the last of them."""
+    def _trusted_change(self, round: int) -> Tensor:
+        """Returns the share of the last change of the core's predictions that is trusted."""
         visited = self._plan.walks[self._core][round - 2 : round + 1]
         earlier, before, now = (self._known[step] for step in visited)
         change = now - before
-        return change * (fill.beyond * trusted(change, fill.stretch * (before - earlier)))
+        return change * trusted(change, self._stretches[round] * (before - earlier))
 
     def _correction(
         self, rebased: Tensor, latent: Tensor, drift: Tensor, step: int, stop: int
@@ -96,17 +95,16 @@ class WavefrontCore:
         return rms(rebased - self._solver.jump(widened(latent), widened(drift), step, stop))
 
     def _carried(self, latent: Tensor, drift: Tensor, step: int) -> torch.dtype:
-        """Returns the dtype in which the sampler's own step would hand the latent on."""
         given = latent.dtype, drift.dtype
         if given not in self._dtypes:
-            shot = self._solver.jump(latent.new_zeros(1), drift.new_zeros(1), step, step + 1)
-            self._dtypes[given] = shot.dtype
+            self._dtypes[given] = carried_dtype(self._solver, latent, drift, step)
         return self._dtypes[given]
 
     def _forget(self, round: int) -> None:
-        """Drops what no later fill reads: behind the slower core, but for the last two."""
+        """Drops what no later sum reads: behind the slower core, but for the last few."""
+        assert self._grid is not None, "a core compiles before it moves"
         base = self._plan.reached(self._core - 1, round) if self._core else self._plan.steps
-        for step in sorted(self._known)[:-2]:
+        for step in sorted(self._known)[: -max(2, self._grid.memory)]:
             if step < base:
                 del self._known[step]
 

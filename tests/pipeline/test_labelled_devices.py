@@ -14,7 +14,7 @@ from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.presets.files import find_preset
 from chords_cli.sampler import Plan, chords_plan, wavefront_plan
 from chords_cli.sampler.oracle import Euler
-from chords_cli.sampler.wavefront import fills
+from chords_cli.sampler.fills import fills
 from tests.doubles.labelled_cuda import labelled_cuda
 from tests.pipeline.conftest import BUILDERS, call_of
 from tests.pipeline.oracle import Oracle, stock_latent
