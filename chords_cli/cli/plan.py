@@ -9,9 +9,17 @@ if TYPE_CHECKING:
     from chords_cli.sampler.plan import Plan
 
 
-@accepts("model", "algo", "cores", "steps", "init_t", "rounds", "speedup", "stop_index", "json")
+@accepts(
+    *("model", "algo", "cores", "steps", "init_t", "rounds", "speedup", "guidance", "stop_index"),
+    "json",
+)
 def plan(
-    json: bool, model: str | None, init_t: str | None, stop_index: int | None, **options: Any
+    json: bool,
+    model: str | None,
+    init_t: str | None,
+    guidance: float | None,
+    stop_index: int | None,
+    **options: Any,
 ) -> None:
     """Draw who computes what when: rounds, speed-up and cost. No model is needed.
 
@@ -25,11 +33,14 @@ def plan(
     """
     from chords_cli.models.repositories import find_model
     from chords_cli.presets.files import DEFAULT
-    from chords_cli.sampler.choice import PlanChoice, parse_init_t, resolve_plan, resolve_stop
+    from chords_cli.runs.settings.placement import default_plan
+    from chords_cli.sampler.choice import PlanChoice, parse_init_t, resolve_plan
+    from chords_cli.sampler.stop import resolve_stop
 
     preset = find_model(model or DEFAULT["image"])
     starts = None if init_t is None else parse_init_t(init_t)
-    resolved = resolve_plan(preset.plan, PlanChoice(init_t=starts, **options))
+    default = default_plan(preset, guidance)
+    resolved = resolve_plan(default, PlanChoice(init_t=starts, **options))
     stop = resolve_stop(preset.stop, resolved.cores, stop_index=stop_index)
     index = stop.latest(resolved)
     if json:
@@ -61,6 +72,8 @@ def _make_document(plan: "Plan", index: int) -> dict[str, Any]:
         "steps": plan.steps,
         "cores": plan.cores,
         "init_t": plan.init_t,
+        "planned_rounds": plan.planned_rounds,
+        "guidance": plan.guidance,
         "stop_index": index,
         "rounds": plan.rounds(index),
         "speedup": plan.speedup(index),

@@ -126,7 +126,8 @@ def _make_row(file: "PresetFile") -> "PresetRow | UnreadableRow":
 def _resolve_plan(preset: "Preset") -> "PlanFacts":
     """Resolves the preset's own plan, as far as its result."""
     from chords_cli.records.presets import PlanFacts
-    from chords_cli.sampler.choice import resolve_plan, resolve_stop
+    from chords_cli.sampler.choice import resolve_plan
+    from chords_cli.sampler.stop import resolve_stop
 
     plan = resolve_plan(preset.plan)
     index = resolve_stop(preset.stop, plan.cores).latest(plan)

@@ -16,7 +16,8 @@ from chords_cli.media.latents import read_header
 from chords_cli.pipelines.load.spec import BYTES, ENCODERS
 from chords_cli.pipelines.load.weights import weight_files
 from chords_cli.presets.schema import Preset
-from chords_cli.sampler.choice import resolve_plan, resolve_stop
+from chords_cli.sampler.choice import resolve_plan
+from chords_cli.sampler.stop import resolve_stop
 
 _FLOATS = {"F64", "F32", "F16", "BF16"}
 _SIZES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2}

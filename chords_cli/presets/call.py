@@ -17,6 +17,11 @@ from chords_cli.pipelines.load.spec import Arguments
 GUIDANCE = ("true_cfg_scale", "guidance_scale")
 """The arguments that can be the guidance; the first of them that a call has is the guidance."""
 
+_TOLD = ("Flux", "HunyuanVideo", "HunyuanSkyreels", "QwenImage")
+"""How pipelines begin whose `guidance_scale` is an input of the model, not a second call of it."""
+
+_USUAL_GUIDANCE = 4.0
+
 RESERVED = {"prompt", "generator", "latents", "output_type", "return_dict", "num_images_per_prompt"}
 """Arguments of a pipeline's call that every run sets itself."""
 
@@ -33,6 +38,20 @@ def guidance_of(call: Mapping[str, Any]) -> float | None:
     """Returns the guidance of `call`; None if it has none."""
     key = guidance_key(call)
     return None if key is None else call[key]
+
+
+def true_guidance(pipeline: str, call: Mapping[str, Any]) -> float:
+    """Returns the guidance for which the model is called twice a step; 1 if it is called once.
+
+    Args:
+        pipeline: The pipeline's class.
+        call: Its arguments; where they name no guidance, the pipeline's own is taken for usual.
+    """
+    key = guidance_key(call)
+    told = key != GUIDANCE[0] and pipeline.startswith(_TOLD)
+    if told or (key and call[key] is None):
+        return 1.0
+    return max(1.0, float(call[key])) if key else _USUAL_GUIDANCE
 
 
 def with_guidance(call: Mapping[str, Any], guidance: float) -> Arguments:

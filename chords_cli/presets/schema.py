@@ -19,7 +19,7 @@ from pydantic import (
 
 from chords_cli.errors import PlanError, UsageError
 from chords_cli.pipelines.load.spec import Dtype
-from chords_cli.presets.call import RESERVED, Call, Limits, Part, check_scalar
+from chords_cli.presets.call import RESERVED, Call, Limits, Part, check_scalar, true_guidance
 from chords_cli.sampler.choice import DEFAULT_ALGO, Algo, DefaultPlan, Starts, parse_init_t
 from chords_cli.sampler.stop import StopRule
 
@@ -218,6 +218,7 @@ class Preset(Part):
             algo=sampling.algo,
             init_t=sampling.init_t,
             rounds=None if sampling.rounds == "auto" else sampling.rounds,
+            guidance=true_guidance(self.pipeline, self.call),
         )
 
     @property

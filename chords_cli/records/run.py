@@ -14,6 +14,7 @@ class PlanRecord(Record):
     Attributes:
         init_t: Empty for algorithms that have no starts.
         planned_rounds: The rounds in which the fastest core should arrive.
+        guidance: For which guidance it was planned, of two model calls a step.
         rounds: The rounds until the result.
         nfe_total: The distinct model evaluations of all cores until then.
         nfe_run: The model evaluations that are really run.
@@ -22,6 +23,7 @@ class PlanRecord(Record):
     steps: int
     init_t: tuple[int, ...]
     planned_rounds: int | None = None
+    guidance: float | None = None
     rounds: int
     speedup: float
     nfe_total: int

@@ -1,4 +1,4 @@
-"""From how a plan is asked for, by a preset and by options, to a plan and a stop rule.
+"""From how a plan is asked for, by a preset and by options, to a plan.
 
 An explicit option wins over the preset: starts ask for the algorithm that has starts, rounds for
 the one that is planned by rounds, one core for the sequential sampler where the preset has several,
@@ -13,7 +13,6 @@ from typing import Literal, get_args
 from chords_cli.errors import PlanError, UsageError
 from chords_cli.sampler.plan import Plan, chords_plan, sequential_plan
 from chords_cli.sampler.starts import default_init_t
-from chords_cli.sampler.stop import StopRule
 from chords_cli.sampler.rounds import default_rounds
 from chords_cli.sampler.wavefront import wavefront_plan
 
@@ -54,13 +53,19 @@ NOTHING = PlanChoice()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DefaultPlan:
-    """The plan of a preset, for options to change. `rounds` is None where they follow the cores."""
+    """The plan of a preset, for options to change.
+
+    Attributes:
+        rounds: None where they follow from steps, cores and guidance.
+        guidance: Of two model calls a step; 1 without.
+    """
 
     steps: int
     cores: int
     algo: str
     init_t: Starts = "auto"
     rounds: int | None = None
+    guidance: float = 1.0
 
 
 def plan(
@@ -71,6 +76,7 @@ def plan(
     init_t: str | tuple[int, ...] | None = None,
     rounds: int | None = None,
     speedup: float | None = None,
+    guidance: float = 1.0,
 ) -> Plan:
     """Plans who computes what when, as `chords plan` draws it; needs neither model nor torch.
 
@@ -81,6 +87,7 @@ def plan(
         init_t: Where each core begins its fine steps, for `chords`.
         rounds: After how many rounds the first result is there, for `wavefront`.
         speedup: The same as a ratio of steps to rounds.
+        guidance: Of two model calls a step, for the number of rounds; 1 without.
 
     Raises:
         ChordsError: They contradict each other or make no plan.
@@ -92,7 +99,8 @@ def plan(
     choice = PlanChoice(
         steps=steps, cores=cores, algo=algo, init_t=starts, rounds=rounds, speedup=speedup
     )
-    return resolve_plan(DefaultPlan(steps=steps, cores=cores, algo=DEFAULT_ALGO), choice)
+    default = DefaultPlan(steps=steps, cores=cores, algo=DEFAULT_ALGO, guidance=guidance)
+    return resolve_plan(default, choice)
 
 
 def resolve_plan(default: DefaultPlan, given: PlanChoice = NOTHING) -> Plan:
@@ -148,38 +156,6 @@ def resolve_algo(default: DefaultPlan, given: PlanChoice = NOTHING) -> str:
     if asked is None and given.cores is not None and given.cores > 1 and name == "sequential":
         return DEFAULT_ALGO
     return name
-
-
-def resolve_stop(
-    default: StopRule,
-    cores: int,
-    *,
-    stop_index: int | None = None,
-    stop_residual: float | None = None,
-) -> StopRule:
-    """Chooses which output of `cores` cores is the result; as in `default` where nothing is given.
-
-    Raises:
-        UsageError: Both options are given, or a value is out of range.
-    """
-    if stop_index is not None and stop_residual is not None:
-        raise UsageError(
-            "{stop_index} and {stop_residual} exclude each other",
-            "give one of them",
-            {"stop_index": stop_index, "stop_residual": stop_residual},
-        )
-    if stop_index is not None:
-        _check_stop_index(stop_index, cores)
-        return StopRule("core_index", index=stop_index)
-    if stop_residual is not None:
-        if not (math.isfinite(stop_residual) and stop_residual > 0):
-            raise UsageError(
-                f"stop_residual is {stop_residual:g}, but a residual is finite and above 0",
-                "try {stop_residual}",
-                {"stop_residual": 0.05},
-            )
-        return StopRule("residual", residual=stop_residual)
-    return replace(default, index=min(default.index, cores))
 
 
 def parse_init_t(text: str) -> Starts:
@@ -243,8 +219,8 @@ def _wavefront(default: DefaultPlan, given: PlanChoice, steps: int) -> Plan:
     if given.speedup is not None:
         rounds = _rounds_for(given.speedup, steps)
     if rounds is None:
-        rounds = default_rounds(max(1, steps), max(1, cores))
-    return wavefront_plan(steps, cores, rounds)
+        rounds = default_rounds(max(1, steps), max(1, cores), default.guidance)
+    return wavefront_plan(steps, cores, rounds, default.guidance)
 
 
 def _rounds_for(speedup: float, steps: int) -> int:
@@ -283,16 +259,6 @@ def _check_sequential(cores: int | None) -> None:
             f"cores is {cores}, but algo sequential runs on 1 core",
             "use {algo}, or {cores}",
             {"algo": "wavefront", "cores": 1},
-        )
-
-
-def _check_stop_index(index: int, cores: int) -> None:
-    if not 0 <= index <= cores:
-        raise UsageError(
-            f"stop_index is {index}, but {cores} {'core makes' if cores == 1 else 'cores make'} "
-            f"outputs 0 to {cores}",
-            "try {stop_index}",
-            {"stop_index": 1},
         )
 
 

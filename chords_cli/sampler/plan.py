@@ -58,6 +58,7 @@ class Plan:
         init_t: The starts of the cores, where the algorithm has such.
         planned_rounds: In how many rounds the fastest core was asked to arrive, where the
             algorithm is planned by them.
+        guidance: For which guidance, of two model calls a step, it was planned by rounds.
     """
 
     algo: str
@@ -69,6 +70,7 @@ class Plan:
     hits: tuple[Hit, ...]
     init_t: tuple[int, ...] | None = None
     planned_rounds: int | None = None
+    guidance: float | None = None
 
     @property
     def cores(self) -> int:

@@ -1,8 +1,10 @@
 """When a run has its result: at a known output, or at the first one that moved little."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from chords_cli.errors import UsageError
 from chords_cli.sampler.plan import Plan
 
 
@@ -42,3 +44,45 @@ class StopRule:
             return index == self.fixed
         assert self.residual is not None
         return index == last or (index > 0 and residual is not None and residual < self.residual)
+
+
+def resolve_stop(
+    default: StopRule,
+    cores: int,
+    *,
+    stop_index: int | None = None,
+    stop_residual: float | None = None,
+) -> StopRule:
+    """Chooses which output of `cores` cores is the result; as in `default` where nothing is given.
+
+    Raises:
+        UsageError: Both options are given, or a value is out of range.
+    """
+    if stop_index is not None and stop_residual is not None:
+        raise UsageError(
+            "{stop_index} and {stop_residual} exclude each other",
+            "give one of them",
+            {"stop_index": stop_index, "stop_residual": stop_residual},
+        )
+    if stop_index is not None:
+        _check_stop_index(stop_index, cores)
+        return StopRule("core_index", index=stop_index)
+    if stop_residual is not None:
+        if not (math.isfinite(stop_residual) and stop_residual > 0):
+            raise UsageError(
+                f"stop_residual is {stop_residual:g}, but a residual is finite and above 0",
+                "try {stop_residual}",
+                {"stop_residual": 0.05},
+            )
+        return StopRule("residual", residual=stop_residual)
+    return replace(default, index=min(default.index, cores))
+
+
+def _check_stop_index(index: int, cores: int) -> None:
+    if not 0 <= index <= cores:
+        raise UsageError(
+            f"stop_index is {index}, but {cores} {'core makes' if cores == 1 else 'cores make'} "
+            f"outputs 0 to {cores}",
+            "try {stop_index}",
+            {"stop_index": 1},
+        )

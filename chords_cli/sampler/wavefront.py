@@ -58,6 +58,7 @@ def wavefront_plan(steps: int, cores: int, rounds: int, guidance: float = 1.0) -
         repeated=(0,) + (1,) * (cores - 1),
         messages=tuple(messages),
         planned_rounds=rounds,
+        guidance=guidance,
         hits=hits_of(walks, preview=min(_PREVIEW_ROUNDS, len(walks[-1]))),
     )
 

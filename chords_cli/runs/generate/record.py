@@ -89,7 +89,8 @@ def plan_record(settings: Settings) -> PlanRecord:
     """Returns the plan in numbers."""
     plan = settings.plan
     index = settings.stop.latest(plan)
-    pace = {"planned_rounds": plan.planned_rounds} if plan.planned_rounds else {}
+    pace = {"planned_rounds": plan.planned_rounds, "guidance": plan.guidance}
+    pace = {name: value for name, value in pace.items() if value is not None}
     return PlanRecord(
         steps=plan.steps,
         init_t=plan.init_t or (),

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from chords_cli.engine.devices import checked_devices
 from chords_cli.engine.start import preload
 from chords_cli.errors import UsageError
+from chords_cli.presets.call import true_guidance, with_guidance
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.settings.request import Request
-from chords_cli.sampler.choice import resolve_plan, resolve_stop
+from chords_cli.sampler.choice import DefaultPlan, resolve_plan
 from chords_cli.sampler.plan import Plan
-from chords_cli.sampler.stop import StopRule
+from chords_cli.sampler.stop import StopRule, resolve_stop
 
 
 def plan_and_stop(request: Request, preset: Preset) -> tuple[Plan, StopRule]:
@@ -23,7 +24,7 @@ def plan_and_stop(request: Request, preset: Preset) -> tuple[Plan, StopRule]:
 
     If every output is wanted and no stop option is given, the run goes on until core 0 arrives.
     """
-    plan = resolve_plan(preset.plan, request.plan_choice)
+    plan = resolve_plan(default_plan(preset, request.guidance), request.plan_choice)
     stop = resolve_stop(
         preset.stop, plan.cores, stop_index=request.stop_index, stop_residual=request.stop_residual
     )
@@ -39,6 +40,14 @@ def plan_and_stop(request: Request, preset: Preset) -> tuple[Plan, StopRule]:
     if stop.fixed is None or (request.all_cores and request.stop_index is None):
         return plan, stop
     return plan.until(stop.fixed), stop
+
+
+def default_plan(preset: Preset, guidance: float | None) -> DefaultPlan:
+    """Returns a preset's plan, for another guidance than its own if one is given."""
+    if guidance is None:
+        return preset.plan
+    call = with_guidance(preset.call, guidance)
+    return replace(preset.plan, guidance=true_guidance(preset.pipeline, call))
 
 
 def at_most(

@@ -49,7 +49,8 @@ def _rebuild_plan(record: DryRunRecord) -> Plan:
     if record.algo == "sequential":
         return sequential_plan(plan.steps)
     if record.algo == "wavefront":
-        return wavefront_plan(plan.steps, record.cores, plan.planned_rounds or plan.rounds)
+        rounds = plan.planned_rounds or plan.rounds
+        return wavefront_plan(plan.steps, record.cores, rounds, plan.guidance or 1.0)
     return chords_plan(plan.steps, plan.init_t)
 
 
