@@ -65,9 +65,11 @@ def multistep_grid(
         UsageError: The steps are not linear in latents and predictions, or not finite.
     """
     latents, keep, pulls, ends = _start(), [], [], []
+    latent, drift = torch.eye(2, dtype=torch.float64).reshape(2, 2, 1, 1, 1)
     for step, timestep in enumerate(timesteps):
         scheduler._step_index = step
-        end_keep, end_pull = _prediction(scheduler)
+        ends.append(tuple(scheduler.convert_model_output(drift, sample=latent).flatten().tolist()))
+        end_keep, end_pull = ends[-1]
         if end_pull == 0:
             return None
         wanted = _wanted(step)
@@ -79,8 +81,9 @@ def multistep_grid(
         beyond = made - kept * latents
         pull = [float(beyond[(step - d) % _PERIOD]) for d in range(min(step + 1, _PERIOD))]
         keep.append(kept)
-        pulls.append(_without_zeros(pull))
-        ends.append((end_keep, end_pull))
+        while len(pull) > 1 and abs(pull[-1]) < _NOTHING * max(1.0, *map(abs, pull)):
+            pull.pop()
+        pulls.append(tuple(pull))
         _check(scheduler, step, pulls[-1], kept, latents, made)
         latents = made
     if all(len(pull) == 1 for pull in pulls):
@@ -109,20 +112,6 @@ def _random(step: int) -> Tensor:
     """Returns the samples of checks at `step`, the same ones whenever they are asked for."""
     seeded = torch.Generator().manual_seed(step + 1)
     return 20 * torch.randn(_CHECKS, 1, 1, 1, dtype=torch.float64, generator=seeded)
-
-
-def _prediction(scheduler: SchedulerMixin) -> tuple[float, float]:
-    """Returns the factors of latent and drift in what is predicted at the scheduler's step."""
-    latents, drifts = torch.eye(2, dtype=torch.float64).reshape(2, 2, 1, 1, 1)
-    end_keep, end_pull = scheduler.convert_model_output(drifts, sample=latents).flatten().tolist()
-    return end_keep, end_pull
-
-
-def _without_zeros(pull: list[float]) -> tuple[float, ...]:
-    """Returns the factors up to the last one that is not rounding; the first one always."""
-    scale = _NOTHING * max(1.0, max(map(abs, pull)))
-    used = [distance for distance, factor in enumerate(pull) if abs(factor) > scale]
-    return tuple(pull[: max(used, default=0) + 1])
 
 
 def _check(

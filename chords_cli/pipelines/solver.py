@@ -19,8 +19,8 @@ from torch import Tensor
 
 from chords_cli.errors import UsageError
 from chords_cli.pipelines.load.spec import Arguments
-from chords_cli.pipelines.rules import DDIM_FAMILY, check_shareable
 from chords_cli.pipelines.multistep import empty_history, multistep_grid
+from chords_cli.pipelines.rules import DDIM_FAMILY, check_shareable
 from chords_cli.sampler.fills import LinearGrid
 
 Jump = Callable[[Tensor, Tensor, int, int], Tensor]

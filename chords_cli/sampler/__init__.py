@@ -7,8 +7,8 @@ imported when first asked for. Nothing here knows processes, pipelines or preset
 from typing import TYPE_CHECKING, Any
 
 from chords_cli.sampler.plan import Hit, Message, Plan, chords_plan, sequential_plan
-from chords_cli.sampler.starts import default_init_t
 from chords_cli.sampler.rounds import default_rounds
+from chords_cli.sampler.starts import default_init_t
 from chords_cli.sampler.wavefront import wavefront_plan
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import Literal, get_args
 
 from chords_cli.errors import PlanError, UsageError
 from chords_cli.sampler.plan import Plan, chords_plan, sequential_plan
-from chords_cli.sampler.starts import default_init_t
 from chords_cli.sampler.rounds import default_rounds
+from chords_cli.sampler.starts import default_init_t
 from chords_cli.sampler.wavefront import wavefront_plan
 
 Starts = tuple[int, ...] | Literal["auto"]

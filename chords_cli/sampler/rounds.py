@@ -8,11 +8,16 @@ of any grid.
 
 import math
 
+from chords_cli.sampler.plan import Plan
+
 MEASURED_STEPS, MEASURED_GUIDANCE = (20, 50), (1.0, 8.0)
 """The ranges in which the rule was measured."""
 
 FEW_STEPS = 10
 """Up to so many steps cores cannot share a grid: every rule would be worse than the steps alone."""
+
+_LEAST = 0.75
+"""The share of the rule's rounds below which a run is told of it."""
 
 EVEN_ABOVE = 2.0
 """The guidance above which one core alone visits steps at equal distances."""
@@ -30,10 +35,12 @@ def default_rounds(steps: int, cores: int, guidance: float = 1.0) -> int:
     """
     if steps <= FEW_STEPS:
         return steps
-    return max(1, min(steps, _for_cores(steps, cores) + _for_guidance(guidance)))
+    away = max(1.0, guidance) - 4
+    more = math.ceil(2.5 * away) if away > 0 else -math.ceil(-away)
+    return max(1, min(steps, _usual_rounds(steps, cores) + more))
 
 
-def _for_cores(steps: int, cores: int) -> int:
+def _usual_rounds(steps: int, cores: int) -> int:
     """Returns the rounds at guidance 4."""
     one = math.ceil(10 + steps / 6)
     two = min(one, math.ceil(9 + 2 * steps / 15))
@@ -44,8 +51,25 @@ def _for_cores(steps: int, cores: int) -> int:
     return by_cores[max(k for k in by_cores if k <= cores)]
 
 
-def _for_guidance(guidance: float) -> int:
-    """Returns how many rounds more, or fewer, another guidance than 4 takes."""
-    if guidance < 4:
-        return -math.ceil(4 - max(1.0, guidance))
-    return math.ceil(2.5 * (guidance - 4))
+def caution(plan: Plan) -> str | None:
+    """Says what to know before a plan runs; None if that is nothing.
+
+    Of few steps cores can save none; in far fewer rounds than the rule's, one device that takes as
+    many steps may come closer.
+    """
+    if plan.planned_rounds is None:
+        return None
+    steps, cores, rounds = plan.steps, plan.cores, plan.planned_rounds
+    guidance = plan.guidance or 1.0
+    if cores > 1 and rounds == steps <= FEW_STEPS:
+        return (
+            f"{steps} steps cannot be shared between cores: {cores} take as long as one; take 20 "
+            "steps or more, or give every device a prompt of its own"
+        )
+    usual = default_rounds(steps, cores, guidance)
+    if rounds < _LEAST * usual:
+        return (
+            f"{rounds} rounds are few for {steps} steps at guidance {guidance:g}: {usual} are "
+            "usual, and below them one device that takes fewer steps may come closer"
+        )
+    return None

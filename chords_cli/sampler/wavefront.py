@@ -18,6 +18,9 @@ from chords_cli.errors import PlanError
 from chords_cli.sampler.plan import Message, Plan, after, check_size, hits_of
 from chords_cli.sampler.rounds import EVEN_ABOVE, default_rounds
 
+_FLATTER, _SHORT = {1: 0.0, 2: 0.5, 3: 0.25}, 16
+"""The growth a of the leads of one, two, and more cores; 0 for all on grids that are short."""
+
 _PREVIEW_ROUNDS = 3
 """The fastest core shows its preview when it knows its third drift."""
 
@@ -38,12 +41,12 @@ def wavefront_plan(steps: int, cores: int, rounds: int, guidance: float = 1.0) -
         PlanError: A number is out of range.
     """
     _check(steps, cores, rounds, guidance)
+    leads = _leads(steps - rounds, cores)
+    flatter = 0.0 if steps <= _SHORT else _FLATTER[min(cores, 3)]
+    walks = tuple(_walk(steps, lead, rounds, flatter) for lead in leads)
     if cores == 1 and guidance > EVEN_ABOVE:
-        walks = (_even_walk(steps, rounds),)
-    else:
-        flatter = _flatter(steps, cores)
-        leads = _leads(steps - rounds, cores)
-        walks = tuple(_walk(steps, lead, rounds, flatter) for lead in leads)
+        stride = (steps - 1) / max(1, rounds - 1)
+        walks = (tuple(round(n * stride) for n in range(rounds)),)
     messages = (
         Message(round, core, walks[core - 1][round], after(walks[core - 1], round, steps))
         for round in range(steps)
@@ -87,13 +90,6 @@ def _leads(ahead: int, cores: int) -> list[int]:
     return leads
 
 
-def _flatter(steps: int, cores: int) -> float:
-    """Returns a, by which leads grow flatter than x (2 - x)."""
-    if cores == 1 or steps <= 16:
-        return 0.0
-    return 0.5 if cores == 2 else 0.25
-
-
 def _walk(steps: int, lead: int, rounds: int, flatter: float) -> tuple[int, ...]:
     walk: list[int] = []
     for round_ in range(steps):
@@ -105,8 +101,3 @@ def _walk(steps: int, lead: int, rounds: int, flatter: float) -> tuple[int, ...]
             break
         walk.append(step)
     return tuple(walk)
-
-
-def _even_walk(steps: int, rounds: int) -> tuple[int, ...]:
-    """Returns as many steps as rounds, from the first to the last, at equal distances."""
-    return tuple(round(n * (steps - 1) / max(1, rounds - 1)) for n in range(rounds))

@@ -37,7 +37,9 @@ class WavefrontCore:
         round, step = self._round, self._plan.walks[self._core][self._round]
         stop = self._plan.reached(self._core, round)
         self._round += 1
-        self._known[step] = self._predicted(widened(latent), widened(drift), step)
+        assert self._grid is not None, "a core compiles before it moves"
+        predicted = widened(latent) * self._grid.end_keep[step]
+        self._known[step] = predicted.add_(widened(drift), alpha=self._grid.end_pull[step])
         sent = None
         if round in self._outgoing:  # what the message holds beside the latent
             sent = self._summed(self._faster_fills[round].slower, round)
@@ -53,7 +55,9 @@ class WavefrontCore:
             self._link.send(round, sent.add_(wide, alpha=self._faster_fills[round].carry))
         correction = None
         if round in self._incoming:
-            correction = partial(self._correction, wide, latent, drift, step, stop)
+            # how far the result is from where the core would have gone alone
+            alone = partial(self._solver.jump, widened(latent), widened(drift), step, stop)
+            correction = lambda: rms(wide - alone())  # noqa: E731
         self._forget(round)
         self._solver.settle(stop, jumped=stop > step + 1, rectified=not self._exact)
         preview = previewed(self._plan, self._core, round, self._solver, latent, drift)
@@ -66,11 +70,6 @@ class WavefrontCore:
             self._fills = fills(self._plan, self._core, self._grid)
         if self._core + 1 < self._plan.cores:
             self._faster_fills = fills(self._plan, self._core + 1, self._grid)
-
-    def _predicted(self, latent: Tensor, drift: Tensor, step: int) -> Tensor:
-        assert self._grid is not None, "a core compiles before it moves"
-        predicted = latent * self._grid.end_keep[step]
-        return predicted.add_(drift, alpha=self._grid.end_pull[step])
 
     def _summed(self, wanted: Sum, round: int) -> Tensor:
         """Returns the sum over the core's own predictions."""
@@ -87,12 +86,6 @@ class WavefrontCore:
         earlier, before, now = (self._known[step] for step in visited)
         change = now - before
         return change * trusted(change, self._stretches[round] * (before - earlier))
-
-    def _correction(
-        self, rebased: Tensor, latent: Tensor, drift: Tensor, step: int, stop: int
-    ) -> Tensor:
-        """Measures how far the result is from where the core would have gone alone."""
-        return rms(rebased - self._solver.jump(widened(latent), widened(drift), step, stop))
 
     def _carried(self, latent: Tensor, drift: Tensor, step: int) -> torch.dtype:
         given = latent.dtype, drift.dtype

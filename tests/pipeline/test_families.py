@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from diffusers import DiffusionPipeline
 from safetensors.torch import load_file
 
 from chords_cli.cli.app import run
+from chords_cli.presets.call import true_guidance
 from chords_cli.sampler import Plan, chords_plan, default_init_t, default_rounds, wavefront_plan
 from tests.doubles import tiny
 from tests.pipeline.conftest import PROMPT, call_of, threads_of
@@ -30,10 +32,14 @@ OTHER_GUIDANCE: dict[str, dict[str, Any]] = {
 PLANS = {"own": (("chords", 2), ("chords", 4)), "other": (("wavefront", 2),)}
 """Algorithms and cores by guidance; `wavefront` is what runs when nothing is said."""
 
-PLAN: dict[str, Callable[[int], Plan]] = {
-    "chords": lambda cores: chords_plan(STEPS, default_init_t(STEPS, cores)),
-    "wavefront": lambda cores: wavefront_plan(STEPS, cores, default_rounds(STEPS, cores)),
-}
+
+def plan_of(algo: str, cores: int, pipe: DiffusionPipeline, call: dict[str, Any]) -> Plan:
+    """The plan that runs when nothing but algorithm and cores is said."""
+    if algo == "chords":
+        return chords_plan(STEPS, default_init_t(STEPS, cores))
+    guidance = true_guidance(type(pipe).__name__, call)
+    return wavefront_plan(STEPS, cores, default_rounds(STEPS, cores, guidance), guidance)
+
 
 Loaded = Callable[[str, str], Any]
 
@@ -54,7 +60,7 @@ def test_family_keeps_the_bits_of_stock_and_every_output_equals_the_oracle(
         for algo, cores in PLANS[guidance]:
             with threads_of(cores):
                 stock = stock_latent(pipe, call, SEED)
-                plan = PLAN[algo](cores)
+                plan = plan_of(algo, cores, pipe, call)
                 expected = pipeline_outputs(pipe, call, SEED, plan)
             asked = () if algo == "wavefront" else ("--algo", algo)
             made = _latents(preset, tmp_path, *asked, "--cores", str(cores), "--all-cores")
@@ -71,7 +77,7 @@ def test_loop_that_counts_its_steps_equals_an_oracle_whose_loops_take_every_step
     pipe, call = loaded("lumina2", "float32"), call_of("lumina2", STEPS)
     preset = _preset(tmp_path / "lumina2.yaml", repository("lumina2"), "float32", call)
     with threads_of(3):
-        expected = EveryStep(pipe, call, SEED).outputs(PLAN[algo](3))
+        expected = EveryStep(pipe, call, SEED).outputs(plan_of(algo, 3, pipe, call))
     made = _latents(preset, tmp_path, "--algo", algo, "--cores", "3", "--all-cores")
     assert sorted(made) == [output.index for output in expected]
     for output in expected:

@@ -13,8 +13,8 @@ from chords_cli.pipelines.load.loading import load_pipeline
 from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.presets.files import find_preset
 from chords_cli.sampler import Plan, chords_plan, wavefront_plan
-from chords_cli.sampler.oracle import Euler
 from chords_cli.sampler.fills import fills
+from chords_cli.sampler.oracle import Euler
 from tests.doubles.labelled_cuda import labelled_cuda
 from tests.pipeline.conftest import BUILDERS, call_of
 from tests.pipeline.oracle import Oracle, stock_latent
@@ -84,4 +84,4 @@ def test_a_labelled_device_ends_with_the_bits_of_the_host(
 
 def test_the_wavefronts_plan_extrapolates_so_that_the_trusted_share_is_tried() -> None:
     grid = Euler([1 - step / STEPS for step in range(STEPS + 1)]).linear_grid()
-    assert any(fill.beyond for fill in fills(PLANS["wavefront"], 1, grid))
+    assert any(fill.own.beyond for fill in fills(PLANS["wavefront"], 1, grid))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import chords_cli
 from chords_cli.errors import ChordsError
@@ -89,8 +89,9 @@ def plan_record(settings: Settings) -> PlanRecord:
     """Returns the plan in numbers."""
     plan = settings.plan
     index = settings.stop.latest(plan)
-    pace = {"planned_rounds": plan.planned_rounds, "guidance": plan.guidance}
-    pace = {name: value for name, value in pace.items() if value is not None}
+    pace: Any = {"planned_rounds": plan.planned_rounds, "guidance": plan.guidance}
+    if plan.planned_rounds is None:
+        pace = {}
     return PlanRecord(
         steps=plan.steps,
         init_t=plan.init_t or (),

@@ -39,6 +39,7 @@ from chords_cli.runs.settings.samples import (
     resolve_prompts,
 )
 from chords_cli.sampler.plan import Plan
+from chords_cli.sampler.rounds import caution
 from chords_cli.sampler.stop import StopRule
 
 
@@ -130,8 +131,8 @@ def resolve(request: Request, *, preset: Preset | None = None, starts: bool = Fa
         check_interface()
     placement = place(plan.cores, available, wished=settings.plan.cores, preset=preset.name)
     settings = replace(settings, plan=plan, stop=stop, devices=placement.devices)
-    notes = [note for note in (placement.note, check_memory(settings.demand)) if note]
-    return replace(settings, note="\n".join(notes) or None)
+    notes = (placement.note, caution(plan), check_memory(settings.demand))
+    return replace(settings, note="\n".join(filter(None, notes)) or None)
 
 
 def check_again(settings: Settings) -> None:

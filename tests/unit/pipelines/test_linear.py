@@ -28,7 +28,9 @@ def test_fills_lead_from_anywhere_to_what_all_predictions_agree_on(name: str) ->
     for core in range(1, plan.cores):
         fill = fills(plan, core, grid)[-1]
         assert fill.carry == pytest.approx(0, abs=1e-5)
-        assert fill.carry + sum(fill.slower.known.values()) + sum(fill.own.known.values()) == pytest.approx(1, abs=1e-5)
+        assert fill.carry + sum(fill.slower.known.values()) + sum(
+            fill.own.known.values()
+        ) == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", CASES)

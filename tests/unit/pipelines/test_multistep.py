@@ -117,7 +117,9 @@ def test_others_have_the_factors_of_first_order(name: str) -> None:
 
 
 def test_the_order_falls_at_the_end_as_the_scheduler_lets_it_fall() -> None:
-    lengths = [len(p) for p in solver_of(lambda: DPM(**SDXL, solver_order=3), 10).linear_grid().pulls]
+    lengths = [
+        len(p) for p in solver_of(lambda: DPM(**SDXL, solver_order=3), 10).linear_grid().pulls
+    ]
     assert lengths == [1, 2, 3, 3, 3, 3, 3, 3, 2, 1]
 
 

@@ -7,7 +7,7 @@ import pytest
 from chords_cli.cli.options import as_option
 from chords_cli.errors import PlanError, UsageError
 from chords_cli.presets.schema import Preset, Sampling, Stop
-from chords_cli.sampler import choice
+from chords_cli.sampler import choice, stop
 from chords_cli.sampler.choice import PlanChoice, parse_init_t
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
@@ -34,7 +34,7 @@ def resolve_plan(model: Preset, *, init_t: str | None = None, **given: Any) -> P
 
 
 def resolve_stop(model: Preset, cores: int, **given: Any) -> StopRule:
-    return choice.resolve_stop(model.stop, cores, **given)
+    return stop.resolve_stop(model.stop, cores, **given)
 
 
 def test_plan_is_the_presets_when_nothing_is_said():
@@ -74,7 +74,7 @@ def test_options_of_one_algorithm_ask_for_it_whatever_the_preset_has(algo):
 def test_one_core_instead_of_several_is_the_sequential_sampler_unless_said_otherwise():
     model = preset(algo="wavefront", cores=4)
     assert resolve_plan(model, cores=1).algo == "sequential"
-    assert resolve_plan(model, cores=1, algo="wavefront").nfe_total() == 25
+    assert resolve_plan(model, cores=1, algo="wavefront").nfe_total() == 16
     assert resolve_plan(preset(algo="wavefront", cores=1), cores=1).algo == "wavefront"
 
 

@@ -17,6 +17,7 @@ from chords_cli.sampler.fills import LinearGrid, fills, stretches
 from chords_cli.sampler.wavefront_core import WavefrontCore, trusted
 from tests.doubles.problems import Drift, linear_drift, noise, shifted_sigmas, stiff_drift
 
+
 @st.composite
 def fronts(draw: st.DrawFn) -> tuple[int, int, int]:
     """Valid (steps, cores, rounds)."""

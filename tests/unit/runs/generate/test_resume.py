@@ -164,11 +164,11 @@ def test_resume_reads_a_record_of_schema_1_and_writes_schema_2(resolved):
     earlier = look_back(resolved(resume=True))
     assert [made.output for made in earlier.done.values()] == ["0001-a-cat-s42.png"]
     assert refusal(resolved(resume=True, rounds=20))[0] == (
-        f"{resolved().output} was made with other settings: rounds was 15, is 20"
+        f"{resolved().output} was made with other settings: rounds was 11, is 20"
     )
     write_record(resolved().output, run_record(resolved(), list(earlier.done.values())))
     record = json.loads(path.read_text())
-    assert (record["schema"], record["settings"]["planned_rounds"]) == (2, 15)
+    assert (record["schema"], record["settings"]["planned_rounds"]) == (2, 11)
     assert "rounds" not in record["settings"]
 
 
@@ -355,11 +355,12 @@ def test_the_record_says_what_was_run_and_what_came_out(resolved):
     assert record["plan"] == {
         "steps": 50,
         "init_t": [],
-        "planned_rounds": 15,
-        "rounds": 15,
-        "speedup": 3.33,
-        "nfe_total": 57,
-        "nfe_run": 60,
+        "planned_rounds": 11,
+        "guidance": 1.0,
+        "rounds": 11,
+        "speedup": 4.55,
+        "nfe_total": 41,
+        "nfe_run": 44,
     }
     head = ("schema", "command", "preset", "algo", "cores", "stop", "dtype", "repo", "revision")
     assert [record[key] for key in head] == [
@@ -376,9 +377,9 @@ def test_the_record_says_what_was_run_and_what_came_out(resolved):
     assert record["prompts"][0]["outputs"][1] == {
         "index": 1,
         "core": 3,
-        "round": 15,
+        "round": 11,
         "residual": 0.5,
-        "seconds": 1.5,
+        "seconds": 1.1,
         "path": "0001-a-cat-s42.png",
         "latent": None,
         "extra": [],
@@ -390,4 +391,4 @@ def test_a_recipe_is_read_back_from_a_saved_picture(resolved):
     settings = resolved()
     entry = save(settings, settings.samples[0])
     recipe = read_recipe(settings.output / entry.output)
-    assert (recipe.prompt, recipe.seed, recipe.planned_rounds) == ("a cat", 42, 15)
+    assert (recipe.prompt, recipe.seed, recipe.planned_rounds) == ("a cat", 42, 11)

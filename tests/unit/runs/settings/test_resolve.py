@@ -16,7 +16,7 @@ from tests.unit.conftest import GPUS
 
 def test_nothing_said_gives_the_presets_settings(resolved):
     settings = resolved()
-    assert settings.plan == wavefront_plan(50, 4, 15).until(1)
+    assert settings.plan == wavefront_plan(50, 4, 11).until(1)
     assert settings.stop == StopRule("core_index", 1)
     assert (settings.seed, settings.num, settings.dtype) == (42, 1, "float32")
     assert settings.prompts == ("a cat", "a dog")
