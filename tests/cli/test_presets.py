@@ -50,8 +50,8 @@ def test_document_has_plan_licence_and_weights(chords):
         "cores": 4,
         "steps": 50,
         "init_t": None,
-        "rounds": 15,
-        "speedup": 50 / 15,
+        "rounds": 13,
+        "speedup": 50 / 13,
     }
     assert demo["license"] == {"name": "MIT", "gated": False, "url": None}
     assert set(demo["weights"]) == {"state", "folder", "bytes"}
@@ -96,7 +96,7 @@ def test_preset_in_full_loads_again(chords, tmp_path):
 def test_preset_in_full_has_a_line_for_every_key_and_none_is_cut(chords, monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     lines = chords("presets", "demo-image").out.splitlines()
-    assert lines[1] == "# plan: wavefront, 15 rounds instead of 50, ideally 3.33x sooner"
+    assert lines[1] == "# plan: wavefront, 13 rounds instead of 50, ideally 3.85x sooner"
     assert "- a red circle left of a blue square on a yellow background" in lines
 
 
