@@ -1,9 +1,7 @@
 """The ways to a sample that the study compares, each as a function of a `Problem` and an `Arm`."""
 
-import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from diffusers import (
     DiffusionPipeline,
@@ -16,9 +14,7 @@ from torch import Tensor
 from benchmarks.study.cells import Arm, Cell
 from benchmarks.study.peers import paradigms, srds, srds_nfe, srds_rounds
 from benchmarks.study.problem import Problem
-from chords_cli.sampler import Plan, chords_plan, default_init_t
-from chords_cli.sampler import default_rounds as _default_rounds
-from chords_cli.sampler import wavefront_plan as _wavefront_plan
+from chords_cli.sampler import Plan, chords_plan, default_init_t, wavefront_plan
 from chords_cli.sampler.wavefront_core import trusted
 
 FEW_STEPS = ("Euler", "DPM++ 2M", "UniPC")
@@ -51,10 +47,6 @@ class Made:
     more: dict[str, list[float]] = field(default_factory=dict)
 
 
-def default_rounds(cell: Cell, cores: int) -> int:
-    return int(_guided(_default_rounds, cell.guidance)(cell.steps, cores))
-
-
 def arms(
     cell: Cell, cores: Iterable[int], offsets: Iterable[int], names: Sequence[str] = USUAL
 ) -> list[Arm]:
@@ -64,7 +56,7 @@ def arms(
     """
     asked = [k for k in cores if k <= cell.steps]
     planned = {
-        (k, min(cell.steps, max(2, default_rounds(cell, k) + more)))
+        (k, min(cell.steps, max(2, cell.default_rounds(k) + more)))
         for k in asked
         for more in offsets
     }
@@ -104,14 +96,10 @@ def plan_of(arm: Arm, steps: int, guidance: float) -> Plan:
     if arm.name in ("wavefront", "one core"):
         return wavefront_plan(steps, arm.cores, arm.rounds, guidance)
     mesh = arm.name.split(", ")[1]
-    growing = _wavefront_plan(steps, 1, arm.rounds)
+    growing = wavefront_plan(steps, 1, arm.rounds)
     walks = {"growing": growing.walks[0], "uniform": uniform(steps, arm.rounds)}
     walks["half"] = halfway(walks["growing"], walks["uniform"])
     return replace(growing, walks=(walks[mesh],))
-
-
-def wavefront_plan(steps: int, cores: int, rounds: int, guidance: float) -> Plan:
-    return _guided(_wavefront_plan, guidance)(steps, cores, rounds)
 
 
 def uniform(steps: int, rounds: int) -> tuple[int, ...]:
@@ -200,9 +188,3 @@ def _second_order(pipe: DiffusionPipeline) -> dict[str, object]:
         "flow_shift": config.get("flow_shift", config.get("shift", 1.0)),
         "solver_order": 2,
     }
-
-
-def _guided(function: Callable, guidance: float) -> Callable:
-    """The function with the guidance, if it takes one."""
-    takes = "guidance" in inspect.signature(function).parameters
-    return partial(function, guidance=guidance) if takes else function

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from chords_cli.sampler import default_rounds
+
 FOLDERS = {"study": Path(__file__).parent / "cells", "tuning": Path(__file__).parent / "tuning"}
 """Where cells are, by the draw of their prompts; git does not keep those of tuning."""
 
@@ -37,6 +39,9 @@ class Cell(NamedTuple):
     @property
     def usual(self) -> bool:
         return self.steps in DEFAULT_STEPS and self.guidance == DEFAULT_GUIDANCE
+
+    def default_rounds(self, cores: int) -> int:
+        return default_rounds(self.steps, cores, self.guidance)
 
 
 class Arm(NamedTuple):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from benchmarks.study.arms import FEW_STEPS, default_rounds
+from benchmarks.study.arms import FEW_STEPS
 from benchmarks.study.cells import Arm, Cell, Row, Store
 from benchmarks.study.measures import Against, Spread, against, common, spread
 
@@ -59,7 +59,7 @@ def lines(
     found = []
     for store in stores:
         for k in (k for k in cores if k <= store.cell.steps):
-            own = default_rounds(store.cell, k)
+            own = store.cell.default_rounds(k)
             asked = sorted({min(store.cell.steps, max(2, own + more)) for more in offsets})
             found += [_line(store, k, rounds, own) for rounds in asked]
     known = [line for line in found if line]
@@ -92,7 +92,7 @@ def _line(store: Store, cores: int, rounds: int, own: int) -> Line | None:
         return None
     others = {name: store.rows.get(Arm(name, 1, rounds)) for name in ALONE}
     fewer = {
-        k: _row(store, k, default_rounds(store.cell, k))
+        k: _row(store, k, store.cell.default_rounds(k))
         for k in sorted({arm.cores for arm in store.rows})
         if 1 < k < cores and rounds == own
     }
@@ -131,9 +131,7 @@ def _chords(store: Store, cores: int) -> tuple[int, Spread] | None:
 
 def _beaten(line: Line) -> str:
     rivals = line.alone | {
-        f"K={k}": one
-        for k, one in line.fewer.items()
-        if default_rounds(line.cell, k) <= line.rounds
+        f"K={k}": one for k, one in line.fewer.items() if line.cell.default_rounds(k) <= line.rounds
     }
     closer = [
         f"{name} {_two(one)}"

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import torch
 from diffusers import DiffusionPipeline
 
-from benchmarks.study.arms import wavefront_plan
 from chords_cli.pipelines.load.loading import load_pipeline
 from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.presets.call import with_guidance
 from chords_cli.presets.files import find_preset
 from chords_cli.presets.schema import Preset
+from chords_cli.sampler import wavefront_plan
 
 EARLIER, EARLIER_PROMPTS = 2025, 1000
 """What earlier studies and all tuning drew prompts with; so many of them are left out."""

@@ -9,7 +9,6 @@ import torch
 
 from benchmarks import rounds
 from benchmarks.study import work
-from benchmarks.study.arms import default_rounds
 from benchmarks.study.cells import Arm, Cell, Row, Store
 from benchmarks.study.lines import lines, lost
 from benchmarks.study.measures import against, spread
@@ -71,7 +70,7 @@ def test_a_study_that_ended_early_goes_on_with_what_is_missing(computed, tmp_pat
 def test_more_rounds_add_rows_to_a_cell(computed, tmp_path, capsys):
     start(tmp_path, "--steps", "20", "--arms", "wavefront", "one core")
     start(tmp_path, "--steps", "20", "--arms", "wavefront", "one core", "--rounds", "0", "2")
-    default = default_rounds(Cell("demo-image", 20, 4.0), 2)
+    default = Cell("demo-image", 20, 4.0).default_rounds(2)
     assert Arm("wavefront", 2, default + 2) in computed[1].arms
     assert not {*computed[0].arms} & {*computed[1].arms}
     assert f"{default + 2}*" in capsys.readouterr().out
@@ -118,7 +117,7 @@ def cell(**rmse: list[float | None]) -> Store:
         cores = int(name[1]) if name[0] == "k" else 1
         told = {"one": "one core", "euler": "Euler"}.get(name, "wavefront")
         for k in (cores,) if cores > 1 else (2, 4):
-            made.add(0, {Arm(told, cores, default_rounds(place, k)): Row(99, values)})
+            made.add(0, {Arm(told, cores, place.default_rounds(k)): Row(99, values)})
     return made
 
 
@@ -133,7 +132,7 @@ def test_cores_are_compared_on_the_prompts_of_both() -> None:
 
 def test_what_lost_is_said_with_its_numbers() -> None:
     stores = [cell(k2=[0.02] * 3, k4=[0.03] * 3, one=[0.01] * 3, euler=[0.5] * 3)]
-    two, four = (default_rounds(stores[0].cell, k) for k in (2, 4))
+    two, four = (stores[0].cell.default_rounds(k) for k in (2, 4))
     assert lost(lines(stores, [2, 4])) == [
         "demo-image, guidance 4, 28 steps: "
         f"K=2 in {two} (0.0200 0.0200) by one core (0.0100 0.0100); "
@@ -144,8 +143,8 @@ def test_what_lost_is_said_with_its_numbers() -> None:
 def test_more_cores_that_are_no_closer_in_as_many_rounds_have_lost() -> None:
     [line] = lines([cell(k4=[0.01] * 3)], [4])
     few = Cell("demo-image", 16, 4.0)
-    rounds = default_rounds(few, 8)
-    assert rounds == default_rounds(few, 4)
+    rounds = few.default_rounds(8)
+    assert rounds == few.default_rounds(4)
     closer = line.made._replace(tail=0.005)
     eight = replace(line, cell=few, cores=8, rounds=rounds, fewer={4: closer})
     assert lost([eight])[0].endswith(f"K=8 in {rounds} (0.0100 0.0100) by K=4 (0.0100 0.0050)")
