@@ -114,7 +114,8 @@ class CoreStepped(CoreEvent):
 
     `correction` is how far the slower core's latent moved it (RMS in latent units), None when it
     was not rectified; `waited` the seconds spent waiting for that latent; `evaluations` how many
-    rounds the core runs in this plan.
+    rounds the core runs in this plan; `kept` how much of a difference at `step` is left at `stop`,
+    None where that is not known.
     """
 
     round: int
@@ -123,6 +124,7 @@ class CoreStepped(CoreEvent):
     evaluations: int
     correction: float | None
     waited: float
+    kept: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,6 +1,6 @@
 """The ways to a sample that the study compares, each as a function of a `Problem` and an `Arm`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from diffusers import (
@@ -15,6 +15,8 @@ from benchmarks.study.cells import Arm, Cell
 from benchmarks.study.peers import paradigms, srds, srds_nfe, srds_rounds
 from benchmarks.study.problem import Problem
 from chords_cli.sampler import Plan, chords_plan, default_init_t, wavefront_plan
+from chords_cli.sampler.core import Move
+from chords_cli.sampler.estimate import estimated_error
 from chords_cli.sampler.wavefront_core import trusted
 
 FEW_STEPS = ("Euler", "DPM++ 2M", "UniPC")
@@ -85,8 +87,24 @@ def made(arm: Arm, problem: Problem, guidance: float) -> Made:
     if arm.name.endswith("share"):
         return Made(shared(problem, plan.walks[0]), arm.rounds)
     wanted = plan.until(1)
-    output = next(one for one in problem.simulated(wanted) if one.index == 1)
-    return Made(output.latent, plan.nfe_total(1))
+    found: dict[tuple[int, int], Tensor] = {}
+
+    def note(core: int, round: int, move: Move) -> None:
+        if move.correction and move.kept:
+            found[core, round] = move.correction() / move.kept
+
+    output = next(one for one in problem.simulated(wanted, note) if one.index == 1)
+    return Made(output.latent, plan.nfe_total(1), _within(wanted, found))
+
+
+def _within(plan: Plan, corrections: Mapping[tuple[int, int], Tensor]) -> dict[str, list[float]]:
+    """Within what of the sequential result a run would have said that each prompt's is."""
+    rows = len(next(iter(corrections.values()))) if corrections else 0
+    told = [
+        estimated_error(plan, 1, {at: float(one[row]) for at, one in corrections.items()})
+        for row in range(rows)
+    ]
+    return {"within": [one for one in told if one is not None]} if None not in told[:1] else {}
 
 
 def plan_of(arm: Arm, steps: int, guidance: float) -> Plan:

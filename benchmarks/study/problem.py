@@ -18,6 +18,7 @@ from torch import Tensor
 
 from chords_cli.pipelines.solver import StockSolver
 from chords_cli.sampler import Output, Plan, simulate
+from chords_cli.sampler.core import Move
 
 ROUNDING = 2e-4
 """How far, as a share of a latent's own size, float32 may carry two ways of the same sums apart."""
@@ -82,7 +83,9 @@ class Problem:
             made.append(self.pipe.transformer(**kwargs)[0])
         return self._guided(made)
 
-    def simulated(self, plan: Plan) -> list[Output]:
+    def simulated(
+        self, plan: Plan, on_move: Callable[[int, int, Move], None] | None = None
+    ) -> list[Output]:
         """The outputs of `plan`, all cores in this process."""
         return simulate(
             plan,
@@ -90,6 +93,7 @@ class Problem:
             self.noise,
             self.sigmas,
             solver=lambda core: self.solver(),
+            on_move=on_move,
         )
 
     def remembering(self) -> Callable[[Tensor, int], Tensor]:

@@ -18,7 +18,15 @@ from chords_cli.engine.messages import (
     Latent,
 )
 from chords_cli.errors import ChordsError
-from chords_cli.events import CoreArrived, CoreEncoded, Listener, OutputLanded, Warned
+from chords_cli.events import (
+    CoreArrived,
+    CoreEncoded,
+    CoreStepped,
+    Listener,
+    OutputLanded,
+    Warned,
+)
+from chords_cli.sampler.estimate import estimated_error
 from chords_cli.sampler.stop import StopRule
 
 
@@ -59,7 +67,8 @@ class Sampled:
 
     `sample_seconds` count from the end of encoding to the chosen output's latent; `peak_memory`
     is bytes per core: on its device (None where that is the host), on the host; `warnings` are
-    what the user has to know of it, in sentences.
+    what the user has to know of it, in sentences; `within` is what the chosen output's distance to
+    core 0's is estimated to be at most, None where that cannot be told.
     """
 
     outputs: tuple[SampledOutput, ...]
@@ -69,6 +78,7 @@ class Sampled:
     decode_seconds: float
     peak_memory: tuple[tuple[int | None, int], ...]
     warnings: tuple[str, ...] = ()
+    within: float | None = None
 
 
 class Session:
@@ -94,6 +104,7 @@ class Session:
         self._chosen: int | None = None
         self._finished: dict[int, Finished] = {}
         self._warnings = dict.fromkeys(warnings)
+        self._corrections: dict[tuple[int, int], float] = {}
         self._arrived: set[int] = set()
         self._cancelled = False
 
@@ -113,6 +124,8 @@ class Session:
         match message:
             case Warned():
                 self._warnings[message.text] = None
+            case CoreStepped(correction=float() as moved, kept=float() as kept) if kept:
+                self._corrections[message.core, message.round] = moved / kept
             case CoreEncoded(core=0):
                 self._encoded = message.at
             case Landed() if not self._cancelled:
@@ -162,6 +175,7 @@ class Session:
             decode_seconds=chosen.decode_seconds or 0.0,
             peak_memory=tuple(done.peak_memory for done in finished),
             warnings=tuple(self._warnings),
+            within=estimated_error(self._job.plan, self._chosen, self._corrections),
         )
 
     @property

@@ -100,7 +100,7 @@ class Walk:
         if (preview := move.preview) is not None:
             landed = partial(self._land, 0, self._plan.hits[0].round, preview)
             self._staging.report(lambda: preview, landed)
-        stepped = partial(self._tell_stepped, round, self._line.waited - waited)
+        stepped = partial(self._tell_stepped, round, self._line.waited - waited, move.kept)
         self._staging.report(move.correction, stepped)
         self._hear()
         self.stopped |= self._line.ended
@@ -110,7 +110,9 @@ class Walk:
         """Returns the rounds of messages, by round, as far as this core walks."""
         return [round for round in sorted(messages) if round < len(self._steps)]
 
-    def _tell_stepped(self, round: int, waited: float, correction: Tensor | None) -> None:
+    def _tell_stepped(
+        self, round: int, waited: float, kept: float | None, correction: Tensor | None
+    ) -> None:
         self._pipe.send(
             CoreStepped(
                 core=self._rank,
@@ -120,6 +122,7 @@ class Walk:
                 evaluations=self._plan.evaluations[self._rank],
                 correction=None if correction is None else float(correction),
                 waited=waited,
+                kept=kept,
             )
         )
 

@@ -12,6 +12,7 @@ true; clipping and thresholding are not linear and are refused.
 import copy
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from diffusers import SchedulerMixin
@@ -111,7 +112,8 @@ class StockSolver:
             found = multistep_grid(remembering, self._host_grid, self.clock(), self.arguments)
             if found is not None:
                 return found
-        return linear_grid(host.jump, name, self.clock())
+        grid = linear_grid(host.jump, name, self.clock())
+        return replace(grid, exact=getattr(host._scheduler.config, "solver_order", 1) == 1)
 
     def _on_host(self) -> "StockSolver":
         """Returns the same steps with everything on the host, where a number costs no kernel."""

@@ -88,6 +88,7 @@ class SampleRecord(Record):
         outputs: All outputs of its job.
         peak_memory: Per core the bytes on its device (None if that is the host) and on the host.
         warnings: What the user has to know about it, in sentences.
+        within: What the distance of its latent to core 0's is estimated to be at most, RMSE.
         done: Whether it was made before; only a dry run sets this.
     """
 
@@ -99,6 +100,7 @@ class SampleRecord(Record):
     seconds: SampleSeconds = SampleSeconds()
     peak_memory: tuple[tuple[int | None, int], ...] = ()
     warnings: tuple[str, ...] = ()
+    within: float | None = None
     done: bool = False
 
 

@@ -54,7 +54,8 @@ class Link(Protocol):
 
 
 Measure = Callable[[], Tensor]
-"""A number that is computed when somebody asks for it: a scalar, on the device of the latents."""
+"""Numbers that are computed when somebody asks for them: one a sample, shape (B,), on the device
+of the latents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,14 @@ class Move:
         preview: Its coarse shot to the end of the grid, in the one round in which it makes it.
         correction: Tells how far the slower core moved it (RMS in latent units); None without one.
             Nothing depends on it, so it costs the round nothing unless it is asked for.
+        kept: How much of a difference between two latents at the evaluated step is left where it
+            stands now; None where that is not known.
     """
 
     latent: Tensor
     preview: Tensor | None = None
     correction: Measure | None = None
+    kept: float | None = None
 
 
 class Core(Protocol):
@@ -103,5 +107,5 @@ def widened(latent: Tensor) -> Tensor:
 
 
 def rms(latent: Tensor) -> Tensor:
-    """Returns the root mean square over all elements: the size of a difference, a scalar."""
-    return latent.float().square().mean().sqrt()
+    """Returns the root mean square of every sample, shape (B,): the size of a difference."""
+    return latent.float().square().reshape(len(latent), -1).mean(1).sqrt()

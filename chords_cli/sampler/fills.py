@@ -57,6 +57,7 @@ class LinearGrid:
             the end.
         clock: The time in which one interpolates, one value for every step at which a drift can
             be evaluated: sigma, or what the model is fed.
+        exact: Whether these are the sampler's own steps, or steps of first order in their place.
     """
 
     keep: tuple[float, ...]
@@ -64,6 +65,7 @@ class LinearGrid:
     end_keep: tuple[float, ...]
     end_pull: tuple[float, ...]
     clock: tuple[float, ...]
+    exact: bool = True
 
     @classmethod
     def first_order(
@@ -138,6 +140,14 @@ def fills(plan: Plan, core: int, grid: LinearGrid) -> list[Fill]:
     return [_fill(plan, core, round, grid) for round in range(len(plan.walks[core]))]
 
 
+def alone(plan: Plan, core: int, grid: LinearGrid) -> list[Fill]:
+    """Returns, per round, where `core` would go from the latent that it has evaluated.
+
+    It fills in the same, but nobody corrects it: `carry` is the factor of its own latent.
+    """
+    return [_alone(plan, core, round, grid) for round in range(len(plan.walks[core]))]
+
+
 def stretches(plan: Plan, core: int, grid: LinearGrid) -> list[float]:
     """Returns, per round, the last change of prediction over the one before it, on a line.
 
@@ -155,7 +165,7 @@ def _fill(plan: Plan, core: int, round: int, grid: LinearGrid) -> Fill:
     step, base = walk[round], plan.reached(core - 1, round)
     known = sorted({evaluated, *(visited for visited in walk[: round + 1] if visited > evaluated)})
     path = _fine_path(base, plan.reached(core, round), known, walk[: round + 1][-3:], grid)
-    slower = _slower_sum(plan, core - 1, round, path.before, grid)
+    slower = _remembered(plan, core - 1, round, path.before, grid)
     if evaluated < step:
         factor = path.known.pop(evaluated)
         slower.known[evaluated] = slower.known.get(evaluated, 0.0) + factor
@@ -163,10 +173,20 @@ def _fill(plan: Plan, core: int, round: int, grid: LinearGrid) -> Fill:
     return Fill(path.carry, slower, Sum(own, path.beyond))
 
 
-def _slower_sum(
+def _alone(plan: Plan, core: int, round: int, grid: LinearGrid) -> Fill:
+    walk = plan.walks[core]
+    visited = walk[: round + 1][-3:]
+    path = _fine_path(walk[round], plan.reached(core, round), visited, visited, grid)
+    remembered = _remembered(plan, core, round, path.before, grid)
+    for node, factor in remembered.known.items():
+        path.known[node] = path.known.get(node, 0.0) + factor
+    return Fill(path.carry, Sum({}), Sum(path.known, path.beyond + remembered.beyond))
+
+
+def _remembered(
     plan: Plan, core: int, round: int, before: dict[int, float], grid: LinearGrid
 ) -> Sum:
-    """Writes predictions before the step that `core` reaches in terms of those that it has made.
+    """Writes predictions before a step of `core` in terms of those that it has made.
 
     A core that visits every step has them all. Others fill in, from their last three.
     """

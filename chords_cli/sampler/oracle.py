@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from chords_cli.sampler.algorithms import start_core
-from chords_cli.sampler.core import Solver, widened
+from chords_cli.sampler.core import Move, Solver, widened
 from chords_cli.sampler.fills import LinearGrid
 from chords_cli.sampler.plan import Plan
 
@@ -70,6 +70,7 @@ def simulate(
     dtype: torch.dtype | None = None,
     solver: Callable[[int], Solver] | None = None,
     carry: Callable[[Tensor], Tensor] | None = None,
+    on_move: Callable[[int, int, Move], None] | None = None,
 ) -> list[Output]:
     """Runs every core of `plan` in lockstep and returns the outputs in order.
 
@@ -81,6 +82,7 @@ def simulate(
         dtype: What latents are carried in; the dtype of `latent` when None.
         solver: Makes the solver of a core, for grids that Euler in sigma does not describe.
         carry: What happens to a latent between two steps, such as a pipeline's cast.
+        on_move: Gets core, round and move, one after the other.
 
     Raises:
         ValueError: `sigmas` does not have T + 1 values.
@@ -102,6 +104,8 @@ def simulate(
             here_drift = drift(here, step)
             move = cores[core].advance(here, here_drift if dtype is None else here_drift.to(dtype))
             latents[core] = carry(move.latent) if carry else move.latent
+            if on_move:
+                on_move(core, round, move)
             for hit in plan.hits:
                 if (hit.core, hit.round) == (core, round + 1):
                     made = move.preview if hit.index == 0 else latents[core]

@@ -1,12 +1,13 @@
 """A core of the wavefront: torch only. Its factors come from `sampler.fills`."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from chords_cli.sampler.core import Link, Move, Solver, carried_dtype, previewed, rms, widened
-from chords_cli.sampler.fills import Fill, LinearGrid, Sum, fills, stretches
+from chords_cli.sampler.fills import Fill, LinearGrid, Sum, alone, fills, stretches
 from chords_cli.sampler.plan import Plan
 
 
@@ -25,6 +26,7 @@ class WavefrontCore:
         self._grid: LinearGrid | None = None
         self._fills: list[Fill] = []
         self._faster_fills: list[Fill] = []
+        self._alone: list[Fill] = []
         self._stretches: list[float] = []
         self._known: dict[int, Tensor] = {}
         self._dtypes: dict[tuple[torch.dtype, torch.dtype], torch.dtype] = {}
@@ -42,50 +44,56 @@ class WavefrontCore:
         self._known[step] = predicted.add_(widened(drift), alpha=self._grid.end_pull[step])
         sent = None
         if round in self._outgoing:  # what the message holds beside the latent
-            sent = self._summed(self._faster_fills[round].slower, round)
+            sent = self._summed(self._faster_fills[round].slower, round, self._known)
         if self._exact:
             moved = self._solver.fine(latent, drift, step)
             wide = widened(moved)
         else:
             carried = self._carried(latent, drift, step)  # asked before the message comes
-            own = self._summed(self._fills[round].own, round)
+            own = self._summed(self._fills[round].own, round, self._known)
             wide = self._link.receive(round, like=own).add_(own)
             moved = wide.to(carried)
         if sent is not None:
             self._link.send(round, sent.add_(wide, alpha=self._faster_fills[round].carry))
-        correction = None
+        correction = kept = None
         if round in self._incoming:
-            # how far the result is from where the core would have gone alone
-            alone = partial(self._solver.jump, widened(latent), widened(drift), step, stop)
-            correction = lambda: rms(wide - alone())  # noqa: E731
+            kept = self._alone[round].carry if self._grid.exact else None
+            known = dict(self._known)  # some of which is forgotten before anybody asks
+            correction = partial(self._correction, wide, widened(latent), round, known)
         self._forget(round)
         self._solver.settle(stop, jumped=stop > step + 1, rectified=not self._exact)
         preview = previewed(self._plan, self._core, round, self._solver, latent, drift)
-        return Move(moved, preview, correction)
+        return Move(moved, preview, correction, kept)
 
     def _compile(self) -> None:
         self._grid = self._solver.linear_grid()
         self._stretches = stretches(self._plan, self._core, self._grid)
         if not self._exact:
             self._fills = fills(self._plan, self._core, self._grid)
+            self._alone = alone(self._plan, self._core, self._grid)
         if self._core + 1 < self._plan.cores:
             self._faster_fills = fills(self._plan, self._core + 1, self._grid)
 
-    def _summed(self, wanted: Sum, round: int) -> Tensor:
+    def _summed(self, wanted: Sum, round: int, known: Mapping[int, Tensor]) -> Tensor:
         """Returns the sum over the core's own predictions."""
-        total = torch.zeros_like(next(iter(self._known.values())))
+        total = torch.zeros_like(next(iter(known.values())))
         for step, factor in wanted.known.items():
-            total.add_(self._known[step], alpha=factor)
+            total.add_(known[step], alpha=factor)
         if wanted.beyond:
-            total.add_(self._trusted_change(round), alpha=wanted.beyond)
+            visited = self._plan.walks[self._core][round - 2 : round + 1]
+            earlier, before, now = (known[step] for step in visited)
+            change = now - before
+            share = trusted(change, self._stretches[round] * (before - earlier))
+            total.add_(change * share, alpha=wanted.beyond)
         return total
 
-    def _trusted_change(self, round: int) -> Tensor:
-        """Returns the share of the last change of the core's predictions that is trusted."""
-        visited = self._plan.walks[self._core][round - 2 : round + 1]
-        earlier, before, now = (self._known[step] for step in visited)
-        change = now - before
-        return change * trusted(change, self._stretches[round] * (before - earlier))
+    def _correction(
+        self, corrected: Tensor, latent: Tensor, round: int, known: Mapping[int, Tensor]
+    ) -> Tensor:
+        """Measures how far a move ended from where it would have led from the same latent."""
+        fill = self._alone[round]
+        uncorrected = self._summed(fill.own, round, known).add_(latent, alpha=fill.carry)
+        return rms(corrected - uncorrected)
 
     def _carried(self, latent: Tensor, drift: Tensor, step: int) -> torch.dtype:
         given = latent.dtype, drift.dtype

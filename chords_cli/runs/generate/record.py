@@ -126,6 +126,7 @@ def sample_record(
         seconds=seconds_record(sampled, total),
         peak_memory=sampled.peak_memory,
         warnings=sampled.warnings,
+        within=None if sampled.within is None else float(f"{sampled.within:.2g}"),
     )
 
 

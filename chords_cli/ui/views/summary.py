@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.text import Text
 
 from chords_cli.records.run import RunRecord
+from chords_cli.sampler.estimate import HELD
 from chords_cli.ui.format import duration, plural
 
 
@@ -38,6 +39,11 @@ def _details(record: RunRecord) -> Iterator[str]:
         f" encoding {duration(spent.encode)}, sampling {duration(spent.sample)},"
         f" decoding {duration(spent.decode)}"
     )
+    if last.within is not None:
+        yield (
+            f"within {last.within:g} of the {steps}-step result, as far as the run can tell: so it "
+            f"was for {HELD:.0%} of the study's samples (latent RMSE)"
+        )
     unmet = _count_unmet(record)
     if unmet:
         several = len(record.prompts) > 1
