@@ -21,6 +21,7 @@ from benchmarks.study.cells import (
     rounded,
 )
 from benchmarks.study.models import asked, call, fingerprint, load
+from benchmarks.study.parent import end_with_parent
 from benchmarks.study.problem import Problem
 from chords_cli.media.metrics import rmse
 from chords_cli.pipelines.load.reporting import report_loading
@@ -164,6 +165,7 @@ def _results(
 
 
 def _prepare(threads: int) -> None:
+    end_with_parent()
     torch.set_num_threads(threads)
     report_loading(lambda *_: None)
 
