@@ -31,7 +31,7 @@ from benchmarks.study.arms import NAMES, USUAL  # noqa: E402
 from benchmarks.study.cells import FOLDERS, cells  # noqa: E402
 from benchmarks.study.lines import lines  # noqa: E402
 from benchmarks.study.models import PROMPTS_OF  # noqa: E402
-from benchmarks.study.report import extras, markdown, plot, table  # noqa: E402
+from benchmarks.study.report import estimates, extras, markdown, plot, table  # noqa: E402
 from benchmarks.study.work import Wanted, missing, opened, run  # noqa: E402
 
 
@@ -54,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.write(json.dumps([line.document() for line in found], indent=1) + "\n")
     else:
         sys.stdout.write((markdown if options.markdown else table)(found))
+        sys.stdout.write("\n" + estimates(stores.values()))
         sys.stdout.write(extras(stores.values()))
     if options.plot:
         plot(list(stores.values()), found, options.plot)

@@ -30,6 +30,29 @@ class Against(NamedTuple):
     prompts: int
 
 
+class Held(NamedTuple):
+    """How often the estimate of a run held.
+
+    Attributes:
+        share: Of the prompts, those whose distance was within it.
+        part: The median of the distance as a part of the estimate.
+        prompts: On how many runs.
+    """
+
+    share: float
+    part: float
+    prompts: int
+
+
+def held(pairs: Sequence[tuple[float, float]]) -> Held | None:
+    """Of distances and what they were estimated to be within; None without any."""
+    parts = [distance / within for distance, within in pairs if within > 0]
+    if not parts:
+        return None
+    share = sum(part <= 1 for part in parts) / len(parts)
+    return Held(share, float(np.median(parts)), len(parts))
+
+
 def spread(values: Sequence[float | None]) -> Spread | None:
     """Median, the value that one in ten is beyond, and the worst one; None without values."""
     known = [value for value in values if value is not None]

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.study.arms import FEW_STEPS, LONE, PEERS
 from benchmarks.study.cells import Store
 from benchmarks.study.lines import Line, lost, short
-from benchmarks.study.measures import Spread, spread
+from benchmarks.study.measures import Spread, held, spread
 
 HEADS = (
     *("T", "K", "rounds", "prompts", "median, 90 %, worst", "one core", "to it", "closer"),
@@ -32,6 +32,11 @@ the prompts the K cores are closer."""
 BEATEN = (
     "Beaten in the median or at 90 %, at the default rounds, by one device with as many "
     "evaluations or by fewer cores in as many rounds"
+)
+
+ESTIMATED = (
+    "How often a result was within the estimate that its run gave, of how many runs of all T, and "
+    "its median distance as a part of the estimate:"
 )
 
 _COLOURS = {1: "black", 2: "tab:green", 3: "gold", 4: "tab:blue", 8: "tab:red"}
@@ -58,6 +63,27 @@ def markdown(found: Sequence[Line]) -> str:
     for title, block in _blocks(usual):
         parts += [f"**{title}**", "", *_grid(HEADS, map(_cells, block)), ""]
     return "\n".join(parts) + "\n" + _lost(found)
+
+
+def estimates(stores: Iterable[Store]) -> str:
+    """How often what a run says of its error held, at all rounds that are known, as Markdown."""
+    runs: dict[tuple[str, float], dict[int, list[tuple[float, float]]]] = {}
+    for store in stores:
+        for arm, row in store.rows.items():
+            pairs = zip(row.rmse, row.more.get("within", []), strict=False)
+            known = [(a, b) for a, b in pairs if a is not None and b is not None]
+            if known:
+                place = runs.setdefault((store.cell.model, store.cell.guidance), {})
+                place.setdefault(arm.cores, []).extend(known)
+    if not runs:
+        return ""
+    cores = sorted({k for place in runs.values() for k in place})
+    rows = [
+        (model, f"{guidance:g}", *(_held(place.get(k, [])) for k in cores))
+        for (model, guidance), place in sorted(runs.items())
+    ]
+    heads = ("model", "guidance", *(f"K={k}" for k in cores))
+    return "\n".join([ESTIMATED, "", *_grid(heads, rows)]) + "\n"
 
 
 def extras(stores: Iterable[Store]) -> str:
@@ -170,6 +196,11 @@ def _brief(line: Line) -> str:
     if not line.against:
         return told
     return f"{told} ({line.against.ratio:.2f}, {line.against.closer:.0%})"
+
+
+def _held(pairs: Sequence[tuple[float, float]]) -> str:
+    one = held(pairs)
+    return f"{one.share:.0%} of {one.prompts}, {one.part:.2f}" if one else ""
 
 
 def _lost(found: Sequence[Line]) -> str:

@@ -12,7 +12,7 @@ from benchmarks.study import work
 from benchmarks.study.cells import Arm, Cell, Row, Store
 from benchmarks.study.lines import lines, lost
 from benchmarks.study.measures import against, spread
-from benchmarks.study.report import extras, markdown, table
+from benchmarks.study.report import estimates, extras, markdown, table
 from tests.unit.benchmarks.problems import problem
 
 ROOT = Path(__file__).parents[3]
@@ -165,6 +165,14 @@ def test_meshes_and_peers_are_shown_below() -> None:
     assert extras([store]) == ""
     store.add(0, {Arm("ParaDiGMS 0.02", 2, 0): Row(30, [0.5], {"rounds": [17.0]})})
     assert "17 rounds  0.5000 0.5000 0.5000" in extras([store])
+
+
+def test_estimates_are_held_against_distances() -> None:
+    store = cell(k2=[0.02])
+    assert estimates([store]) == ""
+    told = {"within": [0.02, 0.04, 0.01, None]}
+    store.add(0, {Arm("wavefront", 4, 12): Row(45, [0.01, 0.01, 0.02, 0.5], told)})
+    assert estimates([store]).splitlines()[-1] == "| demo-image | 4 | 67% of 3, 0.50 |"
 
 
 def test_results_that_are_exact_have_no_ratio() -> None:
