@@ -15,9 +15,8 @@ from benchmarks.study.cells import Arm, Cell
 from benchmarks.study.peers import paradigms, srds, srds_nfe, srds_rounds
 from benchmarks.study.problem import Problem
 from chords_cli.sampler import Plan, chords_plan, default_init_t, wavefront_plan
-from chords_cli.sampler.core import Move
+from chords_cli.sampler.core import Move, trusted
 from chords_cli.sampler.estimate import estimated_error
-from chords_cli.sampler.wavefront_core import trusted
 
 FEW_STEPS = ("Euler", "DPM++ 2M", "UniPC")
 """Stock samplers with fewer steps on one device."""

@@ -109,3 +109,18 @@ def widened(latent: Tensor) -> Tensor:
 def rms(latent: Tensor) -> Tensor:
     """Returns the root mean square of every sample, shape (B,): the size of a difference."""
     return latent.float().square().reshape(len(latent), -1).mean(1).sqrt()
+
+
+def trusted(change: Tensor, expected: Tensor) -> Tensor:
+    """Returns the share of an extrapolation, 0 to 1, that would have come closest to the truth.
+
+    Args:
+        change: What happened, shape (B, ...) with at least two dimensions.
+        expected: What the line through the two points before it foretold, of the same shape.
+
+    Returns:
+        One number a sample, shape (B, 1, ...): samples of a batch do not depend on each other.
+    """
+    alike = (change * expected).flatten(1).sum(1)
+    size = expected.square().flatten(1).sum(1).clamp(min=torch.finfo(expected.dtype).tiny)
+    return (alike / size).clamp(0.0, 1.0).reshape(-1, *(1,) * (change.ndim - 1))

@@ -28,7 +28,7 @@ latent per round carries all of it.
                     slower core fills it
     stretch         (c_t - c_s) / (c_s - c_r), r being the step before s: q_t - q_s would be
                     stretch (q_s - q_r) were the three on one line
-    share           how much of that line is followed, 0 to 1 (`wavefront_core.trusted`)
+    share           how much of that line is followed, 0 to 1 (`core.trusted`)
 
 Why predictions and not drifts: a drift evaluated at a latent that was later corrected holds the
 old latent itself, a prediction only the model's answer to it; and a correction shrinks on its way

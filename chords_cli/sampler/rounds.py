@@ -20,7 +20,7 @@ _LEAST = 0.75
 """The share of the rule's rounds below which a run is told of it."""
 
 EVEN_ABOVE = 2.0
-"""The guidance above which one core alone visits steps at equal distances."""
+"""The guidance above which one core alone visits steps at equal distances, and trusts less."""
 
 
 def default_rounds(steps: int, cores: int, guidance: float = 1.0) -> int:
@@ -42,7 +42,7 @@ def default_rounds(steps: int, cores: int, guidance: float = 1.0) -> int:
 
 def _usual_rounds(steps: int, cores: int) -> int:
     """Returns the rounds at guidance 4."""
-    one = math.ceil(10 + steps / 6)
+    one = math.ceil(12 + steps / 6)
     two = min(one, math.ceil(9 + 2 * steps / 15))
     four = min(two, math.ceil(10 + steps / 16))
     three = math.ceil((two + four) / 2)

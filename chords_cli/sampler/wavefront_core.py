@@ -6,7 +6,16 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from chords_cli.sampler.core import Link, Move, Solver, carried_dtype, previewed, rms, widened
+from chords_cli.sampler.core import (
+    Link,
+    Move,
+    Solver,
+    carried_dtype,
+    previewed,
+    rms,
+    trusted,
+    widened,
+)
 from chords_cli.sampler.fills import Fill, LinearGrid, Sum, alone, fills, stretches
 from chords_cli.sampler.plan import Plan
 
@@ -108,18 +117,3 @@ class WavefrontCore:
         for step in sorted(self._known)[: -max(2, self._grid.memory)]:
             if step < base:
                 del self._known[step]
-
-
-def trusted(change: Tensor, expected: Tensor) -> Tensor:
-    """Returns the share of an extrapolation, 0 to 1, that would have come closest to the truth.
-
-    Args:
-        change: What happened, shape (B, ...) with at least two dimensions.
-        expected: What the line through the two points before it foretold, of the same shape.
-
-    Returns:
-        One number a sample, shape (B, 1, ...): samples of a batch do not depend on each other.
-    """
-    alike = (change * expected).flatten(1).sum(1)
-    size = expected.square().flatten(1).sum(1).clamp(min=torch.finfo(expected.dtype).tiny)
-    return (alike / size).clamp(0.0, 1.0).reshape(-1, *(1,) * (change.ndim - 1))

@@ -74,7 +74,7 @@ def test_options_of_one_algorithm_ask_for_it_whatever_the_preset_has(algo):
 def test_one_core_instead_of_several_is_the_sequential_sampler_unless_said_otherwise():
     model = preset(algo="wavefront", cores=4)
     assert resolve_plan(model, cores=1).algo == "sequential"
-    assert resolve_plan(model, cores=1, algo="wavefront").nfe_total() == 16
+    assert resolve_plan(model, cores=1, algo="wavefront").nfe_total() == 18
     assert resolve_plan(preset(algo="wavefront", cores=1), cores=1).algo == "wavefront"
 
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from chords_cli.cli.options import as_option
 from chords_cli.errors import PlanError
 from chords_cli.sampler import Plan, simulate, wavefront_plan
-from chords_cli.sampler.core import Move
+from chords_cli.sampler.core import Move, trusted
 from chords_cli.sampler.fills import LinearGrid, fills, stretches
-from chords_cli.sampler.wavefront_core import WavefrontCore, trusted
+from chords_cli.sampler.wavefront_core import WavefrontCore
 from tests.doubles.problems import Drift, linear_drift, noise, shifted_sigmas, stiff_drift
 
 
