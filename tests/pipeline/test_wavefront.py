@@ -1,16 +1,18 @@
 """The wavefront in real processes: core 0 against stock, every output against the oracle."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
+from chords_cli.pipelines.load.loading import load_pipeline
 from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler import wavefront_plan
 from chords_cli.sampler.stop import StopRule
 from tests.doubles import tiny
-from tests.pipeline.conftest import Shared, as_tensor, call_of, pool_of
+from tests.pipeline.conftest import Shared, as_tensor, call_of, pool_of, threads_of
 from tests.pipeline.oracle import pipeline_outputs, stock_latent
 
 STEPS, SEED = 12, 7
@@ -43,6 +45,44 @@ def test_every_output_equals_the_oracle_and_core_zero_is_stock(
         assert torch.equal(as_tensor(output.latent), oracle.latent), output.index
     assert torch.equal(as_tensor(outputs[-1].latent), stock_latent(pipe, call, SEED))
     assert [output.latent for output in outputs] == [output.latent for output in again]
+
+
+DPM = {
+    "class": "DPMSolverMultistepScheduler",
+    "from_config": True,
+    "args": {"use_flow_sigmas": True, "prediction_type": "flow_prediction", "solver_order": 2},
+}
+
+
+@pytest.mark.parametrize("scheduler", [None, DPM], ids=["UniPC", "DPM++ 2M"])
+def test_multistep_schedulers_are_carried_on_their_own_path_by_any_number_of_cores(
+    scheduler: dict[str, Any] | None, spec: Spec
+) -> None:
+    model, call = replace(spec("wan", "float32"), scheduler=scheduler), call_of("wan", STEPS)
+    pipe = load_pipeline(model, device=torch.device("cpu"), encodes=True, decodes=True)
+    with pool_of(model, 8) as pool:
+        for cores, rounds in ((2, 8), (4, 7), (8, 6)):
+            plan = wavefront_plan(STEPS, cores, rounds)
+            outputs = pool.sample(plan, call, SEED, StopRule(), keep=True).outputs
+            with threads_of(cores):
+                expected = pipeline_outputs(pipe, call, SEED, plan)
+                stock = stock_latent(pipe, call, SEED)
+            for output, oracle in zip(outputs, expected, strict=True):
+                assert torch.equal(as_tensor(output.latent), oracle.latent), output.index
+            assert torch.equal(as_tensor(outputs[-1].latent), stock)
+
+
+def test_a_run_of_three_cores_or_more_tells_how_far_its_result_may_be(shared: Shared) -> None:
+    """As far as the oracle's cores were corrected; of the exact result there is nothing to tell."""
+    pool, call = shared("wan"), call_of("wan", STEPS)
+    told = {
+        (cores, index): pool.sample(plan, call, SEED, StopRule(index=index)).within
+        for cores in (2, 4)
+        for index in (1, cores)
+        if (plan := wavefront_plan(STEPS, cores, 7))
+    }
+    assert [at for at, within in told.items() if within is not None] == [(4, 1)]
+    assert told[4, 1] > 0
 
 
 def test_one_core_equals_the_oracle_to_rounding(shared: Shared, loaded: Loaded) -> None:

@@ -1,0 +1,64 @@
+"""How many rounds are usual, and what a run is told of them."""
+
+import pytest
+
+from chords_cli.sampler import default_rounds, wavefront_plan
+from chords_cli.sampler.rounds import FEW_STEPS, caution
+
+GUIDANCES = (1.0, 1.5, 2.0, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 7.5, 8.0, 9.0, 10.0)
+
+
+@pytest.mark.parametrize("guidance", GUIDANCES)
+def test_more_cores_never_take_more_rounds_and_every_number_makes_a_plan(guidance: float) -> None:
+    for steps in range(4, 101):
+        usual = [default_rounds(steps, cores, guidance) for cores in range(1, 17)]
+        assert usual == sorted(usual, reverse=True)
+        for cores, rounds in enumerate(usual[:steps], 1):
+            assert wavefront_plan(steps, cores, rounds, guidance).rounds() == rounds
+
+
+@pytest.mark.parametrize("cores", range(1, 17))
+def test_stronger_guidance_and_more_steps_never_take_fewer_rounds(cores: int) -> None:
+    for steps in range(FEW_STEPS + 1, 101):
+        usual = [default_rounds(steps, cores, guidance) for guidance in GUIDANCES]
+        assert usual == sorted(usual)
+    for guidance in GUIDANCES:
+        usual = [default_rounds(steps, cores, guidance) for steps in range(FEW_STEPS + 1, 50)]
+        assert usual == sorted(usual)
+
+
+def test_grids_of_few_steps_take_all_of_them() -> None:
+    assert {default_rounds(steps, 4, 1.0) - steps for steps in range(1, FEW_STEPS + 1)} == {0}
+
+
+@pytest.mark.parametrize(
+    ("steps", "guidance", "rounds"),
+    [
+        (20, 4.0, [16, 12, 12, 12, 12]),
+        (28, 4.0, [17, 13, 13, 12, 12]),
+        (50, 4.0, [21, 16, 15, 14, 13]),
+        (28, 1.0, [14, 10, 10, 9, 9]),
+        (50, 8.0, [31, 26, 25, 24, 23]),
+        (28, 8.0, [27, 23, 23, 22, 22]),
+    ],
+)
+def test_usual_rounds_are_the_studied_ones(steps: int, guidance: float, rounds: list[int]) -> None:
+    assert [default_rounds(steps, cores, guidance) for cores in (1, 2, 3, 4, 8)] == rounds
+
+
+def test_guidance_below_one_counts_as_none() -> None:
+    assert default_rounds(28, 4, 0.0) == default_rounds(28, 4, 1.0)
+
+
+def test_a_run_is_told_that_few_steps_cannot_be_shared() -> None:
+    told = caution(wavefront_plan(8, 4, 8))
+    assert told is not None
+    assert told.startswith("8 steps cannot be shared between cores: 4 take as long as one; ")
+    assert caution(wavefront_plan(8, 1, 8)) is None
+
+
+def test_a_run_is_told_that_its_rounds_are_few() -> None:
+    assert caution(wavefront_plan(28, 4, 12, 4.0)) is None
+    told = caution(wavefront_plan(28, 4, 8, 4.0))
+    assert told is not None
+    assert told.startswith("8 rounds are few for 28 steps at guidance 4: 12 are usual, ")
