@@ -1,5 +1,6 @@
 """`chords plan`."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from chords_cli.cli.options import accepts
@@ -66,6 +67,8 @@ def _draw(plan: "Plan", index: int, *, latest: bool) -> None:
 
 def _make_document(plan: "Plan", index: int) -> dict[str, Any]:
     """Returns the plan as JSON, with the messages and evaluations that output `index` needs."""
+    from chords_cli.sampler.rounds import expected_error
+
     needed = plan.until(index)
     return {
         "algo": plan.algo,
@@ -74,6 +77,7 @@ def _make_document(plan: "Plan", index: int) -> dict[str, Any]:
         "init_t": plan.init_t,
         "planned_rounds": plan.planned_rounds,
         "guidance": plan.guidance,
+        "expected_error": asdict(expected) if (expected := expected_error(plan)) else None,
         "stop_index": index,
         "rounds": plan.rounds(index),
         "speedup": plan.speedup(index),

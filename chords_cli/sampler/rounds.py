@@ -7,6 +7,7 @@ of any grid.
 """
 
 import math
+from dataclasses import dataclass
 
 from chords_cli.sampler.plan import Plan
 
@@ -15,6 +16,26 @@ MEASURED_STEPS, MEASURED_GUIDANCE = (20, 50), (1.0, 8.0)
 
 FEW_STEPS = 10
 """Up to so many steps cores cannot share a grid: every rule would be worse than the steps alone."""
+
+EXPECTED = {
+    (1, 1): (0.004, 0.02),
+    (1, 4): (0.01, 0.04),
+    (1, 8): (0.01, 0.06),
+    (2, 1): (0.004, 0.01),
+    (2, 4): (0.01, 0.03),
+    (2, 8): (0.01, 0.05),
+    (3, 1): (0.004, 0.01),
+    (3, 4): (0.01, 0.03),
+    (3, 8): (0.01, 0.05),
+    (4, 1): (0.004, 0.01),
+    (4, 4): (0.01, 0.03),
+    (4, 8): (0.01, 0.05),
+    (8, 1): (0.004, 0.01),
+    (8, 4): (0.01, 0.03),
+    (8, 8): (0.01, 0.05),
+}
+"""By cores and guidance: median, and what nine in ten are within, at the rule's rounds. Latent RMSE
+to the sequential result, both built-in models and all steps of the study together."""
 
 _LEAST = 0.75
 """The share of the rule's rounds below which a run is told of it."""
@@ -51,11 +72,39 @@ def _usual_rounds(steps: int, cores: int) -> int:
     return by_cores[max(k for k in by_cores if k <= cores)]
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """How far a plan's first arrival is from the sequential result, as measured.
+
+    Attributes:
+        median: Latent RMSE.
+        most: What nine in ten samples are within.
+    """
+
+    median: float
+    most: float
+
+
+def expected_error(plan: Plan) -> Expected | None:
+    """Returns what the study measured for plans like this one; None if it has none.
+
+    That of as many cores, or fewer, and of as strong a guidance, or a stronger one.
+    """
+    low, high = MEASURED_STEPS
+    guidance = plan.guidance or 1.0
+    if not low <= plan.steps <= high or guidance > MEASURED_GUIDANCE[1]:
+        return None
+    if plan.planned_rounds != default_rounds(plan.steps, plan.cores, guidance):
+        return None
+    cores = max(k for k, _ in EXPECTED if k <= plan.cores)
+    return Expected(*EXPECTED[cores, min(g for _, g in EXPECTED if g >= guidance)])
+
+
 def caution(plan: Plan) -> str | None:
     """Says what to know before a plan runs; None if that is nothing.
 
-    Of few steps cores can save none; in far fewer rounds than the rule's, one device that takes as
-    many steps may come closer.
+    Of few steps cores can save none; one core alone guesses; in far fewer rounds than the rule's,
+    one device that takes as many steps may come closer.
     """
     if plan.planned_rounds is None:
         return None
@@ -66,6 +115,8 @@ def caution(plan: Plan) -> str | None:
             f"{steps} steps cannot be shared between cores: {cores} take as long as one; take 20 "
             "steps or more, or give every device a prompt of its own"
         )
+    if cores == 1 and rounds < steps:
+        return f"1 core evaluates {rounds} of {steps} steps and extrapolates on the others"
     usual = default_rounds(steps, cores, guidance)
     if rounds < _LEAST * usual:
         return (

@@ -1,11 +1,13 @@
 """Draws a plan as a chart: rounds across, cores down, the evaluated grid step in each cell."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from chords_cli.sampler.plan import Plan
+from chords_cli.sampler.rounds import caution, default_rounds, expected_error
 from chords_cli.ui.format import headline, plural
 
 RECTIFIED, PREVIEW, OUTPUT, EVALUATED, SAME = "↓", "○", "●", "·", "="
@@ -135,8 +137,35 @@ def plan_summary(plan: Plan, index: int, *, latest: bool = False) -> Text:
         ("speed-up", f"{least}{plan.speedup(index):.2f}x, if every core has a device of its own"),
         ("NFE", f"{most}{_count_evaluations(plan, index)}"),
         ("messages", f"{most}{plural(sent, 'latent')} sent between neighbours"),
+        *_pace(plan),
     )
     return Text("\n").join(Text.assemble((f"{name:<10}", "cyan"), fact) for name, fact in facts)
+
+
+def _pace(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yields what the rule for rounds says, and how far from the sequential result that leads."""
+    if plan.planned_rounds is None or plan.guidance is None:
+        return
+    usual = default_rounds(plan.steps, plan.cores, plan.guidance)
+    called = ": one model call a step" if plan.guidance == 1 else ""
+    yield (
+        "usual",
+        f"{plural(usual, 'round')} for {plural(plan.steps, 'step')}, {plural(plan.cores, 'core')}, "
+        f"guidance {plan.guidance:g}{called}",
+    )
+    if plan.planned_rounds == plan.steps:
+        yield "error", "none: every core visits every step"
+    elif (expected := expected_error(plan)) is None:
+        yield "error", "not measured for this plan"
+    else:
+        yield (
+            "error",
+            f"median {expected.median:g}, nine in ten within {expected.most:g}, to the "
+            f"{plan.steps}-step result",
+        )
+        yield "", "(latent RMSE; measured on the built-in models, not on others)"
+    if note := caution(plan):
+        yield "note", note
 
 
 def _count_evaluations(plan: Plan, index: int) -> str:
