@@ -14,6 +14,7 @@ import benchmarks.gpu
 from benchmarks.gpu import predict, report, sections
 from benchmarks.gpu.models import models
 from benchmarks.gpu.sections import Outcome, Section, Settings
+from chords_cli.presets.call import true_guidance
 
 _BEGAN = time.monotonic()
 
@@ -71,9 +72,10 @@ def _parse() -> argparse.Namespace:
 def _document(settings: Settings, outcomes: list[Outcome]) -> dict[str, Any]:
     found = {outcome.name: outcome.notes for outcome in outcomes}
     predicted = {}
-    for name in models(tiny=settings.tiny):
+    for name, model in models(tiny=settings.tiny).items():
         chains = found.get(f"messages of {name}", {}).get("chains", [])
-        costs = predict.costs_of(found.get(f"{name} against stock", {}), chains)
+        guidance = true_guidance(model.pipeline, model.call)
+        costs = predict.costs_of(found.get(f"{name} against stock", {}), chains, guidance)
         predicted[name] = predict.document(costs) if costs else None
     return {
         "schema": 1,

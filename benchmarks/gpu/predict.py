@@ -38,7 +38,10 @@ ALGORITHMS = ("chords", "wavefront")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Costs:
-    """Seconds, measured on one device; `chain` and `own` by the number of cores."""
+    """Seconds, measured on one device; `chain` and `own` by the number of cores.
+
+    `guidance` is that of two model calls a step, from which the rounds follow; 1 without.
+    """
 
     stock_step: float
     step: float
@@ -46,6 +49,7 @@ class Costs:
     decode: float
     chain: Mapping[int, float]
     own: Mapping[int, float]
+    guidance: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,10 +70,10 @@ class Prediction:
         return self.stock_total / self.total
 
 
-def default_plan(algo: str, steps: int, cores: int) -> Plan:
+def default_plan(algo: str, steps: int, cores: int, guidance: float = 1.0) -> Plan:
     """The plan that the command line makes when nothing is said of it."""
     if algo == "wavefront":
-        return wavefront_plan(steps, cores, default_rounds(steps, cores))
+        return wavefront_plan(steps, cores, default_rounds(steps, cores, guidance), guidance)
     if algo == "chords":
         return chords_plan(steps, default_init_t(steps, cores))
     return sequential_plan(steps)
@@ -105,10 +109,12 @@ def predictions(costs: Costs) -> Iterator[Prediction]:
         for algo in ALGORITHMS:
             for cores in CORES:
                 if cores in costs.chain:
-                    yield predict(default_plan(algo, steps, cores), costs)
+                    yield predict(default_plan(algo, steps, cores, costs.guidance), costs)
 
 
-def costs_of(against_stock: Mapping[str, Any], chains: list[dict[str, Any]]) -> Costs | None:
+def costs_of(
+    against_stock: Mapping[str, Any], chains: list[dict[str, Any]], guidance: float = 1.0
+) -> Costs | None:
     """From a section's notes and the chains of this model's latents; None where one is missing."""
     stock, core = against_stock.get("stock") or {}, against_stock.get("core") or {}
     if "step" not in stock or "step" not in core or not chains:
@@ -120,6 +126,7 @@ def costs_of(against_stock: Mapping[str, Any], chains: list[dict[str, Any]]) -> 
         decode=core["decode"],
         chain={chain["cores"]: chain["median"] / 1e3 for chain in chains},
         own={chain["cores"]: chain["own"] / 1e3 for chain in chains},
+        guidance=guidance,
     )
 
 
