@@ -1,5 +1,6 @@
 """Draws a plan as a chart: rounds across, cores down, the evaluated grid step in each cell."""
 
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from chords_cli.ui.format import headline, plural
 
 RECTIFIED, PREVIEW, OUTPUT, EVALUATED, SAME = "↓", "○", "●", "·", "="
 _STYLES = {RECTIFIED: "magenta", PREVIEW: "cyan", OUTPUT: "bold green", EVALUATED: "", SAME: ""}
-_LABEL = 8
+_LABEL, _NOTE = 8, 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,25 +148,20 @@ def _pace(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.planned_rounds is None or plan.guidance is None:
         return
     usual = default_rounds(plan.steps, plan.cores, plan.guidance)
-    called = ": one model call a step" if plan.guidance == 1 else ""
-    yield (
-        "usual",
-        f"{plural(usual, 'round')} for {plural(plan.steps, 'step')}, {plural(plan.cores, 'core')}, "
-        f"guidance {plan.guidance:g}{called}",
-    )
+    cores, steps = plural(plan.cores, "core"), plural(plan.steps, "step")
+    yield "usual", f"{plural(usual, 'round')} for {steps}, {cores}, guidance {plan.guidance:g}"
+    if plan.guidance == 1:
+        yield "", "(one model call a step)"
     if plan.planned_rounds == plan.steps:
         yield "error", "none: every core visits every step"
     elif (expected := expected_error(plan)) is None:
         yield "error", "not measured for this plan"
     else:
-        yield (
-            "error",
-            f"median {expected.median:g}, nine in ten within {expected.most:g}, to the "
-            f"{plan.steps}-step result",
-        )
-        yield "", "(latent RMSE; measured on the built-in models, not on others)"
-    if note := caution(plan):
-        yield "note", note
+        yield "error", f"median {expected.median:g}, nine in ten within {expected.most:g}"
+        yield "", f"(latent RMSE to the {plan.steps}-step result, measured on"
+        yield "", "the built-in models, not on others)"
+    for n, line in enumerate(textwrap.wrap(caution(plan) or "", _NOTE)):
+        yield "" if n else "note", line
 
 
 def _count_evaluations(plan: Plan, index: int) -> str:
