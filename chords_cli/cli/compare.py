@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
 @accepts(*COMPARISON)
 def compare(**options: Any) -> None:
-    """Make the same picture in several ways: is it faster, and is it the same picture?
+    """Make the same picture in several ways: what do several devices buy beyond one?
 
     An arm is sequential, few-steps, chords or wavefront, and settings of its own:
-    model, cores, steps, init_t, rounds, speedup, stop_index, stop_residual,
+    model, scheduler, cores, steps, init_t, rounds, speedup, stop_index, stop_residual,
     guidance, negative_prompt, dtype and devices. few-steps is sequential with
-    as many steps as the fastest other arm has rounds.
+    as many steps as the fastest other arm has rounds; wavefront cores=1 takes as many.
+    scheduler is dpm++2m or unipc in the place of the model's own.
 
     [bold]Examples[/bold]
 
@@ -57,7 +58,7 @@ def _show_dry_run(console: Console, request: "CompareRequest") -> None:
     if console.talks:
         console.show(arms_table(record))
         notes = [note for arm in record.arms if arm.note for note in arm.note.splitlines()]
-        for note in dict.fromkeys([*record.missing, *notes]):
+        for note in dict.fromkeys([*record.missing, *record.left_out, *notes]):
             console.say(note)
     for path in record.files:
         console.line(path)
@@ -77,6 +78,7 @@ def _show_comparison(console: Console, request: "CompareRequest", *, download: b
         for arm in comparison.arms:
             check_memory(arm.settings.demand, guess=True)
         fetch_missing(console, [arm.settings.preset for arm in comparison.arms])
+        comparison = None  # resolved again: only a model that is here tells its scheduler
     with watching(console) as listener:
         record = run(comparison or resolve_comparison(request, starts=True), listener, render)
     if console.mode == "json":

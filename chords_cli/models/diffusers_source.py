@@ -55,11 +55,13 @@ class SchedulerClass:
     Attributes:
         settings: With their defaults, as far as the source says them; else None.
         order: How many times it calls the model per step.
+        grid: The arguments of its `set_timesteps`.
     """
 
     name: str
     settings: Mapping[str, Any]
     order: int
+    grid: frozenset[str]
 
 
 @functools.cache
@@ -101,6 +103,7 @@ def read_scheduler(name: str) -> SchedulerClass | None:
         name=name,
         settings=dict.fromkeys(_required(init)) | _default_values(init),
         order=order.value if isinstance(order, ast.Constant) and type(order.value) is int else 1,
+        grid=frozenset(_required(_find_method(lineage, "set_timesteps"))),
     )
 
 

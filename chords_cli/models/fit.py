@@ -13,6 +13,7 @@ from typing import Any
 from chords_cli.errors import UsageError
 from chords_cli.hub import find_snapshot
 from chords_cli.hub.repository import INDEX, components
+from chords_cli.models.counterparts import with_sampler
 from chords_cli.models.diffusers_source import FRAMES, PipelineClass, read_pipeline
 from chords_cli.models.parts import check_parts
 from chords_cli.models.quantization import check_method
@@ -88,6 +89,17 @@ def check_algo(preset: Preset, algo: str) -> None:
     if algo == "wavefront":
         folder = _find_folder(preset)
         check_linear(preset, folder, {} if folder is None else _read_index(preset, folder))
+
+
+def preset_with_sampler(preset: Preset, sampler: str) -> Preset:
+    """Returns the preset with one of `SAMPLERS` in the place of its scheduler.
+
+    Raises:
+        NoCounterpartError: The model's scheduler has no counterpart in that sampler.
+    """
+    folder = _find_folder(preset)
+    index = {} if folder is None else _read_index(preset, folder)
+    return with_sampler(preset, folder, index, read_pipeline(preset.pipeline), sampler)
 
 
 def find_denoisers(preset: Preset) -> frozenset[str] | None:

@@ -35,7 +35,7 @@ def check_scheduler(preset: Preset, folder: Path | None, index: Index, steps: in
     Raises:
         UsageError: It cannot work.
     """
-    found = _scheduler(preset, folder, index)
+    found = find_scheduler(preset, folder, index)
     if found is None:
         return
     name, cls, settings = found
@@ -49,11 +49,11 @@ def check_linear(preset: Preset, folder: Path | None, index: Index) -> None:
     Raises:
         UsageError: It clips what the model predicts.
     """
-    if found := _scheduler(preset, folder, index):
+    if found := find_scheduler(preset, folder, index):
         check_clipping(found[0], found[2])
 
 
-def _scheduler(
+def find_scheduler(
     preset: Preset, folder: Path | None, index: Index
 ) -> tuple[str, SchedulerClass | None, Mapping[str, Any]] | None:
     """Returns the name, the class and the settings of a model's scheduler, as far as known."""

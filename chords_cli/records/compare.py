@@ -7,6 +7,7 @@ from pydantic import Field
 
 from chords_cli.records.recipe import Call, Document, Lora, Output, Record, StopRecord
 from chords_cli.records.run import PlanRecord, SampleSeconds, StartMethod
+from chords_cli.records.timeline import Timeline
 
 SCHEMA: Final = 1
 """The version of the format of `compare.json`."""
@@ -95,58 +96,6 @@ class PeakMemory(Record):
     def bytes(self) -> int:
         """The bytes on the core's device, which may be the host."""
         return self.device_bytes or self.host_bytes
-
-
-What = Literal["encode", "compute", "wait", "decode"]
-
-
-class SpanRecord(Record):
-    """What a core did for a while; for a step also its round and its grid steps."""
-
-    what: What
-    start: float
-    stop: float
-    round: int | None = None
-    step: int | None = Field(default=None, validation_alias="from", serialization_alias="from")
-    until: int | None = Field(default=None, validation_alias="to", serialization_alias="to")
-
-
-class CoreTimeline(Record):
-    """What a core did, in order; it was idle in between."""
-
-    core: int
-    device: str
-    spans: tuple[SpanRecord, ...]
-
-
-class MessageRecord(Record):
-    """A latent that one core sent to the next, and how far it moved the receiver's latent."""
-
-    round: int
-    sender: int = Field(validation_alias="from", serialization_alias="from")
-    receiver: int = Field(validation_alias="to", serialization_alias="to")
-    sent: float
-    received: float
-    correction: float | None
-
-
-class ArrivalRecord(Record):
-    """The arrival of an output, and whether that output is the result."""
-
-    index: int
-    core: int
-    round: int
-    at: float
-    chosen: bool
-
-
-class Timeline(Record):
-    """One run of one sample; all times are seconds since it began."""
-
-    seconds: float
-    cores: tuple[CoreTimeline, ...]
-    messages: tuple[MessageRecord, ...]
-    outputs: tuple[ArrivalRecord, ...]
 
 
 class ArmSettings(Record):
@@ -253,6 +202,7 @@ class CompareHead(Record):
         again: The command that makes the comparison again.
         reference: The name of the arm that the others are compared with.
         environment: Versions by the name of the package.
+        left_out: Says which of the usual arms the model does not take.
     """
 
     schema_: Literal[1] = Field(alias="schema")
@@ -268,6 +218,7 @@ class CompareHead(Record):
     repeat: int
     fps: int | None
     environment: Mapping[str, str | None]
+    left_out: tuple[str, ...] = ()
 
 
 class CompareDryRun(CompareHead):

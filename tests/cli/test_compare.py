@@ -15,6 +15,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
+from diffusers import DPMSolverMultistepScheduler, UniPCMultistepScheduler
 from PIL import Image
 from safetensors.torch import load_file
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
@@ -86,8 +87,23 @@ def either(request):
 
 @pytest.fixture(scope="module")
 def told(command, place):
-    """A tiny model, in words."""
+    """A tiny model and the usual arms, in words."""
     return command("compare", "a cat", *TINY, "--output", "told", cwd=place)
+
+
+def stock(folder, sample, call, scheduler=None):
+    """What stock diffusers makes of a tiny model, with another scheduler if one is given."""
+    report_loading(lambda what, done, total: None)
+    pipe = load_pipeline(
+        ModelSpec(folder=str(folder), pipeline="FluxPipeline", dtype="float32"),
+        device=torch.device("cpu"),
+        encodes=True,
+        decodes=True,
+    )
+    if scheduler is not None:
+        pipe.scheduler = scheduler(pipe.scheduler.config)
+    noise = torch.Generator("cpu").manual_seed(sample["seed"])
+    return pipe(**call, prompt=sample["prompt"], generator=noise, output_type="latent")[0]
 
 
 def test_distances_are_those_of_the_saved_latents_and_pictures(either):
@@ -152,19 +168,38 @@ def test_rounds_and_evaluations_are_those_of_the_plans(full):
 
 def test_the_sequential_arm_ends_with_the_bits_of_stock_diffusers(either):
     made = record(either)
-    call = by_arm(made)["sequential"]["settings"]["call"]
-    folder = Path(by_arm(made)["sequential"]["path"])
-    report_loading(lambda what, done, total: None)
-    pipe = load_pipeline(
-        ModelSpec(folder=str(folder), pipeline="FluxPipeline", dtype="float32"),
-        device=torch.device("cpu"),
-        encodes=True,
-        decodes=True,
-    )
-    sample = made["takes"][0]
-    noise = torch.Generator("cpu").manual_seed(sample["seed"])
-    stock = pipe(**call, prompt=sample["prompt"], generator=noise, output_type="latent")[0]
-    assert torch.equal(latent(either / sample["results"][0]["latent"]), stock)
+    arm, sample = by_arm(made)["sequential"], made["takes"][0]
+    exact = stock(arm["path"], sample, arm["settings"]["call"])
+    assert torch.equal(latent(either / sample["results"][0]["latent"]), exact)
+
+
+@pytest.mark.parametrize(
+    ("name", "cls"),
+    [("dpm++2m", DPMSolverMultistepScheduler), ("unipc", UniPCMultistepScheduler)],
+)
+def test_another_scheduler_takes_stock_diffusers_steps_on_the_models_own_shift(
+    told, place, name, cls
+):
+    made = record(place / "told")
+    arm, sample = by_arm(made)[f"few-steps scheduler={name}"], made["takes"][0]
+    (result,) = (one for one in sample["results"] if one["arm"] == arm["name"])
+
+    def scheduler(config):
+        flow = {"prediction_type": "flow_prediction", "use_flow_sigmas": True}
+        return cls.from_config(config, **flow, flow_shift=config.shift, solver_order=2)
+
+    other = stock(arm["path"], sample, arm["settings"]["call"], scheduler)
+    assert torch.equal(latent(place / "told" / result["latent"]), other)
+
+
+def test_one_device_evaluates_as_often_in_a_row_as_the_fastest_of_several_cores(told, place):
+    arms = by_arm(record(place / "told"))
+    fastest = min(arms["chords"]["rounds"], arms["wavefront"]["rounds"])
+    alone = {name: arm for name, arm in arms.items() if arm["cores"] == 1}
+    assert {arm["rounds"] for name, arm in alone.items() if name != "sequential"} == {fastest}
+    assert alone["wavefront cores=1"]["plan"]["steps"] == 8
+    ideal = arms["few-steps scheduler=unipc"]["speedup"]["ideal"]
+    assert ideal == pytest.approx(arms["sequential"]["rounds"] / fastest, abs=1e-4)
 
 
 def test_the_last_output_is_the_sequential_one_bit_for_bit(full):
@@ -226,8 +261,9 @@ def test_words_say_that_a_shared_device_shows_no_speed_up(told):
     assert "few-steps is stock diffusers on one device" in " ".join(told.err.split())
     table, path = told.out.rstrip().rsplit("\n", 1)
     assert path == "told/compare.html"
-    assert [line.split()[0] for line in table.splitlines()[2:]] == [
-        *("sequential", "few-steps", "chords", "wavefront")
+    names = [line.split()[0] for line in table.splitlines()[2:] if line[0] != " "]
+    assert [name for name in names if not re.match(r"(scheduler|cores)=|pm|nipc", name)] == [
+        *("sequential", "few-steps", "few-steps", "few-steps", "wavefront", "chords", "wavefront")
     ]
     assert all(column in table for column in ("rounds", "speed-up", "ideal", "PSNR", "SSIM"))
 
@@ -235,7 +271,7 @@ def test_words_say_that_a_shared_device_shows_no_speed_up(told):
 def test_the_page_asks_for_nothing_and_the_sheet_has_all_pictures(told, place):
     page = (place / "told" / "compare.html").read_text()
     assert not re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?(?!data:|#|"|\{)(\w+:)?//""", page)
-    assert page.count("data:image/png;base64,") == 4 + 3
+    assert page.count("data:image/png;base64,") == 7 + 6
 
 
 def test_quiet_prints_the_pages_path_and_nothing_else(process, place):

@@ -1,6 +1,7 @@
 """What `chords compare` refuses: exact words, exit code 2, nothing started and nothing written."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +59,17 @@ REFUSED = {
         "arms 'wavefront' and 'wavefront cores=1' are the same",
         "leave one of them out",
     ),
+    "a sampler that the model has not": (
+        ["--arm", "sequential", "--arm", "few-steps scheduler=heun steps=4"],
+        "arm 'few-steps scheduler=heun steps=4': scheduler is 'heun', but must be dpm++2m or unipc",
+        "leave it out for the model's own",
+    ),
+    "the pace of nobody": (
+        ["--arm", "few-steps scheduler=unipc", "--arm", "sequential"],
+        "arm 'few-steps scheduler=unipc' takes as many steps as the fastest other arm has rounds, "
+        "but no other arm has a known number of rounds",
+        'say how many, as in --arm "few-steps steps=20"',
+    ),
     "no repetition": (["--repeat", 0], "repeat is 0, but must be at least 1", "try --repeat 3"),
     "what is wrong with all arms": (
         ["--width", 33],
@@ -109,7 +121,9 @@ def test_a_file_that_is_there_is_not_replaced_unless_asked(chords, tiny_here):
 
 
 def test_a_dry_run_shows_every_arm_and_file_and_writes_nothing(chords, tiny_here):
-    answer = chords("compare", "a cat", "--model", "tiny", "--dry-run", "--output", "out")
+    answer = chords(
+        "compare", "a cat", "--model", "tiny", "--dry-run", "--output", "out", "--cores", "4"
+    )
     lines = answer.out.splitlines()
     assert answer.code == 0
     assert lines[2].split() == ["sequential", "1", "cpu", "8", "8", "8", "1.00x"]
@@ -151,4 +165,46 @@ def test_help_tells_what_an_arm_may_be_and_set(chords):
     told = " ".join(chords("compare", "--help").out.split())
     for word in (*KNOWN, *SETTINGS):
         assert word in told
-    assert "Without any: all, and few-steps." in told.replace(" │ │ ", " ")
+    assert "Without any: all, and what one device can do." in told.replace(" │ │ ", " ")
+
+
+@pytest.fixture
+def grid_of_its_own(tiny_here, home):
+    """A preset of a model whose scheduler has no counterpart."""
+    text = Path(home["XDG_CONFIG_HOME"], "chords", "presets", "tiny.yaml").read_text()
+    lines = "scheduler: {class: CogVideoXDDIMScheduler, from_config: false}\n"
+    (tiny_here / "own.yaml").write_text(text.replace("name: tiny", "name: own") + lines)
+    return tiny_here
+
+
+def test_a_sampler_without_a_counterpart_is_refused_in_one_line(chords, grid_of_its_own):
+    arms = ("--arm", "sequential", "--arm", "few-steps scheduler=unipc steps=4")
+    answer = chords("compare", "a cat", "--model", "own.yaml", *arms)
+    assert answer.code == 2
+    assert answer.err == (
+        "error: arm 'few-steps scheduler=unipc steps=4': CogVideoXDDIMScheduler of own has no "
+        "counterpart in UniPC: its grid is its own\n"
+        "hint: leave the arm out; few-steps has the model's own scheduler\n"
+    )
+
+
+def test_the_usual_arms_are_those_that_the_model_takes(chords, grid_of_its_own):
+    options = ("--model", "own.yaml", "--cores", "2", "--dry-run", "--output", "o")
+    answer = chords("compare", "a cat", *options)
+    assert [line.split()[0] for line in answer.out.splitlines()[2:7]] == [
+        *("sequential", "few-steps", "wavefront", "chords", "wavefront")
+    ]
+    told = " ".join(answer.err.split())
+    for name, title in (("dpm++2m", "DPM++ 2M"), ("unipc", "UniPC")):
+        assert (
+            f"Without few-steps scheduler={name}: CogVideoXDDIMScheduler of own has no counterpart "
+            f"in {title}: its grid is its own."
+        ) in told
+
+
+def test_on_one_core_nothing_is_compared_twice(chords, tiny_here):
+    document = chords("compare", "a", "--model", "tiny", "--cores", "1", "--dry-run", "--json")
+    names = [arm["name"] for arm in document.document["arms"]]
+    assert "chords" not in names
+    assert "wavefront cores=1" not in names
+    assert names[-1] == "wavefront"

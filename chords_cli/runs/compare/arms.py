@@ -1,7 +1,8 @@
 """Reads arms: the ways that a comparison compares, each an algorithm with its own settings.
 
 An arm is typed as an algorithm followed by `name=value`, as in `chords cores=8 stop_index=2`.
-`few-steps` is the sequential algorithm with so few steps that it is as fast as the others.
+`few-steps` is the sequential algorithm with so few steps that it is as fast as the others, and
+`scheduler=unipc` gives an arm's model another sampler.
 """
 
 import difflib
@@ -11,20 +12,34 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from chords_cli.errors import Spell, UsageError, either
+from chords_cli.models.counterparts import SAMPLERS
 from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.request import Request
 from chords_cli.sampler.choice import ALGORITHMS
 
 FEW_STEPS = "few-steps"
 KNOWN = ("sequential", FEW_STEPS, *(name for name in ALGORITHMS if name != "sequential"))
-"""The words that an arm may begin with; also the arms of a comparison that names none."""
+"""The words that an arm may begin with."""
+
+DEFAULT_ARMS = (
+    "sequential",
+    FEW_STEPS,
+    *(f"{FEW_STEPS} scheduler={name}" for name in SAMPLERS),
+    "wavefront cores=1",
+    "chords",
+    "wavefront",
+)
+"""The arms of a comparison that names none: what is exact, one device's best, and several cores."""
+
+SCHEDULER = "scheduler"
+"""The setting of an arm that gives its model another sampler."""
 
 SETTINGS: Mapping[str, type] = {
     name: next((kind for kind in (int, float) if kind in get_args(annotation)), str)
     for name, (annotation, option) in options_of(Request).items()
     if option.compare in ("arm", "both")
-}
-"""What an arm may set, by its name in `Request`, and the type of its value."""
+} | {SCHEDULER: str}
+"""What an arm may set and the type of its value; all but the scheduler are of a `Request`."""
 
 _FOR_ALL_ARMS = {
     name for name, (_, option) in options_of(Request).items() if option.compare == "both"
@@ -38,16 +53,30 @@ _KINDS = {int: "a whole number", float: "a number"}
 
 @dataclass(frozen=True, slots=True)
 class ArmSpec:
-    """One way to make the picture, as typed; `given` has its settings by their `Request` names."""
+    """One way to make the picture, as typed.
+
+    Attributes:
+        given: Its settings by their `Request` names.
+        scheduler: A name of `SAMPLERS`; None for the model's own.
+    """
 
     name: str
     algo: str
     given: Mapping[str, Any]
+    scheduler: str | None = None
 
     @property
     def on_one_core(self) -> bool:
         """Whether the arm is stock diffusers on one device."""
         return self.algo in ("sequential", FEW_STEPS)
+
+    @property
+    def keeps_pace(self) -> bool:
+        """Whether it evaluates the model as often in a row as the fastest arm on several cores."""
+        if self.algo == FEW_STEPS:
+            return "steps" not in self.given
+        paced = {"rounds", "speedup"} & self.given.keys()
+        return self.algo == "wavefront" and self.given.get("cores") == 1 and not paced
 
 
 class ArmError(UsageError):
@@ -80,12 +109,12 @@ class ArmError(UsageError):
 
 
 def parse_arms(texts: Sequence[str]) -> tuple[ArmSpec, ...]:
-    """Reads arms as they are typed; without any, takes all that are known.
+    """Reads arms as they are typed; without any, takes those of `DEFAULT_ARMS`.
 
     Raises:
         UsageError: An arm is wrong, one is given twice, or there is only one.
     """
-    arms = tuple(map(parse_arm, texts or KNOWN))
+    arms = tuple(map(parse_arm, texts or DEFAULT_ARMS))
     names = [arm.name for arm in arms]
     for name in names:
         if names.count(name) > 1:
@@ -125,7 +154,8 @@ def parse_arm(text: str) -> ArmSpec:
             )
     if len(given) < len(settings):
         raise UsageError(f"arm {text!r} sets something twice", "leave one of them out")
-    return ArmSpec(" ".join(text.split()), algo, given)
+    scheduler = given.pop(SCHEDULER, None)
+    return ArmSpec(" ".join(text.split()), algo, given, scheduler)
 
 
 def _split_words(text: str) -> list[str]:
@@ -153,6 +183,11 @@ def _parse_settings(text: str, words: Sequence[str]) -> Iterator[tuple[str, Any]
             raise UsageError(
                 f"arm {text!r}: {key} is not a setting of an arm",
                 f"did you mean {near[0]}? {hint}" if near else hint,
+            )
+        if key == SCHEDULER and value not in SAMPLERS:
+            raise UsageError(
+                f"arm {text!r}: scheduler is {value!r}, but must be {either([*SAMPLERS])}",
+                "leave it out for the model's own",
             )
         yield key, _parse_value(text, key, value)
 

@@ -20,6 +20,7 @@ def captions(record: CompareRecord, sample: ComparedSample) -> list[tuple[str, .
 
 def notes(record: CompareRecord) -> Iterator[str]:
     """Yields what one has to know to read the numbers correctly."""
+    yield from record.left_out
     yield from _note_shared_devices(record)
     arms = record.arms
     if any((arm.speedup.ratio or 0) > _BELIEVABLE for arm in arms):

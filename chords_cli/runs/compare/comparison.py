@@ -1,61 +1,41 @@
 """Resolves and checks a complete comparison before anything loads."""
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import combinations
 from pathlib import Path
-from typing import cast
 
 from chords_cli.errors import UsageError
 from chords_cli.models.repositories import find_model
 from chords_cli.presets.files import DEFAULT
-from chords_cli.runs.compare.arms import FEW_STEPS, ArmError, ArmSpec, parse_arms
+from chords_cli.runs.compare.arms import parse_arms
+from chords_cli.runs.compare.resolving import Arm, default_arms, resolve_arms
 from chords_cli.runs.outputs.files import endings
 from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.output_folder import check_free, check_writable, default_output
 from chords_cli.runs.settings.request import CompareRequest, Request
-from chords_cli.runs.settings.resolve import Settings, resolve
-from chords_cli.runs.settings.samples import PlannedSample, resolve_prompts, slug
-from chords_cli.sampler.choice import Algo
+from chords_cli.runs.settings.resolve import resolve
+from chords_cli.runs.settings.samples import PlannedSample, resolve_prompts
 
 RECORD, SHEET, PAGE, FILM = "compare.json", "compare.png", "compare.html", "compare.mp4"
 
 _SIZES = ("width", "height", "num_frames")
 
 
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """One way to make the picture, with its place in the list, from 1, and its settings."""
-
-    number: int
-    spec: ArmSpec
-    settings: Settings
-
-    @property
-    def name(self) -> str:
-        return self.spec.name
-
-    @property
-    def rounds(self) -> int | None:
-        """The rounds until its result; None if they are only known after the run."""
-        fixed = self.settings.stop.fixed
-        return None if fixed is None else self.settings.plan.rounds(fixed)
-
-    def file(self, sample: PlannedSample, ending: str) -> str:
-        """Returns the name of a file of the arm's result."""
-        return f"{sample.stem}-{self.number}-{slug(self.name)}.{ending}"
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """Arms that share prompts, seeds and the size of their results."""
+    """Arms that share prompts, seeds and the size of their results.
+
+    Attributes:
+        left_out: Says which of the usual arms its model does not take.
+    """
 
     request: CompareRequest
     arms: tuple[Arm, ...]
     reference: Arm
     samples: tuple[PlannedSample, ...]
     output: Path
+    left_out: tuple[str, ...]
 
     @property
     def kind(self) -> str:
@@ -94,13 +74,7 @@ def resolve_comparison(request: CompareRequest, *, starts: bool = False) -> Comp
     if request.base.output is not None and not request.base.overwrite:
         check_free(request.base.output, [RECORD])  # before anything is imported
     base = _resolve_base(request.base, starts=starts)
-    if request.arm:
-        arms = _resolve_arms(specs, base)
-        _check_different(arms)
-    else:  # on one core chords is the stock sampler, which is an arm already
-        chords = [spec for spec in specs if spec.algo == "chords"]
-        twins = [spec for spec in chords if _resolve_arm(spec, base).plan.cores == 1]
-        arms = _resolve_arms([spec for spec in specs if spec not in twins], base)
+    arms, left_out = (resolve_arms(specs, base), ()) if request.arm else default_arms(base)
     reference = _find_reference(arms, request.reference)
     for arm in arms:
         _check_size(arm, reference)
@@ -111,6 +85,7 @@ def resolve_comparison(request: CompareRequest, *, starts: bool = False) -> Comp
         reference=reference,
         samples=arms[0].settings.samples,
         output=base.output,
+        left_out=left_out,
     )
     check_writable(base.output)
     if not base.overwrite:
@@ -133,60 +108,6 @@ def _resolve_base(request: Request, *, starts: bool) -> Request:
     # an error that all arms share should not name one of them
     resolve(replace(base, algo="sequential", cores=None), starts=starts)
     return base
-
-
-def _resolve_arms(specs: Sequence[ArmSpec], base: Request) -> tuple[Arm, ...]:
-    """Resolves all arms; `few-steps` last, because its steps depend on the other arms."""
-    arms: dict[int, Arm] = {}
-    for number, spec in sorted(enumerate(specs, 1), key=lambda pair: pair[1].algo == FEW_STEPS):
-        request = base
-        if spec.algo == FEW_STEPS and "steps" not in spec.given:
-            request = replace(base, steps=_fewest_rounds(spec, arms.values()))
-        arms[number] = Arm(number, spec, _resolve_arm(spec, request))
-    return tuple(arms[number] for number in sorted(arms))
-
-
-def _resolve_arm(spec: ArmSpec, base: Request) -> Settings:
-    algo = cast(Algo, "sequential" if spec.on_one_core else spec.algo)
-    if spec.on_one_core:
-        base = replace(base, cores=None)
-    try:
-        _check_kind(spec, base)
-        return resolve(replace(base, algo=algo, **spec.given))
-    except UsageError as error:
-        raise ArmError(spec, error) from error
-
-
-def _check_different(arms: Sequence[Arm]) -> None:
-    """Refuses arms that have different names but the same settings."""
-    for first, second in combinations(arms, 2):
-        if first.settings == second.settings:
-            raise UsageError(
-                f"arms {first.name!r} and {second.name!r} are the same", "leave one of them out"
-            )
-
-
-def _check_kind(spec: ArmSpec, base: Request) -> None:
-    """Refuses a preset that makes videos where pictures are compared, or the other way round."""
-    preset = find_model(spec.given.get("model") or base.model or DEFAULT[base.kind])
-    if preset.kind != base.kind:
-        raise UsageError(
-            f"{preset.name} makes {preset.kind}s, but what is compared are {base.kind}s",
-            f"name a preset that makes {base.kind}s",
-        )
-
-
-def _fewest_rounds(spec: ArmSpec, others: Iterable[Arm]) -> int:
-    """Returns the rounds of the fastest other arm on several cores, for the arm `spec`."""
-    rounds = [arm.rounds for arm in others if not arm.spec.on_one_core and arm.rounds]
-    if not rounds:
-        raise UsageError(
-            f"arm {spec.name!r} takes as many steps as the fastest other arm has rounds, "
-            "but no other arm has a known number of rounds",
-            f'say how many, as in {{arm}} "{FEW_STEPS} steps=20"',
-            {"arm": None},
-        )
-    return min(rounds)
 
 
 def _find_reference(arms: Sequence[Arm], name: str | None) -> Arm:

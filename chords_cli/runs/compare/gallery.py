@@ -10,7 +10,8 @@ from chords_cli.errors import ChordsError
 from chords_cli.media.files import write_file
 from chords_cli.media.images import png_bytes
 from chords_cli.media.sheets import Cell, Row, difference_map, film_frames, gain_for, sheet
-from chords_cli.runs.compare.comparison import Arm, Comparison
+from chords_cli.runs.compare.comparison import Comparison
+from chords_cli.runs.compare.resolving import Arm
 from chords_cli.runs.outputs.files import endings, file_bytes, video_bytes
 from chords_cli.runs.outputs.recipe import make_recipe, which_output
 from chords_cli.runs.settings.samples import PlannedSample

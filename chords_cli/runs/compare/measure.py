@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from chords_cli.events import Event, Listener, PromptDone, PromptStarted, RunResolved
 from chords_cli.models.weights import model_folder
-from chords_cli.records.compare import Timeline
 from chords_cli.records.run import SampleSeconds
-from chords_cli.runs.compare.comparison import Arm, Comparison
+from chords_cli.records.timeline import Timeline
+from chords_cli.runs.compare.comparison import Comparison
+from chords_cli.runs.compare.resolving import Arm
 from chords_cli.runs.compare.timeline import timeline
 from chords_cli.runs.generate.record import seconds_record
 from chords_cli.runs.generate.run import pool_settings

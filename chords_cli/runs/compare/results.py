@@ -16,9 +16,10 @@ from chords_cli.records.compare import (
     Speedup,
     Spreads,
 )
-from chords_cli.runs.compare.comparison import Arm, Comparison
+from chords_cli.runs.compare.comparison import Comparison
 from chords_cli.runs.compare.gallery import Gallery
 from chords_cli.runs.compare.measure import Measured
+from chords_cli.runs.compare.resolving import Arm
 from chords_cli.runs.compare.scores import distances, over_samples, peaks, speedup, spreads
 from chords_cli.runs.outputs.files import endings
 from chords_cli.runs.outputs.recipe import which_output
@@ -150,7 +151,8 @@ def _cost_per_round(arm: Arm) -> tuple[Any, ...]:
     """Returns the settings on which the cost of a round depends: model, dtype, device and call."""
     settings = arm.settings
     call = {key: value for key, value in settings.call.items() if key not in _COST_NOTHING}
-    return settings.preset.identity, settings.dtype, settings.devices[0], call
+    model = {key: value for key, value in settings.preset.identity.items() if key != "scheduler"}
+    return model, settings.dtype, settings.devices[0], call
 
 
 def _median_rounds(runs: Sequence[Measured]) -> float:

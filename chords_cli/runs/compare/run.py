@@ -28,13 +28,13 @@ from chords_cli.runs.compare.comparison import (
     PAGE,
     RECORD,
     SHEET,
-    Arm,
     CompareRequest,
     Comparison,
     resolve_comparison,
 )
 from chords_cli.runs.compare.gallery import SHOWN, Gallery
 from chords_cli.runs.compare.measure import Shared, measure, shared_loads
+from chords_cli.runs.compare.resolving import Arm
 from chords_cli.runs.compare.results import Results
 from chords_cli.runs.generate.record import plan_record
 from chords_cli.runs.outputs.recipe import environment, pixels
@@ -185,6 +185,7 @@ def _head(comparison: Comparison) -> CompareHead:
         reference=comparison.reference.name,
         repeat=comparison.request.repeat,
         environment=environment(),
+        left_out=comparison.left_out,
         **options | {"output": str(comparison.output)},
     )
 

@@ -7,7 +7,7 @@ for the slower core's latent if that is late. All times are seconds since the sa
 from collections.abc import Iterable, Iterator, Sequence
 
 from chords_cli.events import CoreDecoding, CoreEncoded, CoreStepped, Event, OutputLanded
-from chords_cli.records.compare import (
+from chords_cli.records.timeline import (
     ArrivalRecord,
     CoreTimeline,
     MessageRecord,

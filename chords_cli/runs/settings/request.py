@@ -267,7 +267,8 @@ class CompareRequest:
         tuple[str, ...],
         Option(
             ARMS,
-            "An algorithm with settings of its own; repeatable. Without any: all, and few-steps.",
+            "An algorithm with settings of its own; repeatable. Without any: all, and what one"
+            " device can do.",
             metavar='"NAME [SETTING=VALUE]..."',
         ),
     ] = ()

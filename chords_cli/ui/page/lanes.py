@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from chords_cli.records.compare import ArmRecord, Timeline
+from chords_cli.records.compare import ArmRecord
+from chords_cli.records.timeline import Timeline
 from chords_cli.ui.format import duration, output_name, small
 
 BAR, GAP, TOP = 18, 12, 8

@@ -12,7 +12,7 @@ from chords_cli.sampler.choice import ALGORITHMS
 
 SETTINGS = (
     "an arm may set model, cores, steps, init_t, rounds, speedup, stop_index, stop_residual, "
-    "guidance, negative_prompt, devices, dtype"
+    "guidance, negative_prompt, devices, dtype, scheduler"
 )
 
 REFUSED = {
@@ -57,6 +57,11 @@ REFUSED = {
         "arm 'few-steps rounds=3': few-steps runs on 1 core and takes no rounds",
         "write steps=20 to say how many steps it takes",
     ),
+    "a scheduler that no arm takes": (
+        "few-steps scheduler=heun",
+        "arm 'few-steps scheduler=heun': scheduler is 'heun', but must be dpm++2m or unipc",
+        "leave it out for the model's own",
+    ),
     "an open quote": (
         'chords negative_prompt="a b',
         "arm 'chords negative_prompt=\"a b' cannot be read: no closing quotation",
@@ -83,10 +88,36 @@ def test_a_setting_may_hold_spaces_in_quotes():
     assert parse_arm("chords negative_prompt='a b'").given == {"negative_prompt": "a b"}
 
 
-def test_every_algorithm_and_few_steps_are_the_arms_when_none_is_named():
-    names = [arm.name for arm in parse_arms([])]
-    assert names[:2] == ["sequential", "few-steps"]
-    assert set(names) == {*ALGORITHMS, "few-steps"} == set(KNOWN)
+def test_without_a_name_one_devices_ways_are_compared_with_every_algorithm():
+    arms = parse_arms([])
+    assert [arm.name for arm in arms] == [
+        "sequential",
+        *("few-steps", "few-steps scheduler=dpm++2m", "few-steps scheduler=unipc"),
+        *("wavefront cores=1", "chords", "wavefront"),
+    ]
+    assert {arm.algo for arm in arms} == {*ALGORITHMS, "few-steps"} == set(KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("text", "keeps"),
+    [
+        ("few-steps", True),
+        ("few-steps scheduler=unipc", True),
+        ("few-steps steps=9", False),
+        ("wavefront cores=1", True),
+        ("wavefront cores=1 rounds=9", False),
+        ("wavefront cores=1 speedup=2", False),
+        ("wavefront cores=2", False),
+        ("sequential scheduler=unipc", False),
+    ],
+)
+def test_one_devices_arms_keep_pace_unless_they_have_their_own(text, keeps):
+    assert parse_arm(text).keeps_pace == keeps
+
+
+def test_a_scheduler_belongs_to_the_model_and_not_to_the_request():
+    arm = parse_arm("few-steps scheduler=dpm++2m steps=9")
+    assert (arm.scheduler, arm.given) == ("dpm++2m", {"steps": 9})
 
 
 def test_the_same_arm_twice_is_refused_whatever_its_spaces():
