@@ -51,7 +51,7 @@ def plan(
 
 
 def _draw(plan: "Plan", index: int, *, latest: bool) -> None:
-    from chords_cli.ui.views.plan import plan_chart, plan_summary
+    from chords_cli.ui.views.plan import plan_chart, plan_note, plan_summary
     from chords_cli.ui.views.tables import outputs_table
 
     console = Console()
@@ -59,6 +59,7 @@ def _draw(plan: "Plan", index: int, *, latest: bool) -> None:
         plan_chart(plan, index, console.out.width),
         plan_summary(plan, index, latest=latest),
         outputs_table(plan, index),
+        *filter(None, [plan_note(plan)]),
     )
     for part in parts:
         console.show(part)

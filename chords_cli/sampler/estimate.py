@@ -37,9 +37,11 @@ def estimated_error(
         corrections: By core and round, the correction over what was kept of it.
 
     Returns:
-        None where that cannot be told.
+        None where that cannot be told, and where the output is the sequential result.
     """
     if plan.algo != "wavefront" or plan.cores < LEAST_CORES or not 0 < index < plan.cores:
+        return None
+    if plan.visits_all(plan.hits[index].core):
         return None
     last = plan.rounds(index) - 1
     counted = range(max(1, last - _ROUNDS), last)

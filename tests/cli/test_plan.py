@@ -206,3 +206,29 @@ def test_a_dry_run_with_a_residual_says_what_is_the_latest(chords):
     assert "rounds    at most 50 instead of 50 (to output 4 at the latest)" in answer.out
     told = "at the first output that differs less than 0.1 from the one before it, or at the last"
     assert told in answer.out
+
+
+def test_plan_tells_the_rule_for_rounds_and_what_was_measured(chords):
+    told = chords("plan", "--steps", "28", "--cores", "4", "--guidance", "4").out
+    assert "usual     12 rounds for 28 steps, 4 cores, guidance 4\n" in told
+    assert "error     median " in told
+    document = chords("plan", "--steps", "28", "--cores", "4", "--json").document
+    assert document["guidance"] == 3.5
+    assert set(document["expected_error"]) == {"median", "most"}
+
+
+def test_a_guidance_that_the_model_is_told_counts_as_one_call(chords):
+    told = chords("plan", "--model", "flux", "--steps", "28", "--guidance", "7").out
+    assert "28 steps, 8 cores, guidance 1\n          (one model call a step)" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "note"),
+    [
+        (("--steps", "8"), "note: 8 steps cannot be shared between cores"),
+        (("--steps", "28", "--rounds", "6"), "note: 6 rounds are few for 28 steps"),
+        (("--cores", "1", "--speedup", "2"), "note: 1 core evaluates 25 of 50 steps"),
+    ],
+)
+def test_plan_tells_what_to_know_before_it_runs(arguments, note, chords):
+    assert note in chords("plan", *arguments).out

@@ -13,7 +13,7 @@ from chords_cli.ui.format import headline, plural
 
 RECTIFIED, PREVIEW, OUTPUT, EVALUATED, SAME = "↓", "○", "●", "·", "="
 _STYLES = {RECTIFIED: "magenta", PREVIEW: "cyan", OUTPUT: "bold green", EVALUATED: "", SAME: ""}
-_LABEL, _NOTE = 8, 48
+_LABEL, _NOTE = 8, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,12 @@ def plan_summary(plan: Plan, index: int, *, latest: bool = False) -> Text:
     return Text("\n").join(Text.assemble((f"{name:<10}", "cyan"), fact) for name, fact in facts)
 
 
+def plan_note(plan: Plan) -> Text:
+    """Returns what to know before the plan runs; empty if that is nothing."""
+    lines = textwrap.wrap(caution(plan) or "", _NOTE, initial_indent="note: ")
+    return Text("\n".join(lines), style="yellow")
+
+
 def _pace(plan: Plan) -> Iterator[tuple[str, str]]:
     """Yields what the rule for rounds says, and how far from the sequential result that leads."""
     if plan.planned_rounds is None or plan.guidance is None:
@@ -160,8 +166,6 @@ def _pace(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "error", f"median {expected.median:g}, nine in ten within {expected.most:g}"
         yield "", f"(latent RMSE to the {plan.steps}-step result, measured on"
         yield "", "the built-in models, not on others)"
-    for n, line in enumerate(textwrap.wrap(caution(plan) or "", _NOTE)):
-        yield "" if n else "note", line
 
 
 def _count_evaluations(plan: Plan, index: int) -> str:

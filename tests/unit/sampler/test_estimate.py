@@ -25,6 +25,7 @@ def test_the_largest_correction_of_the_three_rounds_before_the_last_counts() -> 
         (wavefront_plan(28, 1, 13), 1),
         (PLAN, 0),
         (PLAN, 4),
+        (wavefront_plan(28, 4, 28), 1),
         (chords_plan(28, (0, 4, 8, 16)), 1),
     ],
 )
