@@ -18,8 +18,17 @@ from chords_cli.errors import PlanError
 from chords_cli.sampler.plan import Message, Plan, after, check_size, hits_of
 from chords_cli.sampler.rounds import EVEN_ABOVE, default_rounds
 
-_FLATTER, _SHORT = {1: 0.0, 2: 0.5, 3: 0.25}, 16
-"""The growth a of the leads of one, two, and more cores; 0 for all on grids that are short."""
+_SHORT = 16
+"""Up to so many steps leads grow as they would for a = 0."""
+
+_MANY = 5
+"""From so many cores on, most walk close to the fastest one, and correct it from there."""
+
+_BEND, _BEND_OF_MANY = 1.5, 2.5
+"""Core k of K ends ahead by the share 1 - (1 - k / (K - 1))^bend of what the fastest one does."""
+
+_FLATTER = {1: 0.0, 2: 0.5, 3: 0.25, _MANY: 0.0}
+"""The growth a of the leads, by the number of cores from which on it holds."""
 
 _PREVIEW_ROUNDS = 3
 """The fastest core shows its preview when it knows its third drift."""
@@ -42,7 +51,7 @@ def wavefront_plan(steps: int, cores: int, rounds: int, guidance: float = 1.0) -
     """
     _check(steps, cores, rounds, guidance)
     leads = _leads(steps - rounds, cores)
-    flatter = 0.0 if steps <= _SHORT else _FLATTER[min(cores, 3)]
+    flatter = 0.0 if steps <= _SHORT else _FLATTER[max(k for k in _FLATTER if k <= cores)]
     walks = tuple(_walk(steps, lead, rounds, flatter) for lead in leads)
     if cores == 1 and guidance > EVEN_ABOVE:
         stride = (steps - 1) / max(1, rounds - 1)
@@ -81,7 +90,8 @@ def _leads(ahead: int, cores: int) -> list[int]:
     if cores == 1:
         return [ahead]
     last = cores - 1
-    leads = [round(ahead * (1 - (1 - core / last) ** 1.5)) for core in range(cores)]
+    bend = _BEND if cores < _MANY else _BEND_OF_MANY
+    leads = [round(ahead * (1 - (1 - core / last) ** bend)) for core in range(cores)]
     for core in range(1, cores):
         leads[core] = max(leads[core], leads[core - 1] + 1)
     leads[last] = ahead
