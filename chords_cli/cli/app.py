@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from chords_cli import __version__
 from chords_cli.cli.compare import compare
@@ -40,23 +40,33 @@ _REWORDED = {
 }
 """Maps typer's words for what is wrong with a value to ours."""
 
+
+def _show_no_types(parameters: list[Any]) -> list[Any]:
+    """Shows flags without a type in `--help`, as they take no value."""
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    return parameters
+
+
+class _Command(TyperCommand):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _show_no_types(super().get_params(ctx))
+
+
+class _Group(TyperGroup):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _show_no_types(super().get_params(ctx))
+
+
 app = typer.Typer(
     name="chords",
+    cls=_Group,
     help="One diffusion sample sooner: several cores solve its ODE together.",
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-
-
-class _Command(TyperCommand):
-    """A command whose `--help` option is shown without a type, as it takes no value."""
-
-    def get_help_option(self, ctx: Any) -> Any:
-        option = super().get_help_option(ctx)
-        if option is not None:
-            option.metavar = ""
-        return option
 
 
 for _command in COMMANDS:

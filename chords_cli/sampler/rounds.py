@@ -110,10 +110,11 @@ def caution(plan: Plan) -> str | None:
         return None
     steps, cores, rounds = plan.steps, plan.cores, plan.planned_rounds
     guidance = plan.guidance or 1.0
-    if cores > 1 and rounds == steps <= FEW_STEPS:
+    if cores > 1 and rounds == steps:
+        strong = f" at guidance {guidance:g}" if steps > FEW_STEPS else ""
         return (
-            f"{steps} steps cannot be shared between cores: {cores} take as long as one; take 20 "
-            "steps or more, or give every device a prompt of its own"
+            f"{steps} steps{strong} cannot be shared between cores: {cores} take as long as one; "
+            "take more steps, 20 at least, or give every device a prompt of its own"
         )
     if cores == 1 and rounds < steps:
         return f"1 core evaluates {rounds} of {steps} steps and extrapolates on the others"

@@ -104,6 +104,10 @@ def test_help_of_image_has_every_option_of_the_contract_and_no_other(chords, mon
     assert words == IMAGE_OPTIONS
 
 
+def test_help_of_the_program_shows_no_type_for_flags(chords):
+    assert "<bool>" not in chords("--help").out
+
+
 @pytest.mark.parametrize("command", ["image", "video", "compare", "plan", "presets", "download"])
 def test_help_says_defaults_and_breaks_no_word_at_80_columns(chords, monkeypatch, command):
     monkeypatch.setenv("COLUMNS", "200")

@@ -83,3 +83,15 @@ def test_a_file_without_a_latent_is_refused(made, command):
     options = ("--from-latent", "cut.safetensors", "--model", "wide.yaml")
     answer = command("image", *options, cwd=made, code=2)
     assert "it is cut off" in answer.err
+
+
+def test_a_folder_is_met_with_the_first_latent_in_it(tmp_path, command):
+    def refused() -> list[str]:
+        return command("image", "--from-latent", tmp_path, cwd=tmp_path, code=2).err.splitlines()
+
+    error = f"error: latent file {tmp_path} is a folder"
+    assert refused() == [error, "hint: it holds no latent; --save-latents keeps them"]
+    for name in ("run.json", "0002.safetensors", "0001.safetensors"):
+        (tmp_path / name).touch()
+    named = f"--from-latent {tmp_path / '0001.safetensors'}"
+    assert refused() == [error, f"hint: name one of its latents, as in {named}"]

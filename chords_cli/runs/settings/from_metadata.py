@@ -75,6 +75,15 @@ def with_latent(request: Request) -> Request:
                 f"leave out {{{name}}}",
                 {"from_latent": request.from_latent, name: None},
             )
+    if request.from_latent.is_dir():
+        latents = sorted(request.from_latent.glob("*.safetensors"))
+        raise UsageError(
+            f"latent file {request.from_latent} is a folder",
+            "name one of its latents, as in {from_latent}"
+            if latents
+            else "it holds no latent; {save_latents} keeps them",
+            {"from_latent": latents[0] if latents else None, "save_latents": True},
+        )
     return replace(request, from_metadata=request.from_latent)
 
 

@@ -55,6 +55,9 @@ def test_a_run_is_told_that_few_steps_cannot_be_shared() -> None:
     assert told is not None
     assert told.startswith("8 steps cannot be shared between cores: 4 take as long as one; ")
     assert caution(wavefront_plan(8, 1, 8)) is None
+    strong = caution(wavefront_plan(20, 4, 20, 8.0))
+    assert strong is not None
+    assert strong.startswith("20 steps at guidance 8 cannot be shared between cores: ")
 
 
 def test_a_run_is_told_that_its_rounds_are_few() -> None:
