@@ -68,7 +68,8 @@ class Sampled:
     `sample_seconds` count from the end of encoding to the chosen output's latent; `peak_memory`
     is bytes per core: on its device (None where that is the host), on the host; `warnings` are
     what the user has to know of it, in sentences; `within` is what the chosen output's distance to
-    core 0's is estimated to be at most, None where that cannot be told.
+    core 0's is estimated to be at most, None where that cannot be told; `evaluated` is how many
+    evaluations of the model a cache let it make, None without a cache.
     """
 
     outputs: tuple[SampledOutput, ...]
@@ -79,6 +80,7 @@ class Sampled:
     peak_memory: tuple[tuple[int | None, int], ...]
     warnings: tuple[str, ...] = ()
     within: float | None = None
+    evaluated: float | None = None
 
 
 class Session:
@@ -176,6 +178,7 @@ class Session:
             peak_memory=tuple(done.peak_memory for done in finished),
             warnings=tuple(self._warnings),
             within=estimated_error(self._job.plan, self._chosen, self._corrections),
+            evaluated=finished[0].evaluated,
         )
 
     @property

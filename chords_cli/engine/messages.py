@@ -138,12 +138,21 @@ class Decoded:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finished:
-    """The core has dropped all of the job. `peak_memory` in bytes, device then host."""
+    """The core has dropped all of the job.
+
+    Attributes:
+        number: The job's.
+        core: The core.
+        encode_seconds: How long the prompt took to encode or to arrive.
+        peak_memory: In bytes, on the device then on the host.
+        evaluated: How many evaluations of the model a cache let it make; None without a cache.
+    """
 
     number: int
     core: int
     encode_seconds: float
     peak_memory: tuple[int | None, int]
+    evaluated: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

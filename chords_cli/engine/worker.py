@@ -100,6 +100,7 @@ class _Worker:
             lambda value: self._exchange.share(value, self._cores),
             encoders,
             self._said,
+            cache=spec.model.cache,
         )
         self._pipe.send(
             CoreReady(
@@ -126,6 +127,7 @@ class _Worker:
                 core=self._spec.core,
                 encode_seconds=walk.encode_seconds,
                 peak_memory=(peak_memory(self._device), host),
+                evaluated=self._pipeline.evaluated,
             )
         )
 

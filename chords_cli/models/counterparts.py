@@ -15,7 +15,8 @@ from chords_cli.models.diffusers_source import PipelineClass, SchedulerClass, re
 from chords_cli.models.schedulers import find_scheduler
 from chords_cli.pipelines.load.spec import Index
 from chords_cli.pipelines.rules import SIGMA_INDEXED
-from chords_cli.presets.schema import Preset, Scheduler
+from chords_cli.presets.parts import Scheduler
+from chords_cli.presets.schema import Preset
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from chords_cli.pipelines.load.spec import DENOISERS
 from chords_cli.pipelines.rules import unknown_class
 
 _KINDS = {"pipelines": "Pipeline", "schedulers": "Scheduler"}
@@ -38,6 +39,7 @@ class PipelineClass:
         components: Its components, each with whether it is required.
         types: For every argument and component, the classes that its annotation names.
         named: Every name and attribute in the body of its call.
+        evaluates: At how many places its loop asks the denoiser, those in a loop of its own twice.
     """
 
     name: str
@@ -46,6 +48,7 @@ class PipelineClass:
     components: Mapping[str, bool]
     types: Mapping[str, frozenset[str]]
     named: frozenset[str]
+    evaluates: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +88,7 @@ def read_pipeline(name: str) -> PipelineClass | None:
         },
         types={arg.arg: _identifiers(arg.annotation) for arg in _args(call) + _args(init)},
         named=_identifiers(call),
+        evaluates=_evaluations(call),
     )
 
 
@@ -128,7 +132,8 @@ def _known_lineage(
     return lineage
 
 
-def _source_files(part: str) -> Iterator[Path]:
+def source_files(part: str) -> Iterator[Path]:
+    """Yields the files of a part of diffusers."""
     spec = importlib.util.find_spec("diffusers")
     if spec is not None and spec.origin is not None:
         yield from sorted((Path(spec.origin).parent / part).rglob("*.py"))
@@ -136,7 +141,7 @@ def _source_files(part: str) -> Iterator[Path]:
 
 def _class_names(part: str, text: bytes) -> list[str]:
     """Returns the names of those classes in a part of diffusers whose first line has `text`."""
-    lines = (line for file in _source_files(part) for line in file.read_bytes().splitlines())
+    lines = (line for file in source_files(part) for line in file.read_bytes().splitlines())
     heads = (line for line in lines if line.startswith(b"class ") and text in line)
     return [head.split(b"(")[0].removeprefix(b"class ").decode() for head in heads]
 
@@ -147,9 +152,9 @@ def _find_lineage(part: str, name: str) -> list[ast.ClassDef] | None:
     Returns an empty list if diffusers does not have the class, None if its source cannot be read.
     """
     try:
-        found = _find_class(part, name)
+        found = find_class(part, name)
         if found is None:
-            return [] if next(_source_files(part), None) else None
+            return [] if next(source_files(part), None) else None
         bases = [ast.unparse(base) for base in found.bases]
         parents = [base for base in bases if base.endswith(_KINDS[part]) and base != _ROOT]
         return [found, *(cls for base in parents for cls in _find_lineage(part, base) or ())]
@@ -157,12 +162,14 @@ def _find_lineage(part: str, name: str) -> list[ast.ClassDef] | None:
         return None
 
 
-def _find_class(part: str, name: str) -> ast.ClassDef | None:
+def find_class(part: str, name: str) -> ast.ClassDef | None:
+    """Finds a class in a part of diffusers; None if that part does not have it."""
+
     def is_unlikely(file: Path) -> bool:  # looks for FluxPipeline in flux/ first
         return file.parent.name.replace("_", "") not in name.lower()
 
     head = f"\nclass {name}".encode()
-    for file in sorted(_source_files(part), key=is_unlikely):
+    for file in sorted(source_files(part), key=is_unlikely):
         source = file.read_bytes()
         if head + b"(" in source or head + b":" in source:
             body = ast.parse(source).body
@@ -182,6 +189,29 @@ def _assigned_value(lineage: list[ast.ClassDef], name: str) -> ast.expr | None:
     """Returns the value of an attribute in the first class of a lineage that sets it."""
     nodes = (node for cls in lineage for node in cls.body if isinstance(node, ast.Assign))
     return next((n.value for n in nodes if ast.unparse(n.targets[0]) == name), None)
+
+
+def assignments(cls: ast.ClassDef) -> list[tuple[str, ast.expr]]:
+    """Returns what the constructor of a class assigns to attributes of `self`."""
+    init = _find_method([cls], "__init__")
+    nodes = [node for node in ast.walk(init) if isinstance(node, ast.Assign)] if init else []
+    named = [(ast.unparse(node.targets[0]), node.value) for node in nodes]
+    return [(name[5:], value) for name, value in named if name.startswith("self.")]
+
+
+def _evaluations(method: ast.FunctionDef | None) -> int:
+    """Counts the places where a loop asks the denoiser, a place in a loop of its own twice."""
+    parts = {f"self.{name}" for name in DENOISERS}
+
+    def count(node: ast.AST, loops: int) -> int:
+        asks = isinstance(node, ast.Call) and ast.unparse(node.func) in parts
+        within = loops + isinstance(node, ast.For)
+        return asks * min(loops, 2) + sum(count(n, within) for n in ast.iter_child_nodes(node))
+
+    for node in ast.walk(method) if method else ():  # as in `model = self.transformer`
+        if isinstance(node, ast.Assign) and ast.unparse(node.value) in parts:
+            parts.add(ast.unparse(node.targets[0]))
+    return count(method, 0) if method else 0
 
 
 def _args(method: ast.FunctionDef | None) -> list[ast.arg]:

@@ -13,6 +13,7 @@ from typing import Any
 from chords_cli.errors import UsageError
 from chords_cli.hub import find_snapshot
 from chords_cli.hub.repository import INDEX, components
+from chords_cli.models.caches import check_cache
 from chords_cli.models.counterparts import with_sampler
 from chords_cli.models.diffusers_source import FRAMES, PipelineClass, read_pipeline
 from chords_cli.models.parts import check_parts
@@ -80,15 +81,18 @@ def check_model(
         check_parts(preset, folder, {name: parts[name] for name in parts if name in taken})
 
 
-def check_algo(preset: Preset, algo: str) -> None:
+def check_algo(preset: Preset, algo: str, call: Mapping[str, Any]) -> None:
     """Accepts a model that passed `check_model` for an algorithm.
 
     Raises:
-        UsageError: The algorithm needs linear steps, and its scheduler clips what the model makes.
+        UsageError: The algorithm needs linear steps, and its scheduler clips what the model makes;
+            or the preset's cache is wrong for the algorithm, the model or the call.
     """
+    folder = _find_folder(preset)
+    index = {} if folder is None else _read_index(preset, folder)
     if algo == "wavefront":
-        folder = _find_folder(preset)
-        check_linear(preset, folder, {} if folder is None else _read_index(preset, folder))
+        check_linear(preset, folder, index)
+    check_cache(preset, call, index, algo)
 
 
 def preset_with_sampler(preset: Preset, sampler: str) -> Preset:

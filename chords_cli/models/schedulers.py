@@ -20,7 +20,8 @@ from chords_cli.pipelines.rules import (
     check_shareable,
     did_you_mean,
 )
-from chords_cli.presets.schema import Preset, Scheduler
+from chords_cli.presets.parts import Scheduler
+from chords_cli.presets.schema import Preset
 
 
 def check_scheduler(preset: Preset, folder: Path | None, index: Index, steps: int | None) -> None:

@@ -1,5 +1,6 @@
 """A pipeline as one core: samples along a walk, decodes a latent, both by its own `__call__`."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from chords_cli.errors import ChordsError, UsageError
+from chords_cli.pipelines.caches import StepCache
 from chords_cli.pipelines.chain import Chain, Driver, following
 from chords_cli.pipelines.conditioning import Share, SharedEncoding
 from chords_cli.pipelines.load.offload import Encoders
@@ -43,22 +45,40 @@ class CorePipeline:
         share: Hands core 0's encodings to all cores.
         encoders: Where the pipeline's text encoders are.
         said: Takes what the user has to know of a call.
+        cache: A step cache, `{name, args}`.
+
+    Raises:
+        UsageError: The model cannot be cached like that.
     """
 
     def __init__(
-        self, pipe: DiffusionPipeline, core: int, share: Share, encoders: Encoders, said: Said
+        self,
+        pipe: DiffusionPipeline,
+        core: int,
+        share: Share,
+        encoders: Encoders,
+        said: Said,
+        *,
+        cache: Arguments | None = None,
     ) -> None:
         self._pipe, self._said = pipe, said
         self._reader = PromptReader(pipe, said)
         wrap_decoder(pipe)
         self._encoding = SharedEncoding(pipe, core, share, encoders)
         self._start = StartLatent(pipe)
+        self._cache = None if cache is None else StepCache(pipe, cache, said)
+        self._visited = 0
         self._carried: torch.dtype | None = None
 
     @property
     def encode_seconds(self) -> float:
         """How long the current call's conditioning took to encode or to arrive; 0 if replayed."""
         return self._encoding.seconds
+
+    @property
+    def evaluated(self) -> float | None:
+        """How many evaluations of the model the latest sample took; None without a cache."""
+        return None if self._cache is None else self._cache.evaluated(self._visited)
 
     def forget(self) -> None:
         """Encodes or receives the prompt of the next call, even if it is the last one's."""
@@ -88,7 +108,9 @@ class CorePipeline:
         """
         self._encoding.begin(call)
         chain = Chain(self._pipe, walk, steps, driver)
-        with following(self._pipe, chain):
+        self._visited = len(walk)
+        cached = nullcontext() if self._cache is None else self._cache.sample()
+        with following(self._pipe, chain), cached:
             self._run(call, generator=_noise(seed), output_type="latent")
         chain.check_walked()
         self._start.note(chain.began)

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
-    BeforeValidator,
     Field,
     PlainValidator,
     Strict,
@@ -19,7 +17,8 @@ from pydantic import (
 
 from chords_cli.errors import PlanError, UsageError
 from chords_cli.pipelines.load.spec import Dtype
-from chords_cli.presets.call import RESERVED, Call, Limits, Part, check_scalar, true_guidance
+from chords_cli.presets.call import RESERVED, Call, Limits, Part, true_guidance
+from chords_cli.presets.parts import Cache, Component, Items, Quantization, Scalar, Scheduler, Text
 from chords_cli.sampler.choice import DEFAULT_ALGO, Algo, DefaultPlan, Starts, parse_init_t
 from chords_cli.sampler.stop import StopRule
 
@@ -34,18 +33,6 @@ def _parse_starts(value: Any) -> Starts:
     if isinstance(value, list | tuple) and all(type(start) is int for start in value):
         return tuple(value)
     raise ValueError("auto, starts such as 0-8-16-32, or a list of whole numbers")
-
-
-def _check_text(value: str) -> str:
-    """Checks that text is not blank; returns it."""
-    if not value.strip():
-        raise ValueError("text that is not empty")
-    return value
-
-
-Text = Annotated[str, AfterValidator(_check_text)]
-Scalar = Annotated[Any, PlainValidator(check_scalar)]
-Items = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 
 
 VIDEO_PACE = {"fps": 16}
@@ -67,59 +54,6 @@ class License(Part):
         default=None,
         description="an https address",
         examples=["https://huggingface.co/black-forest-labs/FLUX.1-dev"],
-    )
-
-
-class Scheduler(Part):
-    """A scheduler that replaces the repository's own.
-
-    Attributes:
-        cls: A scheduler class of diffusers; `class` in YAML.
-        from_config: Whether it starts from the configuration of the repository's scheduler.
-        args: Settings that are changed in that configuration.
-        first_order: Whether a multistep scheduler takes Euler steps on its own grid.
-    """
-
-    cls: Annotated[str, Field(pattern=r"^[A-Z]\w*$")] = Field(
-        alias="class",
-        description="the name of a scheduler class of diffusers",
-        examples=["FlowMatchEulerDiscreteScheduler"],
-    )
-    from_config: bool = Field(default=True, examples=[True])
-    args: dict[str, Scalar] = Field(default={}, examples=["{shift: 3.0}"])
-    first_order: bool = Field(default=False, examples=[True])
-
-
-class Component(Part):
-    """How one component of the pipeline is loaded.
-
-    Attributes:
-        dtype: If null, the preset's own.
-        tiling: For a VAE: whether it decodes in tiles, which takes less memory.
-        slicing: For a VAE: whether it decodes one picture of a batch at a time.
-        offload: For a text encoder: whether it leaves the device after encoding; `auto` means
-            where memory is short.
-    """
-
-    dtype: Dtype | None = Field(default=None, examples=["float32"])
-    tiling: bool = Field(default=False, examples=[True])
-    slicing: bool = Field(default=False, examples=[True])
-    offload: Literal["never", "auto", "always"] = Field(default="auto", examples=["always"])
-
-
-class Quantization(Part):
-    """The arguments of diffusers' `PipelineQuantizationConfig`.
-
-    Attributes:
-        backend: One of diffusers' quantization backends.
-        kwargs: The backend's own arguments.
-        components: The components that are quantized; the denoisers if null.
-    """
-
-    backend: Text = Field(examples=["bitsandbytes_4bit"])
-    kwargs: dict[str, Scalar] = Field(default={}, examples=["{load_in_4bit: true}"])
-    components: Annotated[tuple[Text, ...], Items] | None = Field(
-        default=None, examples=["[transformer]"]
     )
 
 
@@ -200,6 +134,7 @@ class Preset(Part):
     quantization: Quantization | None = Field(
         default=None, examples=["{backend: torchao, kwargs: {quant_type: Int8WeightOnlyConfig}}"]
     )
+    cache: Cache | None = Field(default=None, examples=["{name: first-block}"])
     compile: dict[str, Scalar] | None = Field(default=None, examples=["{fullgraph: true}"])
     prompts: Annotated[tuple[Text, ...], Items] = Field(default=(), examples=['["a red circle"]'])
 

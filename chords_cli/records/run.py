@@ -89,6 +89,7 @@ class SampleRecord(Record):
         peak_memory: Per core the bytes on its device (None if that is the host) and on the host.
         warnings: What the user has to know about it, in sentences.
         within: What the distance of its latent to core 0's is estimated to be at most, RMSE.
+        evaluated: How many evaluations of the model a step cache let it make; None without one.
         done: Whether it was made before; only a dry run sets this.
     """
 
@@ -101,6 +102,7 @@ class SampleRecord(Record):
     peak_memory: tuple[tuple[int | None, int], ...] = ()
     warnings: tuple[str, ...] = ()
     within: float | None = None
+    evaluated: float | None = None
     done: bool = False
 
 

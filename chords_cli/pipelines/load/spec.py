@@ -4,6 +4,7 @@ With it the names that torch and diffusers give to dtypes, devices and component
 needed to know them, so every layer above may.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -38,6 +39,22 @@ DENOISERS = ("transformer", "transformer_2", "unet")
 """The names of the components that predict the drift, as far as a model has them."""
 
 
+CacheName = Literal["first-block", "taylorseer", "mag", "faster", "pyramid"]
+"""Diffusers' step caches: what a model made in one step is used again in the next ones."""
+
+CACHES: Mapping[CacheName, str] = {
+    "first-block": "FirstBlockCacheConfig",
+    "taylorseer": "TaylorSeerCacheConfig",
+    "mag": "MagCacheConfig",
+    "faster": "FasterCacheConfig",
+    "pyramid": "PyramidAttentionBroadcastConfig",
+}
+"""The class of diffusers that holds each cache's parameters."""
+
+TIMED_CACHES = ("faster", "pyramid")
+"""The caches that ask for the timestep; the others are told which call of the model is which."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelSpec:
     """What to load, on every core alike.
@@ -55,6 +72,7 @@ class ModelSpec:
         compile: None, else the arguments of `compile_repeated_blocks`.
         loras: Each a safetensors file and its scale; the file names its part (see `lora_part`)
             where the model has two of a kind.
+        cache: None, else `{name, args}`: one of `CACHES` and its parameters.
     """
 
     folder: str
@@ -66,6 +84,7 @@ class ModelSpec:
     quantization: Arguments | None = None
     compile: Arguments | None = None
     loras: tuple[tuple[str, float], ...] = ()
+    cache: Arguments | None = None
 
 
 def lora_part(source: str) -> tuple[str, str | None]:

@@ -127,6 +127,7 @@ def sample_record(
         peak_memory=sampled.peak_memory,
         warnings=sampled.warnings,
         within=None if sampled.within is None else float(f"{sampled.within:.2g}"),
+        evaluated=sampled.evaluated,
     )
 
 

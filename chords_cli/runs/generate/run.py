@@ -21,6 +21,7 @@ from chords_cli.events import (
     RunResolved,
 )
 from chords_cli.media.files import new_folder
+from chords_cli.models.caches import cache_arguments
 from chords_cli.models.fit import find_denoisers
 from chords_cli.models.loras import lora_files
 from chords_cli.models.weights import model_folder
@@ -246,6 +247,7 @@ def pool_settings(settings: Settings, folder: Path) -> "PoolSettings":
         components={name: part.model_dump() for name, part in preset.components.items()},
         quantization=preset.quantization.model_dump() if preset.quantization else None,
         compile=preset.compile,
+        cache=cache_arguments(preset, settings.call),
         loras=tuple(
             (file, scale)
             for source, scale in settings.loras

@@ -126,7 +126,7 @@ def resolve(request: Request, *, preset: Preset | None = None, starts: bool = Fa
     available = find_devices(request, preset, starts=starts)
     if recipe is None and request.cores is None and request.init_t in (None, "auto"):
         plan, stop = at_most(len(available), request, sampled, plan, stop)
-    check_algo(preset, plan.algo)
+    check_algo(preset, plan.algo, settings.call)
     if plan.cores > 1:
         check_interface()
     placement = place(plan.cores, available, wished=settings.plan.cores, preset=preset.name)
@@ -142,7 +142,7 @@ def check_again(settings: Settings) -> None:
         UsageError: The model does not fit the preset, or the machine.
     """
     check_model(settings.preset, settings.call)
-    check_algo(settings.preset, settings.plan.algo)
+    check_algo(settings.preset, settings.plan.algo, settings.call)
     check_memory(settings.demand)
 
 

@@ -114,7 +114,7 @@ def test_a_class_that_diffusers_has_not_is_refused(
 
 
 def test_nothing_is_told_where_there_is_no_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "_source_files", lambda part: iter(()))
+    monkeypatch.setattr(source, "source_files", lambda part: iter(()))
     read_pipeline.cache_clear()
     read_scheduler.cache_clear()
     assert read_pipeline("FluxPipeline") is None

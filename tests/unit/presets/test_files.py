@@ -7,7 +7,8 @@ import pytest
 from chords_cli.cli.options import as_option
 from chords_cli.errors import UsageError
 from chords_cli.presets.files import available_presets, find_preset, load_preset, to_yaml
-from chords_cli.presets.schema import Component, Preset
+from chords_cli.presets.parts import Component
+from chords_cli.presets.schema import Preset
 
 BASE = """\
 name: mine

@@ -1,0 +1,107 @@
+"""A preset's step cache: what a run says of it before anything loads, and what it leaves."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+PRESET = """
+name: cached
+title: Tiny with a cache
+kind: image
+path: model
+pipeline: FluxPipeline
+dtype: float32
+license: {{name: MIT}}
+call:
+  height: 32
+  width: 32
+  num_inference_steps: 8
+  guidance_scale: 1.0
+  true_cfg_scale: 2.0
+  negative_prompt: ""
+  max_sequence_length: 24
+sampling: {{algo: sequential}}
+cache: {cache}
+prompts: [a horse]
+"""
+
+REFUSED = {
+    "two calls a step": (
+        "{name: pyramid}",
+        (),
+        "cache pyramid counts calls, and FluxPipeline makes two a step at guidance 2: one would "
+        "get the other's attention",
+        "use first-block, which tells them apart, or --guidance 1",
+    ),
+    "several cores": (
+        "{name: first-block}",
+        ("--cores", "2"),
+        "cache first-block is only right on a core that visits every step, and algo wavefront "
+        "skips some",
+        "use --algo sequential, or leave the cache out",
+    ),
+    "one core that skips steps": (
+        "{name: taylorseer}",
+        ("--rounds", "4", "--cores", "1"),
+        "cache taylorseer is only right on a core that visits every step, and algo wavefront "
+        "skips some",
+        "use --algo sequential, or leave the cache out",
+    ),
+    "a cache that does not exist": (
+        "{name: teacache}",
+        (),
+        "cached.yaml: cache.name is 'teacache', but must be 'first-block', 'taylorseer', 'mag', "
+        "'faster' or 'pyramid'",
+        "write cache.name: first-block",
+    ),
+    "no ratios": (
+        "{name: mag}",
+        (),
+        "cache mag needs mag_ratios, which every model has of its own",
+        "write `calibrate: true` in its args once: that run tells them",
+    ),
+}
+
+
+@pytest.fixture
+def cached(home, tmp_path, monkeypatch):
+    """Writes `cached.yaml` with a cache beside a model."""
+    monkeypatch.setattr("chords_cli.engine.devices.available_devices", lambda: ("cpu",))
+    shutil.copytree(Path(home["HOME"]) / "model", tmp_path / "model")
+    monkeypatch.chdir(tmp_path)
+
+    def write(cache: str) -> str:
+        Path("cached.yaml").write_text(PRESET.format(cache=cache))
+        return "cached.yaml"
+
+    return write
+
+
+@pytest.mark.parametrize(("cache", "options", "message", "hint"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)], ids=["run", "dry run"])
+def test_a_cache_that_cannot_work_is_refused_before_anything_loads(
+    chords, cached, cache, options, message, hint, dry
+):
+    answer = chords("image", "--model", cached(cache), *options, *dry)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == f"error: {message}\nhint: {hint}\n"
+
+
+def test_a_run_counts_the_evaluations_that_its_cache_let_it_make(chords, cached):
+    model = cached("{name: first-block, args: {threshold: 10.0}}")
+    answer = chords("image", "a cat", "--model", model, "--output", "out")
+    assert answer.code == 0, answer.err
+    made = json.loads(Path("out/run.json").read_text())
+    (sample,) = made["prompts"]
+    assert 1 < sample["evaluated"] < sample["rounds"] == 8
+    assert made["settings"]["model"]["cache"] == {
+        "name": "first-block",
+        "args": {"threshold": 10.0},
+    }
+
+
+def test_a_run_without_a_cache_counts_nothing(chords, cached):
+    answer = chords("image", "a cat", "--model", cached("null"), "--output", "out", "--json")
+    assert answer.document["prompts"][0]["evaluated"] is None
