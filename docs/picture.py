@@ -22,6 +22,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 DOCS = Path(__file__).parent
+ARMS = ("sequential", "few-steps", "chords", "wavefront")
 PROMPT = "a large red heart on a white background"
 CHORDS = (sys.executable, "-m", "chords_cli")
 COLUMNS, LINES = 92, 30
@@ -87,7 +88,7 @@ def arms(compared: Path) -> list[dict[str, str]]:
     first = Image.open(compared / sample["results"][0]["picture"]).convert("RGB")
     gain = sample["difference_gain"]
     shown: list[dict[str, str]] = []
-    for result in sample["results"]:
+    for result in (result for result in sample["results"] if result["arm"] in ARMS):
         picture = Image.open(compared / result["picture"]).convert("RGB")
         apart = ImageChops.difference(picture, first)
         apart = Image.eval(apart, lambda value: min(255, value * gain))

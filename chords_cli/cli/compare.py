@@ -85,6 +85,8 @@ def _show_comparison(console: Console, request: "CompareRequest", *, download: b
         console.document(record.document())
         return
     if console.talks:
+        if record.answer:
+            console.show(f"{record.answer}\n")
         console.show(results_table(record))
         console.say(explanations(record))
     console.line(f"{record.output}/{PAGE}")

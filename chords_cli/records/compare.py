@@ -141,7 +141,7 @@ class ArmRecord(PlannedArmRecord):
     """An arm and its measurements over all samples.
 
     Attributes:
-        rounds: The median number of rounds.
+        rounds: The median number of rounds: of evaluations of the model in a row.
         nfe_total: The median number of distinct evaluations of all cores.
         peak_memory: One record per core.
         timeline: The timeline of a typical run of the first sample.
@@ -234,6 +234,7 @@ class CompareRecord(CompareHead):
     """A comparison.
 
     Attributes:
+        answer: What several devices buy beyond one, if the arms tell it.
         loads: Per load of a model, the names of the arms that shared it; so are `start_methods`.
         notes: What one has to know to read the numbers correctly.
         warnings: The warnings of all runs; where only some arms have one, their names precede it.
@@ -245,6 +246,7 @@ class CompareRecord(CompareHead):
     )
     loads: tuple[tuple[str, ...], ...]
     shares_devices: bool
+    answer: str | None = None
     notes: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     start_methods: tuple[StartMethod, ...]

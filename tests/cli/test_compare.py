@@ -1,5 +1,6 @@
 """`chords compare` as a user runs it: every number recomputed from the files it left."""
 
+import html
 import json
 import math
 import re
@@ -259,13 +260,40 @@ def test_the_command_in_the_record_gives_the_same_metrics_again_and_json_the_rec
 def test_words_say_that_a_shared_device_shows_no_speed_up(told):
     assert "Cores share cpu (chords, wavefront)" in " ".join(told.err.split())
     assert "few-steps is stock diffusers on one device" in " ".join(told.err.split())
-    table, path = told.out.rstrip().rsplit("\n", 1)
+    *table, path = told.out.rstrip().splitlines()[2:]
     assert path == "told/compare.html"
-    names = [line.split()[0] for line in table.splitlines()[2:] if line[0] != " "]
-    assert [name for name in names if not re.match(r"(scheduler|cores)=|pm|nipc", name)] == [
-        *("sequential", "few-steps", "few-steps", "few-steps", "wavefront", "chords", "wavefront")
+    assert all(len(line) <= 80 for line in table)
+    assert table[1].split() == [
+        *("arm", "row", "devices", "sample", "speed-up", "ideal", "RMSE", "PSNR", "SSIM")
     ]
-    assert all(column in table for column in ("rounds", "speed-up", "ideal", "PSNR", "SSIM"))
+    assert [line.strip() for line in table if not line[20:].strip()] == [
+        *("scheduler=dpm++2m", "scheduler=unipc")
+    ]
+
+
+def test_the_first_sentence_answers_what_several_devices_buy_from_the_measured_numbers(told, place):
+    made = record(place / "told")
+    arms = by_arm(made)
+    first = told.out.splitlines()[0]
+    assert first == made["answer"]
+    assert first.startswith("What do 4 devices buy beyond one? In ")
+    several = min((arms["chords"], arms["wavefront"]), key=lambda arm: arm["rounds"])
+    alone = [arm for arm in arms.values() if arm["cores"] == 1 and arm["rounds"] < 8]
+    best = min(alone, key=lambda arm: arm["quality"]["latent_rmse"]["mean"])
+    for arm, before in ((several, "within RMSE "), (best, "within ")):
+        assert arm["name"] in first
+        assert f"{before}{arm['quality']['latent_rmse']['mean']:.4f}" in first
+    assert first.endswith("but 4 cores share cpu.")
+    assert first in html.unescape((place / "told" / "compare.html").read_text())
+
+
+def test_it_is_said_that_all_arms_run_alike_or_in_what_they_differ(told, command, place):
+    same = "All arms run in float32, not compiled, with diffusers' own attention."
+    assert same in record(place / "told")["notes"]
+    arms = arm_options("sequential", "sequential dtype=bfloat16")
+    command("compare", "a cat", *TINY, *arms, "--output", "unlike", cwd=place)
+    notes = record(place / "unlike")["notes"]
+    assert "Arms differ in dtype: their seconds do not compare ways alone." in notes
 
 
 def test_the_page_asks_for_nothing_and_the_sheet_has_all_pictures(told, place):

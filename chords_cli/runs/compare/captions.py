@@ -22,6 +22,7 @@ def notes(record: CompareRecord) -> Iterator[str]:
     """Yields what one has to know to read the numbers correctly."""
     yield from record.left_out
     yield from _note_shared_devices(record)
+    yield _note_sameness(record)
     arms = record.arms
     if any((arm.speedup.ratio or 0) > _BELIEVABLE for arm in arms):
         yield (
@@ -31,7 +32,8 @@ def notes(record: CompareRecord) -> Iterator[str]:
     if any(arm.name.startswith("few-steps") for arm in arms):
         yield (
             "few-steps is stock diffusers on one device with as many steps as the fastest other "
-            "arm has rounds, unless it says its own: what anyone gets for nothing."
+            "arm has rounds, unless it says its own; with scheduler=..., on the model's own grid "
+            "in another way: what anyone gets for nothing."
         )
     if any(arm.speedup.ideal is None for arm in arms):
         yield "Arms with another model, dtype or device have other rounds: no ideal speed-up."
@@ -47,9 +49,20 @@ def notes(record: CompareRecord) -> Iterator[str]:
     )
 
 
+def _note_sameness(record: CompareRecord) -> str:
+    """Says in what all arms are the same, or that their seconds do not compare."""
+    dtypes = list(dict.fromkeys(arm.dtype for arm in record.arms))
+    compiled = list(dict.fromkeys("compile" in arm.model for arm in record.arms))
+    differ = [name for name, n in (("dtype", dtypes), ("compile", compiled)) if len(n) > 1]
+    if differ:
+        return f"Arms differ in {' and '.join(differ)}: their seconds do not compare ways alone."
+    how = "compiled" if compiled[0] else "not compiled"
+    return f"All arms run in {dtypes[0]}, {how}, with diffusers' own attention."
+
+
 def _caption(record: CompareRecord, result: ResultRecord) -> Iterator[str]:
     yield result.arm
-    yield f"{result.rounds} rounds, sampled in {result.seconds.sample.median:.2f} s"
+    yield f"{result.rounds} in a row, sampled in {result.seconds.sample.median:.2f} s"
     if result.arm == record.reference:
         yield "the reference"
         return

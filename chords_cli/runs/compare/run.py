@@ -22,6 +22,7 @@ from chords_cli.records.compare import (
     PlannedArmRecord,
 )
 from chords_cli.records.run import StartMethod
+from chords_cli.runs.compare.answer import answer
 from chords_cli.runs.compare.captions import captions, notes, title
 from chords_cli.runs.compare.comparison import (
     FILM,
@@ -166,7 +167,7 @@ def _record(
         start_methods=tuple(heard.starts),
         seconds=round(time.monotonic() - began, 4),
     )
-    return record.model_copy(update={"notes": tuple(notes(record))})
+    return record.model_copy(update={"notes": tuple(notes(record)), "answer": answer(record)})
 
 
 def _head(comparison: Comparison) -> CompareHead:

@@ -17,7 +17,10 @@ from chords_cli.ui.format import duration, places
 from chords_cli.ui.views.tables import table
 
 _PLANNED = ("arm", "cores", "on", "steps", "rounds", "NFE", "speed-up")
-_MEASURED = ("arm", "rounds", "NFE", "sample", "total", "speed-up", "ideal", "RMSE", "PSNR", "SSIM")
+_MEASURED = (
+    *("arm", "in a\nrow", "devices", "sample", "speed-up", "ideal"),
+    *("RMSE", "PSNR", "SSIM"),
+)
 
 
 def results_table(record: CompareRecord) -> Table:
@@ -33,9 +36,12 @@ def explanations(record: CompareRecord) -> RenderableType:
     samples = len(record.samples)
     several = f"means over {samples} results with the worst below, " if samples > 1 else ""
     spread = f"medians of {record.repeat} runs, " if record.repeat > 1 else ""
+    crowded = [arm for arm in record.arms if arm.shares_devices]
+    shared = f"{_devices(crowded[0])}: cores share devices; " if crowded else ""
     first = (
-        f"{several}{spread}compared with {record.reference}; speed-up is of sampling, "
-        "ideal from rounds; RMSE is of latents"
+        f"{several}{spread}compared with {record.reference}; in a row: evaluations of the model, "
+        f"one after the other; {shared}speed-up is of sampling, ideal from those in a row; RMSE is "
+        "of latents"
     )
     return Group(*(Text(line, style="dim") for line in (first, *record.notes)))
 
@@ -50,8 +56,9 @@ def arms_table(record: CompareDryRun) -> Table:
 def _measured_cells(arm: ArmRecord, record: CompareRecord) -> Iterator[str | Text]:
     quality, several = arm.quality, len(record.samples) > 1
     yield Text(arm.name, style="bold" if arm.name == record.reference else "")
-    yield from (f"{number:.0f}" for number in (arm.rounds, arm.nfe_total))
-    yield from (duration(part.median) for part in (arm.seconds.sample, arm.seconds.total))
+    yield f"{arm.rounds:.0f}"
+    yield _devices(arm)
+    yield duration(arm.seconds.sample.median)
     yield from (_number(value, 2, "x") for value in (arm.speedup.measured, arm.speedup.ideal))
     yield _mean_and_worst(quality.latent_rmse, 4, several=several)
     yield "equal" if quality.same_pixels else _mean_and_worst(quality.psnr, 1, several=several)
@@ -69,6 +76,12 @@ def _planned_cells(arm: PlannedArmRecord, reference: PlannedArmRecord) -> Iterat
     yield f"{most}{arm.plan.rounds}"
     yield f"{most}{arm.plan.nfe_total}"
     yield f"{reference.plan.rounds / arm.plan.rounds:.2f}x"
+
+
+def _devices(arm: ArmRecord) -> str:
+    """Returns how many devices an arm takes, with its cores if these share them."""
+    devices = len(set(arm.devices))
+    return f"{arm.cores} on {devices}" if arm.shares_devices else str(devices)
 
 
 def _mean_and_worst(measure: Measure, digits: int, *, several: bool) -> Text:

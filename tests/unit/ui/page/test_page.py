@@ -41,6 +41,22 @@ def test_a_prompt_is_text_whatever_it_holds(page):
     assert len([tag for tag, _ in Page(page).tags if tag == "script"]) == 1
 
 
+def test_the_page_opens_with_the_answer_if_there_is_one(page):
+    assert "buy beyond" not in Page(page).text
+    record, files = made_up("image", "a cat")
+    record = record.model_copy(update={"answer": "What do 4 devices buy beyond one? <Much>."})
+    told = Page(render(record, files)).text
+    assert told.index("What do 4 devices buy beyond one? <Much>.") < told.index("4 ways to make")
+
+
+def test_every_row_of_the_numbers_tells_evaluations_in_a_row_and_devices(page):
+    names = Page(page).all("td", "data-name")
+    row = ["in a row", "devices", "NFE", "encode", "sample", "decode", "total", "measured"]
+    assert names[: len(row)] == row
+    for name in ("in a row", "devices", "sample", "RMSE", "PSNR", "SSIM"):
+        assert names.count(name) == len(ARMS)
+
+
 def test_every_picture_is_in_the_page_itself(page):
     record, files = made_up("image", PROMPT, "a dog")
     sources = Page(page).all("img", "src")

@@ -16,18 +16,18 @@ def shown(*parts):
 
 def test_one_result_has_a_line_an_arm():
     record, _ = made_up("image", "a cat")
-    arms = tuple(arm.model_copy(update={"nfe_total": 78}) for arm in record.arms)
-    record = record.model_copy(update={"arms": arms})
-    header, _, *lines = shown(results_table(record))
-    assert header[:3] == ["arm", "rounds", "NFE"]
+    above, header, _, *lines = shown(results_table(record))
+    assert above == ["in", "a"]
+    assert header[:4] == ["arm", "row", "devices", "sample"]
     assert [line[0] for line in lines] == list(ARMS)
-    numbers = ["50", "78", "1.50", "s", "1.50", "s", "2.00x", "2.50x", "0.5000", "0.5", "0.5000"]
-    assert lines[2][1:] == numbers
+    numbers = ["1.50", "s", "2.00x", "2.50x", "0.5000", "0.5", "0.5000"]
+    assert lines[1][1:] == ["50", "1", *numbers]
+    assert lines[2][1:] == ["50", "4", "on", "1", *numbers]
 
 
 def test_equal_pixels_are_called_equal_and_no_ideal_is_a_dash():
     record, _ = made_up("image", "a cat")
-    reference = shown(results_table(record))[2]
+    reference = shown(results_table(record))[3]
     assert reference[-2] == "equal"
     assert reference[-4] == "-"
 
@@ -47,5 +47,5 @@ def test_a_clip_score_has_a_column_of_its_own():
     for arm in document["arms"]:
         arm["quality"]["clip_score"] = {"mean": 31.25, "worst": 30.0}
     record = type(record).read(document)
-    header, _, first, *_ = shown(results_table(record))
+    _, header, _, first, *_ = shown(results_table(record))
     assert (header[-1], first[-1]) == ("CLIP", "31.25")
