@@ -139,6 +139,9 @@ class CorePipeline:
 
     def _run(self, call: Arguments, **arguments: Any) -> Any:
         self._reader.begin(call)
+        if guider := getattr(self._pipe, "guider", None):
+            # what it is asked before the loop would be about the last step of the call before
+            guider._num_inference_steps = guider._step = None
         try:
             made = self._pipe(**call, **arguments, return_dict=False)[0]
             self._reader.tell()

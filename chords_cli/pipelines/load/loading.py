@@ -1,8 +1,8 @@
 """Loads the part of a pipeline that a core needs.
 
 Core 0 holds everything. The others hold neither text encoders nor tokenizers, and where they will
-not decode, a VAE of its configuration alone (on the meta device: no bytes), because pipelines
-read their scale factors from it.
+not decode, a VAE of its configuration and its buffers (weights on the meta device: no bytes):
+pipelines read their scale factors from it, and some the statistics of latents.
 """
 
 import inspect
@@ -14,6 +14,7 @@ import diffusers
 import torch
 from diffusers import DiffusionPipeline, SchedulerMixin
 from diffusers.pipelines import pipeline_utils
+from safetensors import safe_open
 
 from chords_cli.errors import ChordsError
 from chords_cli.pipelines.chain import check_pipeline
@@ -21,7 +22,7 @@ from chords_cli.pipelines.conditioning import encodes_apart
 from chords_cli.pipelines.load.options import tune
 from chords_cli.pipelines.load.quantization import quantization_config, refused
 from chords_cli.pipelines.load.spec import ENCODERS, TEXT_ENCODER, Arguments, Index, ModelSpec
-from chords_cli.pipelines.load.weights import Reading, file_sizes
+from chords_cli.pipelines.load.weights import Reading, file_sizes, weight_files
 from chords_cli.pipelines.rules import check_first_order, unknown_class
 from chords_cli.pipelines.solver import check_scheduler
 
@@ -54,9 +55,7 @@ def load_pipeline(
     if not encodes and encodes_apart(cls):
         given |= {name: None for name in index if name.startswith(ENCODERS)}
     if not decodes and "vae" in index:
-        vae = getattr(diffusers, index["vae"][1])
-        with _META:
-            given["vae"] = vae.from_config(vae.load_config(Path(spec.folder) / "vae")).eval()
+        given["vae"] = _without_weights(getattr(diffusers, index["vae"][1]), spec, device)
     quantization = quantization_config(spec, index)
     if reading:
         names = [name for name in index if name not in given]
@@ -137,6 +136,19 @@ def _first_order(cls: type[SchedulerMixin], scheduler: SchedulerMixin) -> Argume
     if "disable_corrector" in known:
         settings["disable_corrector"] = list(range(scheduler.config.num_train_timesteps))
     return settings
+
+
+def _without_weights(cls: Any, spec: ModelSpec, device: torch.device) -> torch.nn.Module:
+    """Makes a VAE that knows its configuration and its buffers, and holds no weights."""
+    folder = Path(spec.folder) / "vae"
+    with _META:
+        vae: torch.nn.Module = cls.from_config(cls.load_config(folder)).eval()
+    for file in weight_files(folder, spec.variant) if dict(vae.named_buffers()) else ():
+        with safe_open(file, framework="pt", device=str(device)) as stored:
+            for name in dict(vae.named_buffers()).keys() & set(stored.keys()):
+                owner, _, buffer = name.rpartition(".")
+                vae.get_submodule(owner).register_buffer(buffer, stored.get_tensor(name))
+    return vae
 
 
 def _from_folder(
