@@ -11,7 +11,7 @@ ahead of core 0 and is
     round(lead_k ((2 - a) x - (1 - a) x^2))
 
 steps ahead in round r. The flatter growth of a > 0 asks less of the first rounds, in which
-predictions turn most.
+predictions turn most under strong guidance.
 """
 
 from chords_cli.errors import PlanError
@@ -19,7 +19,7 @@ from chords_cli.sampler.plan import Message, Plan, after, check_size, hits_of
 from chords_cli.sampler.rounds import EVEN_ABOVE, default_rounds
 
 _SHORT = 16
-"""Up to so many steps leads grow as they would for a = 0."""
+"""Up to so many steps, and under weak guidance, leads grow as they would for a = 0."""
 
 _MANY = 5
 """From so many cores on, most walk close to the fastest one, and correct it from there."""
@@ -51,7 +51,9 @@ def wavefront_plan(steps: int, cores: int, rounds: int, guidance: float = 1.0) -
     """
     _check(steps, cores, rounds, guidance)
     leads = _leads(steps - rounds, cores)
-    flatter = 0.0 if steps <= _SHORT else _FLATTER[max(k for k in _FLATTER if k <= cores)]
+    flatter = 0.0
+    if steps > _SHORT and guidance > EVEN_ABOVE:
+        flatter = _FLATTER[max(k for k in _FLATTER if k <= cores)]
     walks = tuple(_walk(steps, lead, rounds, flatter) for lead in leads)
     if cores == 1 and guidance > EVEN_ABOVE:
         stride = (steps - 1) / max(1, rounds - 1)
