@@ -46,6 +46,7 @@ class Job:
         threads: How many each core computes with on the host: as in a pool of the plan's size, so
             that idle cores change neither bits nor times.
         encodes: Whether the prompt is encoded again; else all these cores still have it.
+        scheduler: The pipeline's for this job (see `ModelSpec.scheduler`).
     """
 
     number: int
@@ -54,6 +55,7 @@ class Job:
     seed: int
     threads: int
     encodes: bool
+    scheduler: Arguments | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ class Pool:
         self._open: Session | None = None
         self._hearing = threading.Lock()
         self._encoded: tuple[Arguments, int] | None = None
+        self._scheduler = settings.model.scheduler
 
     def __enter__(self) -> "Pool":
         """Starts the workers and waits until they are ready.
@@ -106,6 +107,10 @@ class Pool:
         """How the workers started."""
         assert self._start_method is not None, "a pool that was entered has started"
         return self._start_method
+
+    def follow(self, scheduler: Arguments | None) -> None:
+        """Makes the next samples with that scheduler of the model (see `ModelSpec.scheduler`)."""
+        self._scheduler = scheduler
 
     def sample(
         self,
@@ -275,6 +280,7 @@ class Pool:
             seed=seed,
             threads=threads_each(plan.cores),
             encodes=again or before != self._encoded,
+            scheduler=self._scheduler,
         )
 
     def _messages(self) -> Iterator[object]:

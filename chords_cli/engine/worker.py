@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 import traceback
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -34,7 +35,7 @@ from chords_cli.pipelines.load.accelerator import (
     peak_memory,
     reset_peak_memory,
 )
-from chords_cli.pipelines.load.loading import load_pipeline, loaded_components
+from chords_cli.pipelines.load.loading import load_pipeline, load_scheduler, loaded_components
 from chords_cli.pipelines.load.offload import Encoders
 from chords_cli.pipelines.load.reporting import report_loading, report_warnings
 from chords_cli.pipelines.load.weights import Reading
@@ -56,7 +57,7 @@ def run_worker(spec: WorkerSpec, pipe: PoolPipe, lifeline: Connection) -> None:
 class _Worker:
     def __init__(self, spec: WorkerSpec, pipe: PoolPipe) -> None:
         self._spec, self._pipe, self._cores = spec, pipe, spec.cores
-        self._device = torch.device(spec.device)
+        self._device, self._scheduler = torch.device(spec.device), spec.model.scheduler
         self._said = Said(lambda text: pipe.send(Warned(core=spec.core, text=text)))
 
     def run(self) -> None:
@@ -117,6 +118,11 @@ class _Worker:
         torch.set_num_threads(job.threads)
         if job.encodes:
             self._pipeline.forget()
+        if job.scheduler != self._scheduler:
+            self._scheduler = job.scheduler
+            self._pipeline.follow(
+                load_scheduler(replace(self._spec.model, scheduler=job.scheduler))
+            )
         reset_peak_memory(self._device)
         walk = Walk(job, self._spec, self._pipeline, self._exchange, self._pipe)
         walk.run()

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DiffusionPipeline
+from diffusers import DiffusionPipeline, SchedulerMixin
 from torch import Tensor
 
 from chords_cli.errors import ChordsError, UsageError
@@ -79,6 +79,10 @@ class CorePipeline:
     def evaluated(self) -> float | None:
         """How many evaluations of the model the latest sample took; None without a cache."""
         return None if self._cache is None else self._cache.evaluated(self._visited)
+
+    def follow(self, scheduler: SchedulerMixin) -> None:
+        """Takes the next samples' steps with another scheduler."""
+        self._pipe.scheduler = scheduler
 
     def forget(self) -> None:
         """Encodes or receives the prompt of the next call, even if it is the last one's."""

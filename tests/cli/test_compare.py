@@ -216,6 +216,21 @@ def test_every_repetition_gave_the_same_bits_and_one_load_served_all_arms(full):
     assert made["start_methods"] == [{"method": "fork", "reason": None}]
 
 
+def test_arms_with_schedulers_of_their_own_share_the_load_and_leave_the_others_alone(
+    told, place, command
+):
+    made = record(place / "told")
+    assert made["loads"] == [[arm["name"] for arm in made["arms"]]]
+    arms = ("sequential scheduler=unipc", "sequential", "sequential scheduler=dpm++2m")
+    options = (*arm_options(*arms), "--reference", "sequential", "--repeat", 2)
+    command("compare", "a cat", *TINY, *options, "--output", "turns", cwd=place)
+    results = {r["arm"]: r for r in record(place / "turns")["takes"][0]["results"]}
+    assert all(result["same_bits"] for result in results.values())
+    assert len({result["quality"]["latent_rmse"] for result in results.values()}) == len(arms)
+    exact = latent(place / "told" / made["takes"][0]["results"][0]["latent"])
+    assert torch.equal(latent(place / "turns" / results["sequential"]["latent"]), exact)
+
+
 def test_timelines_hold_every_step_and_every_message_of_the_plan(full):
     for arm in record(full)["arms"]:
         told = arm["timeline"]

@@ -49,9 +49,7 @@ def load_pipeline(
     cls = pipeline_class(spec.pipeline)
     check_pipeline(cls)
     index = _read_index(Path(spec.folder))
-    scheduler = _scheduler(spec, index)
-    check_scheduler(scheduler)
-    given: Arguments = {"scheduler": scheduler}
+    given: Arguments = {"scheduler": load_scheduler(spec)}
     if not encodes and encodes_apart(cls):
         given |= {name: None for name in index if name.startswith(ENCODERS)}
     if not decodes and "vae" in index:
@@ -65,6 +63,18 @@ def load_pipeline(
     tune(pipe, spec)
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def load_scheduler(spec: ModelSpec) -> SchedulerMixin:
+    """Makes the repository's scheduler, or the preset's from its configuration.
+
+    Raises:
+        UsageError: Cores cannot share it, or a setting cannot work.
+        ChordsError: The folder names no scheduler.
+    """
+    scheduler = _scheduler(spec, _read_index(Path(spec.folder)))
+    check_scheduler(scheduler)
+    return scheduler
 
 
 def loaded_components(pipe: DiffusionPipeline) -> tuple[str, ...]:
@@ -101,7 +111,6 @@ def _read_index(folder: Path) -> Index:
 
 
 def _scheduler(spec: ModelSpec, index: Index) -> SchedulerMixin:
-    """Makes the repository's scheduler, or the preset's from its configuration."""
     name = (index.get("scheduler") or [None, None])[1]
     own = _scheduler_class(name)
     if own is None:

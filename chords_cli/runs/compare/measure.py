@@ -115,13 +115,13 @@ class _TestBench:
         plan, stop = settings.plan, settings.stop
         if self._comparison.request.repeat == 1 and plan.hits[0].core in settings.decoders:
             stop = StopRule(index=0)
-        self._announce(arm, "warm-up of ")
+        self._turn_to(pool, arm, "warm-up of ")
         pool.sample(plan, settings.call | {"prompt": sample.prompt}, sample.seed, stop, again=True)
 
     def run(self, pool: "Pool", arm: Arm, sample: PlannedSample, *, first: bool) -> Measured:
         """Runs and measures an arm; keeps its result if it is the `first` run of the sample."""
         settings = arm.settings
-        self._announce(arm)
+        self._turn_to(pool, arm)
         self._number += 1
         began = PromptStarted(
             number=self._number, total=self._total, prompt=sample.prompt, seed=sample.seed
@@ -161,9 +161,10 @@ class _TestBench:
             warnings=sampled.warnings,
         )
 
-    def _announce(self, arm: Arm, what: str = "") -> None:
-        """Announces what runs; tells every note only once."""
-        settings = arm.settings
+    def _turn_to(self, pool: "Pool", arm: Arm, what: str = "") -> None:
+        """Gives the model the arm's scheduler and announces what runs; tells every note once."""
+        settings, scheduler = arm.settings, arm.settings.preset.scheduler
+        pool.follow(None if scheduler is None else scheduler.model_dump(by_alias=True))
         note = None if settings.note in self._notes else settings.note
         self._notes.add(note)
         self._tell(
@@ -179,9 +180,13 @@ class _TestBench:
 
 
 def _can_share(first: "PoolSettings", second: "PoolSettings") -> bool:
-    """Tells whether one pool can do for both: the same model, the same devices in order."""
+    """Tells whether one pool can do for both: the same model, the same devices in order.
+
+    Each sample may have a scheduler of its own.
+    """
     pairs = zip(first.devices, second.devices, strict=False)
-    return first.model == second.model and all(a == b for a, b in pairs)
+    same = replace(first.model, scheduler=None) == replace(second.model, scheduler=None)
+    return same and all(a == b for a, b in pairs)
 
 
 def _join(first: "PoolSettings", second: "PoolSettings") -> "PoolSettings":

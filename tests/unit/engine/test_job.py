@@ -29,7 +29,7 @@ class Talk:
     def __init__(self, stop: StopRule, *, keep: bool) -> None:
         self.sent: list[tuple[int, object]] = []
         self.decoded: list[SampledOutput] = []
-        job = Job(number=1, plan=PLAN, call={}, seed=0, threads=1, encodes=True)
+        job = Job(number=1, plan=PLAN, call={}, seed=0, threads=1, encodes=True, scheduler=None)
         self.session = Session(
             job,
             stop,
