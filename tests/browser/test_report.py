@@ -179,7 +179,7 @@ def test_numbers_are_named_however_they_are_laid_out(browser, visit: Open) -> No
             "cell => getComputedStyle(cell, '::before').content.replaceAll('\"', ''))"
         )
         assert names[:4] == ["in a row", "devices", "NFE", "encode"]
-        assert names[6:9] == ["measured", "ideal", "of ideal"]
+        assert names[7:10] == ["measured", "ideal", "of ideal"]
         assert len(names) == len(browser.find_elements(By.CSS_SELECTOR, "tbody tr:first-child td"))
     assert shapes == ["", "turned", "stacked"]
 
