@@ -19,7 +19,9 @@ def compare(**options: Any) -> None:
     model, scheduler, cores, steps, init_t, rounds, speedup, stop_index, stop_residual,
     guidance, negative_prompt, dtype and devices. few-steps is sequential with
     as many steps as the fastest other arm has rounds; wavefront cores=1 takes as many.
-    scheduler is dpm++2m or unipc in the place of the model's own.
+    scheduler is dpm++2m or unipc in the place of the model's own. cache is a step
+    cache of diffusers: first-block, taylorseer, mag, faster or pyramid, with its
+    parameters after colons, or own for the one that the preset names.
 
     [bold]Examples[/bold]
 

@@ -63,7 +63,7 @@ class StepCache:
 
         A step of which half the work was done counts as half of one.
         """
-        return round(self._meter.share() * steps, 2)
+        return round(self._meter.share() * steps, 1)
 
     def _enable(self, part: Any) -> None:
         name = type(part).__name__

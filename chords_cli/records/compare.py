@@ -141,13 +141,16 @@ class ArmRecord(PlannedArmRecord):
     """An arm and its measurements over all samples.
 
     Attributes:
-        rounds: The median number of rounds: of evaluations of the model in a row.
+        rounds: The median number of rounds.
+        evaluations: The median number of evaluations of the model in a row: rounds, or with a cache
+            as many as its work amounts to.
         nfe_total: The median number of distinct evaluations of all cores.
         peak_memory: One record per core.
         timeline: The timeline of a typical run of the first sample.
     """
 
     rounds: int | float
+    evaluations: int | float
     nfe_total: int | float
     seconds: Spreads
     speedup: Speedup
@@ -172,6 +175,7 @@ class ResultRecord(Record):
     latent: str
     output: Output
     rounds: int
+    evaluations: int | float
     nfe_total: int
     seconds: Spreads
     runs: tuple[SampleSeconds, ...]

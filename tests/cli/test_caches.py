@@ -102,6 +102,86 @@ def test_a_run_counts_the_evaluations_that_its_cache_let_it_make(chords, cached)
     }
 
 
+ARMS = (
+    *("--arm", "sequential", "--arm", "sequential cache=own"),
+    *("--arm", "sequential cache=first-block:threshold=0.0"),
+    *("--arm", "few-steps steps=4 cache=taylorseer:cache_interval=3"),
+)
+
+
+@pytest.fixture
+def compared(chords, cached):
+    """The record of caches beside each other."""
+    model = cached("{name: first-block, args: {threshold: 10.0}}")
+    answer = chords("compare", "a cat", "--model", model, *ARMS, "--output", "out", "--json")
+    assert answer.code == 0, answer.err
+    return answer.document
+
+
+def test_caches_are_compared_by_the_evaluations_that_they_took(compared):
+    stock, own, nothing, few = compared["arms"]
+    assert stock["evaluations"] == stock["rounds"] == 8
+    assert 1 < own["evaluations"] < own["rounds"] == 8
+    assert nothing["evaluations"] == 8
+    assert few["evaluations"] <= few["rounds"] == 4
+    assert own["speedup"]["ideal"] == pytest.approx(8 / own["evaluations"], abs=1e-4)
+    for arm, result in zip(compared["arms"], compared["takes"][0]["results"], strict=True):
+        assert result["evaluations"] == arm["evaluations"]
+
+
+def test_without_a_cache_an_arm_is_the_stock_model_and_the_reference(compared):
+    stock, own, nothing, _ = compared["arms"]
+    assert compared["reference"] == "sequential"
+    assert "cache" not in stock["model"]
+    assert own["model"]["cache"]["args"] == {"threshold": 10.0}
+    assert nothing["quality"]["same_latent"]
+    assert not own["quality"]["same_latent"]
+    assert any("linear layers" in note for note in compared["notes"])
+
+
+def test_a_presets_cache_is_one_of_the_usual_arms(chords, cached):
+    model = cached("{name: first-block}")
+    answer = chords("compare", "a cat", "--model", model, "--cores", "2", "--dry-run", "--json")
+    arms = {arm["name"]: arm["model"].get("cache") for arm in answer.document["arms"]}
+    assert [name for name, cache in arms.items() if cache] == ["sequential cache=own"]
+    assert {"sequential", "wavefront", "chords", "few-steps"} <= arms.keys()
+
+
+@pytest.mark.parametrize(
+    ("arm", "message", "hint"),
+    [
+        (
+            "wavefront cache=first-block",
+            "cache first-block is only right on a core that visits every step, and algo wavefront "
+            "skips some",
+            "use sequential, or leave the cache out",
+        ),
+        (
+            "sequential cache=pyramid",
+            "cache pyramid counts calls, and FluxPipeline makes two a step at guidance 2: one "
+            "would get the other's attention",
+            "use first-block, which tells them apart, or --guidance 1",
+        ),
+        (
+            "sequential cache=own",
+            "cache is own, but cached names none",
+            "name one, as in cache=first-block",
+        ),
+        (
+            "sequential cache=first-block:treshold=0.1",
+            "cache first-block has no parameter treshold",
+            "did you mean threshold? it has threshold",
+        ),
+    ],
+)
+def test_an_arms_cache_that_cannot_work_is_refused_before_anything_loads(
+    chords, cached, arm, message, hint
+):
+    answer = chords("compare", "--model", cached("null"), "--arm", "sequential", "--arm", arm)
+    assert answer.err == f"error: arm {arm!r}: {message}\nhint: {hint}\n"
+    assert (answer.code, answer.out) == (2, "")
+
+
 def test_a_run_without_a_cache_counts_nothing(chords, cached):
     answer = chords("image", "a cat", "--model", cached("null"), "--output", "out", "--json")
     assert answer.document["prompts"][0]["evaluated"] is None

@@ -15,18 +15,18 @@ def answer(record: CompareRecord) -> str | None:
     the model no more often in a row. On one core alone, the two closest arms are told.
     """
     (reference,) = (arm for arm in record.arms if arm.name == record.reference)
-    faster = [arm for arm in record.arms if arm.rounds < reference.rounds]
+    faster = [arm for arm in record.arms if arm.evaluations < reference.evaluations]
     arms = [arm for arm in faster if None not in (arm.quality.latent_rmse.mean, arm.speedup.ideal)]
     several = [arm for arm in arms if arm.cores > 1]
     alone = [arm for arm in arms if arm.cores == 1]
     if not several:
         return _of_one_device(record, alone)
-    shared = min(several, key=lambda arm: (arm.rounds, _distance(arm)))
-    rivals = [arm for arm in alone if arm.rounds <= shared.rounds]
+    shared = min(several, key=lambda arm: (arm.evaluations, _distance(arm)))
+    rivals = [arm for arm in alone if arm.evaluations <= shared.evaluations]
     if not rivals:
         return None
     rival = min(rivals, key=_distance)
-    inside = f" in {rival.rounds:g}" if rival.rounds < shared.rounds else ""
+    inside = f" in {rival.evaluations:g}" if rival.evaluations < shared.evaluations else ""
     places = ", ".join(dict.fromkeys(shared.devices))
     took = (f"{arm.seconds.sample.median:.2f} s" for arm in (shared, rival))
     return (
@@ -46,7 +46,7 @@ def _of_one_device(record: CompareRecord, arms: Iterable[ArmRecord]) -> str | No
     return (
         f"What can one device do with fewer evaluations? In {_evaluations(best, record)}, "
         f"{best.name} comes within RMSE {_distance(best):.4f} of {record.reference}, and "
-        f"{other.name}, in {other.rounds:g}, within {_distance(other):.4f}."
+        f"{other.name}, in {other.evaluations:g}, within {_distance(other):.4f}."
     )
 
 
@@ -65,4 +65,4 @@ def _closer(shared: ArmRecord, rival: ArmRecord) -> str:
 
 def _evaluations(arm: ArmRecord, record: CompareRecord) -> str:
     (reference,) = (one for one in record.arms if one.name == record.reference)
-    return f"{arm.rounds:g} evaluations in a row instead of {reference.rounds:g}"
+    return f"{arm.evaluations:g} evaluations in a row instead of {reference.evaluations:g}"

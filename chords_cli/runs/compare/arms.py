@@ -2,17 +2,19 @@
 
 An arm is typed as an algorithm followed by `name=value`, as in `chords cores=8 stop_index=2`.
 `few-steps` is the sequential algorithm with so few steps that it is as fast as the others, and
-`scheduler=unipc` gives an arm's model another sampler.
+`scheduler=unipc` gives an arm's model another sampler, `cache=first-block` a step cache.
 """
 
 import difflib
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from chords_cli.errors import Spell, UsageError, either
 from chords_cli.models.counterparts import SAMPLERS
+from chords_cli.presets.parts import Cache
+from chords_cli.runs.compare.caches import parse_cache
 from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.request import Request
 from chords_cli.sampler.choice import ALGORITHMS
@@ -34,12 +36,15 @@ DEFAULT_ARMS = (
 SCHEDULER = "scheduler"
 """The setting of an arm that gives its model another sampler."""
 
+CACHE = "cache"
+"""The setting of an arm that gives its model a step cache."""
+
 SETTINGS: Mapping[str, type] = {
     name: next((kind for kind in (int, float) if kind in get_args(annotation)), str)
     for name, (annotation, option) in options_of(Request).items()
     if option.compare in ("arm", "both")
-} | {SCHEDULER: str}
-"""What an arm may set and the type of its value; all but the scheduler are of a `Request`."""
+} | {SCHEDULER: str, CACHE: str}
+"""What an arm may set and the type of its value; all but the last two are of a `Request`."""
 
 _FOR_ALL_ARMS = {
     name for name, (_, option) in options_of(Request).items() if option.compare == "both"
@@ -58,12 +63,14 @@ class ArmSpec:
     Attributes:
         given: Its settings by their `Request` names.
         scheduler: A name of `SAMPLERS`; None for the model's own.
+        cache: A step cache, or `own` for the preset's; None for none at all.
     """
 
     name: str
     algo: str
     given: Mapping[str, Any]
     scheduler: str | None = None
+    cache: Cache | Literal["own"] | None = None
 
     @property
     def on_one_core(self) -> bool:
@@ -154,8 +161,8 @@ def parse_arm(text: str) -> ArmSpec:
             )
     if len(given) < len(settings):
         raise UsageError(f"arm {text!r} sets something twice", "leave one of them out")
-    scheduler = given.pop(SCHEDULER, None)
-    return ArmSpec(" ".join(text.split()), algo, given, scheduler)
+    scheduler, cache = given.pop(SCHEDULER, None), given.pop(CACHE, None)
+    return ArmSpec(" ".join(text.split()), algo, given, scheduler, cache)
 
 
 def _split_words(text: str) -> list[str]:
@@ -189,7 +196,7 @@ def _parse_settings(text: str, words: Sequence[str]) -> Iterator[tuple[str, Any]
                 f"arm {text!r}: scheduler is {value!r}, but must be {either([*SAMPLERS])}",
                 "leave it out for the model's own",
             )
-        yield key, _parse_value(text, key, value)
+        yield key, parse_cache(text, value) if key == CACHE else _parse_value(text, key, value)
 
 
 def _parse_value(text: str, key: str, value: str) -> Any:

@@ -37,6 +37,11 @@ def notes(record: CompareRecord) -> Iterator[str]:
         )
     if any(arm.speedup.ideal is None for arm in arms):
         yield "Arms with another model, dtype or device have other rounds: no ideal speed-up."
+    if any("cache" in arm.model for arm in arms):
+        yield (
+            "Where an arm has a cache, its evaluations are counted by the work of the model's "
+            "linear layers that was left to do."
+        )
     if record.repeat == 1:
         yield "Every arm was measured once, after a warm-up; --repeat N gives median and spread."
     if any(not result.same_bits for sample in record.samples for result in sample.results):
@@ -62,7 +67,7 @@ def _note_sameness(record: CompareRecord) -> str:
 
 def _caption(record: CompareRecord, result: ResultRecord) -> Iterator[str]:
     yield result.arm
-    yield f"{result.rounds} in a row, sampled in {result.seconds.sample.median:.2f} s"
+    yield f"{result.evaluations:g} in a row, sampled in {result.seconds.sample.median:.2f} s"
     if result.arm == record.reference:
         yield "the reference"
         return
@@ -84,5 +89,6 @@ def _note_shared_devices(record: CompareRecord) -> Iterator[str]:
         names = ", ".join(arm.name for arm in crowded)
         yield (
             f"Cores share {places} ({names}): the measured speed-up is not what separate GPUs "
-            "give. The ideal one, from rounds, is the most that a device for every core allows."
+            "give. The ideal one, from evaluations in a row, is the most that a device for every "
+            "core allows."
         )

@@ -36,6 +36,7 @@ class Measured:
     Attributes:
         seconds: The seconds of its phases; the total lasts until the picture has arrived.
         output: The output that is the result, with its latent.
+        evaluations: Of the model in a row until then; fewer than rounds with a cache.
         nfe_total: The distinct evaluations of all cores until then (`Plan.nfe_total`).
         peak_memory: Per core the bytes on its device (None if that is the host) and on the host.
         timeline: What every core did when; only for the first sample.
@@ -46,6 +47,7 @@ class Measured:
     sample: PlannedSample
     seconds: SampleSeconds
     output: "SampledOutput"
+    evaluations: float
     nfe_total: int
     peak_memory: tuple[tuple[int | None, int], ...]
     timeline: Timeline | None
@@ -127,7 +129,6 @@ class _TestBench:
             number=self._number, total=self._total, prompt=sample.prompt, seed=sample.seed
         )
         self._tell(began)
-        self._events.clear()
         decoded: list[float] = []
 
         def take_output(output: "SampledOutput") -> None:
@@ -155,6 +156,7 @@ class _TestBench:
             sample=sample,
             seconds=seconds_record(sampled, decoded[0] - start),
             output=sampled.outputs[sampled.chosen],
+            evaluations=sampled.evaluated or sampled.outputs[sampled.chosen].round,
             nfe_total=settings.plan.nfe_total(sampled.chosen),
             peak_memory=sampled.peak_memory,
             timeline=run_timeline if sample.number == 1 else None,
@@ -163,6 +165,7 @@ class _TestBench:
 
     def _turn_to(self, pool: "Pool", arm: Arm, what: str = "") -> None:
         """Gives the model the arm's scheduler and announces what runs; tells every note once."""
+        self._events.clear()
         settings, scheduler = arm.settings, arm.settings.preset.scheduler
         pool.follow(None if scheduler is None else scheduler.model_dump(by_alias=True))
         note = None if settings.note in self._notes else settings.note

@@ -11,7 +11,15 @@ from chords_cli.models.fit import preset_with_sampler
 from chords_cli.models.repositories import find_model
 from chords_cli.presets.files import DEFAULT
 from chords_cli.presets.schema import Preset
-from chords_cli.runs.compare.arms import FEW_STEPS, ArmError, ArmSpec, parse_arms
+from chords_cli.runs.compare.arms import (
+    CACHE,
+    FEW_STEPS,
+    ArmError,
+    ArmSpec,
+    parse_arm,
+    parse_arms,
+)
+from chords_cli.runs.compare.caches import OWN, preset_with_cache
 from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import Settings, resolve
 from chords_cli.runs.settings.samples import PlannedSample, slug
@@ -60,10 +68,12 @@ def default_arms(base: Request) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
     """Resolves the arms of a comparison that names none, and says which the model does not take.
 
     Two that are the same count once: a model's own scheduler may be one of the samplers, and few
-    steps may be all of them. On one core there is nothing to compare with one core.
+    steps may be all of them. On one core there is nothing to compare with one core. A cache that
+    the preset names is an arm of its own.
     """
     specs, left_out = list[ArmSpec](), list[str]()
-    for spec in parse_arms([]):
+    cached = find_model(base.model or DEFAULT[base.kind]).cache is not None
+    for spec in (*parse_arms([]), *([parse_arm(f"sequential {CACHE}={OWN}")] if cached else [])):
         try:
             _preset(spec, base)
             specs.append(spec)
@@ -120,8 +130,9 @@ def _resolve_arm(spec: ArmSpec, base: Request) -> Settings:
 
 
 def _preset(spec: ArmSpec, base: Request) -> Preset:
-    """Returns an arm's model, with its sampler."""
+    """Returns an arm's model, with its sampler and its cache."""
     preset = find_model(spec.given.get("model") or base.model or DEFAULT[base.kind])
+    preset = preset_with_cache(preset, spec.cache)
     return preset if spec.scheduler is None else preset_with_sampler(preset, spec.scheduler)
 
 

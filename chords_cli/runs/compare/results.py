@@ -28,6 +28,9 @@ from chords_cli.runs.settings.samples import PlannedSample
 _COST_NOTHING = {"num_inference_steps", "negative_prompt"}
 """Arguments of a call that do not change how much one round costs."""
 
+_MADE_EQUAL = {"scheduler", "cache"}
+"""Keys of a model that do not change how much one evaluation costs."""
+
 if TYPE_CHECKING:
     from chords_cli.engine.messages import Latent
 
@@ -83,7 +86,8 @@ class Results:
         assert typical.timeline is not None, "the first sample has timelines"
         return ArmRecord(
             **dict(planned),
-            rounds=_median_rounds(runs),
+            rounds=statistics.median(run.output.round for run in runs),
+            evaluations=_median_evaluations(runs),
             nfe_total=statistics.median(run.nfe_total for run in runs),
             seconds=seconds,
             speedup=self._speedup(arm, seconds),
@@ -114,6 +118,7 @@ class Results:
             latent=files["safetensors"],
             output=which_output(runs[0].output),
             rounds=runs[0].output.round,
+            evaluations=runs[0].evaluations,
             nfe_total=runs[0].nfe_total,
             seconds=spreads(runs),
             runs=tuple(run.seconds for run in runs),
@@ -138,9 +143,9 @@ class Results:
     def _speedup(self, arm: Arm, seconds: Spreads) -> Speedup:
         reference = self._comparison.reference
         others = self._runs_of(reference)
-        rounds = (_median_rounds(self._runs_of(arm)), _median_rounds(others))
+        row = (_median_evaluations(self._runs_of(arm)), _median_evaluations(others))
         comparable = _cost_per_round(arm) == _cost_per_round(reference)
-        return speedup(seconds, spreads(others), rounds if comparable else None)
+        return speedup(seconds, spreads(others), row if comparable else None)
 
     def _runs_of(self, arm: Arm) -> list[Measured]:
         samples = self._comparison.samples
@@ -151,9 +156,11 @@ def _cost_per_round(arm: Arm) -> tuple[Any, ...]:
     """Returns the settings on which the cost of a round depends: model, dtype, device and call."""
     settings = arm.settings
     call = {key: value for key, value in settings.call.items() if key not in _COST_NOTHING}
-    model = {key: value for key, value in settings.preset.identity.items() if key != "scheduler"}
+    model = {
+        key: value for key, value in settings.preset.identity.items() if key not in _MADE_EQUAL
+    }
     return model, settings.dtype, settings.devices[0], call
 
 
-def _median_rounds(runs: Sequence[Measured]) -> float:
-    return statistics.median(run.output.round for run in runs)
+def _median_evaluations(runs: Sequence[Measured]) -> float:
+    return statistics.median(run.evaluations for run in runs)

@@ -83,16 +83,16 @@ def spreads(runs: Sequence[Measured]) -> Spreads:
     )
 
 
-def speedup(arm: Spreads, reference: Spreads, rounds: tuple[float, float] | None) -> Speedup:
+def speedup(arm: Spreads, reference: Spreads, in_a_row: tuple[float, float] | None) -> Speedup:
     """Returns how many times sooner than the reference an arm is.
 
     Args:
         arm: The arm's seconds.
         reference: The reference's seconds.
-        rounds: The arm's and the reference's; None if their rounds do not cost the same.
+        in_a_row: The arm's evaluations and the reference's; None if one of each costs otherwise.
     """
     measured = _divide(reference.sample.median, arm.sample.median)
-    ideal = rounds and _divide(rounds[1], rounds[0])
+    ideal = in_a_row and _divide(in_a_row[1], in_a_row[0])
     return Speedup(
         measured=measured,
         ideal=ideal,

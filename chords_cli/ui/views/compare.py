@@ -56,7 +56,7 @@ def arms_table(record: CompareDryRun) -> Table:
 def _measured_cells(arm: ArmRecord, record: CompareRecord) -> Iterator[str | Text]:
     quality, several = arm.quality, len(record.samples) > 1
     yield Text(arm.name, style="bold" if arm.name == record.reference else "")
-    yield f"{arm.rounds:.0f}"
+    yield f"{arm.evaluations:g}"
     yield _devices(arm)
     yield duration(arm.seconds.sample.median)
     yield from (_number(value, 2, "x") for value in (arm.speedup.measured, arm.speedup.ideal))

@@ -7,14 +7,14 @@ from tests.doubles.comparisons import made_up
 
 
 def told(numbers, **more):
-    """The answer of a comparison whose arms have these rounds and distances."""
+    """The answer of a comparison whose arms have these evaluations in a row and distances."""
     record, _ = made_up("image", "a cat", arms=("sequential", *numbers), **more)
     arms = [record.arms[0]]
     for arm in record.arms[1:]:
-        rounds, distance = numbers[arm.name]
+        evaluations, distance = numbers[arm.name]
         rmse = arm.quality.latent_rmse.model_copy(update={"mean": distance})
         quality = arm.quality.model_copy(update={"latent_rmse": rmse})
-        arms.append(arm.model_copy(update={"rounds": rounds, "quality": quality}))
+        arms.append(arm.model_copy(update={"evaluations": evaluations, "quality": quality}))
     return answer(record.model_copy(update={"arms": tuple(arms)}))
 
 

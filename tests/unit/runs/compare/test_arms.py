@@ -4,6 +4,7 @@ import pytest
 
 from chords_cli.cli.options import COMPARISON, as_option
 from chords_cli.errors import UsageError
+from chords_cli.presets.parts import Cache
 from chords_cli.runs.compare.arms import KNOWN, ArmError, parse_arm, parse_arms
 from chords_cli.runs.compare.arms import SETTINGS as SETTABLE
 from chords_cli.runs.settings.option import options_of
@@ -12,7 +13,7 @@ from chords_cli.sampler.choice import ALGORITHMS
 
 SETTINGS = (
     "an arm may set model, cores, steps, init_t, rounds, speedup, stop_index, stop_residual, "
-    "guidance, negative_prompt, devices, dtype, scheduler"
+    "guidance, negative_prompt, devices, dtype, scheduler, cache"
 )
 
 REFUSED = {
@@ -56,6 +57,17 @@ REFUSED = {
         "few-steps rounds=3",
         "arm 'few-steps rounds=3': few-steps runs on 1 core and takes no rounds",
         "write steps=20 to say how many steps it takes",
+    ),
+    "a cache that does not exist": (
+        "sequential cache=teacache",
+        "arm 'sequential cache=teacache': cache is 'teacache', but must be first-block, "
+        "taylorseer, mag, faster, pyramid or own",
+        "leave it out to evaluate every step completely",
+    ),
+    "a parameter without a value": (
+        "sequential cache=first-block:0.1",
+        "arm 'sequential cache=first-block:0.1': '0.1' is not a parameter of a cache",
+        "write parameters as in cache=first-block:threshold=0.1",
     ),
     "a scheduler that no arm takes": (
         "few-steps scheduler=heun",
@@ -113,6 +125,17 @@ def test_without_a_name_one_devices_ways_are_compared_with_every_algorithm():
 )
 def test_one_devices_arms_keep_pace_unless_they_have_their_own(text, keeps):
     assert parse_arm(text).keeps_pace == keeps
+
+
+def test_a_cache_is_read_with_its_parameters():
+    arm = parse_arm("sequential cache=taylorseer:cache_interval=3:use_lite_mode=true steps=9")
+    assert arm.cache == Cache(name="taylorseer", args={"cache_interval": 3, "use_lite_mode": True})
+    assert arm.given == {"steps": 9}
+    (ratios,) = parse_arm("sequential cache=mag:mag_ratios=1,1.02,0.5").cache.args.values()
+    assert ratios == [1, 1.02, 0.5]
+    text = "sequential cache=taylorseer:taylor_factors_dtype=float32"
+    assert parse_arm(text).cache.args == {"taylor_factors_dtype": "float32"}
+    assert parse_arm("sequential cache=own").cache == "own"
 
 
 def test_a_scheduler_belongs_to_the_model_and_not_to_the_request():
