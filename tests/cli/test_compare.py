@@ -305,6 +305,9 @@ def test_the_first_sentence_answers_what_several_devices_buy_from_the_measured_n
 def test_it_is_said_that_all_arms_run_alike_or_in_what_they_differ(told, command, place):
     same = "All arms run in float32, not compiled, with diffusers' own attention."
     assert same in record(place / "told")["notes"]
+    assert any(
+        note.startswith("One result tells little") for note in record(place / "told")["notes"]
+    )
     arms = arm_options("sequential", "sequential dtype=bfloat16")
     command("compare", "a cat", *TINY, *arms, "--output", "unlike", cwd=place)
     notes = record(place / "unlike")["notes"]

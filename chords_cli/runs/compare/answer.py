@@ -28,12 +28,13 @@ def answer(record: CompareRecord) -> str | None:
     rival = min(rivals, key=_distance)
     inside = f" in {rival.evaluations:g}" if rival.evaluations < shared.evaluations else ""
     places = ", ".join(dict.fromkeys(shared.devices))
+    mean = f", on average over {len(record.samples)} results" if len(record.samples) > 1 else ""
     took = (f"{arm.seconds.sample.median:.2f} s" for arm in (shared, rival))
     return (
         f"What do {shared.cores} devices buy beyond one? In {_evaluations(shared, record)}, "
         f"{shared.name} comes within RMSE {_distance(shared):.4f} of {record.reference}, and the "
         f"closest of one device, {rival.name}{inside}, within {_distance(rival):.4f}: "
-        f"{_closer(shared, rival)}. Sampling took {' and '.join(took)}"
+        f"{_closer(shared, rival)}{mean}. Sampling took {' and '.join(took)}"
         + (f", but {shared.cores} cores share {places}." if shared.shares_devices else ".")
     )
 

@@ -42,6 +42,8 @@ def notes(record: CompareRecord) -> Iterator[str]:
             "Where an arm has a cache, its evaluations are counted by the work of the model's "
             "linear layers that was left to do."
         )
+    if len(record.samples) == 1:
+        yield "One result tells little of others: name more prompts, or --num N for more seeds."
     if record.repeat == 1:
         yield "Every arm was measured once, after a warm-up; --repeat N gives median and spread."
     if any(not result.same_bits for sample in record.samples for result in sample.results):

@@ -6,9 +6,9 @@ from chords_cli.runs.compare.answer import answer
 from tests.doubles.comparisons import made_up
 
 
-def told(numbers, **more):
+def told(numbers, *prompts):
     """The answer of a comparison whose arms have these evaluations in a row and distances."""
-    record, _ = made_up("image", "a cat", arms=("sequential", *numbers), **more)
+    record, _ = made_up("image", "a cat", *prompts, arms=("sequential", *numbers))
     arms = [record.arms[0]]
     for arm in record.arms[1:]:
         evaluations, distance = numbers[arm.name]
@@ -44,6 +44,11 @@ def test_one_device_that_is_as_good_is_told(alone, said):
 def test_only_arms_that_evaluate_no_more_often_in_a_row_are_rivals():
     said = told({"few-steps": (20, 0.001), "few-steps x": (12, 0.05), "wavefront": (13, 0.01)})
     assert "the closest of one device, few-steps x in 12, within 0.0500: 5.0 times closer" in said
+
+
+def test_of_several_results_it_tells_the_mean():
+    said = told({"few-steps": (13, 0.02), "wavefront": (13, 0.01)}, "a dog")
+    assert "within 0.0200: 2.0 times closer, on average over 2 results. Sampling" in said
 
 
 def test_one_device_has_a_question_of_its_own():
