@@ -47,6 +47,7 @@ class Job:
             that idle cores change neither bits nor times.
         encodes: Whether the prompt is encoded again; else all these cores still have it.
         scheduler: The pipeline's for this job (see `ModelSpec.scheduler`).
+        cache: The step cache of this job (see `ModelSpec.cache`).
     """
 
     number: int
@@ -56,6 +57,7 @@ class Job:
     threads: int
     encodes: bool
     scheduler: Arguments | None
+    cache: Arguments | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ class Pool:
         self._open: Session | None = None
         self._hearing = threading.Lock()
         self._encoded: tuple[Arguments, int] | None = None
-        self._scheduler = settings.model.scheduler
+        self._scheduler, self._cache = settings.model.scheduler, settings.model.cache
 
     def __enter__(self) -> "Pool":
         """Starts the workers and waits until they are ready.
@@ -108,9 +108,9 @@ class Pool:
         assert self._start_method is not None, "a pool that was entered has started"
         return self._start_method
 
-    def follow(self, scheduler: Arguments | None) -> None:
-        """Makes the next samples with that scheduler of the model (see `ModelSpec.scheduler`)."""
-        self._scheduler = scheduler
+    def follow(self, scheduler: Arguments | None, cache: Arguments | None) -> None:
+        """Makes the next samples with that scheduler and cache of the model (see `ModelSpec`)."""
+        self._scheduler, self._cache = scheduler, cache
 
     def sample(
         self,
@@ -281,6 +281,7 @@ class Pool:
             threads=threads_each(plan.cores),
             encodes=again or before != self._encoded,
             scheduler=self._scheduler,
+            cache=self._cache,
         )
 
     def _messages(self) -> Iterator[object]:

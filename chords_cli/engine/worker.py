@@ -123,6 +123,7 @@ class _Worker:
             self._pipeline.follow(
                 load_scheduler(replace(self._spec.model, scheduler=job.scheduler))
             )
+        self._pipeline.use_cache(job.cache)
         reset_peak_memory(self._device)
         walk = Walk(job, self._spec, self._pipeline, self._exchange, self._pipe)
         walk.run()

@@ -28,18 +28,27 @@ class StepCache:
         cache: `{name, args}`, one of `CACHES` and its parameters.
         tell: Takes what a calibration finds.
 
+    Attributes:
+        cache: As it was given.
+
     Raises:
         UsageError: The denoisers cannot be cached like that.
     """
 
     def __init__(self, pipe: DiffusionPipeline, cache: Arguments, tell: Tell) -> None:
+        self.cache, self._tell = cache, tell
         self._pipe, self._name, self._args = pipe, cache["name"], cache["args"]
-        self._tell = tell
         parts = (getattr(pipe, name, None) for name in DENOISERS)
         self._denoisers: list[Any] = [part for part in parts if part is not None]
         for part in self._denoisers:
             self._enable(part)
         self._meter = _Meter(self._denoisers)
+
+    def remove(self) -> None:
+        """Makes the pipeline stock again."""
+        for part in self._denoisers:
+            part.disable_cache()
+        self._meter.remove()
 
     @contextlib.contextmanager
     def sample(self) -> Iterator[None]:
@@ -114,11 +123,18 @@ class _Meter:
             if self.calls and inputs:
                 self.calls[-1] += inputs[0].numel() * module.out_features
 
-        for part in denoisers:
-            part.register_forward_pre_hook(begin)
-            for module in part.modules():
-                if isinstance(module, nn.Linear):
-                    module.register_forward_pre_hook(count)
+        layers = [layer for part in denoisers for layer in part.modules()]
+        self._handles = [part.register_forward_pre_hook(begin) for part in denoisers]
+        self._handles += [
+            layer.register_forward_pre_hook(count)
+            for layer in layers
+            if isinstance(layer, nn.Linear)
+        ]
+
+    def remove(self) -> None:
+        """Measures no more."""
+        for handle in self._handles:
+            handle.remove()
 
     def share(self) -> float:
         """Returns the mean share of a complete evaluation."""

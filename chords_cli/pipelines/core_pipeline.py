@@ -66,7 +66,8 @@ class CorePipeline:
         wrap_decoder(pipe)
         self._encoding = SharedEncoding(pipe, core, share, encoders)
         self._start = StartLatent(pipe)
-        self._cache = None if cache is None else StepCache(pipe, cache, said)
+        self._cache: StepCache | None = None
+        self.use_cache(cache)
         self._visited = 0
         self._carried: torch.dtype | None = None
 
@@ -83,6 +84,19 @@ class CorePipeline:
     def follow(self, scheduler: SchedulerMixin) -> None:
         """Takes the next samples' steps with another scheduler."""
         self._pipe.scheduler = scheduler
+
+    def use_cache(self, cache: Arguments | None) -> None:
+        """Makes the next samples with this step cache, or without one.
+
+        Raises:
+            UsageError: The model cannot be cached like that.
+        """
+        now = None if self._cache is None else self._cache.cache
+        if cache == now:
+            return
+        if self._cache is not None:
+            self._cache.remove()
+        self._cache = None if cache is None else StepCache(self._pipe, cache, self._said)
 
     def forget(self) -> None:
         """Encodes or receives the prompt of the next call, even if it is the last one's."""

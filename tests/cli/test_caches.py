@@ -113,7 +113,9 @@ ARMS = (
 def compared(chords, cached):
     """The record of caches beside each other."""
     model = cached("{name: first-block, args: {threshold: 10.0}}")
-    answer = chords("compare", "a cat", "--model", model, *ARMS, "--output", "out", "--json")
+    answer = chords(
+        "compare", "a cat", "--model", model, *ARMS, "--output", "out", "--json", "--repeat", "2"
+    )
     assert answer.code == 0, answer.err
     return answer.document
 
@@ -137,6 +139,11 @@ def test_without_a_cache_an_arm_is_the_stock_model_and_the_reference(compared):
     assert nothing["quality"]["same_latent"]
     assert not own["quality"]["same_latent"]
     assert any("linear layers" in note for note in compared["notes"])
+
+
+def test_arms_with_and_without_caches_take_turns_on_one_model(compared):
+    assert compared["loads"] == [[arm["name"] for arm in compared["arms"]]]
+    assert all(result["same_bits"] for result in compared["takes"][0]["results"])
 
 
 def test_a_presets_cache_is_one_of_the_usual_arms(chords, cached):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from chords_cli.events import Event, Listener, PromptDone, PromptStarted, RunResolved
+from chords_cli.models.caches import cache_arguments
 from chords_cli.models.weights import model_folder
 from chords_cli.records.run import SampleSeconds
 from chords_cli.records.timeline import Timeline
@@ -164,10 +165,13 @@ class _TestBench:
         )
 
     def _turn_to(self, pool: "Pool", arm: Arm, what: str = "") -> None:
-        """Gives the model the arm's scheduler and announces what runs; tells every note once."""
+        """Makes the model the arm's own and announces what runs; tells every note once."""
         self._events.clear()
         settings, scheduler = arm.settings, arm.settings.preset.scheduler
-        pool.follow(None if scheduler is None else scheduler.model_dump(by_alias=True))
+        pool.follow(
+            None if scheduler is None else scheduler.model_dump(by_alias=True),
+            cache_arguments(settings.preset, settings.call),
+        )
         note = None if settings.note in self._notes else settings.note
         self._notes.add(note)
         self._tell(
@@ -185,11 +189,11 @@ class _TestBench:
 def _can_share(first: "PoolSettings", second: "PoolSettings") -> bool:
     """Tells whether one pool can do for both: the same model, the same devices in order.
 
-    Each sample may have a scheduler of its own.
+    Each sample may have a scheduler and a cache of its own.
     """
     pairs = zip(first.devices, second.devices, strict=False)
-    same = replace(first.model, scheduler=None) == replace(second.model, scheduler=None)
-    return same and all(a == b for a, b in pairs)
+    one, other = (replace(each.model, scheduler=None, cache=None) for each in (first, second))
+    return one == other and all(a == b for a, b in pairs)
 
 
 def _join(first: "PoolSettings", second: "PoolSettings") -> "PoolSettings":

@@ -29,7 +29,16 @@ class Talk:
     def __init__(self, stop: StopRule, *, keep: bool) -> None:
         self.sent: list[tuple[int, object]] = []
         self.decoded: list[SampledOutput] = []
-        job = Job(number=1, plan=PLAN, call={}, seed=0, threads=1, encodes=True, scheduler=None)
+        job = Job(
+            number=1,
+            plan=PLAN,
+            call={},
+            seed=0,
+            threads=1,
+            encodes=True,
+            scheduler=None,
+            cache=None,
+        )
         self.session = Session(
             job,
             stop,
