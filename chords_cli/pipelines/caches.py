@@ -54,7 +54,7 @@ class StepCache:
     def sample(self) -> Iterator[None]:
         """Makes one sample inside the block; nothing is left of the one before.
 
-        Of a calibration diffusers prints the ratios.
+        At the end of a calibration diffusers prints the ratios.
         """
         for part in self._denoisers:
             part._reset_stateful_cache()
@@ -65,7 +65,8 @@ class StepCache:
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             yield
         lines = [line for line in printed.getvalue().splitlines() if re.match(r"\[\d", line)]
-        self._tell(f"mag_ratios of {type(self._pipe).__name__} in this run: {lines[0]}")
+        if lines:  # not of a sample that was cut short
+            self._tell(f"mag_ratios of {type(self._pipe).__name__} in this run: {lines[0]}")
 
     def evaluated(self, steps: int) -> float:
         """Returns how many evaluations of the model the latest sample of so many steps took.

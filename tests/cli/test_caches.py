@@ -146,6 +146,20 @@ def test_arms_with_and_without_caches_take_turns_on_one_model(compared):
     assert all(result["same_bits"] for result in compared["takes"][0]["results"])
 
 
+def test_a_calibration_tells_the_ratios_with_which_the_cache_runs(chords, cached):
+    arms = ("--arm", "sequential", "--arm", "sequential cache=mag:calibrate=true")
+    model = cached("null")
+    answer = chords("compare", "a cat", "--model", model, *arms, "--output", "told", "--json")
+    (warning,) = answer.document["warnings"]
+    assert answer.document["arms"][1]["quality"]["same_latent"]
+    ratios = warning.split("[")[1].strip("]").replace(" ", "")
+    assert warning.startswith("sequential cache=mag:calibrate=true: mag_ratios of FluxPipeline")
+    arm = f"sequential cache=mag:threshold=9.0:mag_ratios={ratios}"
+    again = ("--arm", "sequential", "--arm", arm, "--output", "used", "--json")
+    used = chords("compare", "a cat", "--model", model, *again).document["arms"][1]
+    assert used["evaluations"] < used["rounds"] == 8
+
+
 def test_a_presets_cache_is_one_of_the_usual_arms(chords, cached):
     model = cached("{name: first-block}")
     answer = chords("compare", "a cat", "--model", model, "--cores", "2", "--dry-run", "--json")
