@@ -245,9 +245,9 @@ class Chords:
         """Resolves the settings of one sample; `all_outputs` keeps every output, not only one."""
         given = {name: _check_option(name, value) for name, value in options.items()}
         for name in given.keys() - _PER_SAMPLE:
-            raise UsageError(
-                f"{name} is the same for all samples", f"give {name} to Chords instead"
-            )
+            raise UsageError(f"{name} is the same for all samples", f"give {name} to Chords")
+        given = {"rounds": None, **given} if given.get("speedup") else given
+        given = {"speedup": None, **given} if given.get("rounds") else given
         if given.get("algo") == "sequential":  # runs on one of the cores
             given = {"cores": None, **given}
         check_value("the prompt", prompt, str)

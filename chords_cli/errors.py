@@ -15,6 +15,8 @@ from typing import Any
 Spell = Callable[[str, Any], str]
 """Writes an option and its value; if the value is None, the option's name alone."""
 
+_OPTION = r"\{[a-z_]+(?::name)?\}"
+_NAMED_OPTION = r"\{(?P<name>[a-z_]+)(?P<name_only>:name)?\}"
 _NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -31,19 +33,27 @@ def spell_options(text: str, suggests: Mapping[str, Any], spell: Spell) -> str:
     Args:
         text: Names an option as `{cores}`, with its value, or as `{cores:name}`, without it.
         suggests: Maps an option's name to the value to write, to a list of values to choose from,
-            or to None. Any other braces in `text` are left as they are.
+            or to None. Any other braces in `text` are left as they are, except that `{{cores}}`
+            is the word `{cores}` (see `verbatim`).
         spell: How to write an option.
     """
 
     def write(option: re.Match[str]) -> str:
         name = option["name"]
+        if option["word"]:
+            return option["word"]
         if name not in suggests:
             return option[0]
         value = None if option["name_only"] else suggests[name]
         choices = value if type(value) is list else [value]
         return " or ".join(spell(name, choice) for choice in choices)
 
-    return re.sub(r"\{(?P<name>[a-z_]+)(?P<name_only>:name)?\}", write, text)
+    return re.sub(rf"\{{(?P<word>{_OPTION})\}}|{_NAMED_OPTION}", write, text)
+
+
+def verbatim(value: object) -> str:
+    """Writes a value for a message such that no option is read in it, if its name has braces."""
+    return re.sub(_OPTION, r"{\g<0>}", str(value))
 
 
 def either(names: Sequence[str]) -> str:

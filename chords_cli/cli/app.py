@@ -20,7 +20,7 @@ from chords_cli.cli.options import as_option
 from chords_cli.cli.plan import plan
 from chords_cli.cli.presets import presets
 from chords_cli.cli.video import video
-from chords_cli.errors import ChordsError, Interrupted, StdoutError
+from chords_cli.errors import ChordsError, Interrupted, StdoutError, either
 from chords_cli.ui.console import (
     Console,
     let_go_of_dead_terminals,
@@ -125,13 +125,24 @@ def _report(console: Console, error: Exception, arguments: Sequence[str]) -> int
         near = difflib.get_close_matches(
             message.rpartition(" ")[2], _flags(possible), n=1, cutoff=0.75
         )
-        meant = f"did you mean {near[0]}? " if near else ""
+        meant = f"did you mean {near[0]}? " if near else _place_of(message.rpartition(" ")[2])
         console.error(message, f"{meant}`{command} --help` lists what it takes")
         return 2
     console.error(
         f"{type(error).__name__}: {error}", "this is a bug; CHORDS_DEBUG=1 for the traceback"
     )
     return 1
+
+
+def _place_of(flag: str) -> str:
+    """Says which command has an option that the one that was typed does not have."""
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    takes = [
+        f"`chords {name}`"
+        for name, command in commands.items()
+        if any(flag in parameter.opts for parameter in command.params)
+    ]
+    return f"{either(takes)} has {flag}; " if takes else ""
 
 
 def _flags(text: str) -> list[str]:

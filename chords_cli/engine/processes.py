@@ -25,6 +25,7 @@ from chords_cli.engine.start import (
     last_line,
     preload,
     redirect_output,
+    script_ran_again,
     start_log,
     start_method,
     starting,
@@ -258,6 +259,8 @@ def _death(worker: _Worker) -> ChordsError:
     code = worker.process.exitcode
     if code is None:
         how = "it closed its connection"
+    elif code > 0 and not Path(worker.spec.log).exists():  # before anything of this package ran
+        return script_ran_again(worker.spec.core)
     else:
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     quoted = last_line(Path(worker.spec.log))[:200]

@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -39,6 +40,7 @@ PIPELINE_VARIABLE = "CHORDS_PRELOAD_PIPELINE"
 
 Context = ForkServerContext | SpawnContext
 
+_GUARD = 'put what the script does under `if __name__ == "__main__":`'
 _METHODS = ("fork", "spawn")
 
 DEFAULT_TIMEOUT = 600.0
@@ -242,13 +244,24 @@ def _check_main_guard() -> None:
     """Refuses to start processes from a script that a process runs again before it begins.
 
     Raises:
-        UsageError: The script has no main guard.
+        UsageError: The script has no main guard, or is not a file.
     """
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
+    main = sys.modules["__main__"]
+    script = getattr(main, "__file__", None)
+    if script and getattr(main, "__spec__", None) is None and not Path(script).exists():
         raise UsageError(
-            "a process that was started here runs its script again",
-            'put what the script does under `if __name__ == "__main__":`',
+            f"processes that are started here read the script again, but {script} is not a file",
+            f"save it as a file; {_GUARD}",
         )
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise UsageError("a process that was started here runs its script again", _GUARD)
+
+
+def script_ran_again(core: int) -> UsageError:
+    """Returns the error for a core that ended while it ran its script again."""
+    quoted = last_line(start_log())[:200]
+    reason = quoted.removeprefix(f"{UsageError.__module__}.{UsageError.__name__}: ")
+    return UsageError(f"core {core} ended while it read the script again: {reason}", _GUARD)
 
 
 def _end_server() -> None:

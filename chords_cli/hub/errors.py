@@ -86,6 +86,12 @@ def explain(error: Exception, access: Access) -> ChordsError:
         return unreachable(access.endpoint, _reason(error))
     if isinstance(error, ImportError):
         return _unusable_proxy(error)
+    if isinstance(error, ValueError) and "proxy" in str(error).lower():
+        return ChordsError(
+            "the address of the proxy cannot be used: it must begin with http://, https://, "
+            "socks5:// or socks5h://",
+            "correct or unset HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
+        )
     if isinstance(error, OSError) and error.filename:
         return unusable_cache(error.filename, str(error.strerror))
     return not_a_hub(access.endpoint, f"{type(error).__name__} in its answer")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from chords_cli.errors import ChordsError, UsageError
+from chords_cli.errors import ChordsError, UsageError, verbatim
 
 _ELSEWHERE = ("choose another {output}", {"output": None})
 """The hint for a folder that cannot hold the results, with the option that it suggests."""
@@ -33,11 +33,11 @@ def write_file(path: Path, data: bytes, *, replace: bool = False) -> None:
         beside.replace(path) if replace else _take_name(beside, path)
     except FileExistsError as error:
         raise ChordsError(
-            f"{path} exists already", "add {overwrite} to replace it", {"overwrite": True}
+            f"{verbatim(path)} exists already", "add {overwrite} to replace it", {"overwrite": True}
         ) from error
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ChordsError(f"cannot write {path}: {reason}", *_ELSEWHERE) from error
+        raise ChordsError(f"cannot write {verbatim(path)}: {reason}", *_ELSEWHERE) from error
     finally:
         beside.unlink(missing_ok=True)
 

@@ -136,6 +136,12 @@ def test_prompts_of_one_word_may_be_one_whose_quotes_were_forgotten(chords):
     [
         (["image", "--xyz"], "No such option: --xyz", "`chords image --help`"),
         (["image", "--coers", "3"], "No such option: --coers", "did you mean --cores? `chords"),
+        (
+            ["image", "--frames", "9"],
+            "No such option: --frames",
+            "`chords video` or `chords compare`",
+        ),
+        (["image", "--gif"], "No such option: --gif", "`chords video` has --gif; `chords image"),
         (["compare", "--rezume"], "No such option: --rezume", "`chords compare --help`"),
         (
             ["plan", "--cores", "x"],

@@ -217,6 +217,17 @@ def test_a_script_without_a_main_guard_is_told_of_it(tmp_path: Path) -> None:
     assert not (tmp_path / "made").exists()
 
 
+def test_a_script_that_cores_cannot_read_again_is_told_of_it(tmp_path: Path) -> None:
+    text = "from chords_cli import Chords\nwith Chords('demo-image', devices='cpu'): pass\n"
+    (tmp_path / "script.py").write_text(text)
+    for script, said in (("script.py", "core 0 ended while"), ("-", "<stdin> is not a file")):
+        done = subprocess.run(
+            [sys.executable, script], cwd=tmp_path, input=text, capture_output=True, text=True
+        )
+        assert done.returncode == 1
+        assert said in done.stderr.splitlines()[-1]
+
+
 def test_starts_that_are_chosen_by_themselves_ask_for_no_cores(
     chords: Any, gpus: Callable[[int], None]
 ) -> None:

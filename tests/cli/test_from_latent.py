@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 
 import pytest
 from PIL import Image
@@ -51,10 +52,10 @@ def test_a_sample_that_cannot_be_written_keeps_its_latent(made, command, monkeyp
         answer = command("image", "a cat", *OPTIONS, *options, cwd=made, code=1)
     error, hint = answer.err.splitlines()
     assert error == "error: cannot write it: No space left on device"
-    kept = f"full/{CAT}.safetensors"
-    assert hint == f"hint: make room; its latent is kept: chords image --from-latent {kept}"
-    options = ("--model", "wide.yaml", "--output", "rescued", "--quiet")
-    command("image", "--from-latent", kept, *options, cwd=made)
+    kept, model = f"full/{CAT}.safetensors", "--model wide.yaml"
+    assert hint == f"hint: make room; its latent is kept: chords image --from-latent {kept} {model}"
+    typed = shlex.split(hint.partition("chords ")[2])
+    command(*typed, "--output", "rescued", "--quiet", cwd=made)
     rescued, first = (Image.open(made / name / f"{CAT}.png") for name in ("rescued", "made"))
     assert rescued.tobytes() == first.tobytes()
 

@@ -144,12 +144,19 @@ def test_a_file_carries_what_made_it(chords, tmp_path):
         sample.save(tmp_path / "heart.jpg")
 
 
+def test_a_sample_may_have_a_speedup_in_place_of_the_rounds_of_all():
+    chords = Chords("demo-image", devices="cpu", cores=2, rounds=20)
+    assert chords._resolve(HEART, {}).plan.rounds() == 20
+    assert chords._resolve(HEART, {"speedup": 2}).plan.rounds() == 25
+
+
 @pytest.mark.parametrize(
     ("options", "message", "hint"),
     [
         ({"cores": 4}, "cores is 4, but these Chords have 2", "give cores=4 to Chords instead"),
         ({"devices": "cpu"}, "devices is the same for all samples", "give devices to Chords"),
         ({"sede": 1}, "sede is not an option of Chords", "did you mean seed?"),
+        ({"speedup": 2.0, "rounds": 2}, "rounds=2 and speedup=2.0 exclude", "give one of them"),
         ({"seed": -1}, "seed is -1, but must be from 0 to", "try seed=42"),
         ({"steps": "9"}, "steps is '9': input should be a valid integer", "write a value"),
     ],

@@ -3,7 +3,7 @@ import pickle
 import pytest
 
 from chords_cli.cli.options import as_option
-from chords_cli.errors import ChordsError, PlanError, UsageError, spell_options
+from chords_cli.errors import ChordsError, PlanError, UsageError, spell_options, verbatim
 
 
 def test_python_and_the_command_line_write_options_in_their_own_words():
@@ -34,6 +34,12 @@ def test_an_option_is_written_as_it_is_typed(name, value, typed):
 def test_braces_that_name_no_suggested_option_are_text():
     error = UsageError("preset {x} has {cores} and {", "", {"steps": 3})
     assert error.message == "preset {x} has {cores} and {"
+
+
+def test_braces_in_a_value_name_no_option():
+    error = UsageError(f"{verbatim('my{output}')} is a file", "try {output}", {"output": "a"})
+    assert error.message == "my{output} is a file"
+    assert error.hint == "try output='a'"
 
 
 def test_an_error_that_says_more_keeps_class_and_options():

@@ -154,6 +154,7 @@ def _make_arguments(comparison: Comparison) -> list[str]:
     words += ["--reference", comparison.reference.name, "--seed", str(comparison.samples[0].seed)]
     words += ["--repeat", str(request.repeat)] if request.repeat > 1 else []
     words += ["--clip-score"] if request.clip_score else []
+    words += [] if base.metadata else ["--no-metadata"]
     if base.cores is None:
         base = replace(base, cores=_cores_from_devices(comparison))
     words += [word for source, scale in base.loras for word in ("--lora", f"{source}={scale}")]

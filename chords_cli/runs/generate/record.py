@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import chords_cli
-from chords_cli.errors import ChordsError
+from chords_cli.errors import ChordsError, verbatim
 from chords_cli.media.files import write_file
 from chords_cli.records.recipe import SCHEMA
 from chords_cli.records.run import (
@@ -163,7 +163,7 @@ def append_to_journal(folder: Path, sample: SampleRecord) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise ChordsError(
-            f"cannot write {path}: {error.strerror or error}",
+            f"cannot write {verbatim(path)}: {error.strerror or error}",
             "choose another {output}",
             suggests={"output": None},
         ) from error

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from chords_cli.errors import UsageError
+from chords_cli.errors import UsageError, verbatim
 from chords_cli.media.metadata import find_metadata
 from chords_cli.records.recipe import Document, Recipe
 from chords_cli.records.run import OutputRecord, RunRecord, SampleRecord, SampleSeconds
@@ -88,12 +88,19 @@ def _find_done(settings: Settings) -> Earlier:
     record = _read_record(settings.output)
     changed = _describe_changes(record, settings) if record else ""
     if record and changed:
-        other_cores = record.cores != settings.plan.cores  # the default depends on the devices
+        wanted = {
+            name: then
+            for name, then, now in (
+                ("cores", record.cores, settings.plan.cores),  # the default depends on the devices
+                ("steps", record.settings.steps, settings.plan.steps),
+            )
+            if then != now
+        }
         raise UsageError(
-            f"{settings.output} was made with other settings: {changed}",
-            ("add {cores} to go on, or " if other_cores else "")
+            f"{verbatim(settings.output)} was made with other settings: {changed}",
+            (f"add {' '.join(f'{{{name}}}' for name in wanted)} to go on, or " if wanted else "")
             + "choose another {output}, or give {overwrite} in place of {resume} to make all again",
-            {"cores": record.cores, "output": None, "overwrite": True, "resume": True},
+            {**wanted, "output": None, "overwrite": True, "resume": True},
         )
     known: dict[tuple[str, int], list[SampleRecord]] = defaultdict(list)
     for earlier in record.prompts if record else ():
@@ -117,7 +124,7 @@ def _read_record(folder: Path) -> RunRecord | None:
         samples = {sample.output: sample for sample in (*record.prompts, *read_journal(folder))}
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{path} is not a record of chords",
+            f"{verbatim(path)} is not a record of chords",
             "choose another {output}, or remove that file",
             {"output": None},
         ) from error

@@ -107,6 +107,7 @@ class _Run:
 
     def __init__(self, prepared: Prepared, listener: Listener) -> None:
         self._settings, self._listener = prepared.settings, listener
+        self._model = prepared.request.model
         self._earlier = earlier = prepared.earlier
         self._samples = prepared.settings.samples
         self._done: dict[int, SampleRecord] = dict(earlier.done)
@@ -186,7 +187,7 @@ class _Run:
         except BaseException as error:
             if pool.arrived is None or pool.arrived.index in saver.files:
                 raise
-            raise _keep(settings, sample, pool.arrived, error) from error
+            raise self._keep(sample, pool.arrived, error) from error
         seconds = time.monotonic() - began.at
         record = sample_record(sample, sampled, saver.files, seconds)
         path = settings.output / record.output
@@ -213,22 +214,24 @@ class _Run:
             total=round(time.monotonic() - self._began, 4),
         )
 
+    def _keep(
+        self, sample: PlannedSample, output: "SampledOutput", error: BaseException
+    ) -> BaseException:
+        """Keeps the latent of a sample that could not be decoded or written; says so in `error`."""
+        with suppress(ChordsError, OSError):
+            path = keep_latent(self._settings, sample, output)
+            if isinstance(error, ChordsError):
+                preset, model = self._settings.preset, self._model
+                words = ["chords", preset.kind, "--from-latent", str(path)]
+                words += [] if model in (None, preset.name) else ["--model", model]  # a file's
+                command = shlex.join(words)
+                return error.reworded("{message}", f"{{hint}}; its latent is kept: {command}")
+        return error
+
     def _tell(self, event: Event) -> None:
         if isinstance(event, CoreStarted):
             self._started = max(self._started, event.at)
         self._listener(event)
-
-
-def _keep(
-    settings: Settings, sample: PlannedSample, output: "SampledOutput", error: BaseException
-) -> BaseException:
-    """Keeps the latent of a sample that could not be decoded or written; says so in the error."""
-    with suppress(ChordsError, OSError):
-        path = keep_latent(settings, sample, output)
-        if isinstance(error, ChordsError):
-            command = f"chords {settings.preset.kind} --from-latent {shlex.quote(str(path))}"
-            return error.reworded("{message}", f"{{hint}}; its latent is kept: {command}")
-    return error
 
 
 def pool_settings(settings: Settings, folder: Path) -> "PoolSettings":

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
-from chords_cli.errors import UsageError
+from chords_cli.errors import UsageError, verbatim
 
 
 def default_output(model: str) -> Path:
@@ -28,7 +28,7 @@ def check_writable(folder: Path) -> None:
         _check_writable(folder)
     except OSError as error:
         name = str(folder)
-        shown = name if len(name) <= 60 else f"{name[:57]}..."
+        shown = verbatim(name if len(name) <= 60 else f"{name[:57]}...")
         raise UsageError(
             f"output {shown} cannot be used: {error.strerror}",
             "choose another {output}",
@@ -55,7 +55,7 @@ def check_free(
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
         resume = " add {resume} to keep what is done," if resumable else ""
         raise UsageError(
-            f"{folder / existing[0]}{more} exist{'' if more else 's'} already"
+            f"{verbatim(folder / existing[0])}{more} exist{'' if more else 's'} already"
             + (f", {why}" if why else ""),
             f"choose another {{output}},{resume} or {{overwrite}} to replace it",
             {"output": None, "resume": True, "overwrite": True},
@@ -65,8 +65,12 @@ def check_free(
 def _check_writable(folder: Path) -> None:
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if not nearest.is_dir():
-        what = "is a file" if nearest == folder else f"cannot be made: {nearest} is a file"
-        raise UsageError(f"output {folder} {what}", "name a folder with {output}", {"output": None})
+        what = (
+            "is a file" if nearest == folder else f"cannot be made: {verbatim(nearest)} is a file"
+        )
+        raise UsageError(
+            f"output {verbatim(folder)} {what}", "name a folder with {output}", {"output": None}
+        )
     if nearest not in (folder, folder.parent) and folder.parent != Path("outputs"):
         raise UsageError(
             f"output {folder} cannot be made: {folder.parent} does not exist",
@@ -74,7 +78,8 @@ def _check_writable(folder: Path) -> None:
         )
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise UsageError(
-            f"output {folder} cannot be written: {nearest} is read-only for you",
+            f"output {verbatim(folder)} cannot be written: "
+            f"{verbatim(nearest)} is read-only for you",
             "choose another {output}",
             {"output": None},
         )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -130,7 +131,9 @@ class Bars:
         if self._model is not None:
             self._progress.remove_task(self._model)
         self._model = self._progress.add_task(
-            f"[bold]{event.model}", total=self._arrivals.total, completed=self._arrivals.done
+            f"[bold]{escape(event.model)}",
+            total=self._arrivals.total,
+            completed=self._arrivals.done,
         )
 
     def _move(self, event: events.FileArriving) -> None:
@@ -139,7 +142,7 @@ class Bars:
         self._arrivals.arrive(event.path, event.done)
         if event.path not in self._files:
             self._files[event.path] = self._progress.add_task(
-                event.path, total=event.total, completed=event.done
+                escape(event.path), total=event.total, completed=event.done
             )
         self._progress.update(self._files[event.path], completed=event.done)
         self._progress.update(self._model, completed=self._arrivals.done)

@@ -27,6 +27,12 @@ def test_hints_name_options_as_they_are_typed_or_called(error, typed, python):
     assert (error.spelled(as_option)[1], error.hint) == (typed, python)
 
 
+def test_a_proxy_with_a_strange_address_is_no_strange_hub():
+    error = explain(ValueError("Unknown scheme for proxy URL 'nonsense://x'"), ACCESS)
+    assert error.message.startswith("the address of the proxy cannot be used")
+    assert error.hint == "correct or unset HTTPS_PROXY, HTTP_PROXY and ALL_PROXY"
+
+
 def test_a_socks_proxy_without_its_package_is_named_without_its_password(monkeypatch):
     monkeypatch.setenv("ALL_PROXY", "socks5h://me:secret@proxy.example:1080")
     access = Access("https://hub.example", "a/b", None, False)
