@@ -36,7 +36,8 @@ from typing import Any
 
 import torch
 
-from chords_cli.engine.exchange import Exchange, Line
+from chords_cli.engine.exchange.line import Line
+from chords_cli.engine.exchange.meeting import Exchange
 from chords_cli.engine.staging import staging_for
 from chords_cli.pipelines.load.accelerator import make_current
 from chords_cli.sampler import wavefront_plan
@@ -90,7 +91,7 @@ def main() -> None:
     options = _parse()
     torch.set_num_threads(1)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "chords_cli.engine.exchange"])
+    context.set_forkserver_preload(["torch", "chords_cli.engine.exchange.line"])
     chains = []
     for megabytes in options.megabytes:
         alone = _alone(megabytes, options.repeats, options.device)
@@ -173,7 +174,7 @@ def _run(setting: Setting, core: int, together: Barrier, ends: Any) -> None:
     exchange = Exchange(core, cores, setting.folder / "rendezvous", PATIENCE, staging_for(device))
     exchange.open()
     sends = list(range(rounds)) if core + 1 < cores else []
-    line = exchange.line(sends, list(range(rounds)) if core else [])
+    line = Line(exchange, sends, list(range(rounds)) if core else [])
     like = torch.zeros(1, _elements(setting.megabytes), device=setting.device)
     line.expect(like)
     step = _WAYS[setting.way](core, cores, rounds, line, like)

@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-from chords_cli.engine.exchange import Exchange
+from chords_cli.engine.exchange.line import Line
+from chords_cli.engine.exchange.meeting import Exchange
 from chords_cli.engine.latents import pack
 from chords_cli.engine.messages import (
     Cancel,
@@ -57,7 +58,8 @@ class Walk:
         self._dtype = spec.model.dtype
         self._pipeline, self._staging, self._pipe = pipeline, exchange.staging, pipe
         self._steps = self._plan.walks[self._rank][: self._plan.evaluations[self._rank]]
-        self._line = exchange.line(
+        self._line = Line(
+            exchange,
             self._rounds(self._plan.outgoing(self._rank)),
             self._rounds(self._plan.incoming(self._rank)),
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from chords_cli.engine.exchange import Exchange
+from chords_cli.engine.exchange.meeting import Exchange
 from chords_cli.engine.latents import unpack
 from chords_cli.engine.messages import (
     Decoded,

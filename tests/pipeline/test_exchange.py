@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from chords_cli.engine.exchange import Exchange, Line, LostNeighbourError
+from chords_cli.engine.exchange.line import Line
+from chords_cli.engine.exchange.meeting import Exchange
+from chords_cli.engine.messages import LostNeighbourError
 from chords_cli.engine.start import StartMethod, preload
 from chords_cli.errors import ChordsError
 from tests.waiting import HANG
@@ -68,7 +70,7 @@ def serve(core: int, folder: Path, jobs: list[End], told: Any) -> None:
     exchange.open()
     results = []
     for job in jobs:
-        line = exchange.line([] if core else ROUNDS, ROUNDS if core else [])
+        line = Line(exchange, [] if core else ROUNDS, ROUNDS if core else [])
         line.expect(LIKE)
         results.append(job(line))
         line.close()

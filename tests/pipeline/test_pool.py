@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from chords_cli.engine.exchange import Exchange, LostNeighbourError
+from chords_cli.engine.exchange.meeting import Exchange
+from chords_cli.engine.messages import LostNeighbourError
 from chords_cli.engine.pool import Pool, PoolSettings
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.events import CoreReady, CoreStarted, CoreStepped, Event, ProcessesStarted
