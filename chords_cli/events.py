@@ -6,7 +6,7 @@ clock, so they can be compared between the processes of one host.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chords_cli.sampler.plan import Plan
@@ -20,6 +20,12 @@ class Event:
     at: float = field(default_factory=time.monotonic)
 
 
+def per_core(devices: Sequence[str], members: int) -> list[str]:
+    """Returns an entry per core, such as `cuda:0 + cuda:1`, of devices that stand side by side."""
+    firsts = range(0, len(devices), members)
+    return [" + ".join(devices[first : first + members]) for first in firsts]
+
+
 Listener = Callable[[Event], None]
 """Wants to know what happens; called once per event, in order."""
 
@@ -28,9 +34,9 @@ Listener = Callable[[Event], None]
 class RunResolved(Event):
     """The settings are resolved and nothing has started: the first event of a run.
 
-    `model` is the preset's title, `devices` has one entry per core, `plan` is cut to what `stop`
-    needs where that is known, `output` is the folder of the results, `note` is what the user should
-    know about cores and devices before anything loads.
+    `model` is the preset's title, `devices` has `members` entries per core, `plan` is cut to what
+    `stop` needs where that is known, `output` is the folder of the results, `note` is what the user
+    should know about cores and devices before anything loads.
     """
 
     model: str
@@ -39,6 +45,7 @@ class RunResolved(Event):
     devices: tuple[str, ...]
     output: str
     note: str | None = None
+    members: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,9 +58,13 @@ class ProcessesStarted(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CoreEvent(Event):
-    """One core has done something or begins to do it."""
+    """One core has done something or begins to do it.
+
+    `member` is 0, or 1 for the helper of a core that runs on two devices.
+    """
 
     core: int
+    member: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -121,7 +121,8 @@ def as_option(name: str, value: Any = None) -> str:
     flag = f"--{name.replace('_', '-')}"
     if name in _ALL:
         option = _ALL[name][1]
-        flag = name if option.group is None else option.flags.strip(" /").split("/")[0] or flag
+        flags = option.flags.strip(" /").split("/")
+        flag = name if option.group is None else flags[-1 if value is False else 0] or flag
     if value is None or isinstance(value, bool):
         return flag
     return f"{flag} {shlex.quote(f'{value:g}' if isinstance(value, float) else str(value))}"
@@ -160,7 +161,7 @@ def _make_parameter(name: str, type: Any, option: Option) -> inspect.Parameter:
     else:
         flags = option.flags or f"--{name.replace('_', '-')}"
         info = typer.Option(
-            *([flags] if flags.startswith(" /") else flags.split("/")),
+            *([flags] if "/--no-" in flags else flags.split("/")),
             help=help,
             rich_help_panel=option.group,
             autocompletion=completion,

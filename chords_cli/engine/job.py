@@ -66,7 +66,7 @@ class Sampled:
     """A finished job: its outputs in order of index, and which of them the stop rule chose.
 
     `sample_seconds` count from the end of encoding to the chosen output's latent; `peak_memory`
-    is bytes per core: on its device (None where that is the host), on the host; `warnings` are
+    is bytes per process: on its device (None where that is the host), on the host; `warnings` are
     what the user has to know of it, in sentences; `within` is what the chosen output's distance to
     core 0's is estimated to be at most, None where that cannot be told; `evaluated` is how many
     evaluations of the model a cache let it make, None without a cache.
@@ -92,6 +92,7 @@ class Session:
         stop: StopRule,
         *,
         keep: bool,
+        members: int = 1,
         send: Callable[[int, object], None],
         tell: Listener,
         on_output: Callable[[SampledOutput], None] | None,
@@ -99,12 +100,13 @@ class Session:
     ) -> None:
         self._job, self._stop, self._keep = job, stop, keep
         self._send, self._tell, self._on_output = send, tell, on_output
+        self._members, self._processes = members, members * job.plan.cores
         self._began = self._encoded = time.monotonic()
         self._landed: dict[int, Landed] = {}
         self._outputs: list[SampledOutput] = []
         self._decoding: set[int] = set()
         self._chosen: int | None = None
-        self._finished: dict[int, Finished] = {}
+        self._finished: dict[tuple[int, int], Finished] = {}
         self._warnings = dict.fromkeys(warnings)
         self._corrections: dict[tuple[int, int], float] = {}
         self._arrived: set[int] = set()
@@ -112,8 +114,8 @@ class Session:
 
     @property
     def over(self) -> bool:
-        """Whether all cores have let go of the job."""
-        return len(self._finished) == self._job.plan.cores
+        """Whether all processes have let go of the job."""
+        return len(self._finished) == self._processes
 
     def hear(self, message: object) -> None:
         """Takes what a worker has sent; an earlier job leaves nothing that could come late.
@@ -140,7 +142,7 @@ class Session:
                 self._arrived.add(message.core)
                 self._check_arrived()
             case Finished():
-                self._finished[message.core] = message
+                self._finished[message.core, message.member] = message
 
     def _check_arrived(self) -> None:
         """Refuses to wait for an output that no core will send any more."""
@@ -168,7 +170,7 @@ class Session:
         """Returns the finished job."""
         assert self._chosen is not None, "the last hit of a plan is accepted by every stop rule"
         chosen = self._outputs[self._chosen]
-        finished = [self._finished[core] for core in sorted(self._finished)]
+        finished = [self._finished[process] for process in sorted(self._finished)]
         return Sampled(
             outputs=tuple(self._outputs),
             chosen=self._chosen,
@@ -214,7 +216,7 @@ class Session:
         )
         if self._keep or output.chosen:
             self._decoding.add(output.index)
-            self._send(output.core, Decode(self._job.number, output.index))
+            self._send(output.core * self._members, Decode(self._job.number, output.index))
         if not self._wants_more:
             self._send_to_all(Cancel(self._job.number))
 
@@ -237,5 +239,5 @@ class Session:
             self._send_to_all(Finish(self._job.number))
 
     def _send_to_all(self, message: object) -> None:
-        for core in range(self._job.plan.cores):
-            self._send(core, message)
+        for rank in range(self._processes):
+            self._send(rank, message)

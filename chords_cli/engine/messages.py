@@ -20,7 +20,10 @@ class LostNeighbourError(ChordsError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerSpec:
-    """Everything that a worker gets when it starts."""
+    """Everything that a worker gets when it starts.
+
+    Member 0 of a core leads; the others help it on devices of their own (`engine.members`).
+    """
 
     core: int
     cores: int
@@ -31,6 +34,24 @@ class WorkerSpec:
     rendezvous: str
     timeout: float
     log: str
+    member: int = 0
+    members: int = 1
+
+    @property
+    def rank(self) -> int:
+        """Which of the pool's processes this is; the members of a core stand side by side."""
+        return self.core * self.members + self.member
+
+    @property
+    def name(self) -> str:
+        """What users read of it."""
+        return name_of(self.rank, self.members)
+
+
+def name_of(rank: int, members: int) -> str:
+    """Returns `core 2`, or `core 2's helper`, for a process of a pool with so many a core."""
+    core, member = divmod(rank, members)
+    return f"core {core}'s helper" if member else f"core {core}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,11 +163,12 @@ class Decoded:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finished:
-    """The core has dropped all of the job.
+    """The process has dropped all of the job.
 
     Attributes:
         number: The job's.
         core: The core.
+        member: Of the core.
         encode_seconds: How long the prompt took to encode or to arrive.
         peak_memory: In bytes, on the device then on the host.
         evaluated: How many evaluations of the model a cache let it make; None without a cache.
@@ -157,6 +179,7 @@ class Finished:
     encode_seconds: float
     peak_memory: tuple[int | None, int]
     evaluated: float | None = None
+    member: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,17 @@ outputs, asks for pictures, and leaves no process behind.
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from chords_cli.engine.job import Sampled, SampledOutput, Session
 from chords_cli.engine.messages import Decoded, Job, Latent, Restore
 from chords_cli.engine.processes import Workers, threads_each
-from chords_cli.engine.start import DEFAULT_TIMEOUT, StartMethod
+from chords_cli.engine.settings import PoolSettings
+from chords_cli.engine.start import StartMethod
 from chords_cli.errors import ChordsError
 from chords_cli.events import CoreReady, Event, Listener, ProcessesStarted, Warned
-from chords_cli.pipelines.load.spec import Arguments, ModelSpec
+from chords_cli.pipelines.load.spec import Arguments
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
 
@@ -31,24 +31,6 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PoolSettings:
-    """What a pool is started with.
-
-    Attributes:
-        model: What every core loads.
-        devices: One entry per core, as torch writes them.
-        decoders: The cores that may be asked for pictures; the others load no VAE weights.
-        timeout: Seconds that a core waits for a neighbour, and the pool for a sign of life, before
-            giving up.
-    """
-
-    model: ModelSpec
-    devices: tuple[str, ...]
-    decoders: frozenset[int]
-    timeout: float = DEFAULT_TIMEOUT
-
-
 class Pool:
     """K workers; a context manager that is entered when all of them have loaded the model."""
 
@@ -56,7 +38,7 @@ class Pool:
         self._settings, self._tell = settings, listener
         self._workers = Workers()
         self._start_method: StartMethod | None = None
-        self._components: dict[int, tuple[str, ...]] = {}
+        self._components: dict[tuple[int, int], tuple[str, ...]] = {}
         self._warned: list[str] = []
         self._loading_warnings: tuple[str, ...] = ()
         self._number = 0
@@ -72,15 +54,12 @@ class Pool:
         Raises:
             ChordsError: A core could not load or died; all others have been ended.
         """
-        settings = self._settings
         try:
-            method = self._start_method = self._workers.start(
-                settings.model, settings.devices, settings.decoders, settings.timeout
-            )
+            method = self._start_method = self._workers.start(self._settings)
             self._tell(ProcessesStarted(method=method.method, reason=method.reason))
             for message in self._messages():
                 if isinstance(message, CoreReady):
-                    self._components[message.core] = message.components
+                    self._components[message.core, message.member] = message.components
                 if len(self._components) == len(self._workers):
                     break
             self._loading_warnings = tuple(self._warned)
@@ -99,8 +78,8 @@ class Pool:
 
     @property
     def components(self) -> tuple[tuple[str, ...], ...]:
-        """Per core the names of the components that it loaded with weights."""
-        return tuple(self._components[core] for core in sorted(self._components))
+        """Per process the names of the components that it loaded with weights."""
+        return tuple(self._components[process] for process in sorted(self._components))
 
     @property
     def start_method(self) -> StartMethod:
@@ -242,14 +221,15 @@ class Pool:
             job,
             stop,
             keep=keep,
+            members=self._settings.members,
             send=self._workers.send,
             tell=self._tell,
             on_output=on_output,
             warnings=self._loading_warnings,
         )
         self._session = session
-        for core in range(plan.cores):
-            self._workers.send(core, job)
+        for rank in range(plan.cores * self._settings.members):
+            self._workers.send(rank, job)
         return session
 
     def _heard(self, session: Session) -> Iterator[None]:
@@ -270,7 +250,8 @@ class Pool:
                 pass
 
     def _job(self, plan: Plan, call: Arguments, seed: int, *, again: bool) -> Job:
-        assert plan.cores <= len(self._workers), "a plan has a process for every core"
+        processes = plan.cores * self._settings.members
+        assert processes <= len(self._workers), "a plan has its processes for every core"
         self._number += 1
         before, self._encoded = self._encoded, (call, plan.cores)
         return Job(
@@ -278,7 +259,7 @@ class Pool:
             plan=plan,
             call=call,
             seed=seed,
-            threads=threads_each(plan.cores),
+            threads=threads_each(processes),
             encodes=again or before != self._encoded,
             scheduler=self._scheduler,
             cache=self._cache,

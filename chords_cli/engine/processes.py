@@ -18,6 +18,7 @@ from pathlib import Path
 
 from chords_cli.engine.messages import Alive, Failed, LostNeighbourError, Quit, WorkerSpec
 from chords_cli.engine.pulse import PoolPipe
+from chords_cli.engine.settings import PoolSettings
 from chords_cli.engine.start import (
     DEFAULT_TIMEOUT,
     Context,
@@ -32,7 +33,6 @@ from chords_cli.engine.start import (
 )
 from chords_cli.errors import ChordsError
 from chords_cli.pipelines.load.reporting import set_environment
-from chords_cli.pipelines.load.spec import ModelSpec
 
 _QUIT_SECONDS = 5.0
 """How long workers may take to end by themselves."""
@@ -59,35 +59,37 @@ class _Worker:
 
 
 class Workers:
-    """One process per core; none outlives `end`."""
+    """One process per core and member; none outlives `end`."""
 
     def __init__(self) -> None:
         self._workers: list[_Worker] = []
         self._folder = Path(tempfile.mkdtemp(prefix="chords-"))
         self._heard: set[int] = set()
 
-    def start(
-        self, model: ModelSpec, devices: Sequence[str], decoders: frozenset[int], timeout: float
-    ) -> StartMethod:
-        """Starts core k on `devices[k]`; Ctrl-C reaches none of them. Returns how.
+    def start(self, settings: PoolSettings) -> StartMethod:
+        """Starts process k on device k; Ctrl-C reaches none of them. Returns how.
 
         Raises:
             ChordsError: The system refuses a process, or the one that they are forked from died.
         """
-        preload(model.pipeline)
+        devices, members = settings.devices, settings.members
+        preload(settings.model.pipeline)
         method = start_method(devices)
         with starting():
-            for core, device in enumerate(devices):
+            for rank, device in enumerate(devices):
+                core, member = divmod(rank, members)
                 spec = WorkerSpec(
                     core=core,
-                    cores=len(devices),
+                    cores=len(devices) // members,
+                    member=member,
+                    members=members,
                     device=device,
                     threads=threads_each(len(devices)),
-                    model=model,
-                    decodes=core in decoders,
+                    model=settings.model,
+                    decodes=core in settings.decoders and member == 0,
                     rendezvous=str(self._folder / "rendezvous"),
-                    timeout=timeout,
-                    log=str(self._folder / f"core-{core}.log"),
+                    timeout=settings.timeout,
+                    log=str(self._folder / f"process-{rank}.log"),
                 )
                 self._workers.append(self._start(method.context, spec))
         return method
@@ -95,16 +97,16 @@ class Workers:
     def __len__(self) -> int:
         return len(self._workers)
 
-    def send(self, core: int, message: object) -> None:
-        """Sends `message` to a core.
+    def send(self, rank: int, message: object) -> None:
+        """Sends `message` to a process.
 
         Raises:
-            ChordsError: The core, or one that took it along, is gone.
+            ChordsError: The process, or one that took it along, is gone.
         """
         try:
-            self._workers[core].pipe.send(message)
+            self._workers[rank].pipe.send(message)
         except OSError:
-            raise self._blame(core) from None
+            raise self._blame(rank) from None
 
     def messages(self) -> Iterator[object]:
         """Yields everything that workers send, in order of arrival, for as long as it is asked.
@@ -112,8 +114,8 @@ class Workers:
         Raises:
             ChordsError: A worker failed, died, or showed no sign of life for its timeout.
         """
-        pipes = {worker.pipe: worker.spec.core for worker in self._workers}
-        ends = {worker.process.sentinel: worker.spec.core for worker in self._workers}
+        pipes = {worker.pipe: worker.spec.rank for worker in self._workers}
+        ends = {worker.process.sentinel: worker.spec.rank for worker in self._workers}
         silences = dict.fromkeys(pipes, 0.0)
         while True:
             began = time.monotonic()
@@ -158,18 +160,18 @@ class Workers:
             ) from error
         except OSError as error:
             raise ChordsError(
-                f"core {spec.core} cannot be started: {error.strerror or error}",
+                f"{spec.name} cannot be started: {error.strerror or error}",
                 "use fewer {cores}, or raise the limits of this shell (ulimit -a shows them)",
                 {"cores": None},
             ) from error
 
-    def _hear(self, core: int) -> object:
+    def _hear(self, rank: int) -> object:
         try:
-            message = self._workers[core].pipe.recv()
+            message = self._workers[rank].pipe.recv()
         except (EOFError, OSError):
-            raise self._blame(core) from None
+            raise self._blame(rank) from None
         if isinstance(message, Failed):
-            raise self._blame(core, message)
+            raise self._blame(rank, message)
         return message
 
     def _check_silences(self, silences: Sequence[float]) -> None:
@@ -178,22 +180,22 @@ class Workers:
         Before its first word a process begins to be, which no `timeout` for cores is meant for.
         """
         for worker, silence in zip(self._workers, silences, strict=True):
-            core, timeout = worker.spec.core, worker.spec.timeout
-            if core not in self._heard:
+            spec, timeout = worker.spec, worker.spec.timeout
+            if spec.rank not in self._heard:
                 timeout = max(timeout, DEFAULT_TIMEOUT)
             if silence > timeout:
                 raise ChordsError(
-                    f"core {core} on {worker.spec.device} hangs: no sign of life for {timeout:g} s",
+                    f"{spec.name} on {spec.device} hangs: no sign of life for {timeout:g} s",
                     "run it again; raise {timeout} if its device was only busy",
                     {"timeout": None},
                 )
 
-    def _blame(self, core: int, failed: Failed | None = None) -> ChordsError:
-        """Finds the one error to report when core `core` is the first to show trouble.
+    def _blame(self, rank: int, failed: Failed | None = None) -> ChordsError:
+        """Finds the one error to report when process `rank` is the first to show trouble.
 
         A core that dies takes its neighbours' lines with it, so others may complain first.
         """
-        failures = {core: failed} if failed else {}
+        failures = {rank: failed} if failed else {}
         deadline = time.monotonic() + _BLAME_SECONDS
         while True:
             failures |= self._last_words()
@@ -201,13 +203,13 @@ class Workers:
                 if not isinstance(failure.error, LostNeighbourError):
                     return _as_error(failure)
             dead = [w for w in self._workers if not w.process.is_alive()]
-            silent = [w for w in dead if w.spec.core not in failures]
+            silent = [w for w in dead if w.spec.rank not in failures]
             if silent:
                 return _death(silent[0])
             left = deadline - time.monotonic()
             if left <= 0:
-                own = failures.get(core)
-                return _as_error(own) if own else _death(self._workers[core])
+                own = failures.get(rank)
+                return _as_error(own) if own else _death(self._workers[rank])
             wait([w.process.sentinel for w in self._workers if w not in dead], min(left, 0.05))
 
     def _last_words(self) -> dict[int, Failed]:
@@ -217,7 +219,7 @@ class Workers:
                 while worker.pipe.poll():
                     message = worker.pipe.recv()
                     if isinstance(message, Failed):
-                        words[worker.spec.core] = message
+                        words[worker.spec.rank] = message
         return words
 
 
@@ -232,11 +234,11 @@ def worker_process(spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> 
     run_worker(spec, to_pool, lifeline)
 
 
-def threads_each(cores: int) -> int:
-    """Returns how many threads each of `cores` cores computes with on the host."""
+def threads_each(processes: int) -> int:
+    """Returns how many threads each of `processes` processes computes with on the host."""
     available = hasattr(os, "sched_getaffinity")
     cpus = len(os.sched_getaffinity(0)) if available else os.cpu_count() or 1
-    return max(1, cpus // cores)
+    return max(1, cpus // processes)
 
 
 def _start(context: Context, spec: WorkerSpec) -> _Worker:
@@ -245,7 +247,7 @@ def _start(context: Context, spec: WorkerSpec) -> _Worker:
     process = context.Process(
         target=worker_process,
         args=(spec, their_pipe, their_lifeline),
-        name=f"chords-core-{spec.core}",
+        name=f"chords-process-{spec.rank}",
         daemon=True,
     )
     process.start()
@@ -265,7 +267,7 @@ def _death(worker: _Worker) -> ChordsError:
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     quoted = last_line(Path(worker.spec.log))[:200]
     return ChordsError(
-        f"core {worker.spec.core} on {worker.spec.device} died: {how}"
+        f"{worker.spec.name} on {worker.spec.device} died: {how}"
         + (f" ({quoted})" if quoted else ""),
         "run it again; if the system killed it for its memory, use fewer cores or a smaller size",
     )

@@ -9,9 +9,11 @@ from typing import Any
 
 from torch import Tensor
 
+from chords_cli.engine.exchange.group import Group
 from chords_cli.engine.exchange.line import Line
 from chords_cli.engine.exchange.meeting import Exchange
 from chords_cli.engine.latents import pack
+from chords_cli.engine.members import Lead
 from chords_cli.engine.messages import (
     Cancel,
     Decode,
@@ -40,6 +42,7 @@ class Walk:
         pipeline: The core's pipeline, which this moves along the core's walk.
         exchange: The core's ends of the lines to its neighbours.
         pipe: The way to the pool and back.
+        group: The lines to the core's helpers; None where it has none.
 
     Attributes:
         stopped: Whether the core is no longer needed: the pool or the slower core has ended.
@@ -53,10 +56,12 @@ class Walk:
         pipeline: CorePipeline,
         exchange: Exchange,
         pipe: PoolPipe,
+        group: Group | None = None,
     ) -> None:
         self._job, self._plan, self._rank = job, job.plan, spec.core
         self._dtype = spec.model.dtype
         self._pipeline, self._staging, self._pipe = pipeline, exchange.staging, pipe
+        self._group = group
         self._steps = self._plan.walks[self._rank][: self._plan.evaluations[self._rank]]
         self._line = Line(
             exchange,
@@ -74,13 +79,16 @@ class Walk:
     def run(self) -> None:
         """Walks, hands out the core's outputs, and decodes them until the pool wants no more."""
         job, plan = self._job, self._plan
-        latent = self._pipeline.sample(job.call, job.seed, plan.steps, self._steps, self)
+        driver = Lead(self, self._group, self._pipeline) if self._group else self
+        latent = self._pipeline.sample(job.call, job.seed, plan.steps, self._steps, driver)
         self._staging.finish()
         hit = next((h for h in plan.hits if h.core == self._rank and h.index > 0), None)
         if hit and latent is not None and not self.stopped:
             self._land(hit.index, hit.round, latent)
         self._pipe.send(CoreArrived(core=self._rank))
         self._line.close()
+        if self._group:
+            self._group.close()
         self._decode_wanted()
 
     def begin(self, solver: StockSolver) -> None:

@@ -9,11 +9,14 @@ import traceback
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from chords_cli.engine.exchange.group import Group
 from chords_cli.engine.exchange.meeting import Exchange
 from chords_cli.engine.latents import unpack
+from chords_cli.engine.members import Helper
 from chords_cli.engine.messages import (
     Decoded,
     Failed,
@@ -40,10 +43,11 @@ from chords_cli.pipelines.load.offload import Encoders
 from chords_cli.pipelines.load.reporting import report_loading, report_warnings
 from chords_cli.pipelines.load.weights import Reading
 from chords_cli.pipelines.said import Said
+from chords_cli.pipelines.split import GuidanceSplit
 
 
 def run_worker(spec: WorkerSpec, pipe: PoolPipe, lifeline: Connection) -> None:
-    """Runs core `spec.core`; `lifeline` ends when the pool's process does."""
+    """Runs a member of core `spec.core`; `lifeline` ends when the pool's process does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pool decides what Ctrl-C means
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     try:
@@ -58,7 +62,9 @@ class _Worker:
     def __init__(self, spec: WorkerSpec, pipe: PoolPipe) -> None:
         self._spec, self._pipe, self._cores = spec, pipe, spec.cores
         self._device, self._scheduler = torch.device(spec.device), spec.model.scheduler
-        self._said = Said(lambda text: pipe.send(Warned(core=spec.core, text=text)))
+        self._said = Said(
+            lambda text: pipe.send(Warned(core=spec.core, member=spec.member, text=text))
+        )
 
     def run(self) -> None:
         self._load()
@@ -71,17 +77,15 @@ class _Worker:
 
     def _load(self) -> None:
         spec, core, began = self._spec, self._spec.core, time.monotonic()
-        self._pipe.send(CoreStarted(core=core, device=spec.device, pid=os.getpid()))
+        started = CoreStarted(core=core, member=spec.member, device=spec.device, pid=os.getpid())
+        self._pipe.send(started)
         torch.set_num_threads(spec.threads)
         make_current(self._device)
-        staging = staging_for(self._device)
-        rendezvous = Path(spec.rendezvous)
-        self._exchange = Exchange(
-            core, spec.cores, rendezvous, spec.timeout, staging, self._pipe.waiting
-        )
+        self._exchange = self._make_exchange()
+        self._group = Group(self._exchange) if spec.members > 1 else None
         reading = Reading(
             lambda what, done, total: self._pipe.send(
-                CoreLoading(core=core, what=what, done=done, total=total)
+                CoreLoading(core=core, member=spec.member, what=what, done=done, total=total)
             )
         )
         report_loading(reading.hear)
@@ -89,26 +93,44 @@ class _Worker:
         pipeline = load_pipeline(
             spec.model,
             device=self._device,
-            encodes=core == 0,
+            encodes=spec.rank == 0,
             decodes=spec.decodes,
             reading=reading,
         )
         self._exchange.open()
-        encoders = Encoders(pipeline, spec.model, self._device)
-        self._pipeline = CorePipeline(
-            pipeline,
-            core,
-            lambda value: self._exchange.share(value, self._cores),
-            encoders,
-            self._said,
-            cache=spec.model.cache,
-        )
+        self._pipeline = self._as_core(pipeline)
         self._pipe.send(
             CoreReady(
                 core=core,
+                member=spec.member,
                 components=loaded_components(pipeline),
                 seconds=time.monotonic() - began,
             )
+        )
+
+    def _make_exchange(self) -> Exchange:
+        spec = self._spec
+        return Exchange(
+            spec.rank,
+            spec.cores * spec.members,
+            Path(spec.rendezvous),
+            spec.timeout,
+            staging_for(self._device),
+            self._pipe.waiting,
+            spec.members,
+        )
+
+    def _as_core(self, pipeline: Any) -> CorePipeline:
+        """Makes of a loaded pipeline what samples and decodes here."""
+        spec = self._spec
+        return CorePipeline(
+            pipeline,
+            spec.rank,
+            lambda value: self._exchange.share(value, self._cores),
+            Encoders(pipeline, spec.model, self._device),
+            self._said,
+            cache=spec.model.cache,
+            split=GuidanceSplit(spec.member, self._group) if self._group else None,
         )
 
     def _serve(self, job: Job) -> None:
@@ -125,18 +147,31 @@ class _Worker:
             )
         self._pipeline.use_cache(job.cache)
         reset_peak_memory(self._device)
-        walk = Walk(job, self._spec, self._pipeline, self._exchange, self._pipe)
-        walk.run()
+        if self._group and self._spec.member:
+            encode_seconds = self._help(job, self._group)
+        else:
+            walk = Walk(job, self._spec, self._pipeline, self._exchange, self._pipe, self._group)
+            walk.run()
+            encode_seconds = walk.encode_seconds
         host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         self._pipe.send(
             Finished(
                 number=job.number,
                 core=self._spec.core,
-                encode_seconds=walk.encode_seconds,
+                member=self._spec.member,
+                encode_seconds=encode_seconds,
                 peak_memory=(peak_memory(self._device), host),
                 evaluated=self._pipeline.evaluated,
             )
         )
+
+    def _help(self, job: Job, group: Group) -> float:
+        """Helps this core's lead through the job; returns how long the prompt took to arrive."""
+        plan, core = job.plan, self._spec.core
+        walk = plan.walks[core][: plan.evaluations[core]]
+        self._pipeline.sample(job.call, job.seed, plan.steps, walk, Helper(group))
+        group.close()
+        return self._pipeline.encode_seconds
 
     def _restore(self, wanted: Restore) -> None:
         """Decodes a latent that an earlier run has kept."""
@@ -166,7 +201,7 @@ def _failed(spec: WorkerSpec, error: Exception) -> Failed:
     """Tells the pool which error ends this worker."""
     return Failed(
         core=spec.core,
-        error=_explained(spec, error).reworded(f"core {spec.core} on {spec.device}: {{message}}"),
+        error=_explained(spec, error).reworded(f"{spec.name} on {spec.device}: {{message}}"),
         details="".join(traceback.format_exception(error)),
     )
 

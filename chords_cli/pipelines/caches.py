@@ -139,5 +139,5 @@ class _Meter:
 
     def share(self) -> float:
         """Returns the mean share of a complete evaluation."""
-        most = max(self.calls, default=0)
-        return sum(self.calls) / (most * len(self.calls)) if most else 0.0
+        worked = [call for call in self.calls if call]  # another member of the core did the rest
+        return sum(worked) / (max(worked) * len(worked)) if worked else 0.0

@@ -26,13 +26,12 @@ from chords_cli.pipelines.solver import StockSolver, stock_class
 
 
 class Driver(Protocol):
-    """Moves a core's latent along its walk, one call of `advance` a step.
+    """Moves a core's latent along its walk, one call of `advance` a step."""
 
-    Attributes:
-        stopped: Whether the core is no longer needed; its loop then ends with the current step.
-    """
-
-    stopped: bool
+    @property
+    def stopped(self) -> bool:
+        """Whether the core is no longer needed; its loop then ends with the current step."""
+        ...
 
     def begin(self, solver: StockSolver) -> None:
         """Prepares for a loop that is about to begin; `solver` takes the scheduler's own steps."""

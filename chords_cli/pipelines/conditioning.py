@@ -23,9 +23,9 @@ class SharedEncoding:
     """A pipeline's `encode_prompt`, answered once per prompt for all cores."""
 
     def __init__(
-        self, pipe: DiffusionPipeline, core: int, share: Share, encoders: Encoders
+        self, pipe: DiffusionPipeline, rank: int, share: Share, encoders: Encoders
     ) -> None:
-        self._core, self._share = core, share
+        self._rank, self._share = rank, share
         self._encoders = encoders
         self._device = pipe._execution_device
         self._key: object = None
@@ -54,7 +54,7 @@ class SharedEncoding:
         return self._tape[self._position - 1]
 
     def _obtain(self, *args: Any, **kwargs: Any) -> Any:
-        if self._core > 0:
+        if self._rank > 0:
             return moved(self._share(None), self._device)
         with self._encoders.in_use():
             own = self._encode(*args, **kwargs)

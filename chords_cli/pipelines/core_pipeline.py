@@ -16,6 +16,7 @@ from chords_cli.pipelines.load.offload import Encoders
 from chords_cli.pipelines.load.spec import Arguments
 from chords_cli.pipelines.said import Said, other_size
 from chords_cli.pipelines.solver import StockSolver
+from chords_cli.pipelines.split import GuidanceSplit
 from chords_cli.pipelines.start_latent import StartLatent
 from chords_cli.pipelines.tokens import PromptReader
 from chords_cli.pipelines.vae import wrap_decoder
@@ -41,11 +42,12 @@ class CorePipeline:
 
     Args:
         pipe: The pipeline, loaded.
-        core: The core.
+        rank: Of the process; 0 encodes.
         share: Hands core 0's encodings to all cores.
         encoders: Where the pipeline's text encoders are.
         said: Takes what the user has to know of a call.
         cache: A step cache, `{name, args}`.
+        split: The share of the answers that this member of a core computes; None for all.
 
     Raises:
         UsageError: The model cannot be cached like that.
@@ -54,17 +56,18 @@ class CorePipeline:
     def __init__(
         self,
         pipe: DiffusionPipeline,
-        core: int,
+        rank: int,
         share: Share,
         encoders: Encoders,
         said: Said,
         *,
         cache: Arguments | None = None,
+        split: GuidanceSplit | None = None,
     ) -> None:
-        self._pipe, self._said = pipe, said
+        self._pipe, self._said, self._split = pipe, said, split
         self._reader = PromptReader(pipe, said)
         wrap_decoder(pipe)
-        self._encoding = SharedEncoding(pipe, core, share, encoders)
+        self._encoding = SharedEncoding(pipe, rank, share, encoders)
         self._start = StartLatent(pipe)
         self._cache: StepCache | None = None
         self.use_cache(cache)
@@ -128,12 +131,27 @@ class CorePipeline:
         chain = Chain(self._pipe, walk, steps, driver)
         self._visited = len(walk)
         cached = nullcontext() if self._cache is None else self._cache.sample()
-        with following(self._pipe, chain), cached:
+        sharing = nullcontext() if self._split is None else self._split.attached(self._pipe)
+        with following(self._pipe, chain), cached, sharing:
             self._run(call, generator=_noise(seed), output_type="latent")
         chain.check_walked()
         self._start.note(chain.began)
         self._carried = chain.carried or self._carried
         return chain.reached
+
+    def check_split(self) -> None:
+        """Refuses, once a first drift is here, to split what its pipeline asks for in one call.
+
+        A guider may begin later.
+        """
+        if self._split and not self._split.shared and not hasattr(self._pipe, "guider"):
+            raise UsageError(
+                f"{type(self._pipe).__name__} calls its model once a step, with one half of "
+                "guidance: there is nothing to split",
+                "leave out {guidance_split}, or give what the model needs to be guided: a "
+                "{guidance} above 1 and, for some, a negative prompt",
+                {"guidance_split": True, "guidance": None},
+            )
 
     def decode(self, call: Arguments, seed: int, steps: int, latent: Tensor) -> np.ndarray:
         """Returns the picture of `latent`: uint8, [frames, height, width, 3].

@@ -54,6 +54,16 @@ def true_guidance(pipeline: str, call: Mapping[str, Any]) -> float:
     return max(1.0, float(call[key])) if key else _USUAL_GUIDANCE
 
 
+def is_guided_twice(pipeline: str, call: Mapping[str, Any]) -> bool:
+    """Tells whether both halves of guidance are computed in a step, as far as the call tells.
+
+    Where `true_cfg_scale` is the guidance, it guides only away from a negative prompt.
+    """
+    true = guidance_key(call) == GUIDANCE[0]
+    away = not true or call.get("negative_prompt") is not None
+    return away and true_guidance(pipeline, call) > 1
+
+
 def with_guidance(call: Mapping[str, Any], guidance: float) -> Arguments:
     """Returns `call` with another guidance; `guidance_scale` is added if it had none."""
     return {**call, guidance_key(call) or GUIDANCE[-1]: guidance}

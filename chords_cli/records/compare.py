@@ -85,9 +85,13 @@ class QualitySummary(Record):
 
 
 class PeakMemory(Record):
-    """The most bytes that a core took; `device_bytes` is None if its device is the host."""
+    """The most bytes that a core took; `device_bytes` is None if its device is the host.
+
+    `member` tells apart the two processes of a core whose guidance is split.
+    """
 
     core: int
+    member: int = 0
     device: str
     device_bytes: int | None
     host_bytes: int
@@ -104,6 +108,7 @@ class ArmSettings(Record):
     loras: tuple[Lora, ...] | None
     device: str
     call: Call
+    guidance_split: bool = False
 
 
 class PlannedArmRecord(Record):
@@ -133,8 +138,8 @@ class PlannedArmRecord(Record):
 
     @property
     def shares_devices(self) -> bool:
-        """Whether some of the arm's cores share a device."""
-        return len(set(self.devices)) < self.cores
+        """Whether some of the arm's processes share a device."""
+        return len(set(self.devices)) < len(self.devices)
 
 
 class ArmRecord(PlannedArmRecord):

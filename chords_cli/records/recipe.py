@@ -106,6 +106,8 @@ class Pixels(Record):
             are not planned by rounds.
         device: The kind of device of the first core, such as `cuda`.
         fps: None for images.
+        guidance_split: Whether every core computed the halves of guidance on two devices; where a
+            pipeline asks for both in one call, half a batch may round otherwise.
     """
 
     model: Document
@@ -122,6 +124,7 @@ class Pixels(Record):
     device: str
     call: Call
     fps: int | None = None
+    guidance_split: bool = False
 
     def pixels(self) -> Document:
         """Returns all of these settings, and nothing else, as plain JSON."""

@@ -86,7 +86,8 @@ class SampleRecord(Record):
         output: The name of its file in the folder.
         rounds: The rounds until its latent arrived.
         outputs: All outputs of its job.
-        peak_memory: Per core the bytes on its device (None if that is the host) and on the host.
+        peak_memory: Per entry of the run's `devices` the bytes on it (None if that is the host) and
+            on the host.
         warnings: What the user has to know about it, in sentences.
         within: What the distance of its latent to core 0's is estimated to be at most, RMSE.
         evaluated: How many evaluations of the model a step cache let it make; None without one.
@@ -119,7 +120,8 @@ class RunRecord(Record):
 
     Attributes:
         note: What the run told the user about cores and devices.
-        components: Per core the names of the components that it loaded.
+        devices: Per core, or two per core where guidance is split.
+        components: Per device of `devices` the names of the components that were loaded there.
         prompts: One record per sample, in order.
         warnings: The warnings of all samples, each once.
         environment: Versions by the name of the package.
@@ -157,9 +159,10 @@ class CoreWeights(Record):
 
 
 class CoreMemory(CoreWeights):
-    """The bytes of the weights that a core holds on its device."""
+    """The bytes of the weights that a core holds on its device; `member` where it has two."""
 
     device: str
+    member: int = 0
 
 
 class DeviceMemory(Record):

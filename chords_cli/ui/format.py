@@ -42,6 +42,11 @@ def small(value: float) -> str:
     return f"{value:.4f}" if value >= 0.001 or value == 0 else f"{value:.1e}"
 
 
+def process_name(core: int, member: int) -> str:
+    """Returns `core 2`, or `core 2's helper` for its second process where guidance is split."""
+    return f"core {core}'s helper" if member else f"core {core}"
+
+
 def output_name(index: int) -> str:
     """Returns `preview` or `output 3`."""
     return f"output {index}" if index else "preview"
@@ -68,12 +73,13 @@ def starts(plan: Plan) -> str:
     return "-".join(map(str, plan.init_t)) if plan.init_t and plan.cores > 1 else ""
 
 
-def headline(plan: Plan) -> str:
-    """Returns `chords 0-8-16-32 · 4 cores · 50 steps`."""
+def headline(plan: Plan, members: int = 1) -> str:
+    """Returns `chords 0-8-16-32 · 4 cores · 50 steps`, `4 cores x 2` where guidance is split."""
     rounds = plan.planned_rounds
     how = starts(plan) if rounds is None else f"in {plural(rounds, 'round')}"
     name = f"{plan.algo} {how}".strip()
-    return f"{name} · {plural(plan.cores, 'core')} · {plural(plan.steps, 'step')}"
+    split = f" x {members}" if members > 1 else ""
+    return f"{name} · {plural(plan.cores, 'core')}{split} · {plural(plan.steps, 'step')}"
 
 
 def promise(plan: Plan, stop: StopRule) -> str:

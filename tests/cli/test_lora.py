@@ -96,6 +96,13 @@ def test_a_lora_changes_the_picture_and_with_scale_0_it_does_not(home, styled, r
     assert latent(nothing / EXACT).equal(plain)
 
 
+def test_a_lora_keeps_its_bits_where_guidance_is_split(run, styled, lora):
+    split = run("split", "--lora", f"{lora}={SCALE}", "--guidance-split")
+    for output in record(styled)["prompts"][0]["outputs"]:
+        whole, halves = (load_file(at / output["latent"])["latent"] for at in (styled, split))
+        assert halves.equal(whole), output["index"]
+
+
 def test_two_loras_and_a_folder_add_up(run, styled, lora):
     both = run("both", "--lora", "style=0.5", "--lora", f"{lora}=0.2")
     gap = (latent(both / EXACT) - latent(styled / EXACT)).abs().max()

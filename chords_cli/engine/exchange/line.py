@@ -16,7 +16,7 @@ from torch import Tensor
 
 from chords_cli.engine.exchange.meeting import Exchange
 
-_BACKLOG = 8
+BACKLOG = 8
 """Latents that a core keeps because they may be on the way. Gloo tells only who waits for a latent
 that it has arrived, so a core waits that is further ahead of the faster one than that."""
 
@@ -38,7 +38,10 @@ class Line:
 
     def __init__(self, exchange: Exchange, sends: list[int], receives: list[int]) -> None:
         self._exchange = exchange
-        self._slower, self._faster = exchange.rank - 1, exchange.rank + 1
+        self._slower, self._faster = (
+            exchange.rank - exchange.members,
+            exchange.rank + exchange.members,
+        )
         self._sends, self._receives = deque(sends), deque(receives)
         self._underway: deque[tuple[Tensor, Callable[[], dist.Work | None]]] = deque()
         self._coming: tuple[Tensor, dist.Work | None] | None = None
@@ -79,7 +82,7 @@ class Line:
 
     def _post(self, parcel: Tensor, latent: Tensor | None = None) -> None:
         """Sends `parcel`, in which `latent` travels; None, where it is void."""
-        if len(self._underway) == _BACKLOG:
+        if len(self._underway) == BACKLOG:
             self._settle()
         tag = self._sends.popleft()
 

@@ -14,41 +14,43 @@ from typing import Any
 
 import torch.distributed as dist
 
-from chords_cli.engine.messages import LostNeighbourError
-from chords_cli.engine.network import INTERFACE, LOOPBACK
+from chords_cli.engine.exchange.network import INTERFACE, LOOPBACK
+from chords_cli.engine.messages import LostNeighbourError, name_of
 from chords_cli.engine.staging import HostStaging, Staging
 from chords_cli.errors import ChordsError
 
 
 class Exchange:
-    """This core's ends of all lines, for the life of a pool.
+    """This process's ends of all lines, for the life of a pool.
 
     Args:
-        rank: The core.
-        cores: How many there are.
+        rank: Of this process.
+        ranks: How many processes there are.
         rendezvous: The file by which they find one another.
         timeout: Seconds to wait for another core.
         staging: Of the core's device.
-        waiting: Entered while this core may wait for another.
+        waiting: Entered while this process may wait for another.
+        members: How many processes a core has.
     """
 
     def __init__(
         self,
         rank: int,
-        cores: int,
+        ranks: int,
         rendezvous: Path,
         timeout: float,
         staging: Staging | None = None,
         waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+        members: int = 1,
     ) -> None:
-        self.rank, self.cores = rank, cores
+        self.rank, self.members, self._ranks = rank, members, ranks
         self.staging = staging or HostStaging()
         self._rendezvous, self._timeout = rendezvous, timedelta(seconds=timeout)
         self._waiting = waiting
 
     def open(self) -> None:
         """Meets the other cores; returns when all have come."""
-        if self.cores == 1:
+        if self._ranks == 1:
             return
         os.environ.setdefault(INTERFACE, LOOPBACK)
         try:
@@ -57,14 +59,15 @@ class Exchange:
                     "gloo",
                     init_method=f"file://{self._rendezvous}",
                     rank=self.rank,
-                    world_size=self.cores,
+                    world_size=self._ranks,
                     timeout=self._timeout,
                 )
         except RuntimeError as error:
             if _timed_out(error):
                 seconds = self._timeout.total_seconds()
+                cores = self._ranks // self.members
                 raise LostNeighbourError(
-                    f"not all of {self.cores} cores came within {seconds:g} s",
+                    f"not all of {cores} cores came within {seconds:g} s",
                     "raise {timeout} if loading takes longer on some device",
                     {"timeout": None},
                 ) from error
@@ -78,36 +81,40 @@ class Exchange:
             dist.destroy_process_group()
 
     def share(self, value: Any, cores: int) -> Any:
-        """Returns core 0's `value` on the first `cores` cores; its tensors must lie on the host."""
+        """Returns core 0's `value` on all members of the first `cores` cores.
+
+        Its tensors must lie on the host.
+        """
         box = [value]
         if self.rank > 0:
             with self.naming(0):
                 dist.recv_object_list(box, src=0)
-        for core in range(1, cores) if self.rank == 0 else ():
-            with self.naming(core):
-                dist.send_object_list(box, dst=core)
+        for rank in range(1, cores * self.members) if self.rank == 0 else ():
+            with self.naming(rank):
+                dist.send_object_list(box, dst=rank)
         return box[0]
 
     @contextmanager
-    def naming(self, core: int) -> Iterator[None]:
-        """Turns torch.distributed's errors into one that names the core at the other end.
+    def naming(self, rank: int) -> Iterator[None]:
+        """Turns torch.distributed's errors into one that names the process at the other end.
 
         Raises:
             LostNeighbourError: It is gone.
             ChordsError: It is alive, but sent nothing for longer than the timeout.
         """
+        name = name_of(rank, self.members)
         try:
             with self._waiting():
                 yield
         except RuntimeError as error:
             if _timed_out(error):
                 raise ChordsError(
-                    f"waited {self._timeout.total_seconds():g} s for core {core} in vain",
+                    f"waited {self._timeout.total_seconds():g} s for {name} in vain",
                     "raise {timeout} if that core is slow",
                     {"timeout": None},
                 ) from error
             raise LostNeighbourError(
-                f"the line to core {core} broke: {_first_line(error)}",
+                f"the line to {name} broke: {_first_line(error)}",
                 "run it again with CHORDS_DEBUG=1 to see more",
             ) from error
 

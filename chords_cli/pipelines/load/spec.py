@@ -55,6 +55,10 @@ TIMED_CACHES = ("faster", "pyramid")
 """The caches that ask for the timestep; the others are told which call of the model is which."""
 
 
+BRANCHES = 2
+"""The halves of classifier-free guidance: with the prompt, and without it."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelSpec:
     """What to load, on every core alike.

@@ -17,8 +17,8 @@ def answer(record: CompareRecord) -> str | None:
     (reference,) = (arm for arm in record.arms if arm.name == record.reference)
     faster = [arm for arm in record.arms if arm.evaluations < reference.evaluations]
     arms = [arm for arm in faster if None not in (arm.quality.latent_rmse.mean, arm.speedup.ideal)]
-    several = [arm for arm in arms if arm.cores > 1]
-    alone = [arm for arm in arms if arm.cores == 1]
+    several = [arm for arm in arms if len(arm.devices) > 1]
+    alone = [arm for arm in arms if len(arm.devices) == 1]
     if not several:
         return _of_one_device(record, alone)
     shared = min(several, key=lambda arm: (arm.evaluations, _distance(arm)))
@@ -31,7 +31,7 @@ def answer(record: CompareRecord) -> str | None:
     mean = f", on average over {len(record.samples)} results" if len(record.samples) > 1 else ""
     took = (f"{arm.seconds.sample.median:.2f} s" for arm in (shared, rival))
     return (
-        f"What do {shared.cores} devices buy beyond one? In {_evaluations(shared, record)}, "
+        f"What do {len(shared.devices)} devices buy beyond one? In {_evaluations(shared, record)}, "
         f"{shared.name} comes within RMSE {_distance(shared):.4f} of {record.reference}, and the "
         f"closest of one device, {rival.name}{inside}, within {_distance(rival):.4f}: "
         f"{_closer(shared, rival)}{mean}. Sampling took {' and '.join(took)}"

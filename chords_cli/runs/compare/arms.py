@@ -40,7 +40,7 @@ CACHE = "cache"
 """The setting of an arm that gives its model a step cache."""
 
 SETTINGS: Mapping[str, type] = {
-    name: next((kind for kind in (int, float) if kind in get_args(annotation)), str)
+    name: next((kind for kind in (bool, int, float) if kind in get_args(annotation)), str)
     for name, (annotation, option) in options_of(Request).items()
     if option.compare in ("arm", "both")
 } | {SCHEDULER: str, CACHE: str}
@@ -53,7 +53,8 @@ _FOR_ALL_ARMS = {
 
 _FOR_SEVERAL_CORES = {"init_t", "rounds", "speedup", "stop_residual"}
 
-_KINDS = {int: "a whole number", float: "a number"}
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
+_TRUTH = {"true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ class ArmError(UsageError):
             if name not in SETTINGS or (name in _FOR_ALL_ARMS and name not in self._arm.given):
                 return spell(name, value)
             text = f"{value:g}" if isinstance(value, float) else value
+            text = str(value).lower() if isinstance(value, bool) else text
             return name if value is None else f"{name}={text}"
 
         message, hint = self._error.spelled(write)
@@ -178,6 +180,8 @@ def _parse_settings(text: str, words: Sequence[str]) -> Iterator[tuple[str, Any]
     for word in words:
         key, equals, value = word.partition("=")
         key = key.replace("-", "_").strip("_")
+        if not equals and SETTINGS.get(key) is bool:
+            equals, value = "=", "true"
         if not equals:
             raise UsageError(
                 f"arm {text!r}: {word!r} is not name=value",
@@ -202,9 +206,9 @@ def _parse_settings(text: str, words: Sequence[str]) -> Iterator[tuple[str, Any]
 def _parse_value(text: str, key: str, value: str) -> Any:
     convert = SETTINGS[key]
     try:
-        return convert(value)
-    except ValueError:
+        return _TRUTH[value] if convert is bool else convert(value)
+    except (KeyError, ValueError):
         raise UsageError(
             f"arm {text!r}: {key} is {value!r}, but must be {_KINDS[convert]}",  # type: ignore[index]
-            f"write {key}=4",
+            f"write {key}={'true' if convert is bool else 4}",
         ) from None

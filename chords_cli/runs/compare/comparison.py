@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from chords_cli.errors import UsageError
 from chords_cli.models.repositories import find_model
@@ -162,9 +163,17 @@ def _make_arguments(comparison: Comparison) -> list[str]:
         value = getattr(base, name)
         repeated = option.compare in ("all", "both") and name not in _NOT_REPEATED
         if repeated and value is not None and value != _DEFAULTS[name]:
-            words += [f"--{name.replace('_', '-')}", str(value)]
+            words += _as_words(name, value)
     prompts = list(comparison.reference.settings.prompts)
     return [*words, *(["--"] if any(p.startswith("-") for p in prompts) else []), *prompts]
+
+
+def _as_words(name: str, value: Any) -> list[str]:
+    """Writes an option; one that is true or false has no value."""
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{flag}" if value else f"--no-{flag}"]
+    return [f"--{flag}", str(value)]
 
 
 _DEFAULTS = {field.name: field.default for field in fields(Request)}

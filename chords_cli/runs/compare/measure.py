@@ -9,7 +9,14 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from chords_cli.events import Event, Listener, PromptDone, PromptStarted, RunResolved
+from chords_cli.events import (
+    Event,
+    Listener,
+    PromptDone,
+    PromptStarted,
+    RunResolved,
+    per_core,
+)
 from chords_cli.models.caches import cache_arguments
 from chords_cli.models.weights import model_folder
 from chords_cli.records.run import SampleSeconds
@@ -145,7 +152,7 @@ class _TestBench:
         run_timeline = timeline(
             self._events,
             settings.plan,
-            settings.devices,
+            per_core(settings.devices, settings.members),
             began=start,
             decoded=decoded[0],
             chosen=sampled.chosen,
@@ -180,6 +187,7 @@ class _TestBench:
                 plan=settings.plan,
                 stop=settings.stop,
                 devices=settings.devices,
+                members=settings.members,
                 output=str(self._comparison.output),
                 note=note,
             )
@@ -189,11 +197,12 @@ class _TestBench:
 def _can_share(first: "PoolSettings", second: "PoolSettings") -> bool:
     """Tells whether one pool can do for both: the same model, the same devices in order.
 
-    Each sample may have a scheduler and a cache of its own.
+    Each sample may have a scheduler and a cache of its own, but not another number of processes.
     """
     pairs = zip(first.devices, second.devices, strict=False)
     one, other = (replace(each.model, scheduler=None, cache=None) for each in (first, second))
-    return one == other and all(a == b for a, b in pairs)
+    alike = one == other and first.members == second.members
+    return alike and all(a == b for a, b in pairs)
 
 
 def _join(first: "PoolSettings", second: "PoolSettings") -> "PoolSettings":

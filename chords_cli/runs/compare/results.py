@@ -92,7 +92,7 @@ class Results:
             seconds=seconds,
             speedup=self._speedup(arm, seconds),
             quality=over_samples([self._quality(arm, sample) for sample in samples]),
-            peak_memory=peaks(runs, arm.settings.devices),
+            peak_memory=peaks(runs, arm.settings.devices, arm.settings.members),
             timeline=typical.timeline,
         )
 
@@ -153,13 +153,13 @@ class Results:
 
 
 def _cost_per_round(arm: Arm) -> tuple[Any, ...]:
-    """Returns the settings on which the cost of a round depends: model, dtype, device and call."""
+    """Returns the settings on which the cost of a round depends."""
     settings = arm.settings
     call = {key: value for key, value in settings.call.items() if key not in _COST_NOTHING}
     model = {
         key: value for key, value in settings.preset.identity.items() if key not in _MADE_EQUAL
     }
-    return model, settings.dtype, settings.devices[0], call
+    return model, settings.dtype, settings.devices[0], settings.guidance_split, call
 
 
 def _median_evaluations(runs: Sequence[Measured]) -> float:

@@ -210,5 +210,10 @@ def _plan_record(arm: Arm) -> PlannedArmRecord:
         dtype=own.dtype,
         plan=plan_record(settings),
         stop=own.stop,
-        settings=ArmSettings(loras=own.loras, device=own.device, call=own.call),
+        settings=ArmSettings(
+            loras=own.loras,
+            device=own.device,
+            call=own.call,
+            guidance_split=own.guidance_split,
+        ),
     )

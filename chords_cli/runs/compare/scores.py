@@ -101,14 +101,16 @@ def speedup(arm: Spreads, reference: Spreads, in_a_row: tuple[float, float] | No
     )
 
 
-def peaks(runs: Sequence[Measured], devices: Sequence[str]) -> tuple[PeakMemory, ...]:
-    """Returns per core the most memory that any run took."""
+def peaks(runs: Sequence[Measured], devices: Sequence[str], members: int) -> tuple[PeakMemory, ...]:
+    """Returns per process the most memory that any run took."""
     records = []
-    for core, device in enumerate(devices):
-        memory = [run.peak_memory[core] for run in runs]
+    for rank, device in enumerate(devices):
+        core, member = divmod(rank, members)
+        memory = [run.peak_memory[rank] for run in runs]
         records.append(
             PeakMemory(
                 core=core,
+                **({"member": member} if members > 1 else {}),
                 device=device,
                 device_bytes=max((peak for peak, _ in memory if peak is not None), default=None),
                 host_bytes=max(host for _, host in memory),

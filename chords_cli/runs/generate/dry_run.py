@@ -81,11 +81,19 @@ def _estimate_memory(settings: Settings) -> MemoryRecord:
 
 
 def _by_core(settings: Settings, folder: Path | None) -> tuple[CoreMemory, ...]:
-    """Estimates the memory of every core."""
-    cores = estimate_memory(
-        settings.preset, settings.dtype, settings.plan.cores, settings.decoders, folder
+    """Estimates the memory of every core, or of its two processes."""
+    demand, members = settings.demand, settings.members
+    estimate = estimate_memory(
+        settings.preset, settings.dtype, len(settings.devices), demand.decoding, folder
     )
-    return tuple(CoreMemory(**core, device=settings.devices[core["core"]]) for core in cores)
+    found = []
+    for rank, (held, device) in enumerate(zip(estimate, settings.devices, strict=False)):
+        core, member = divmod(rank, members)
+        memory = CoreMemory(
+            core=core, components=held["components"], bytes=held["bytes"], device=device
+        )
+        found.append(memory.model_copy(update={"member": member} if members > 1 else {}))
+    return tuple(found)
 
 
 def _by_device(settings: Settings, cores: Sequence[CoreMemory]) -> tuple[DeviceMemory, ...]:
@@ -94,5 +102,6 @@ def _by_device(settings: Settings, cores: Sequence[CoreMemory]) -> tuple[DeviceM
     for device, memory in device_memory(settings.devices).items():
         ranks = tuple(rank for rank, place in enumerate(settings.devices) if place == device)
         size = sum(cores[rank].bytes for rank in ranks) if cores else None
-        estimate.append(DeviceMemory(device=device, cores=ranks, bytes=size, **asdict(memory)))
+        on = tuple(rank // settings.members for rank in ranks)
+        estimate.append(DeviceMemory(device=device, cores=on, bytes=size, **asdict(memory)))
     return tuple(estimate)

@@ -132,6 +132,7 @@ class _Run:
                 plan=settings.plan,
                 stop=settings.stop,
                 devices=settings.devices,
+                members=settings.members,
                 output=str(settings.output),
                 note=settings.note,
             )
@@ -262,4 +263,5 @@ def pool_settings(settings: Settings, folder: Path) -> "PoolSettings":
         devices=settings.devices,
         decoders=settings.decoders,
         timeout=settings.timeout,
+        members=settings.members,
     )

@@ -24,13 +24,22 @@ _HOST = "cpu"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Demand:
-    """What the memory of a run depends on; `devices` has one entry a core, `decoders` are cores."""
+    """What the memory of a run depends on.
+
+    `devices` has one entry per process, `members` of them per core; `decoders` are cores.
+    """
 
     preset: Preset
     dtype: str
     call: Mapping[str, Any]
     devices: Sequence[str]
     decoders: Collection[int]
+    members: int = 1
+
+    @property
+    def decoding(self) -> frozenset[int]:
+        """The processes that may decode: the leads of `decoders`."""
+        return frozenset(core * self.members for core in self.decoders)
 
 
 def check_memory(demand: Demand, *, guess: bool = False) -> str | None:
@@ -68,7 +77,7 @@ def _weights(demand: Demand, folder: Path | None) -> Mapping[str, int]:
     preset, dtype, devices = demand.preset, demand.dtype, demand.devices
     found = {}
     try:
-        cores = estimate_memory(preset, dtype, len(devices), demand.decoders, folder)
+        cores = estimate_memory(preset, dtype, len(devices), demand.decoding, folder)
         for device in dict.fromkeys(devices):
             held = [core for core in cores if devices[core["core"]] == device]
             found[device] = least_weights(preset, dtype, folder, held, device)
@@ -80,7 +89,7 @@ def _weights(demand: Demand, folder: Path | None) -> Mapping[str, int]:
 def _pixels(demand: Demand, folder: Path | None) -> dict[str, int]:
     """Returns the bytes of a decoded picture per device and on the host."""
     decoded, handed = least_picture(demand.preset, demand.dtype, demand.call, folder)
-    decoding = {demand.devices[core] for core in demand.decoders}
+    decoding = {demand.devices[rank] for rank in demand.decoding}
     pixels = {device: decoded if device in decoding else 0 for device in demand.devices}
     return pixels | {_HOST: max(handed, pixels.get(_HOST, 0))}
 
@@ -112,11 +121,12 @@ def _too_large(demand: Demand, takes: str) -> UsageError:
 
 def _too_heavy(demand: Demand, device: str, need: int, free: int) -> UsageError:
     """Returns the error for weights that a device cannot hold."""
-    cores = demand.devices.count(device)
-    most = int(cores * free / need) * len(set(demand.devices))
+    held = demand.devices.count(device)
+    most = int(held * free / need) * len(set(demand.devices)) // demand.members
     fewer = "use {cores} or fewer, or " if most and device != _HOST else ""
     name = demand.preset.name
-    share = f"{cores} cores of {name} take" if cores > 1 else f"{name} takes"
+    what = "cores" if demand.members == 1 else "processes"
+    share = f"{held} {what} of {name} take" if held > 1 else f"{name} takes"
     return UsageError(
         f"{share} at least {_gb(need)} of memory, but {device} has {_gb(free)} free",
         f"{fewer}choose a smaller model, or {{devices:name}} with more memory",

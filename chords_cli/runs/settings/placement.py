@@ -5,13 +5,14 @@ devices. More cores than devices give the same results no sooner, and each core 
 user has to ask for them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from chords_cli.engine.devices import checked_devices
 from chords_cli.engine.start import preload
 from chords_cli.errors import UsageError
-from chords_cli.presets.call import true_guidance, with_guidance
+from chords_cli.presets.call import is_guided_twice, true_guidance, with_guidance
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.settings.request import Request
 from chords_cli.sampler.choice import DefaultPlan, resolve_plan
@@ -67,6 +68,29 @@ def at_most(
         ) from error
 
 
+def check_split(preset: Preset, call: Mapping[str, Any]) -> None:
+    """Refuses to split the guidance of a call that asks the model for one half a step.
+
+    Raises:
+        UsageError: There is nothing to split, or a cache already leaves one half out.
+    """
+    without = {"guidance_split": False}
+    if not is_guided_twice(preset.pipeline, call):
+        raise UsageError(
+            f"{preset.name} is not guided, or only told its guidance: it calls its model once a "
+            "step, and there is nothing to split",
+            "use {guidance_split}, or raise {guidance} above 1 where the model is called twice",
+            without | {"guidance": None},
+        )
+    if preset.cache is not None and preset.cache.name == "faster":
+        raise UsageError(
+            f"cache faster of {preset.name} leaves out one half of guidance, and a split computes "
+            "both at once",
+            "name another cache, or use {guidance_split}",
+            without,
+        )
+
+
 def find_devices(request: Request, preset: Preset, *, starts: bool) -> tuple[str, ...]:
     """Returns the devices to use; the engine refuses an empty name in `--devices`."""
     given = request.devices
@@ -81,7 +105,7 @@ class Placement:
     """Which core runs on which device.
 
     Attributes:
-        devices: One entry per core; cores share devices in turn if there are fewer devices.
+        devices: One entry per process; they share devices in turn if there are fewer devices.
         note: What the user should know about it before anything loads; None if that is nothing.
     """
 
@@ -89,7 +113,9 @@ class Placement:
     note: str | None = None
 
 
-def place(cores: int, devices: Sequence[str], *, wished: int, preset: str) -> Placement:
+def place(
+    cores: int, devices: Sequence[str], *, wished: int, preset: str, members: int = 1
+) -> Placement:
     """Places cores on devices.
 
     Args:
@@ -97,18 +123,27 @@ def place(cores: int, devices: Sequence[str], *, wished: int, preset: str) -> Pl
         devices: The devices to use, each once.
         wished: How many cores the run would use if there were a device for each of them.
         preset: The name of the preset that wishes for that many.
+        members: How many devices a core takes.
     """
-    note = None
-    if cores < wished:
-        note = _say_fewer(devices, wished=wished, preset=preset)
-    elif cores > len(devices):
-        note = _say_shared(cores, devices)
+    note, processes = None, cores * members
+    if processes > len(devices):
+        note = _say_shared(cores, devices, members)
+    elif cores < wished:
+        note = _say_fewer(cores, devices, wished=wished, preset=preset, members=members)
     return Placement(
-        devices=tuple(devices[core % len(devices)] for core in range(cores)), note=note
+        devices=tuple(devices[rank % len(devices)] for rank in range(processes)), note=note
     )
 
 
-def _say_fewer(devices: Sequence[str], *, wished: int, preset: str) -> str:
+def _say_fewer(
+    cores: int, devices: Sequence[str], *, wished: int, preset: str, members: int
+) -> str:
+    if members > 1:
+        return (
+            f"{'1 core' if cores == 1 else f'{cores} cores'} on {members} devices each, one for "
+            f"each half of guidance; {preset} takes up to {wished}: --cores {wished} has them "
+            "share devices"
+        )
     if len(devices) == 1:
         return (
             f"1 core, because {devices[0]} is the only device; {preset} takes up to {wished}: "
@@ -120,9 +155,12 @@ def _say_fewer(devices: Sequence[str], *, wished: int, preset: str) -> str:
     )
 
 
-def _say_shared(cores: int, devices: Sequence[str]) -> str:
-    most = -(-cores // len(devices))
+def _say_shared(cores: int, devices: Sequence[str], members: int) -> str:
+    most = -(-cores * members // len(devices))
     what = devices[0] if len(devices) == 1 else f"{len(devices)} devices, up to {most} on one"
+    if members > 1:
+        who = "the 2 halves of guidance" if cores == 1 else f"{cores} cores with 2 processes each"
+        return f"{who} share {what}: each process holds its own weights"
     return (
         f"{cores} cores share {what}: the same results, but no sooner; each holds its own weights"
     )

@@ -5,10 +5,9 @@ that an arm of a comparison may have, the values that `--from-metadata` reads, a
 record. None means that an option is not given; its value then comes from the metadata, the preset
 or the defaults below, in this order.
 
-To add an option, add its field. If it has `call`, it sets that argument of the pipeline, and there
-is nothing else to do. Any other option in `RunOptions` becomes a field of every run's `Settings`
-with the same name, to be used where it matters; one in `Request` alone has to be resolved in
-`runs.settings.resolve`.
+To add an option, add its field. If it has `call`, it sets that argument of the pipeline, and that
+is all. Any other in `RunOptions` becomes a field of every run's `Settings` with the same name; one
+in `Request` alone has to be resolved in `runs.settings.resolve`.
 """
 
 from dataclasses import dataclass
@@ -100,6 +99,17 @@ class RunOptions:
         Option(
             MACHINE,
             "What the model runs in: float32, bfloat16 or float16.",
+            preset=True,
+            pixels=True,
+            compare="both",
+        ),
+    ] = None
+    guidance_split: Annotated[
+        bool | None,
+        Option(
+            MACHINE,
+            "Run every core on two devices, one for each half of guidance.",
+            flags="--guidance-split/--no-guidance-split",
             preset=True,
             pixels=True,
             compare="both",

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from chords_cli.engine.network import check_interface
+from chords_cli.engine.exchange.network import check_interface
 from chords_cli.engine.start import DEFAULT_TIMEOUT, requested_method
 from chords_cli.errors import UsageError
 from chords_cli.media.videos import check_encoder
 from chords_cli.models.fit import check_algo, check_model, find_denoisers
 from chords_cli.models.loras import check_loras
 from chords_cli.models.repositories import find_model
-from chords_cli.pipelines.load.spec import DTYPES, Arguments, Dtype
+from chords_cli.pipelines.load.spec import BRANCHES, DTYPES, Arguments, Dtype
 from chords_cli.presets.files import DEFAULT, available_presets, load_preset
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.settings.call import resolve_call
@@ -30,7 +30,13 @@ from chords_cli.runs.settings.from_metadata import (
 )
 from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.output_folder import default_output
-from chords_cli.runs.settings.placement import at_most, find_devices, place, plan_and_stop
+from chords_cli.runs.settings.placement import (
+    at_most,
+    check_split,
+    find_devices,
+    place,
+    plan_and_stop,
+)
 from chords_cli.runs.settings.request import CALL_OPTIONS, Request, RunOptions
 from chords_cli.runs.settings.samples import (
     PlannedSample,
@@ -50,7 +56,7 @@ class Settings(RunOptions):
     Attributes:
         plan: The plan as far as `stop` needs it if that is known, else to the last output.
         call: The arguments of the pipeline's call, without the prompt.
-        devices: One entry per core.
+        devices: One entry per process; those of a core stand side by side.
         note: What to say about cores and devices before the run starts; None if that is nothing.
     """
 
@@ -64,6 +70,12 @@ class Settings(RunOptions):
     seed: int
     output: Path
     dtype: Dtype
+    guidance_split: bool
+
+    @property
+    def members(self) -> int:
+        """How many processes a core has, each with a device."""
+        return BRANCHES if self.guidance_split else 1
 
     @property
     def samples(self) -> tuple[PlannedSample, ...]:
@@ -79,6 +91,7 @@ class Settings(RunOptions):
             call=self.call,
             devices=self.devices,
             decoders=self.decoders,
+            members=self.members,
         )
 
     @property
@@ -123,13 +136,16 @@ def resolve(request: Request, *, preset: Preset | None = None, starts: bool = Fa
     )
     _check(settings)
     check_model(preset, settings.call, CALL_OPTIONS)
-    available = find_devices(request, preset, starts=starts)
+    if settings.guidance_split:
+        check_split(preset, settings.call)
+    available, members = find_devices(request, preset, starts=starts), settings.members
     if recipe is None and request.cores is None and request.init_t in (None, "auto"):
-        plan, stop = at_most(len(available), request, sampled, plan, stop)
+        plan, stop = at_most(max(1, len(available) // members), request, sampled, plan, stop)
     check_algo(preset, plan.algo, settings.call)
-    if plan.cores > 1:
+    if plan.cores * members > 1:
         check_interface()
-    placement = place(plan.cores, available, wished=settings.plan.cores, preset=preset.name)
+    wished = settings.plan.cores
+    placement = place(plan.cores, available, wished=wished, preset=preset.name, members=members)
     settings = replace(settings, plan=plan, stop=stop, devices=placement.devices)
     notes = (placement.note, caution(plan), check_memory(settings.demand))
     return replace(settings, note="\n".join(filter(None, notes)) or None)

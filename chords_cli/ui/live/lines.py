@@ -8,6 +8,7 @@ from chords_cli.ui.format import (
     output_name,
     places,
     plural,
+    process_name,
     promise,
     residual,
     small,
@@ -30,7 +31,7 @@ def plain_lines(console: Console) -> events.Listener:
 
     def listen(event: events.Event) -> None:
         progress.apply(event)
-        if isinstance(event, events.CoreReady) and progress.all_ready:
+        if isinstance(event, events.CoreReady) and not event.member and progress.all_ready:
             cores = plural(len(progress.cores), "core")
             console.say(f"{cores} ready after {duration(event.at - progress.loading_since)}")
         if console.verbose or not isinstance(event, DETAILS):
@@ -45,7 +46,8 @@ def describe(event: events.Event, progress: Progress) -> str:
     """Describes `event` in one line, empty for most events; `progress` has already noted it."""
     match event:
         case events.RunResolved():
-            line = f"{event.model}: {headline(event.plan)} on {places(event.devices)}"
+            plan = headline(event.plan, event.members)
+            line = f"{event.model}: {plan} on {places(event.devices)}"
             line += f"; {promise(event.plan, event.stop)}"
             return f"{line}\n{event.note}" if event.note else line
         case events.ProcessesStarted(method="fork"):
@@ -54,7 +56,8 @@ def describe(event: events.Event, progress: Progress) -> str:
             return f"the cores were started one by one: {event.reason}"
         case events.CoreReady():
             loaded = ", ".join(event.components)
-            return f"core {event.core} loaded {loaded} in {duration(event.seconds)}"
+            who = process_name(event.core, event.member)
+            return f"{who} loaded {loaded} in {duration(event.seconds)}"
         case events.Warned():
             return f"warning: {event.text}"
         case events.PromptStarted():

@@ -108,10 +108,11 @@ def sparkline(values: Sequence[float]) -> str:
 def _header(progress: Progress) -> list[RenderableType]:
     if progress.resolved is None:
         return [Text("starting", style="dim")]
-    plan, where = progress.resolved.plan, places(progress.resolved.devices)
+    resolved = progress.resolved
+    plan, where = resolved.plan, places(resolved.devices)
     goal = promise(plan, progress.resolved.stop)
     return [
-        Text(f"{headline(plan)} · {where}", overflow="ellipsis", no_wrap=True),
+        Text(f"{headline(plan, resolved.members)} · {where}", overflow="ellipsis", no_wrap=True),
         Text(goal, style="cyan", overflow="ellipsis", no_wrap=True),
     ]
 

@@ -25,7 +25,7 @@ class CoreProgress:
     """What is known about one core from its events.
 
     Attributes:
-        device: Where it runs, as torch writes it.
+        device: Where it runs, as torch writes it; several with a plus between them.
         state: What it is doing.
         part: The component that it is loading.
         loaded: The bytes of all components that it has loaded, of `to_load`.
@@ -50,7 +50,7 @@ class CoreProgress:
         """Notes something that this core does; unknown events change nothing."""
         match event:
             case events.CoreStarted():
-                self.device = event.device
+                self.device = self.device or event.device
             case events.CoreLoading():
                 self.state, self.part = "loading", event.what
                 self.loaded, self.to_load = event.done, event.total
@@ -128,7 +128,7 @@ class Progress:
                 self.warnings.append(event.text)
             case events.OutputLanded():
                 self.outputs.append(event)
-            case events.CoreEvent():
+            case events.CoreEvent() if event.member == 0:
                 states = {core.state for core in self.cores.values()}
                 if isinstance(event, events.CoreStarted) and states == {"done"}:
                     self.cores, self.loading_since = {}, event.at  # a comparison's next model
@@ -144,9 +144,9 @@ class Progress:
 
     def _apply_resolved(self, event: events.RunResolved) -> None:
         self.resolved, self.prompt, self.outputs = event, None, []
-        ranks = range(len(event.devices))
-        self.cores = {rank: core for rank, core in self.cores.items() if rank in ranks}
-        for rank, device in enumerate(event.devices):
+        places = events.per_core(event.devices, event.members)
+        self.cores = {rank: core for rank, core in self.cores.items() if rank < len(places)}
+        for rank, device in enumerate(places):
             self.core(rank).device = device
             self.core(rank).evaluations = event.plan.evaluations[rank]
 

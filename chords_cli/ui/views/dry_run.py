@@ -8,7 +8,7 @@ from rich.text import Text
 from chords_cli.records.run import DeviceMemory, DryRunRecord
 from chords_cli.sampler.plan import Plan, chords_plan, sequential_plan
 from chords_cli.sampler.wavefront import wavefront_plan
-from chords_cli.ui.format import first_within, output_name, places, plural, size
+from chords_cli.ui.format import first_within, output_name, places, plural, process_name, size
 from chords_cli.ui.views.plan import plan_chart, plan_summary
 
 _LABEL = 10
@@ -65,8 +65,12 @@ def _facts(name: str, lines: Iterable[str]) -> Text:
 
 def _devices(record: DryRunRecord) -> Iterator[str]:
     devices, cores = record.devices, plural(record.cores, "core")
+    split = record.settings.guidance_split
     shared = len(set(devices)) < len(devices)
-    yield f"{places(devices)}, shared by {cores}" if shared else places(devices)
+    by = f"{cores} x 2 (guidance split)" if split else cores
+    yield f"{places(devices)}, shared by {by}" if shared else places(devices)
+    if split and not shared:
+        yield f"{by}: each on 2 devices"
     if record.note:
         yield from record.note.splitlines()
 
@@ -77,15 +81,17 @@ def _memory(record: DryRunRecord) -> Iterator[str]:
     if memory.unknown:
         yield f"unknown: {memory.unknown}"
     for device in memory.devices:
-        yield _device_memory(device)
+        yield _device_memory(device, split=record.settings.guidance_split)
     for core in memory.cores:
         parts = ", ".join(f"{name} {size(amount)}" for name, amount in core.components.items())
-        yield f"core {core.core} on {core.device}: {size(core.bytes)} ({parts})"
+        who = process_name(core.core, core.member)
+        yield f"{who} on {core.device}: {size(core.bytes)} ({parts})"
 
 
-def _device_memory(device: DeviceMemory) -> str:
+def _device_memory(device: DeviceMemory, *, split: bool) -> str:
     """Says what a device's cores hold, and how much memory it has."""
-    held = plural(len(device.cores), "core")
+    count = len(device.cores)
+    held = f"{count} processes" if split and count > 1 else plural(count, "core")
     if device.bytes is not None:
         held = f"{size(device.bytes)} of weights for {held}"
     amounts = {"free": device.free, "total": device.total}

@@ -54,8 +54,9 @@ def _details(record: RunRecord) -> Iterator[str]:
         )
     if rounds < steps and len(set(devices)) < len(devices):
         where = ", ".join(dict.fromkeys(devices))
+        split = " x 2 (guidance split)" if record.settings.guidance_split else ""
         yield (
-            f"{plural(len(devices), 'core')} share {where}: in seconds this is not the "
+            f"{plural(record.cores, 'core')}{split} share {where}: in seconds this is not the "
             f"{steps / rounds:.2f}x of cores that have a GPU each"
         )
 

@@ -26,7 +26,9 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Workers, list[Any
         process: Any = SimpleNamespace(
             sentinel=sentinel, exitcode=None, is_alive=lambda: True, join=lambda timeout: None
         )
-        spec: Any = SimpleNamespace(core=core, device="cpu", log="/nowhere", timeout=HANG)
+        spec: Any = SimpleNamespace(
+            rank=core, name=f"core {core}", device="cpu", log="/nowhere", timeout=HANG
+        )
         found._workers.append(_Worker(spec, process, ours, lifeline))
         theirs.append(end)
     yield found, theirs

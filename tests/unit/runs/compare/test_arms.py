@@ -13,7 +13,7 @@ from chords_cli.sampler.choice import ALGORITHMS
 
 SETTINGS = (
     "an arm may set model, cores, steps, init_t, rounds, speedup, stop_index, stop_residual, "
-    "guidance, negative_prompt, devices, dtype, scheduler, cache"
+    "guidance, negative_prompt, devices, dtype, guidance_split, scheduler, cache"
 )
 
 REFUSED = {
@@ -192,3 +192,11 @@ def test_an_error_of_an_arm_survives_the_way_between_processes():
 def test_what_an_arm_and_all_arms_may_set_is_an_option_of_the_command_too():
     both = {name for name, (_, option) in options_of(Request).items() if option.compare == "both"}
     assert set(SETTABLE) & set(COMPARISON) == both
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [("guidance-split", True), ("guidance_split=true", True), ("guidance-split=false", False)],
+)
+def test_a_setting_that_is_true_or_false_needs_no_value(word, value):
+    assert parse_arm(f"sequential {word}").given == {"guidance_split": value}

@@ -40,3 +40,20 @@ def test_more_cores_than_devices_share_them_in_turn_and_are_warned_of() -> None:
     assert place(4, ("cpu",), wished=4, preset="demo-image").note == (
         "4 cores share cpu: the same results, but no sooner; each holds its own weights"
     )
+
+
+def test_a_core_whose_guidance_is_split_has_two_devices_side_by_side() -> None:
+    placement = place(2, GPUS, wished=2, preset="wan2-1", members=2)
+    assert (placement.devices, placement.note) == (GPUS, None)
+    assert place(2, GPUS, wished=8, preset="wan2-1", members=2).note == (
+        "2 cores on 2 devices each, one for each half of guidance; wan2-1 takes up to 8: "
+        "--cores 8 has them share devices"
+    )
+
+
+def test_halves_of_guidance_that_share_a_device_are_warned_of() -> None:
+    placement = place(1, ("cuda:0",), wished=1, preset="wan2-1", members=2)
+    assert placement.devices == ("cuda:0", "cuda:0")
+    assert placement.note == (
+        "the 2 halves of guidance share cuda:0: each process holds its own weights"
+    )

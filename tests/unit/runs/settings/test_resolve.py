@@ -332,3 +332,19 @@ def test_more_devices_than_the_preset_has_cores_stay_free(resolved):
     settings = resolved(cores=2)
     assert settings.devices == ("cuda:0", "cuda:1")
     assert settings.note is None
+
+
+def test_split_guidance_gives_a_core_to_every_two_devices(resolved, preset_file):
+    guided = preset_file.read_text().replace("guidance_scale: 3.5", "true_cfg_scale: 4.0")
+    preset_file.write_text(guided)
+    for devices, cores in (("cuda:0,cuda:1,cuda:2,cuda:3", 2), ("cuda:0,cuda:1", 1)):
+        settings = resolved(devices=devices, guidance_split=True)
+        assert settings.plan.cores == cores
+        assert settings.devices == tuple(devices.split(","))
+
+
+def test_a_preset_may_split_guidance_and_an_option_may_not(resolved, preset_file):
+    guided = preset_file.read_text().replace("guidance_scale: 3.5", "true_cfg_scale: 4.0")
+    preset_file.write_text(guided + "guidance_split: true\n")
+    assert resolved().members == 2
+    assert resolved(guidance_split=False).members == 1

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from chords_cli import events
 from chords_cli.sampler import chords_plan, default_init_t, sequential_plan
+from chords_cli.sampler.stop import StopRule
 from chords_cli.ui.live.panel import draw, sparkline
 from chords_cli.ui.live.progress import Progress
 from tests.doubles.replay import run_events
@@ -129,3 +130,23 @@ def test_sparkline_rises_from_zero_to_the_largest():
     assert sparkline([0.0, 0.5, 1.0]) == "▁▅█"
     assert sparkline([0.0, 0.0]) == "▁▁"
     assert sparkline([]) == ""
+
+
+def test_a_core_of_two_devices_names_both_in_its_row():
+    progress = Progress()
+    devices = ("cuda:0", "cuda:1", "cuda:2", "cuda:3")
+    plan = chords_plan(50, (0, 16))
+    progress.apply(
+        events.RunResolved(
+            model="Toy", plan=plan, stop=StopRule(index=1), devices=devices, output="x", members=2
+        )
+    )
+    for rank, device in enumerate(devices):
+        core, member = divmod(rank, 2)
+        progress.apply(events.CoreStarted(core=core, member=member, device=device, pid=1))
+        loading = events.CoreLoading(core=core, member=member, what="vae", done=member, total=9)
+        progress.apply(loading)
+    drawn = "\n".join(lines(progress, 100))
+    assert "chords 0-16 · 2 cores x 2 · 50 steps · cuda:0, cuda:1, cuda:2, cuda:3" in drawn
+    assert "0  cuda:0 + cuda:1  loading" in drawn
+    assert "1  cuda:2 + cuda:3  loading" in drawn
