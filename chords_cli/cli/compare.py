@@ -17,8 +17,9 @@ def compare(**options: Any) -> None:
 
     An arm is sequential, few-steps, chords or wavefront, and settings of its own:
     model, scheduler, cores, steps, init_t, rounds, speedup, stop_index, stop_residual,
-    guidance, negative_prompt, dtype and devices. few-steps is sequential with
-    as many steps as the fastest other arm has rounds; wavefront cores=1 takes as many.
+    guidance, negative_prompt, dtype, devices and guidance_split, which needs no value.
+    few-steps is sequential with as many steps as the fastest other arm has rounds;
+    wavefront cores=1 takes as many.
     scheduler is dpm++2m or unipc in the place of the model's own. cache is a step
     cache of diffusers: first-block, taylorseer, mag, faster or pyramid, with its
     parameters after colons, or own for the one that the preset names.

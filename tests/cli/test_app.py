@@ -87,6 +87,8 @@ IMAGE_OPTIONS = {
         "--from-latent",
         "--devices",
         "--dtype",
+        "--guidance-split",
+        "--no-guidance-split",
         "--timeout",
         "--download",
     ),
