@@ -124,4 +124,14 @@ def caution(plan: Plan) -> str | None:
             f"{rounds} rounds are few for {steps} steps at guidance {guidance:g}: {usual} are "
             "usual, and below them one device that takes fewer steps may come closer"
         )
+    if cores > 4 and default_rounds(steps, 4, guidance) <= rounds < steps:
+        return (
+            f"{cores} cores take as many rounds as 4 for {steps} steps, and came no closer in the "
+            "study: --cores 4 leaves the other devices free"
+        )
+    if guidance <= EVEN_ABOVE and cores > 1 and (cores == 2 or steps < 40):
+        return (
+            f"at guidance {guidance:g} one core in as many rounds came about as close on one of "
+            f"the two models of the study: --cores 1 --rounds {rounds}"
+        )
     return None

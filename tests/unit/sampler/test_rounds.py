@@ -65,3 +65,17 @@ def test_a_run_is_told_that_its_rounds_are_few() -> None:
     told = caution(wavefront_plan(28, 4, 8, 4.0))
     assert told is not None
     assert told.startswith("8 rounds are few for 28 steps at guidance 4: 12 are usual, ")
+
+
+def test_a_run_is_told_where_more_cores_gain_nothing() -> None:
+    told = caution(wavefront_plan(28, 8, 12, 4.0))
+    assert told is not None
+    assert told.startswith("8 cores take as many rounds as 4 for 28 steps, and came no closer")
+    assert caution(wavefront_plan(50, 8, 13, 4.0)) is None
+
+
+def test_a_run_is_told_where_one_core_is_about_as_close() -> None:
+    told = caution(wavefront_plan(50, 2, 13, 1.0))
+    assert told is not None
+    assert told.endswith("on one of the two models of the study: --cores 1 --rounds 13")
+    assert caution(wavefront_plan(50, 4, 11, 1.0)) is None
