@@ -21,10 +21,12 @@ FREE = {"cuda:0": 70 * GB}
 TINY = ("image", "a cat", "--model", "tiny", "--devices", "cpu", "--cores", 2, "--steps", 4)
 
 NOTES = {
-    1: "1 core, because cuda:0 is the only device; flux takes up to 8: --cores 8 has them share it",
-    2: "2 cores, one on each device; flux takes up to 8: --cores 8 has them share devices",
-    4: "4 cores, one on each device; flux takes up to 8: --cores 8 has them share devices",
-    8: None,
+    1: [
+        "1 core, because cuda:0 is the only device; flux takes up to 8: --cores 8 has them share it"
+    ],
+    2: ["2 cores, one on each device; flux takes up to 8: --cores 8 has them share devices"],
+    4: ["4 cores, one on each device; flux takes up to 8: --cores 8 has them share devices"],
+    8: [],
 }
 
 
@@ -60,7 +62,8 @@ def test_a_preset_takes_as_many_cores_as_there_are_devices_and_tells_what_each_h
     document = chords("image", "--model", "flux", "a fox", "--dry-run", "--json").document
     assert document["cores"] == count
     assert document["devices"] == [f"cuda:{core}" for core in range(count)]
-    assert document["note"] == NOTES[count]
+    told = (document["note"] or "").splitlines()
+    assert [line for line in told if not line.startswith("at guidance 1 ")] == NOTES[count]
     held = document["memory"]["devices"]
     assert [device["cores"] for device in held] == [[core] for core in range(count)]
     assert [device["free"] for device in held] == [70 * GB, *[80 * GB] * (count - 1)]
@@ -202,7 +205,9 @@ def test_a_comparison_on_one_device_leaves_out_what_is_sequential_there(
     monkeypatch.setenv("XDG_CONFIG_HOME", home["XDG_CONFIG_HOME"])
     line = ("compare", "a cat", "--model", "tiny", "--devices", "cpu", "--dry-run", "--json")
     arms = [arm["name"] for arm in chords(*line).document["arms"]]
-    assert arms == ["sequential", "few-steps", "wavefront"]
+    assert "chords" not in arms
+    assert (arms[0], arms[-1]) == ("sequential", "wavefront")
+    assert {arm.split()[0] for arm in arms[1:-1]} == {"few-steps"}
 
 
 def test_a_script_without_a_main_guard_is_told_of_it(tmp_path: Path) -> None:

@@ -331,7 +331,7 @@ def test_cores_that_are_asked_for_share_devices_and_are_warned_of(resolved):
 def test_more_devices_than_the_preset_has_cores_stay_free(resolved):
     settings = resolved(cores=2)
     assert settings.devices == ("cuda:0", "cuda:1")
-    assert settings.note is None
+    assert "device" not in (settings.note or "")
 
 
 def test_split_guidance_gives_a_core_to_every_two_devices(resolved, preset_file):
