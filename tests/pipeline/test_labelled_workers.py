@@ -94,15 +94,19 @@ def make(pool: Pool, plan: Plan, call: Call, **options: Any) -> Made:
     return Made(sampled, frames)
 
 
-def pool_on(devices: tuple[str, ...], model: ModelSpec) -> Pool:
-    decoders = frozenset(range(len(devices)))
-    settings = PoolSettings(model=model, devices=devices, decoders=decoders, timeout=HANG)
+def pool_on(devices: tuple[str, ...], model: ModelSpec, members: int = 1) -> Pool:
+    decoders = frozenset(range(len(devices) // members))
+    settings = PoolSettings(
+        model=model, devices=devices, decoders=decoders, timeout=HANG, members=members
+    )
     return Pool(settings, lambda event: None)
 
 
-def make_all(devices: tuple[str, ...], model: ModelSpec, call: Call) -> list[Made]:
-    with pool_on(devices, model) as pool:
-        return [make(pool, plan, call) for plan in plans(len(devices))]
+def make_all(
+    devices: tuple[str, ...], model: ModelSpec, call: Call, members: int = 1
+) -> list[Made]:
+    with pool_on(devices, model, members) as pool:
+        return [make(pool, plan, call) for plan in plans(len(devices) // members)]
 
 
 _on_the_host: dict[str, list[Made]] = {}
@@ -134,6 +138,16 @@ def test_every_family_makes_the_outputs_and_pictures_of_the_host(
     expected = on_the_host(model, call)
     labelled.start()
     check_equal(make_all(LABELLED, model, call), expected)
+
+
+@pytest.mark.parametrize("family", ["wan", "sd3", "z-image"])
+def test_cores_whose_guidance_is_split_make_the_outputs_and_pictures_of_the_host(
+    family: str, spec: Spec, labelled: Labelled
+) -> None:
+    model, call = spec(family, "float32"), call_of(family, STEPS)
+    expected = make_all(("cpu",) * 4, model, call, members=2)
+    labelled.start()
+    check_equal(make_all(LABELLED * 2, model, call, members=2), expected)
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
