@@ -23,12 +23,19 @@ Notes = dict[str, Any]
 
 @contextmanager
 def opened(
-    model: Model, folder: Path, device: str, cores: int, *, decoder: int, notes: Notes
+    model: Model,
+    folder: Path,
+    device: str,
+    cores: int,
+    *,
+    decoder: int,
+    notes: Notes,
+    members: int = 1,
 ) -> Iterator[Pool]:
-    """A pool of `cores` cores on one device; `start` and `load` are noted, in seconds.
+    """A pool of `cores` cores of `members` processes on one device; notes `start` and `load`.
 
-    As in a run's record: `start` until all processes are there, `load` from then until all are
-    ready.
+    In seconds, as in a run's record: `start` until all processes are there, `load` from then until
+    all are ready.
     """
     started = began = time.monotonic()
 
@@ -44,8 +51,9 @@ def opened(
             dtype="bfloat16",
             components=model.components,
         ),
-        devices=(device,) * cores,
+        devices=(device,) * (cores * members),
         decoders=frozenset({decoder}),
+        members=members,
     )
     with Pool(settings, listen) as pool:
         notes["start"], notes["load"] = started - began, time.monotonic() - started

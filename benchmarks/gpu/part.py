@@ -52,10 +52,12 @@ def _do(section: Notes, settings: Notes, notes: Notes, save: Any) -> None:
     else:
         from benchmarks.gpu import sharing
 
+        held = _held(work, model)
         if section["part"] == "command":
             sharing.command(model, work, device, notes)
+        elif section["part"] == "split":
+            sharing.split(model, work, device, held, notes, save)
         else:
-            held = _held(work, model)
             sharing.measure(model, work, device, section["cores"], held, notes, save)
 
 

@@ -73,6 +73,8 @@ def _against_stock(notes: Notes) -> Iterator[str]:
 
 
 def _sharing(notes: Notes) -> Iterator[str]:
+    if "members" in notes:
+        yield from _split(notes)
     if "cores" not in notes:
         return
     if "skipped" in notes:
@@ -89,6 +91,15 @@ def _sharing(notes: Notes) -> Iterator[str]:
             )
             yield _row("", f"core 0's {_equal(run)}; {_around(run)}")
             yield _row("", _memory(run["peak_memory"]))
+
+
+def _split(notes: Notes) -> Iterator[str]:
+    if "skipped" in notes:
+        yield _row("one core x 2", f"skipped: {notes['skipped']}")
+    elif "step" in notes:
+        yield _row("one core x 2", f"{_ms(notes['step'])} a step: both halves share the device")
+        yield _row("", _equal(notes))
+        yield _row("", _memory(notes["peak_memory"]))
 
 
 def _command(notes: Notes) -> Iterator[str]:

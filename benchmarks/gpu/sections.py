@@ -42,6 +42,7 @@ SECTIONS = (
     Section(name="flux, 2 cores share", part="share", model="flux", cores=2, needs="build flux"),
     Section(name="build wan", part="build", model="wan"),
     Section(name="wan against stock", part="against_stock", model="wan", needs="build wan"),
+    Section(name="wan, split core shares", part="split", model="wan", needs="build wan"),
     Section(name="messages of wan", part="messages", model="wan"),
     Section(name="messages of hunyuan", part="messages", model="hunyuan"),
     Section(name="flux, 4 cores share", part="share", model="flux", cores=4, needs="build flux"),

@@ -51,6 +51,33 @@ def measure(
             save()
 
 
+def split(
+    model: Model, work: Path, device: str, held: int | None, notes: Notes, save: Callable[[], None]
+) -> None:
+    """One core of two processes that share the device: what a split step costs beside its work.
+
+    Both halves of guidance wait for the same device, so a step takes as long as stock's and what
+    the two say to each other; on two devices it would take half of that work.
+    """
+    notes |= {"members": 2, "steps": model.few}
+    lacking = _lacking(device, 2, held or int(model.gigabytes * 1.1e9))
+    if lacking:
+        notes["skipped"] = lacking
+        return
+    folder, plan = work / model.name, default_plan("sequential", model.few, 1)
+    with opened(model, folder, device, 1, decoder=0, notes=notes, members=2) as pool:
+        save()
+        sampled(pool, model, plan)  # a warm-up
+        runs = [sampled(pool, model, plan) for _ in range(model.repeats)]
+        latent = as_array(runs[-1].outputs[-1].latent)
+        notes |= {
+            "step": median(run.sample_seconds for run in runs) / model.few,
+            "peak_memory": [list(peaks) for peaks in runs[-1].peak_memory],
+            **closeness(latent, stock_file(work, model, model.few)),
+        }
+        save()
+
+
 def command(model: Model, work: Path, device: str, notes: Notes) -> None:
     """The same by the real command line: `chords image` with a preset, two cores, all defaults."""
     preset, output = work / f"{model.name}.yaml", work / "command"

@@ -80,12 +80,16 @@ class Models:
         spec: ModelSpec,
         cores: int,
         listener: Callable[[Event], None] = lambda event: None,
+        *,
+        members: int = 1,
     ) -> Pool:
-        """Cores on the devices in turn."""
+        """Cores of so many processes each, on the devices in turn."""
+        ranks = range(cores * members)
         settings = PoolSettings(
             model=spec,
-            devices=tuple(self.devices[core % len(self.devices)] for core in range(cores)),
+            devices=tuple(self.devices[rank % len(self.devices)] for rank in ranks),
             decoders=frozenset(range(cores)),
+            members=members,
         )
         return Pool(settings, listener)
 
