@@ -8,7 +8,7 @@ from chords_cli.cli.options import COMPARISON, accepts, options_for
 from chords_cli.ui.console import Console
 
 if TYPE_CHECKING:
-    from chords_cli.runs.settings.request import CompareRequest
+    from chords_cli.runs.compare.request import CompareRequest
 
 
 @accepts(*COMPARISON)
@@ -43,7 +43,7 @@ def compare(**options: Any) -> None:
 def _make_request(options: dict[str, Any]) -> "CompareRequest":
     from chords_cli.models.repositories import find_model
     from chords_cli.presets.files import DEFAULT
-    from chords_cli.runs.settings.request import CompareRequest
+    from chords_cli.runs.compare.request import CompareRequest
 
     kind = find_model(options["model"] or DEFAULT["image"]).kind
     values = options_for(CompareRequest, options) | {"arm": tuple(options["arm"] or ())}

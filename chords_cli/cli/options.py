@@ -1,7 +1,8 @@
 """The options of the commands as typer reads them.
 
-The options of runs and comparisons are declared in `runs.settings.request`; here are those that
-only the command line has. `accepts` gives a command its signature.
+The options of runs and comparisons are declared in `runs.settings.request` and
+`runs.compare.request`; here are those that only the command line has. `accepts` gives a command its
+signature.
 """
 
 import inspect
@@ -14,6 +15,7 @@ from typing import Annotated, Any, get_args, get_origin
 import typer
 
 from chords_cli.errors import UsageError
+from chords_cli.runs.compare.request import CompareRequest
 from chords_cli.runs.settings.option import (
     ARMS,
     MACHINE,
@@ -26,7 +28,7 @@ from chords_cli.runs.settings.option import (
     Option,
     options_of,
 )
-from chords_cli.runs.settings.request import CompareRequest, Request
+from chords_cli.runs.settings.request import Request
 
 GROUPS = (None, MODEL, ARMS, PLAN, PICTURE, OUTPUT, SOURCE, MACHINE, SHOWN)
 """The order in which `--help` lists options."""

@@ -10,11 +10,12 @@ from chords_cli.errors import UsageError
 from chords_cli.models.repositories import find_model
 from chords_cli.presets.files import DEFAULT
 from chords_cli.runs.compare.arms import parse_arms
+from chords_cli.runs.compare.request import CompareRequest
 from chords_cli.runs.compare.resolving import Arm, default_arms, resolve_arms
 from chords_cli.runs.outputs.files import endings
 from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.output_folder import check_free, check_writable, default_output
-from chords_cli.runs.settings.request import CompareRequest, Request
+from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import resolve
 from chords_cli.runs.settings.samples import PlannedSample, resolve_prompts
 

@@ -29,12 +29,12 @@ from chords_cli.runs.compare.comparison import (
     PAGE,
     RECORD,
     SHEET,
-    CompareRequest,
     Comparison,
     resolve_comparison,
 )
 from chords_cli.runs.compare.gallery import SHOWN, Gallery
 from chords_cli.runs.compare.measure import Shared, measure, shared_loads
+from chords_cli.runs.compare.request import CompareRequest
 from chords_cli.runs.compare.resolving import Arm
 from chords_cli.runs.compare.results import Results
 from chords_cli.runs.generate.record import plan_record

@@ -17,7 +17,6 @@ from typing import Annotated, Literal
 from chords_cli.engine.start import DEFAULT_TIMEOUT
 from chords_cli.pipelines.load.spec import Dtype
 from chords_cli.runs.settings.option import (
-    ARMS,
     MACHINE,
     MODEL,
     OUTPUT,
@@ -266,32 +265,6 @@ class Request(RunOptions):
             rounds=self.rounds,
             speedup=self.speedup,
         )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CompareRequest:
-    """What the user wants to compare; `base` holds what all arms have in common."""
-
-    base: Request
-    arm: Annotated[
-        tuple[str, ...],
-        Option(
-            ARMS,
-            "An algorithm with settings of its own; repeatable. Without any: all, and what one"
-            " device can do.",
-            metavar='"NAME [SETTING=VALUE]..."',
-        ),
-    ] = ()
-    reference: Annotated[
-        str | None,
-        Option(ARMS, "The arm that others are compared with: sequential by default."),
-    ] = None
-    repeat: Annotated[
-        int, Option(ARMS, "Run every arm this often, after a warm-up, for median and spread.")
-    ] = 1
-    clip_score: Annotated[
-        bool, Option(ARMS, "Also score how well results fit their prompts, with CLIP.")
-    ] = False
 
 
 CALL_OPTIONS = {

@@ -7,9 +7,10 @@ import pytest
 from chords_cli.cli.options import IMAGE, VIDEO
 from chords_cli.records.recipe import Pixels
 from chords_cli.records.run import SettingsRecord
+from chords_cli.runs.compare.request import CompareRequest
 from chords_cli.runs.generate.record import run_record
 from chords_cli.runs.settings.option import options_of
-from chords_cli.runs.settings.request import CALL_OPTIONS, CompareRequest, Request, RunOptions
+from chords_cli.runs.settings.request import CALL_OPTIONS, Request, RunOptions
 
 OPTIONS = options_of(Request)
 
