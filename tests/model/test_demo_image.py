@@ -46,7 +46,7 @@ def test_demo_image_has_a_shifted_grid(pipe: FluxPipeline) -> None:
 
 @pytest.mark.slow
 def test_demo_image_draws_held_out_scenes(pipe: FluxPipeline) -> None:
-    singles, pairs = held_out_scenes(40)
+    singles, pairs = held_out_scenes(24)
     images = sample(pipe, singles + pairs, FAST)
     one, two = scores(images[: len(singles)], singles), scores(images[len(singles) :], pairs)
     assert one["background"] >= 0.9

@@ -39,7 +39,7 @@ def test_demo_video_loads_as_a_wan_pipeline_in_one_dtype(pipe: WanPipeline) -> N
 
 @pytest.mark.slow
 def test_demo_video_shows_held_out_sentences_of_one_and_two_objects(pipe: WanPipeline) -> None:
-    wanted = held_out(24)
+    wanted = held_out(16)
     report = scores(sample(pipe, wanted, FAST), wanted)
     for right in (report["one object"], report["two objects"]):
         assert right["background"] >= 0.9
