@@ -8,8 +8,9 @@ that `chords --help` waits for nothing. Everything else may change between versi
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chords_cli.api import Chords, Output, Sample
+    from chords_cli.api import Chords
     from chords_cli.errors import ChordsError
+    from chords_cli.sample import Output, Sample
     from chords_cli.sampler.choice import plan
     from chords_cli.sampler.plan import Plan
     from chords_cli.sampler.stop import StopRule
@@ -20,7 +21,9 @@ __all__ = ["Chords", "ChordsError", "Output", "Plan", "Sample", "StopRule", "pla
 
 _HOMES = {
     "ChordsError": "errors",
+    "Output": "sample",
     "Plan": "sampler.plan",
+    "Sample": "sample",
     "StopRule": "sampler.stop",
     "plan": "sampler.choice",
 }

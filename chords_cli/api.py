@@ -6,31 +6,25 @@ It shares its functions with the command line, but keeps samples in memory inste
 import difflib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.events import Listener
-from chords_cli.media.files import write_file
 from chords_cli.models.repositories import find_model
 from chords_cli.models.weights import model_folder
 from chords_cli.presets.files import DEFAULT
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.generate.run import pool_settings
-from chords_cli.runs.outputs.files import LATENT, file_bytes
-from chords_cli.runs.outputs.recipe import make_recipe, which_output
 from chords_cli.runs.settings.option import OUTPUT, PLAN, check_value, options_of
 from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import Settings, resolve
-from chords_cli.runs.settings.samples import PlannedSample
+from chords_cli.sample import Sample, make_sample
 from chords_cli.sampler.plan import Plan
 
 if TYPE_CHECKING:
-    import numpy as np
-    from PIL.Image import Image
-
-    from chords_cli.engine.pool import Pool, SampledOutput
+    from chords_cli.engine.pool import Pool
 
 _LEFT_OUT = ("prompts", "prompt_file", "from_metadata", "from_latent", "num")
 _OPTIONS = {
@@ -45,94 +39,12 @@ _PER_SAMPLE = {
 } | {"seed"}
 """The options that every sample may set for itself."""
 
-_ENDINGS = {"image": (".png", f".{LATENT}"), "video": (".mp4", ".gif", ".png", f".{LATENT}")}
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """Says which of a run's outputs a sample is.
-
-    Attributes:
-        index: 0 for the preview, then 1, 2, ... in order of arrival; the last one is exact.
-        core: The core that made it; core 0 takes the sampler's own steps.
-        round: How many rounds were over when it arrived.
-        residual: The RMS distance to the previous output in latent units; None for the first one.
-        exact: Whether it equals the sequential sampler's result.
-    """
-
-    index: int
-    core: int
-    round: int
-    residual: float | None
-    exact: bool
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sample:
-    """A picture or a video.
-
-    Attributes:
-        prompt: What it shows.
-        seed: The seed of its noise.
-        output: Which output of its run it is.
-        seconds: The time from the call until it was decoded.
-        warnings: What was not made as asked for, and what libraries warned of.
-        frames: uint8, shape (frames, height, width, 3); an image has one frame.
-    """
-
-    prompt: str
-    seed: int
-    output: Output
-    seconds: float
-    warnings: tuple[str, ...]
-    frames: "np.ndarray" = field(repr=False)
-    _sampled: "SampledOutput" = field(repr=False)
-    _settings: Settings = field(repr=False)
-
-    @property
-    def image(self) -> "Image":
-        """The picture, or a video's first frame, for Pillow."""
-        from PIL import Image
-
-        return Image.fromarray(self.frames[0], "RGB")
-
-    @property
-    def latent(self) -> "np.ndarray":
-        """The latent as the pipeline's loop left it, in float32."""
-        from chords_cli.engine.latents import as_array
-
-        return as_array(self._sampled.latent)
-
-    def save(self, path: str | Path) -> Path:
-        """Writes a file with the same metadata as the command's; replaces an existing file.
-
-        Args:
-            path: Must end with .png or .safetensors, or for videos with .mp4 or .gif.
-
-        Returns:
-            The path of the file.
-
-        Raises:
-            ChordsError: The path has another ending, or the file cannot be written.
-        """
-        path, endings = Path(path), _ENDINGS[self._settings.preset.kind]
-        if path.suffix not in endings:
-            raise UsageError(
-                f"{path} does not end with {' or '.join(endings)}",
-                f"write {path.stem}{endings[0]}",
-            )
-        planned = PlannedSample(1, self.prompt, self.seed)
-        recipe = make_recipe(self._settings, planned, which_output(self._sampled))
-        data = file_bytes(path.suffix[1:], self._sampled, self._settings, recipe)
-        write_file(path, data, replace=True)
-        return path
-
 
 class Chords:
     """A model on several cores; the cores start when a `with` block begins and end with it.
 
-    Every core is a process with its own copy of the weights; an existing pipeline object is of no
-    use. A script needs `if __name__ == "__main__":` around its main part: processes may import it.
+    Every core is a process with its own copy of the weights. A script needs
+    `if __name__ == "__main__":` around its main part: processes may import it.
 
         with Chords("flux", cores=8) as chords:
             chords("a lighthouse in rain", seed=42).save("lighthouse.png")
@@ -211,7 +123,7 @@ class Chords:
             settings.call | {"prompt": prompt},
             settings.seed,
             settings.stop,
-            on_output=lambda output: samples.append(_make_sample(settings, prompt, output, began)),
+            on_output=lambda output: samples.append(make_sample(settings, prompt, output, began)),
         )
         return samples[-1]
 
@@ -231,7 +143,7 @@ class Chords:
         settings, began = self._resolve(prompt, options, all_outputs=True), time.monotonic()
         call, pool = settings.call | {"prompt": prompt}, self._running_pool
         for output in pool.outputs(settings.plan, call, settings.seed, settings.stop):
-            yield _make_sample(settings, prompt, output, began)
+            yield make_sample(settings, prompt, output, began)
 
     @property
     def _running_pool(self) -> "Pool":
@@ -248,11 +160,12 @@ class Chords:
             raise UsageError(f"{name} is the same for all samples", f"give {name} to Chords")
         given = {"rounds": None, **given} if given.get("speedup") else given
         given = {"speedup": None, **given} if given.get("rounds") else given
-        if given.get("algo") == "sequential":  # runs on one of the cores
-            given = {"cores": None, **given}
+        given = {"cores": None, **given} if given.get("algo") == "sequential" else given
         check_value("the prompt", prompt, str)
         request = replace(self._request, prompts=(prompt,), all_cores=all_outputs, **given)
         settings, available = resolve(request, preset=self._preset), self._settings.plan.cores
+        if settings.plan.cores > available and "cores" not in given:
+            settings = resolve(replace(request, cores=available), preset=self._preset)
         if settings.plan.cores > available:
             raise UsageError(
                 f"cores is {settings.plan.cores}, but these Chords have {available}",
@@ -277,24 +190,3 @@ def _check_option(name: str, value: Any) -> Any:
     elif name == "loras" and isinstance(value, list | tuple):
         value = tuple(tuple(lora) if isinstance(lora, list) else lora for lora in value)
     return check_value(name, value, _OPTIONS[name][0])
-
-
-def _make_sample(settings: Settings, prompt: str, sampled: "SampledOutput", began: float) -> Sample:
-    assert sampled.frames is not None, "outputs are passed on when they are decoded"
-    output = Output(
-        index=sampled.index,
-        core=sampled.core,
-        round=sampled.round,
-        residual=sampled.residual,
-        exact=sampled.core == 0 and sampled.index > 0 and settings.plan.visits_all(0),
-    )
-    return Sample(
-        prompt=prompt,
-        seed=settings.seed,
-        output=output,
-        seconds=time.monotonic() - began,
-        warnings=sampled.warnings,
-        frames=sampled.frames,
-        _sampled=sampled,
-        _settings=settings,
-    )

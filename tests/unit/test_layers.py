@@ -48,6 +48,7 @@ FORBIDDEN = {
     "ui/page/": "torch cli engine events pipelines runs ui.live ui.views",
     "ui/": "torch cli engine events hub models pipelines presets records runs ui.views ui.page",
     "api.py": "torch cli ui pipelines",
+    "sample.py": "torch cli ui pipelines hub models sampler runs.generate api",
     "cli/": "torch pipelines",
 }
 """What a layer must not import: what lies above it or beside it, and torch where no command that
