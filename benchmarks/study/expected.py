@@ -3,6 +3,7 @@
     python -m benchmarks.study.expected
 
 The geometric mean over both models and all numbers of steps, whatever their numbers of prompts.
+Where some of the cores would stay free, the cell of fewer cores counts.
 """
 
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from benchmarks.study.cells import FOLDERS, Arm, Store, cells
+from chords_cli.sampler.rounds import useful_cores
 
 MODELS, STEPS, GUIDANCES = ("demo-image", "demo-video"), (20, 28, 40, 50), (1.0, 4.0, 8.0)
 CORES = (1, 2, 3, 4, 8)
@@ -29,7 +31,8 @@ def expected(stores: Iterable[Store]) -> Told:
             )
             row = store.rows.get(Arm(name, cores, rounds))
             known = [one for one in row.rmse if one is not None] if row else []
-            if known and rounds < store.cell.steps:
+            useful = useful_cores(store.cell.steps, cores, store.cell.guidance) == cores
+            if known and useful and rounds < store.cell.steps:
                 told = float(np.median(known)), float(np.quantile(known, 0.9))
                 found.setdefault((cores, round(store.cell.guidance)), []).append(told)
     return {of: _mean(found[of]) for of in sorted(found)}

@@ -47,10 +47,11 @@ def plan(
     if json:
         Console("json").document(_make_document(resolved, index))
     else:
-        _draw(resolved, index, latest=stop.fixed is None)
+        asked = options["cores"] or default.cores
+        _draw(resolved, index, latest=stop.fixed is None, asked=asked)
 
 
-def _draw(plan: "Plan", index: int, *, latest: bool) -> None:
+def _draw(plan: "Plan", index: int, *, latest: bool, asked: int) -> None:
     from chords_cli.ui.views.plan import plan_chart, plan_note, plan_summary
     from chords_cli.ui.views.tables import outputs_table
 
@@ -59,7 +60,7 @@ def _draw(plan: "Plan", index: int, *, latest: bool) -> None:
         plan_chart(plan, index, console.out.width),
         plan_summary(plan, index, latest=latest),
         outputs_table(plan, index),
-        *filter(None, [plan_note(plan)]),
+        *filter(None, [plan_note(plan, asked)]),
     )
     for part in parts:
         console.show(part)

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from chords_cli.errors import PlanError, UsageError
 from chords_cli.sampler.plan import Plan, chords_plan, sequential_plan
-from chords_cli.sampler.rounds import default_rounds
+from chords_cli.sampler.rounds import default_rounds, useful_cores
 from chords_cli.sampler.starts import default_init_t
 from chords_cli.sampler.wavefront import wavefront_plan
 
@@ -82,7 +82,8 @@ def plan(
 
     Args:
         steps: Steps of the sequential sampler.
-        cores: How many solvers run at once.
+        cores: How many solvers run at once. Where nothing else is said of the pace, those that
+            would come neither sooner nor closer are left out.
         algo: `wavefront` if nothing given asks for another; `chords` or `sequential`.
         init_t: Where each core begins its fine steps, for `chords`.
         rounds: After how many rounds the first result is there, for `wavefront`.
@@ -219,6 +220,8 @@ def _wavefront(default: DefaultPlan, given: PlanChoice, steps: int) -> Plan:
     if given.speedup is not None:
         rounds = _rounds_for(given.speedup, steps)
     if rounds is None:
+        if steps > 0 and 0 < cores <= steps:
+            cores = useful_cores(steps, cores, default.guidance)
         rounds = default_rounds(max(1, steps), max(1, cores), default.guidance)
     return wavefront_plan(steps, cores, rounds, default.guidance)
 

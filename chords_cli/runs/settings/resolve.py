@@ -45,7 +45,7 @@ from chords_cli.runs.settings.samples import (
     resolve_prompts,
 )
 from chords_cli.sampler.plan import Plan
-from chords_cli.sampler.rounds import caution
+from chords_cli.sampler.rounds import caution, free_cores
 from chords_cli.sampler.stop import StopRule
 
 
@@ -147,7 +147,9 @@ def resolve(request: Request, *, preset: Preset | None = None, starts: bool = Fa
     wished = settings.plan.cores
     placement = place(plan.cores, available, wished=wished, preset=preset.name, members=members)
     settings = replace(settings, plan=plan, stop=stop, devices=placement.devices)
-    notes = (placement.note, caution(plan), check_memory(settings.demand))
+    asked = request.cores or min(len(available) // members, sampled.plan.cores)
+    free = free_cores(plan, asked)
+    notes = (placement.note, free, caution(plan), check_memory(settings.demand))
     return replace(settings, note="\n".join(filter(None, notes)) or None)
 
 

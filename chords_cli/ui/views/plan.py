@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from chords_cli.sampler.plan import Plan
-from chords_cli.sampler.rounds import caution, default_rounds, expected_error
+from chords_cli.sampler.rounds import caution, default_rounds, expected_error, free_cores
 from chords_cli.ui.format import headline, plural
 
 RECTIFIED, PREVIEW, OUTPUT, EVALUATED, SAME = "↓", "○", "●", "·", "="
@@ -143,10 +143,11 @@ def plan_summary(plan: Plan, index: int, *, latest: bool = False) -> Text:
     return Text("\n").join(Text.assemble((f"{name:<10}", "cyan"), fact) for name, fact in facts)
 
 
-def plan_note(plan: Plan) -> Text:
-    """Returns what to know before the plan runs; empty if that is nothing."""
-    lines = textwrap.wrap(caution(plan) or "", _NOTE, initial_indent="note: ")
-    return Text("\n".join(lines), style="yellow")
+def plan_note(plan: Plan, asked: int) -> Text:
+    """Returns what to know before the plan of `asked` cores runs; empty if that is nothing."""
+    notes = filter(None, (free_cores(plan, asked), caution(plan)))
+    lines = (textwrap.wrap(note, _NOTE, initial_indent="note: ") for note in notes)
+    return Text("\n".join(line for wrapped in lines for line in wrapped), style="yellow")
 
 
 def _pace(plan: Plan) -> Iterator[tuple[str, str]]:

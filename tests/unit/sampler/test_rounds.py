@@ -3,7 +3,8 @@
 import pytest
 
 from chords_cli.sampler import default_rounds, wavefront_plan
-from chords_cli.sampler.rounds import FEW_STEPS, caution
+from chords_cli.sampler.choice import DefaultPlan, PlanChoice, resolve_plan
+from chords_cli.sampler.rounds import FEW_STEPS, caution, free_cores, useful_cores
 
 GUIDANCES = (1.0, 1.5, 2.0, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 7.5, 8.0, 9.0, 10.0)
 
@@ -68,10 +69,41 @@ def test_a_run_is_told_that_its_rounds_are_few() -> None:
 
 
 def test_a_run_is_told_where_more_cores_gain_nothing() -> None:
-    told = caution(wavefront_plan(28, 8, 12, 4.0))
+    told = caution(wavefront_plan(20, 8, 12, 4.0))
     assert told is not None
-    assert told.startswith("8 cores take as many rounds as 4 for 28 steps, and came no closer")
+    assert told.startswith("for 20 steps at guidance 4 8 cores came no closer than 4 in the study")
     assert caution(wavefront_plan(50, 8, 13, 4.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("steps", "guidance", "cores"),
+    [
+        (20, 4.0, 4),
+        (28, 4.0, 8),
+        (50, 4.0, 8),
+        (28, 8.0, 4),
+        (40, 8.0, 4),
+        (50, 8.0, 8),
+        (20, 1.0, 5),
+    ],
+)
+def test_cores_that_would_gain_nothing_stay_free(steps: int, guidance: float, cores: int) -> None:
+    default = DefaultPlan(steps=steps, cores=8, algo="wavefront", guidance=guidance)
+    made = resolve_plan(default)
+    assert made.cores == useful_cores(steps, 8, guidance) == cores
+    told = free_cores(made, 8)
+    if cores == 8:
+        assert told is None
+    else:
+        assert told is not None
+        assert told.startswith(f"{8 - cores} of 8 cores stay free: for {steps} steps at guidance ")
+    asked = resolve_plan(default, PlanChoice(rounds=made.planned_rounds))
+    assert asked.cores == 8
+
+
+def test_up_to_four_cores_are_useful_always() -> None:
+    for cores in range(1, 5):
+        assert {useful_cores(steps, cores, g) for steps in (1, 8, 28) for g in GUIDANCES} == {cores}
 
 
 def test_a_run_is_told_where_one_core_is_about_as_close() -> None:
