@@ -1,4 +1,4 @@
-"""Which devices this machine has, with how much memory.
+"""Which devices this machine has, with how much memory, and how its processors are shared.
 
 Torch knows, and is asked in a process of its own (`engine.start`): importing it here would take
 longer than everything else that happens before a run starts.
@@ -90,6 +90,13 @@ def measure_devices(devices: Sequence[str]) -> dict[str, Memory]:
             title = module.get_device_name(device)
             found[name] = Memory(title=title, total=total, free=free)
     return found
+
+
+def threads_each(processes: int) -> int:
+    """Returns how many threads each of `processes` processes computes with on the host."""
+    available = hasattr(os, "sched_getaffinity")
+    cpus = len(os.sched_getaffinity(0)) if available else os.cpu_count() or 1
+    return max(1, cpus // processes)
 
 
 def _host_memory() -> Memory:

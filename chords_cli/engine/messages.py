@@ -18,6 +18,10 @@ class LostNeighbourError(ChordsError):
     """The other end of a line is gone: the cause is most likely that core's own end."""
 
 
+class WaitedInVainError(ChordsError):
+    """The other end of a line sent nothing for too long: perhaps another one keeps it waiting."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerSpec:
     """Everything that a worker gets when it starts.
@@ -36,6 +40,12 @@ class WorkerSpec:
     log: str
     member: int = 0
     members: int = 1
+    contexts: int = 1
+
+    @property
+    def branch(self) -> int:
+        """Which half of guidance this member computes where it is split; else 0."""
+        return self.member // self.contexts
 
     @property
     def rank(self) -> int:
@@ -49,9 +59,13 @@ class WorkerSpec:
 
 
 def name_of(rank: int, members: int) -> str:
-    """Returns `core 2`, or `core 2's helper`, for a process of a pool with so many a core."""
+    """Returns `core 2`, or `core 2's helper`, for a process of a pool with so many a core.
+
+    Further helpers have numbers.
+    """
     core, member = divmod(rank, members)
-    return f"core {core}'s helper" if member else f"core {core}"
+    number = f" {member}" if member > 1 else ""
+    return f"core {core}'s helper{number}" if member else f"core {core}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,9 +198,13 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """The core's process works, or waits for another one."""
+    """The core's process is there; it `works`, or waits for another one, unless it hangs.
+
+    One that waits inside the model for another member of its core seems to hang, too.
+    """
 
     core: int
+    works: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from chords_cli.engine.devices import threads_each
 from chords_cli.engine.job import Sampled, SampledOutput, Session
 from chords_cli.engine.messages import Decoded, Job, Latent, Restore
-from chords_cli.engine.processes import Workers, threads_each
+from chords_cli.engine.processes import Workers
 from chords_cli.engine.settings import PoolSettings
 from chords_cli.engine.start import StartMethod
 from chords_cli.errors import ChordsError

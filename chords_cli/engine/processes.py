@@ -4,7 +4,6 @@ A failure is reported once, by the core that caused it; the other workers are th
 once.
 """
 
-import os
 import shutil
 import signal
 import tempfile
@@ -16,8 +15,16 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from chords_cli.engine.messages import Alive, Failed, LostNeighbourError, Quit, WorkerSpec
-from chords_cli.engine.pulse import PoolPipe
+from chords_cli.engine.devices import threads_each
+from chords_cli.engine.messages import (
+    Alive,
+    Failed,
+    LostNeighbourError,
+    Quit,
+    WaitedInVainError,
+    WorkerSpec,
+)
+from chords_cli.engine.pulse import PoolPipe, Silences
 from chords_cli.engine.settings import PoolSettings
 from chords_cli.engine.start import (
     DEFAULT_TIMEOUT,
@@ -65,6 +72,7 @@ class Workers:
         self._workers: list[_Worker] = []
         self._folder = Path(tempfile.mkdtemp(prefix="chords-"))
         self._heard: set[int] = set()
+        self._silences = Silences(())
 
     def start(self, settings: PoolSettings) -> StartMethod:
         """Starts process k on device k; Ctrl-C reaches none of them. Returns how.
@@ -72,7 +80,7 @@ class Workers:
         Raises:
             ChordsError: The system refuses a process, or the one that they are forked from died.
         """
-        devices, members = settings.devices, settings.members
+        devices, members, contexts = settings.devices, settings.members, settings.contexts
         preload(settings.model.pipeline)
         method = start_method(devices)
         with starting():
@@ -83,6 +91,7 @@ class Workers:
                     cores=len(devices) // members,
                     member=member,
                     members=members,
+                    contexts=contexts,
                     device=device,
                     threads=threads_each(len(devices)),
                     model=settings.model,
@@ -116,20 +125,21 @@ class Workers:
         """
         pipes = {worker.pipe: worker.spec.rank for worker in self._workers}
         ends = {worker.process.sentinel: worker.spec.rank for worker in self._workers}
-        silences = dict.fromkeys(pipes, 0.0)
+        self._silences = silences = Silences([*pipes.values()])
         while True:
             began = time.monotonic()
             ready = wait([*pipes, *ends], _GLANCE_SECONDS)
-            passed = min(time.monotonic() - began, _GLANCE_SECONDS)
-            silences = {pipe: 0.0 if pipe in ready else silences[pipe] + passed for pipe in pipes}
+            silences.pass_by(min(time.monotonic() - began, _GLANCE_SECONDS))
             for pipe in (end for end in ready if end in pipes):
                 message = self._hear(pipes[pipe])
                 self._heard.add(pipes[pipe])
+                silences.end(pipes[pipe], message)
                 if not isinstance(message, Alive):
                     yield message
             for end in (end for end in ready if end in ends):
                 raise self._blame(ends[end])
-            self._check_silences([silences[pipe] for pipe in pipes])
+            if (rank := silences.culprit(self._limits())) is not None:
+                raise self._hung(rank)
 
     def end(self, *, at_once: bool) -> None:
         """Ends all workers: by asking, unless `at_once`, then by force."""
@@ -174,38 +184,45 @@ class Workers:
             raise self._blame(rank, message)
         return message
 
-    def _check_silences(self, silences: Sequence[float]) -> None:
-        """Gives up on a core that was silent for longer than its timeout.
+    def _limits(self) -> dict[int, float]:
+        """Returns per process after how many seconds of silence it is given up.
 
         Before its first word a process begins to be, which no `timeout` for cores is meant for.
         """
-        for worker, silence in zip(self._workers, silences, strict=True):
-            spec, timeout = worker.spec, worker.spec.timeout
-            if spec.rank not in self._heard:
-                timeout = max(timeout, DEFAULT_TIMEOUT)
-            if silence > timeout:
-                raise ChordsError(
-                    f"{spec.name} on {spec.device} hangs: no sign of life for {timeout:g} s",
-                    "run it again; raise {timeout} if its device was only busy",
-                    {"timeout": None},
-                )
+        limits = {worker.spec.rank: worker.spec.timeout for worker in self._workers}
+        begun = self._heard
+        return {k: own if k in begun else max(own, DEFAULT_TIMEOUT) for k, own in limits.items()}
+
+    def _hung(self, rank: int) -> ChordsError:
+        spec, seconds = self._workers[rank].spec, self._limits()[rank]
+        return ChordsError(
+            f"{spec.name} on {spec.device} hangs: no sign of life for {seconds:g} s",
+            "run it again; raise {timeout} if its device was only busy",
+            {"timeout": None},
+        )
 
     def _blame(self, rank: int, failed: Failed | None = None) -> ChordsError:
         """Finds the one error to report when process `rank` is the first to show trouble.
 
-        A core that dies takes its neighbours' lines with it, so others may complain first.
+        A core that dies takes its neighbours' lines with it, so others may complain first; so they
+        do of each other when they wait for one that was stopped.
         """
         failures = {rank: failed} if failed else {}
         deadline = time.monotonic() + _BLAME_SECONDS
         while True:
             failures |= self._last_words()
             for failure in failures.values():
-                if not isinstance(failure.error, LostNeighbourError):
+                if not isinstance(failure.error, LostNeighbourError | WaitedInVainError):
                     return _as_error(failure)
             dead = [w for w in self._workers if not w.process.is_alive()]
             silent = [w for w in dead if w.spec.rank not in failures]
             if silent:
                 return _death(silent[0])
+            if (mute := self._silences.mute(self._limits())) is not None:
+                return self._hung(mute)
+            for failure in failures.values():
+                if isinstance(failure.error, WaitedInVainError):
+                    return _as_error(failure)
             left = deadline - time.monotonic()
             if left <= 0:
                 own = failures.get(rank)
@@ -232,13 +249,6 @@ def worker_process(spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> 
     from chords_cli.engine.worker import run_worker
 
     run_worker(spec, to_pool, lifeline)
-
-
-def threads_each(processes: int) -> int:
-    """Returns how many threads each of `processes` processes computes with on the host."""
-    available = hasattr(os, "sched_getaffinity")
-    cpus = len(os.sched_getaffinity(0)) if available else os.cpu_count() or 1
-    return max(1, cpus // processes)
 
 
 def _start(context: Context, spec: WorkerSpec) -> _Worker:

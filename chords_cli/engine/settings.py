@@ -16,7 +16,8 @@ class PoolSettings:
         decoders: The cores that may be asked for pictures; the others load no VAE weights.
         timeout: Seconds that a core waits for a neighbour, and the pool for a sign of life, before
             giving up.
-        members: How many processes a core has: two where guidance is split.
+        members: How many processes a core has.
+        contexts: How many of them compute an answer of the model together.
     """
 
     model: ModelSpec
@@ -24,3 +25,4 @@ class PoolSettings:
     decoders: frozenset[int]
     timeout: float = DEFAULT_TIMEOUT
     members: int = 1
+    contexts: int = 1

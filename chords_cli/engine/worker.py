@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from chords_cli.engine.exchange.context import backend_for, make_mesh, naming_its_members
 from chords_cli.engine.exchange.group import Group
 from chords_cli.engine.exchange.meeting import Exchange
 from chords_cli.engine.latents import unpack
@@ -38,6 +39,7 @@ from chords_cli.pipelines.load.accelerator import (
     peak_memory,
     reset_peak_memory,
 )
+from chords_cli.pipelines.load.context import share_context
 from chords_cli.pipelines.load.loading import load_pipeline, load_scheduler, loaded_components
 from chords_cli.pipelines.load.offload import Encoders
 from chords_cli.pipelines.load.reporting import report_loading, report_warnings
@@ -82,7 +84,7 @@ class _Worker:
         torch.set_num_threads(spec.threads)
         make_current(self._device)
         self._exchange = self._make_exchange()
-        self._group = Group(self._exchange) if spec.members > 1 else None
+        self._group = Group(self._exchange, spec.contexts) if spec.members > 1 else None
         reading = Reading(
             lambda what, done, total: self._pipe.send(
                 CoreLoading(core=core, member=spec.member, what=what, done=done, total=total)
@@ -98,6 +100,9 @@ class _Worker:
             reading=reading,
         )
         self._exchange.open()
+        if spec.contexts > 1:
+            mesh = make_mesh(self._exchange, spec.contexts, self._device.type)
+            share_context(pipeline, mesh, spec.contexts)
         self._pipeline = self._as_core(pipeline)
         self._pipe.send(
             CoreReady(
@@ -118,11 +123,14 @@ class _Worker:
             staging_for(self._device),
             self._pipe.waiting,
             spec.members,
+            backend_for(self._device.type, spec.contexts),
         )
 
     def _as_core(self, pipeline: Any) -> CorePipeline:
         """Makes of a loaded pipeline what samples and decodes here."""
-        spec = self._spec
+        spec, split = self._spec, None
+        if self._group and spec.members > spec.contexts:
+            split = GuidanceSplit(spec.branch, self._group)
         return CorePipeline(
             pipeline,
             spec.rank,
@@ -130,7 +138,8 @@ class _Worker:
             Encoders(pipeline, spec.model, self._device),
             self._said,
             cache=spec.model.cache,
-            split=GuidanceSplit(spec.member, self._group) if self._group else None,
+            split=split,
+            context=spec.contexts > 1,
         )
 
     def _serve(self, job: Job) -> None:
@@ -147,12 +156,8 @@ class _Worker:
             )
         self._pipeline.use_cache(job.cache)
         reset_peak_memory(self._device)
-        if self._group and self._spec.member:
-            encode_seconds = self._help(job, self._group)
-        else:
-            walk = Walk(job, self._spec, self._pipeline, self._exchange, self._pipe, self._group)
-            walk.run()
-            encode_seconds = walk.encode_seconds
+        with naming_its_members(self._exchange):
+            encode_seconds = self._make(job)
         host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         self._pipe.send(
             Finished(
@@ -164,6 +169,14 @@ class _Worker:
                 evaluated=self._pipeline.evaluated,
             )
         )
+
+    def _make(self, job: Job) -> float:
+        """Does this process's part of the job; returns how long the prompt took to arrive."""
+        if self._group and self._spec.member:
+            return self._help(job, self._group)
+        walk = Walk(job, self._spec, self._pipeline, self._exchange, self._pipe, self._group)
+        walk.run()
+        return walk.encode_seconds
 
     def _help(self, job: Job, group: Group) -> float:
         """Helps this core's lead through the job; returns how long the prompt took to arrive."""

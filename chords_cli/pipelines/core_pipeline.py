@@ -48,6 +48,7 @@ class CorePipeline:
         said: Takes what the user has to know of a call.
         cache: A step cache, `{name, args}`.
         split: The share of the answers that this member of a core computes; None for all.
+        context: Whether several members compute every answer together, so that none can alone.
 
     Raises:
         UsageError: The model cannot be cached like that.
@@ -63,8 +64,9 @@ class CorePipeline:
         *,
         cache: Arguments | None = None,
         split: GuidanceSplit | None = None,
+        context: bool = False,
     ) -> None:
-        self._pipe, self._said, self._split = pipe, said, split
+        self._pipe, self._said, self._split, self._context = pipe, said, split, context
         self._reader = PromptReader(pipe, said)
         wrap_decoder(pipe)
         self._encoding = SharedEncoding(pipe, rank, share, encoders)
@@ -136,6 +138,7 @@ class CorePipeline:
             self._run(call, generator=_noise(seed), output_type="latent")
         chain.check_walked()
         self._start.note(chain.began)
+        self._check_context(chain.began)
         self._carried = chain.carried or self._carried
         return chain.reached
 
@@ -151,6 +154,16 @@ class CorePipeline:
                 "leave out {guidance_split}, or give what the model needs to be guided: a "
                 "{guidance} above 1 and, for some, a negative prompt",
                 {"guidance_split": True, "guidance": None},
+            )
+
+    def _check_context(self, began: Tensor | None) -> None:
+        """Refuses, once a walk is over, a pipeline that cannot be decoded by one member alone."""
+        if self._context and began is not None and not self._start.replaceable:
+            raise UsageError(
+                f"{type(self._pipe).__name__} does not begin with the latent that it prepared, and "
+                "has to ask its model to decode, which one member of a core cannot",
+                "use {context}",
+                {"context": 1},
             )
 
     def decode(self, call: Arguments, seed: int, steps: int, latent: Tensor) -> np.ndarray:
@@ -185,6 +198,15 @@ class CorePipeline:
         except ChordsError:
             self._pipe.maybe_free_model_hooks()
             raise
+        except AssertionError as error:
+            if not self._context:
+                raise
+            raise UsageError(
+                f"{type(self._pipe).__name__} has fewer tokens here than a context can share: "
+                f"{error}",
+                "make a larger picture, or use a smaller {context}",
+                {"context": None},
+            ) from error
         except (ValueError, TypeError) as error:
             # what a pipeline's own check_inputs raises: the call does not fit the model
             self._pipe.maybe_free_model_hooks()

@@ -43,8 +43,9 @@ def small(value: float) -> str:
 
 
 def process_name(core: int, member: int) -> str:
-    """Returns `core 2`, or `core 2's helper` for its second process where guidance is split."""
-    return f"core {core}'s helper" if member else f"core {core}"
+    """Returns `core 2`, or `core 2's helper` for its second process; further ones have numbers."""
+    number = f" {member}" if member > 1 else ""
+    return f"core {core}'s helper{number}" if member else f"core {core}"
 
 
 def output_name(index: int) -> str:
@@ -74,7 +75,7 @@ def starts(plan: Plan) -> str:
 
 
 def headline(plan: Plan, members: int = 1) -> str:
-    """Returns `chords 0-8-16-32 · 4 cores · 50 steps`, `4 cores x 2` where guidance is split."""
+    """Returns `chords 0-8-16-32 · 4 cores · 50 steps`, `4 cores x 2` with two members each."""
     rounds = plan.planned_rounds
     how = starts(plan) if rounds is None else f"in {plural(rounds, 'round')}"
     name = f"{plan.algo} {how}".strip()

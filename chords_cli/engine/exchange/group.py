@@ -1,4 +1,4 @@
-"""What the members of a core send one another: answers to the lead, moves and the end from it.
+"""What the members of a core send one another: answers to the lead's branch, moves and the end.
 
 Only the lead may decide that the core stops, and its helpers hear it with the latent: they would
 otherwise wait for the next one. Nothing is left on the way, because both take the same steps.
@@ -18,24 +18,31 @@ _DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
 class Group:
-    """This process's ends of the lines inside its core, for one job."""
+    """This process's ends of the lines inside its core, for one job.
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    Args:
+        exchange: Where the processes have met.
+        contexts: How many members compute an answer together, each of which has all of it. An
+            answer goes from each of them to the one with the same part on the other branch.
+    """
+
+    def __init__(self, exchange: Exchange, contexts: int = 1) -> None:
+        self._exchange, self._contexts = exchange, contexts
         self._lead = exchange.rank - exchange.rank % exchange.members
         self._helpers = range(self._lead + 1, self._lead + exchange.members)
         self._underway: deque[tuple[int, Tensor, dist.Work | None]] = deque()
 
     def send(self, answer: Tensor) -> None:
-        """Sends a helper's answer to the lead, bit for bit."""
+        """Sends an answer of the second branch to the first, bit for bit."""
         host = answer.detach().to("cpu").contiguous()
-        self._post(self._lead, host.flatten().view(torch.uint8), _ANSWER)
+        self._post(self._exchange.rank - self._contexts, host.flatten().view(torch.uint8), _ANSWER)
 
     def receive(self, like: Tensor) -> Tensor:
-        """Returns, on the lead, the helper's answer, which has the shape of its own."""
+        """Returns, on the first branch, the second's answer, which has the shape of its own."""
+        other = self._exchange.rank + self._contexts
         parcel = torch.empty(like.numel() * like.element_size(), dtype=torch.uint8)
-        with self._exchange.naming(self._lead + 1):
-            dist.recv(parcel, self._lead + 1, tag=_ANSWER)
+        with self._exchange.naming(other):
+            dist.recv(parcel, other, tag=_ANSWER)
         return parcel.view(like.dtype).view(like.shape).to(like.device)
 
     def tell(self, latent: Tensor, *, stopped: bool) -> None:

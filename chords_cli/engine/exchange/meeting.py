@@ -15,9 +15,11 @@ from typing import Any
 import torch.distributed as dist
 
 from chords_cli.engine.exchange.network import INTERFACE, LOOPBACK
-from chords_cli.engine.messages import LostNeighbourError, name_of
+from chords_cli.engine.messages import LostNeighbourError, WaitedInVainError, name_of
 from chords_cli.engine.staging import HostStaging, Staging
 from chords_cli.errors import ChordsError
+
+GLOO = "gloo"
 
 
 class Exchange:
@@ -31,6 +33,7 @@ class Exchange:
         staging: Of the core's device.
         waiting: Entered while this process may wait for another.
         members: How many processes a core has.
+        backend: Torch's, if not gloo alone (see `exchange.context`).
     """
 
     def __init__(
@@ -42,30 +45,31 @@ class Exchange:
         staging: Staging | None = None,
         waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
         members: int = 1,
+        backend: str = GLOO,
     ) -> None:
-        self.rank, self.members, self._ranks = rank, members, ranks
+        self.rank, self.members, self.ranks, self._backend = rank, members, ranks, backend
         self.staging = staging or HostStaging()
         self._rendezvous, self._timeout = rendezvous, timedelta(seconds=timeout)
         self._waiting = waiting
 
     def open(self) -> None:
         """Meets the other cores; returns when all have come."""
-        if self._ranks == 1:
+        if self.ranks == 1:
             return
         os.environ.setdefault(INTERFACE, LOOPBACK)
         try:
             with self._waiting():
                 dist.init_process_group(
-                    "gloo",
+                    self._backend,
                     init_method=f"file://{self._rendezvous}",
                     rank=self.rank,
-                    world_size=self._ranks,
+                    world_size=self.ranks,
                     timeout=self._timeout,
                 )
         except RuntimeError as error:
             if _timed_out(error):
                 seconds = self._timeout.total_seconds()
-                cores = self._ranks // self.members
+                cores = self.ranks // self.members
                 raise LostNeighbourError(
                     f"not all of {cores} cores came within {seconds:g} s",
                     "raise {timeout} if loading takes longer on some device",
@@ -100,23 +104,26 @@ class Exchange:
 
         Raises:
             LostNeighbourError: It is gone.
-            ChordsError: It is alive, but sent nothing for longer than the timeout.
+            WaitedInVainError: It sent nothing for longer than the timeout.
         """
-        name = name_of(rank, self.members)
         try:
             with self._waiting():
                 yield
         except RuntimeError as error:
-            if _timed_out(error):
-                raise ChordsError(
-                    f"waited {self._timeout.total_seconds():g} s for {name} in vain",
-                    "raise {timeout} if that core is slow",
-                    {"timeout": None},
-                ) from error
-            raise LostNeighbourError(
-                f"the line to {name} broke: {_first_line(error)}",
-                "run it again with CHORDS_DEBUG=1 to see more",
-            ) from error
+            raise self.trouble(error, name_of(rank, self.members)) from error
+
+    def trouble(self, error: RuntimeError, name: str) -> ChordsError:
+        """Returns torch.distributed's error in our words, for what waits for `name`."""
+        if _timed_out(error):
+            return WaitedInVainError(
+                f"waited {self._timeout.total_seconds():g} s for {name} in vain",
+                "raise {timeout} if that core is slow",
+                {"timeout": None},
+            )
+        return LostNeighbourError(
+            f"the line to {name} broke: {_first_line(error)}",
+            "run it again with CHORDS_DEBUG=1 to see more",
+        )
 
 
 def _timed_out(error: BaseException) -> bool:

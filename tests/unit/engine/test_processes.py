@@ -9,9 +9,15 @@ from typing import Any
 import pytest
 
 from chords_cli.engine import processes
-from chords_cli.engine.messages import Alive, Cancel, Failed, LostNeighbourError
+from chords_cli.engine.messages import (
+    Alive,
+    Cancel,
+    Failed,
+    LostNeighbourError,
+    WaitedInVainError,
+)
 from chords_cli.engine.processes import Workers, _Worker
-from chords_cli.engine.pulse import PoolPipe
+from chords_cli.engine.pulse import PoolPipe, Silences
 from chords_cli.errors import ChordsError
 from tests.waiting import HANG
 
@@ -91,3 +97,37 @@ def test_a_core_that_waits_for_the_pool_is_alive() -> None:
         pipe.beat(core=3, timeout=0.1)
         assert [ours.recv() for _ in range(3)] == [Alive(3)] * 3
     theirs.close()
+
+
+def test_a_process_that_says_nothing_is_blamed_and_not_those_that_wait_for_it() -> None:
+    silences, limits = Silences([0, 1, 2]), {0: 8.0, 1: 8.0, 2: 8.0}
+    for _ in range(9):
+        silences.pass_by(1.0)
+        for rank in (0, 1):
+            silences.end(rank, Alive(rank, works=False))
+    assert silences.culprit(limits) == silences.mute(limits) == 2
+
+
+def test_a_process_that_is_there_and_does_nothing_hangs_where_nobody_was_stopped() -> None:
+    silences, limits = Silences([0, 1]), {0: 8.0, 1: 8.0}
+    for _ in range(8):
+        silences.pass_by(1.0)
+        silences.end(0, Alive(0))
+        silences.end(1, Alive(1, works=False))
+    assert silences.culprit(limits) is None
+    silences.pass_by(1.0)
+    assert (silences.culprit(limits), silences.mute(limits)) == (1, None)
+
+
+def test_neighbours_that_wait_in_vain_are_not_blamed_for_one_that_was_stopped(
+    workers: tuple[Workers, list[Any]],
+) -> None:
+    found, _ = workers
+    waited = WaitedInVainError("core 1 on cpu: waited 9 s for another member of core 0", "wait")
+    failed = Failed(core=1, error=waited, details="")
+    found._silences = Silences([0, 1])
+    assert found._blame(1, failed) is waited
+    found._silences.pass_by(HANG)
+    found._silences.end(1, Alive(1, works=False))
+    blamed = found._blame(1, failed)
+    assert blamed.message == f"core 0 on cpu hangs: no sign of life for {HANG:g} s"

@@ -1,0 +1,54 @@
+"""The mesh of those members of a core that compute the same answer, each from a part of the tokens.
+
+They exchange in collectives inside the model's attention, which diffusers makes: over gloo on the
+host, and on accelerators over what torch has for them, such as NCCL. Everything else that processes
+send one another goes through the host on all devices.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch.distributed as dist
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+
+from chords_cli.engine.exchange.meeting import GLOO, Exchange
+
+_HOST = "cpu"
+
+
+def backend_for(kind: str, contexts: int) -> str:
+    """Returns the backend with which a pool's processes meet, on devices of that kind."""
+    if contexts == 1 or kind == _HOST:
+        return GLOO
+    return f"{_HOST}:{GLOO},{kind}:{dist.get_default_backend_for_device(kind)}"
+
+
+def make_mesh(exchange: Exchange, contexts: int, kind: str) -> DeviceMesh:
+    """Returns the mesh in which this process computes its part; all processes call this at once.
+
+    A member's number is its branch of guidance times `contexts`, plus its part.
+    """
+    branches = exchange.members // contexts
+    whole = init_device_mesh(
+        kind,
+        (exchange.ranks // exchange.members, branches, 1, contexts),
+        mesh_dim_names=("core", "branch", "ring", "ulysses"),
+    )
+    return whole["ring", "ulysses"]
+
+
+@contextmanager
+def naming_its_members(exchange: Exchange) -> Iterator[None]:
+    """Turns an error of a collective inside the block into one that blames another member.
+
+    Raises:
+        LostNeighbourError: Another member is gone.
+        WaitedInVainError: It sent nothing for longer than the timeout.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if GLOO not in str(error) and not isinstance(error, dist.DistError):
+            raise
+        core = exchange.rank // exchange.members
+        raise exchange.trouble(error, f"another member of core {core}") from error

@@ -1,0 +1,154 @@
+"""A core of several processes that share the tokens of every picture: the result stays."""
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from chords_cli.engine import processes
+from chords_cli.engine.pool import Pool
+from chords_cli.errors import ChordsError, UsageError
+from chords_cli.events import CoreStarted, CoreStepped, Event
+from chords_cli.pipelines.load.spec import ModelSpec
+from chords_cli.sampler import chords_plan, default_init_t, sequential_plan, wavefront_plan
+from chords_cli.sampler.plan import Plan
+from chords_cli.sampler.stop import StopRule
+from tests.pipeline.conftest import as_tensor, call_of, pool_of
+from tests.pipeline.oracle import pipeline_outputs
+from tests.waiting import HANG
+
+STEPS, SEED = 6, 7
+NEGATIVE = {"true_cfg_scale": 4.0, "negative_prompt": "bad"}
+FAMILIES: dict[str, dict[str, Any]] = {
+    "flux": NEGATIVE,
+    "flux2-klein": {},
+    "qwen-image": {},
+    "wan": {"height": 32, "width": 32},
+}
+"""Families whose models have a plan for it, and what makes them guided."""
+
+CLOSE = {"wan": 0.0}
+"""How far a part of the tokens may round otherwise, in units of the latent's RMS."""
+
+PLANS = {
+    "alone": sequential_plan(STEPS),
+    "chords": chords_plan(STEPS, default_init_t(STEPS, 2)),
+    "wavefront": wavefront_plan(STEPS, 2, 5),
+}
+
+Spec = Callable[[str, str], ModelSpec]
+Loaded = Callable[[str, str], Any]
+
+
+def called(family: str) -> dict[str, Any]:
+    return call_of(family, STEPS) | FAMILIES[family]
+
+
+def shared_pool(spec: ModelSpec, cores: int, branches: int = 1, **settings: Any) -> Pool:
+    """A pool of so many cores, each of `branches` times two processes."""
+    members = 2 * branches
+    defaults: dict[str, Any] = {
+        "decoders": frozenset(range(cores)),
+        "members": members,
+        "contexts": 2,
+    }
+    return pool_of(spec, members * cores, **(defaults | settings))
+
+
+def sampled(pool: Pool, plan: Plan, call: dict[str, Any], seed: int = SEED) -> list[torch.Tensor]:
+    outputs = pool.sample(plan, call, seed, StopRule(), keep=True).outputs
+    return [as_tensor(output.latent) for output in outputs]
+
+
+def gap(one: torch.Tensor, other: torch.Tensor) -> float:
+    """The largest difference in units of the RMS."""
+    difference = (one.double() - other.double()).abs().max()
+    return float(difference / other.double().square().mean().sqrt())
+
+
+@pytest.mark.parametrize("branches", [1, 2], ids=["whole", "split"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_output_of_cores_that_share_tokens_is_that_of_whole_ones(
+    family: str, branches: int, spec: Spec, loaded: Loaded
+) -> None:
+    call, close = called(family), CLOSE.get(family, 4e-6)
+    with shared_pool(spec(family, "float32"), 2, branches) as pool:
+        for name, plan in PLANS.items():
+            made = sampled(pool, plan, call)
+            expected = pipeline_outputs(loaded(family, "float32"), call, SEED, plan)
+            for output, oracle in zip(made, expected, strict=True):
+                assert gap(output, oracle.latent) <= close, name
+        again = sampled(pool, plan, call)
+    assert all(map(torch.equal, made, again))
+
+
+def test_a_picture_of_fewer_tokens_than_members_is_refused(spec: Spec) -> None:
+    call = called("wan") | {"height": 16, "width": 16, "num_frames": 1}
+    with (
+        pytest.raises(UsageError, match=r"core 0.* has fewer tokens here than a context can share"),
+        shared_pool(spec("wan", "float32"), 1) as pool,
+    ):
+        pool.sample(PLANS["alone"], call, SEED, StopRule())
+
+
+def test_stopping_early_leaves_nothing_on_the_way_to_the_next_picture(spec: Spec) -> None:
+    plan, call = PLANS["wavefront"], called("flux")
+    other = call | {"prompt": "a dog"}
+    with shared_pool(spec("flux", "float32"), 2) as pool:
+        before = sampled(pool, plan, call) + sampled(pool, plan, other)
+        for seed in range(4):
+            at_once = StopRule(criterion="residual", residual=1e9)
+            assert pool.sample(plan, call, seed, at_once).chosen == 1
+            assert pool.sample(plan, other, seed, StopRule(index=0)).chosen == 0
+        after = sampled(pool, plan, call) + sampled(pool, plan, other)
+    assert all(map(torch.equal, before, after))
+
+
+class Signaller:
+    """A listener that sends one process of core 0 a signal once the core has taken a step."""
+
+    def __init__(self, member: int, number: int) -> None:
+        self._member, self._number = member, number
+        self._pids: dict[int, int] = {}
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, CoreStarted) and event.pid:
+            self._pids[event.member] = event.pid
+        if isinstance(event, CoreStepped) and event.round == 0:
+            os.kill(self._pids[self._member], self._number)
+
+
+@pytest.mark.parametrize(
+    ("branches", "member", "name"),
+    [(1, 0, "core 0"), (1, 1, "core 0's helper"), (2, 3, "core 0's helper 3")],
+)
+@pytest.mark.parametrize(
+    ("number", "timeout", "how"),
+    [
+        (signal.SIGKILL, HANG, "died: killed by SIGKILL"),
+        (signal.SIGSTOP, 3.0, "hangs: no sign of life for 3 s"),
+    ],
+)
+def test_a_member_that_others_wait_for_inside_the_model_ends_the_run_with_its_name(
+    branches: int,
+    member: int,
+    name: str,
+    number: int,
+    timeout: float,
+    how: str,
+    spec: Spec,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(processes, "_KILL_SECONDS", 0.1)  # one that was stopped has to be killed
+    steps, listener = 400, Signaller(member, number)
+    call = called("flux") | {"num_inference_steps": steps}
+    model = spec("flux", "float32")
+    with (
+        pytest.raises(ChordsError) as caught,
+        shared_pool(model, 1, branches, listener=listener, timeout=timeout) as pool,
+    ):
+        pool.sample(sequential_plan(steps), call, SEED, StopRule())
+    assert caught.value.message == f"{name} on cpu {how}"
