@@ -89,6 +89,9 @@ def _check_call(call: Document, border: ValidationInfo) -> Document:
     return call
 
 
+PresetKey = Literal["scheduler", "cache"]
+"""A key of a preset that an arm of a comparison may set."""
+
 Call = Annotated[Document, AfterValidator(_check_call)]
 """The arguments of a pipeline's call, in the preset's order, without the prompt."""
 
@@ -140,9 +143,14 @@ class _Head(Record):
 
 
 class Recipe(Pixels, _Head):
-    """Everything that determines a picture or a video, as its file carries it."""
+    """Everything that determines a picture or a video, as its file carries it.
+
+    Attributes:
+        arm_set: Those keys of the preset that an arm of a comparison set; `model` has its values.
+    """
 
     prompt: str
     seed: int
     output: Output
     environment: Mapping[str, str | None]
+    arm_set: tuple[PresetKey, ...] = ()

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 PRESET = """
 name: cached
@@ -144,6 +145,46 @@ def test_without_a_cache_an_arm_is_the_stock_model_and_the_reference(compared):
 def test_arms_with_and_without_caches_take_turns_on_one_model(compared):
     assert compared["loads"] == [[arm["name"] for arm in compared["arms"]]]
     assert all(result["same_bits"] for result in compared["takes"][0]["results"])
+
+
+ANOTHER_WAY = (
+    "sequential cache=own",
+    "sequential cache=first-block:threshold=0.2",
+    "few-steps steps=5 scheduler=unipc cache=first-block:threshold=0.2",
+    "wavefront cores=2 scheduler=dpm++2m",
+)
+
+
+@pytest.mark.parametrize(
+    "named", [False, True], ids=["preset of the user's", "preset that is named"]
+)
+def test_what_an_arm_made_with_its_own_scheduler_and_cache_is_made_again(
+    chords, cached, tmp_path, named
+):
+    model = cached("{name: first-block, args: {threshold: 10.0}}")
+    if not named:
+        presets = tmp_path / "config" / "chords" / "presets"
+        presets.mkdir(parents=True)
+        shutil.copy(model, presets)
+        (presets / "model").symlink_to(tmp_path / "model")
+    arms = [word for arm in ANOTHER_WAY for word in ("--arm", arm)]
+    compared = chords("compare", "a cat", "--model", model, *arms, "--output", "out", "--json")
+    assert compared.code == 0, compared.err
+    (take,) = compared.document["takes"]
+    pictures = [Path("out", Path(result["picture"]).name) for result in take["results"]]
+    for number, picture in enumerate(pictures):
+        options = ("--model", model) if named else ()
+        line = ("--from-metadata", str(picture), *options, "--output", f"again{number}", "--json")
+        answer = chords("image", *line)
+        assert answer.code == 0, answer.err
+        (made,) = answer.document["prompts"]
+        assert pixels(Path(f"again{number}", made["output"])) == pixels(picture)
+    assert len({pixels(picture) for picture in pictures}) == len(pictures)
+
+
+def pixels(path):
+    with Image.open(path) as picture:
+        return picture.tobytes()
 
 
 def test_a_calibration_tells_the_ratios_with_which_the_cache_runs(chords, cached):

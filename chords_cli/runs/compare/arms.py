@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from chords_cli.errors import Spell, UsageError, either
 from chords_cli.models.counterparts import SAMPLERS
 from chords_cli.presets.parts import Cache
+from chords_cli.records.recipe import PresetKey
 from chords_cli.runs.compare.caches import parse_cache
 from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.request import Request
@@ -77,6 +78,12 @@ class ArmSpec:
     def on_one_core(self) -> bool:
         """Whether the arm is stock diffusers on one device."""
         return self.algo in ("sequential", FEW_STEPS)
+
+    @property
+    def preset_keys(self) -> tuple[PresetKey, ...]:
+        """The keys of the preset that the arm sets; it has no cache unless it asks for one."""
+        scheduler: tuple[PresetKey, ...] = () if self.scheduler is None else ("scheduler",)
+        return scheduler if self.cache == "own" else (*scheduler, "cache")
 
     @property
     def keeps_pace(self) -> bool:

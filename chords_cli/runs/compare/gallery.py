@@ -47,7 +47,9 @@ class Gallery:
                 f"cannot keep frames in {self._spool}: {error.strerror or error}",
                 "set TMPDIR to a folder on a larger disk",
             ) from error
-        recipe = make_recipe(arm.settings, sample, which_output(output))
+        recipe = make_recipe(
+            arm.settings, sample, which_output(output), arm_set=arm.spec.preset_keys
+        )
         for ending in reversed(endings(arm.settings)):
             self.write(arm.file(sample, ending), file_bytes(ending, output, arm.settings, recipe))
 

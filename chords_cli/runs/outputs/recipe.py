@@ -4,11 +4,20 @@
 """
 
 import platform
+from collections.abc import Collection
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import chords_cli
-from chords_cli.records.recipe import SCHEMA, Lora, Output, Pixels, Recipe, StopRecord
+from chords_cli.records.recipe import (
+    SCHEMA,
+    Lora,
+    Output,
+    Pixels,
+    PresetKey,
+    Recipe,
+    StopRecord,
+)
 from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.request import RunOptions
 from chords_cli.runs.settings.resolve import Settings
@@ -54,8 +63,22 @@ def stop_record(settings: Settings) -> StopRecord:
     return StopRecord(criterion="core_index", index=stop.fixed)
 
 
-def make_recipe(settings: Settings, sample: PlannedSample, output: Output) -> Recipe:
-    """Returns the recipe that a file of that output of `sample` carries."""
+def make_recipe(
+    settings: Settings,
+    sample: PlannedSample,
+    output: Output,
+    *,
+    arm_set: Collection[PresetKey] = (),
+) -> Recipe:
+    """Returns the recipe that a file of that output of `sample` carries.
+
+    Args:
+        settings: The settings of its run.
+        sample: What was made.
+        output: Which output of its run it is.
+        arm_set: The keys of the preset that an arm of a comparison set.
+    """
+    more: dict[str, Any] = {"arm_set": tuple(arm_set)} if arm_set else {}
     return Recipe(
         schema=SCHEMA,
         version=chords_cli.__version__,
@@ -65,6 +88,7 @@ def make_recipe(settings: Settings, sample: PlannedSample, output: Output) -> Re
         seed=sample.seed,
         output=output,
         environment=environment(),
+        **more,
     )
 
 

@@ -4,6 +4,7 @@ Fills a request with values from the picture's recipe wherever the user has give
 preset's plan by the picture's, and refuses if the preset with that name has changed since.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
@@ -18,8 +19,9 @@ from chords_cli.media.metadata import read_metadata
 from chords_cli.models.repositories import find_model
 from chords_cli.pipelines.load.spec import Arguments
 from chords_cli.presets.call import guidance_key, guidance_of
+from chords_cli.presets.parts import Cache, Scheduler
 from chords_cli.presets.schema import Preset, Sampling, Stop
-from chords_cli.records.recipe import Document, Recipe
+from chords_cli.records.recipe import Document, PresetKey, Recipe
 from chords_cli.runs.settings.option import PLAN, options_of
 from chords_cli.runs.settings.request import CALL_OPTIONS, Request, RunOptions
 
@@ -30,6 +32,9 @@ _SAMPLING = {
 """The options besides those of plan and call that say what is sampled, and what of it is kept."""
 
 _DEFAULTS = {field.name: field.default for field in fields(Request)}
+
+_PARTS: Mapping[PresetKey, type[Scheduler | Cache]] = {"scheduler": Scheduler, "cache": Cache}
+"""The keys of a preset that a recipe has in full and that change no weights."""
 
 _PICTURES = {".png", ".mp4", ".gif"}
 """Endings of the pictures and videos in a folder of results, which carry a recipe."""
@@ -50,13 +55,14 @@ def read_recipe(path: Path) -> Recipe:
         message = f"{path} is the record of a {what}, not a picture of it"
         raise _not_a_picture(message, _first_picture(path.parent, document))
     try:
-        return Recipe.read(document)
+        recipe = Recipe.read(document)
     except ValidationError as error:
-        key = error.errors()[0]["loc"][0]
-        raise UsageError(
-            f"the chords metadata of {path} cannot be used: {key} is missing or wrong",
-            f"this is chords {chords_cli.__version__}; the file was made by another version",
-        ) from error
+        raise _not_understood(path, error.errors()[0]["loc"][0]) from error
+    try:
+        _parts(recipe)
+    except ValidationError as error:
+        raise _not_understood(path, "model") from error
+    return recipe
 
 
 def with_latent(request: Request) -> Request:
@@ -116,6 +122,21 @@ def with_recipe(request: Request, recipe: Recipe) -> Request:
     return replace(request, **missing)
 
 
+def with_parts(preset: Preset, recipe: Recipe, *, named: bool) -> Preset:
+    """Returns `preset` with the picture's scheduler and step cache in place of its own.
+
+    Args:
+        preset: The preset to make the picture with.
+        recipe: The picture's.
+        named: Whether the user asks for that preset as it is now. Then only that stays which an arm
+            of a comparison set, and nothing if it is another model.
+    """
+    kept = recipe.arm_set if preset.name == recipe.preset else ()
+    return preset.model_copy(
+        update={key: part for key, part in _parts(recipe).items() if not named or key in kept}
+    )
+
+
 def with_sampling(preset: Preset, recipe: Recipe) -> Preset:
     """Returns `preset` with the picture's steps, plan and output in place of its own.
 
@@ -133,6 +154,22 @@ def with_sampling(preset: Preset, recipe: Recipe) -> Preset:
     )
     call = preset.call | {"num_inference_steps": recipe.steps}
     return preset.model_copy(update={"call": call, "sampling": sampling})
+
+
+def _not_understood(path: Path, key: int | str) -> UsageError:
+    return UsageError(
+        f"the chords metadata of {path} cannot be used: {key} is missing or wrong",
+        f"this is chords {chords_cli.__version__}; the file was made by another version",
+    )
+
+
+def _parts(recipe: Recipe) -> dict[PresetKey, Scheduler | Cache | None]:
+    """Reads the parts of a preset that a recipe has in full; None where the preset had none."""
+    model = recipe.model
+    return {
+        key: part.model_validate(model[key]) if key in model else None
+        for key, part in _PARTS.items()
+    }
 
 
 def _first_picture(folder: Path, record: Document) -> Path | None:
@@ -168,7 +205,8 @@ def _find_preset(request: Request, recipe: Recipe) -> Preset:
 def _check_unchanged(preset: Preset, recipe: Recipe) -> None:
     """Refuses a preset that has changed since the recipe was written."""
     now, then = preset.identity, recipe.model
-    changed = [key for key in sorted({*now, *then}) if now.get(key) != then.get(key)]
+    keys = sorted({*now, *then} - _PARTS.keys())
+    changed = [key for key in keys if now.get(key) != then.get(key)]
     changed += [f"call.{key}" for key in _changed_arguments(preset.call, recipe.call)]
     if changed:
         raise UsageError(

@@ -25,6 +25,7 @@ from chords_cli.runs.settings.capacity import Demand, check_memory
 from chords_cli.runs.settings.from_metadata import (
     read_recipe,
     with_latent,
+    with_parts,
     with_recipe,
     with_sampling,
 )
@@ -120,6 +121,8 @@ def resolve(request: Request, *, preset: Preset | None = None, starts: bool = Fa
     _check_resume(request)
     preset = preset or _find_preset(request)
     _check_kind(request, preset, model)
+    if recipe is not None:
+        preset = with_parts(preset, recipe, named=model is not None)
     sampled = preset if recipe is None else with_sampling(preset, recipe)
     requested_method()  # refuses a wrong CHORDS_START
     plan, stop = plan_and_stop(request, sampled)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from chords_cli.cli.options import as_option
 from chords_cli.errors import UsageError
 from chords_cli.media.images import png_bytes
 from chords_cli.media.metadata import file_texts
+from chords_cli.presets.parts import Cache, Scheduler
 from chords_cli.records.recipe import Output
 from chords_cli.runs.outputs.recipe import make_recipe, pixels
 from chords_cli.runs.settings.from_metadata import read_recipe, with_recipe
@@ -26,9 +28,11 @@ def picture(resolved, preset_file, model, tmp_path, monkeypatch):
     (folder / "toy.yaml").write_text(preset_file.read_text())
     (folder / model.name).symlink_to(model)
 
-    def write(index=1, change=None, **options):
+    def write(index=1, change=None, arm_set=(), preset=None, **options):
         settings = resolved(**options)
-        made = make_recipe(settings, settings.samples[0], Output(index=index, core=3)).document()
+        settings = replace(settings, preset=settings.preset.model_copy(update=preset or {}))
+        output = Output(index=index, core=3)
+        made = make_recipe(settings, settings.samples[0], output, arm_set=arm_set).document()
         (change or (lambda _: None))(made)
         path = tmp_path / "picture.png"
         path.write_bytes(png_bytes(FRAME, file_texts(made)))
@@ -141,6 +145,40 @@ def test_defaults_that_the_preset_changed_do_not_matter(picture, preset_file, tm
     assert again(path).plan.steps == 50
 
 
+EULER = Scheduler.model_validate(
+    {"class": "FlowMatchEulerDiscreteScheduler", "args": {"shift": 2.5}}
+)
+CACHED = {"cache": Cache(name="first-block", args={"threshold": 0.25}), "scheduler": EULER}
+
+
+def test_scheduler_and_cache_are_those_of_the_picture(picture):
+    preset = again(picture(preset=CACHED, algo="sequential")).preset
+    assert (preset.cache, preset.scheduler) == (CACHED["cache"], EULER)
+
+
+def test_a_scheduler_and_a_cache_that_the_preset_got_since_are_left_out(picture, tmp_path):
+    path, file = picture(), tmp_path / "config" / "chords" / "presets" / "toy.yaml"
+    since = "cache: {name: first-block}\nscheduler: {class: UniPCMultistepScheduler}\n"
+    file.write_text(f"{file.read_text()}\n{since}")
+    preset = again(path).preset
+    assert (preset.cache, preset.scheduler) == (None, None)
+
+
+def test_a_preset_that_is_named_keeps_its_own_but_for_what_an_arm_has_set(picture):
+    arm = {"preset": CACHED, "algo": "sequential"}
+    own = again(picture(**arm), model="toy").preset
+    assert (own.cache, own.scheduler) == (None, None)
+    mixed = again(picture(**arm, arm_set=("scheduler",)), model="toy").preset
+    assert (mixed.cache, mixed.scheduler) == (None, EULER)
+    kept = again(picture(**arm, arm_set=("scheduler", "cache")), model="toy").preset
+    assert (kept.cache, kept.scheduler) == (CACHED["cache"], EULER)
+
+
+def test_another_model_has_its_own_scheduler(picture):
+    path = picture(preset={"scheduler": EULER}, arm_set=("scheduler",))
+    assert again(path, model="demo-image", width=128, height=128).preset.scheduler is None
+
+
 def test_a_preset_that_is_gone_is_refused(picture):
     path = picture(change=lambda made: made.update(preset="toyota-9000"))
     message, hint = refusal(path)
@@ -167,6 +205,8 @@ def test_a_kind_of_device_that_is_not_here_is_refused(picture):
         (lambda made: made.update(algo="srds"), "algo"),
         (lambda made: made.update(cores=0), "cores"),
         (lambda made: made["call"].update(width="wide"), "call"),
+        (lambda made: made["model"].update(scheduler={"cls": 1}), "model"),
+        (lambda made: made.update(arm_set=["weights"]), "arm_set"),
     ],
 )
 def test_metadata_that_is_not_understood_is_refused_by_its_key(picture, change, key):
