@@ -42,8 +42,10 @@ _REWORDED = {
 
 
 def _show_no_types(parameters: list[Any]) -> list[Any]:
-    """Shows flags without a type in `--help`, as they take no value."""
+    """Shows flags and arguments without a type in `--help`: one has no value, the other is text."""
     for parameter in parameters:
+        if parameter.param_type_name == "argument":
+            parameter.display_type_rich = lambda ctx: None
         if getattr(parameter, "is_flag", False):
             parameter.metavar = ""
     return parameters
