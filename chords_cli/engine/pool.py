@@ -5,7 +5,8 @@ outputs, asks for pictures, and leaves no process behind.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -117,12 +118,7 @@ class Pool:
         """
         if stop.fixed is not None and not keep:
             plan = plan.until(stop.fixed)
-        if not self._hearing.acquire(blocking=False):
-            raise ChordsError(
-                "another thread makes a sample with these cores",
-                "make one sample after the other, or start cores in every thread",
-            )
-        try:
+        with self._alone():
             session = self._begin(
                 plan, call, seed, stop, keep=keep, again=again, on_output=on_output
             )
@@ -130,8 +126,6 @@ class Pool:
             for _ in self._heard(session):
                 pass
             self._open = None
-        finally:
-            self._hearing.release()
         return session.result()
 
     def outputs(
@@ -145,29 +139,25 @@ class Pool:
             ChordsError: A core failed or died; the pool has to be left.
         """
         ready: dict[int, SampledOutput] = {}
-        handed: list[int] = []
-        session = self._begin(
-            plan,
-            call,
-            seed,
-            stop,
-            keep=True,
-            again=False,
-            on_output=lambda output: ready.update({output.index: output}),
-        )
-        self._open = session
+        with self._alone():
+            session = self._open = self._begin(
+                plan,
+                call,
+                seed,
+                stop,
+                keep=True,
+                again=False,
+                on_output=lambda output: ready.update({output.index: output}),
+            )
+        heard, index = self._heard(session), 0
         try:
-            for _ in self._heard(session):
-                while (index := len(handed)) in ready:  # cores decode side by side
-                    handed.append(index)
-                    yield ready.pop(index)
-                    if self._open is not session:
-                        raise ChordsError(
-                            "another sample has begun before all outputs of this one were taken",
-                            "take all outputs of a sample before the next begins",
-                        )
+            while self._finds(session, heard, ready, index):
+                yield ready.pop(index)
+                index += 1
         except GeneratorExit:
-            self._abandon(session)
+            if self._open is session:  # else another sample has ended this one
+                with self._alone():
+                    self._abandon(session)
             raise
 
     def restore(
@@ -240,6 +230,32 @@ class Pool:
             yield
             if session.over:
                 return
+
+    def _finds(
+        self, session: Session, heard: Iterator[None], ready: Container[int], index: int
+    ) -> bool:
+        """Hears messages until an output is ready; tells whether there is one more."""
+        with self._alone():
+            if self._open is not session:
+                raise ChordsError(
+                    "another sample has begun before all outputs of this one were taken",
+                    "take all outputs of a sample before the next begins",
+                )
+            # cores decode side by side, so it may have been ready before the one before it
+            return index in ready or any(index in ready for _ in heard)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keeps other threads from hearing and sending; nobody waits, as a sample takes long."""
+        if not self._hearing.acquire(blocking=False):
+            raise ChordsError(
+                "another thread makes a sample with these cores",
+                "make one sample after the other, or start cores in every thread",
+            )
+        try:
+            yield
+        finally:
+            self._hearing.release()
 
     def _abandon(self, session: Session) -> None:
         """Ends a job of which nobody wants the outputs any more."""

@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from chords_cli import Chords, ChordsError, Plan, StopRule, plan
 from chords_cli.events import CoreStepped, Warned
 from chords_cli.media.metadata import read_metadata
 from chords_cli.presets.files import find_preset
+from tests.waiting import HANG
 
 DOCS = Path(__file__).parents[2] / "docs" / "python.md"
 EXAMPLE = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)[0]
@@ -125,6 +128,41 @@ def test_a_sample_ends_outputs_that_nobody_has_asked_for(chords):
     with pytest.raises(ChordsError, match="another sample has begun"):
         next(outputs)
     assert (chords(HEART, seed=3).frames == expected).all()
+
+
+MAKE = {
+    "a sample": lambda chords: [chords(HEART, seed=3)],
+    "outputs": lambda chords: list(chords.outputs(HEART, seed=3)),
+}
+
+
+@pytest.mark.parametrize("asks", MAKE.values(), ids=[f"asks for {name}" for name in MAKE])
+@pytest.mark.parametrize("makes", MAKE.values(), ids=[f"makes {name}" for name in MAKE])
+def test_a_thread_is_refused_while_another_one_hears_the_cores(chords, monkeypatch, makes, asks):
+    expected, hears, go_on = makes(chords), threading.Event(), threading.Event()
+
+    def listen(event):
+        hears.set()
+        assert go_on.wait(HANG)
+
+    monkeypatch.setattr(chords._pool, "_tell", listen)
+    with ThreadPoolExecutor(1) as other:
+        made = other.submit(makes, chords)
+        assert hears.wait(HANG)
+        try:
+            with pytest.raises(ChordsError, match=r"^another thread makes a sample"):
+                asks(chords)
+        finally:
+            go_on.set()
+        pairs = zip(made.result(), expected, strict=True)
+    assert all((new.frames == old.frames).all() for new, old in pairs)
+
+
+def test_threads_may_take_turns_with_outputs(chords):
+    outputs = chords.outputs(HEART, seed=3)
+    with ThreadPoolExecutor(1) as other:
+        taken = [other.submit(next, outputs).result(), *outputs]
+    assert [sample.output.index for sample in taken] == [0, 1, 2]
 
 
 def test_a_sample_may_set_options_of_its_own(chords):
