@@ -61,6 +61,11 @@ def either(names: Sequence[str]) -> str:
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
+def _fill(text: str, name: str, value: str) -> str:
+    """Puts a value in the place of `{name}`, but not where that is a word of the user's."""
+    return re.sub(rf"(?<!\{{)\{{{name}\}}(?!\}})", lambda _: value, text)
+
+
 class ChordsError(Exception):
     """Something that a user can understand and fix.
 
@@ -112,8 +117,8 @@ class ChordsError(Exception):
             suggests: Further options that the new message and hint name.
         """
         return type(self)(
-            message.replace("{message}", self._message),
-            self._hint if hint is None else hint.replace("{hint}", self._hint),
+            _fill(message, "message", self._message),
+            self._hint if hint is None else _fill(hint, "hint", self._hint),
             self._suggests | dict(suggests or _NO_OPTIONS),
         )
 

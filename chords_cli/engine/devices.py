@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chords_cli.engine.start import ask
-from chords_cli.errors import UsageError
+from chords_cli.errors import UsageError, verbatim
 from chords_cli.pipelines.load.spec import ACCELERATORS, STREAMING
 
 
@@ -117,7 +117,7 @@ def _checked(device: str) -> str:
     kind = name.partition(":")[0]
     if kind not in ACCELERATORS or not re.fullmatch(r"(cuda|xpu):\d+|mps(:\d+)?", name):
         raise UsageError(
-            f"device {device!r} is not known",
+            f"device {verbatim(repr(device))} is not known",
             "write {devices}; xpu:0 and mps are known too",
             {"devices": ["cpu", "cuda:0,cuda:1"]},
         )

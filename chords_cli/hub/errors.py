@@ -16,7 +16,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import parse_ratelimit_headers
 
-from chords_cli.errors import ChordsError
+from chords_cli.errors import ChordsError, verbatim
 from chords_cli.hub.transfer import TransientError
 
 FAILURES = (
@@ -201,7 +201,7 @@ def offline(repo: str) -> ChordsError:
 def unusable_cache(file: str, reason: str) -> ChordsError:
     """Returns the error for a cache that cannot be written."""
     return ChordsError(
-        f"{file}: {reason}",
+        f"{verbatim(file)}: {reason}",
         "choose another folder with {cache_dir:name} or HF_HOME, or mend this one",
         suggests={"cache_dir": None},
     )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from chords_cli.errors import UsageError
+from chords_cli.errors import UsageError, verbatim
 from chords_cli.media.latents import read_header
 from chords_cli.media.videos import read_tags
 from chords_cli.presets.call import guidance_of
@@ -56,17 +56,17 @@ def read_metadata(path: Path) -> Document:
     """
     if not path.is_file():
         raise UsageError(
-            f"metadata file {path} does not exist", f"name a {_KINDS} that chords made"
+            f"metadata file {verbatim(path)} does not exist", f"name a {_KINDS} that chords made"
         )
     try:
         document = _parse(_read_text(path))
     except (OSError, ValueError, SyntaxError, AttributeError) as error:
         raise UsageError(
-            f"{path} is not a picture or video", f"name a {_KINDS} that chords made"
+            f"{verbatim(path)} is not a picture or video", f"name a {_KINDS} that chords made"
         ) from error
     if document is None:
         raise UsageError(
-            f"{path} holds no chords metadata",
+            f"{verbatim(path)} holds no chords metadata",
             f"name a {_KINDS} that chords made without {{metadata}}",
             {"metadata": False},
         )

@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from os.path import isdir, isfile
 from pathlib import Path
 
-from chords_cli.errors import UsageError
+from chords_cli.errors import UsageError, verbatim
 from chords_cli.hub import adapter_folder, is_repository
 from chords_cli.media.latents import read_header
 from chords_cli.pipelines.load.spec import lora_part
@@ -53,7 +53,7 @@ def check_loras(
     for source, scale in loras:
         if not math.isfinite(scale):
             raise UsageError(
-                f"the scale of LoRA {source} is {scale:g}, but must be a finite number",
+                f"the scale of LoRA {verbatim(source)} is {scale:g}, but must be a finite number",
                 "try {loras}",
                 {"loras": f"{source}=1.0"},
             )
@@ -93,12 +93,13 @@ def _parts_of(
     for part in asked:
         if parts is not None and part not in parts:
             raise UsageError(
-                f"LoRA {name} is for {part}, but the model has only {', '.join(sorted(parts))}",
+                f"LoRA {verbatim(name)} is for {part}, but the model has only "
+                f"{', '.join(sorted(parts))}",
                 "name one that was made for this model",
             )
         if _SECOND in named and part not in named:
             raise UsageError(
-                f"LoRA {name} holds nothing for {part}, only for {', '.join(named)}",
+                f"LoRA {verbatim(name)} holds nothing for {part}, only for {', '.join(named)}",
                 "try {loras}",
                 {"loras": name},
             )
@@ -107,7 +108,7 @@ def _parts_of(
     if told := _told_by_name(file):
         return (told,)
     raise UsageError(
-        f"LoRA {name} does not tell which of the model's two transformers it is for",
+        f"LoRA {verbatim(name)} does not tell which of the model's two transformers it is for",
         "use {loras}; the second one takes the steps with less noise",
         {"loras": [f"{name}@{_FIRST}", f"{name}@{_SECOND}"]},
     )
@@ -188,11 +189,11 @@ def _only_file(folder: Path, source: str) -> Path:
         return (standard or files)[0].absolute()
     if not files:
         raise UsageError(
-            f"LoRA {source} holds no safetensors file", "name a .safetensors file of it"
+            f"LoRA {verbatim(source)} holds no safetensors file", "name a .safetensors file of it"
         )
     names = ", ".join(file.name for file in files[:5])
     raise UsageError(
-        f"LoRA {source} holds {len(files)} safetensors files: {names}",
+        f"LoRA {verbatim(source)} holds {len(files)} safetensors files: {verbatim(names)}",
         "name one of them: {loras}",
         {"loras": str(folder / files[0].name)},
     )

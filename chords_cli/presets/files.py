@@ -12,7 +12,7 @@ import platformdirs
 import yaml
 from pydantic import ValidationError
 
-from chords_cli.errors import UsageError, either
+from chords_cli.errors import UsageError, either, verbatim
 from chords_cli.presets.explain import explain, format_value
 from chords_cli.presets.schema import Preset
 from chords_cli.sampler.choice import PlanChoice, resolve_plan
@@ -66,7 +66,7 @@ def find_preset(name_or_file: str) -> Preset:
     if name_or_file in files:
         return load_preset(files[name_or_file])
     raise UsageError(
-        f"unknown model {name_or_file!r}",
+        f"unknown model {verbatim(repr(name_or_file))}",
         f"did you mean {_nearest(name_or_file, list(files))}? `chords presets` lists all; "
         "a file name ends in .yaml",
     )
@@ -149,7 +149,8 @@ def _read_yaml(path: Path) -> Any:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError:
         raise UsageError(
-            f"preset file {path} does not exist", "`chords presets` lists the presets that do"
+            f"preset file {verbatim(path)} does not exist",
+            "`chords presets` lists the presets that do",
         ) from None
     except OSError as error:
         raise UsageError(
@@ -181,8 +182,8 @@ def _check_together(origin: str, preset: Preset) -> None:
         if preset.sampling.rounds != "auto":
             resolve_plan(preset.plan, PlanChoice(algo="wavefront"))
     except UsageError as error:
-        fix = f"mend it in {Path(origin).name}"
-        raise error.reworded(f"{origin}: {{message}}", fix) from error
+        fix = f"mend it in {verbatim(Path(origin).name)}"
+        raise error.reworded(f"{verbatim(origin)}: {{message}}", fix) from error
 
 
 def _nearest(name: str, known: list[str]) -> str:

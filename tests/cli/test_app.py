@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import chords_cli
 from chords_cli.cli import app
@@ -185,6 +186,64 @@ def test_wrong_usage_is_two_lines_on_stderr_and_exit_2(chords, arguments, messag
     assert (answer.code, answer.out, first) == (2, "", f"error: {message}")
     assert second.startswith("hint: ")
     assert hint in second
+
+
+LOCAL = """
+name: local
+title: Local
+kind: image
+path: .
+pipeline: FluxPipeline
+license: {name: MIT}
+call: {height: 100, width: 96, num_inference_steps: 50}
+limits: {size_multiple: SIZE}
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--devices", "{devices}"], "device '{devices}' is not known"),
+        (["--prompt-file", "{prompt_file}"], "prompt file {prompt_file} does not exist"),
+        (["--from-metadata", "{metadata}.png"], "{metadata}.png holds no chords metadata"),
+        (["--from-metadata", "{from_metadata}"], "metadata file {from_metadata} is a folder"),
+        (["--from-latent", "{from_latent}"], "latent file {from_latent} is a folder"),
+        (
+            ["--lora", "{loras}.safetensors=nan"],
+            "the scale of LoRA {loras}.safetensors is nan, but must be a finite number",
+        ),
+        (
+            ["--lora", "{loras}"],
+            "LoRA {loras} holds 2 safetensors files: a.safetensors, {loras}.safetensors",
+        ),
+        (
+            ["--model", "{width}{height}.yaml"],
+            "{width}{height}.yaml: height is 100, but this model takes a multiple of 16",
+        ),
+        (
+            ["compare", "--arm", "chords {arm}"],
+            "arm 'chords {arm}': '{arm}' is not name=value",
+        ),
+        (
+            ["download", "./{revision}.yaml", "--revision", "{revision:name}"],
+            "revision is {revision:name}, but ./{revision}.yaml is a local folder",
+        ),
+    ],
+)
+def test_braces_in_what_the_user_typed_are_shown_as_they_are(
+    chords, tmp_path, monkeypatch, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("{from_metadata}", "{from_latent}", "{loras}"):
+        Path(folder).mkdir()
+    for file in ("a.safetensors", "{loras}.safetensors"):
+        Path("{loras}", file).touch()
+    Image.new("RGB", (1, 1)).save("{metadata}.png")
+    Path("{width}{height}.yaml").write_text(LOCAL.replace("SIZE", "16"))
+    Path("{revision}.yaml").write_text(LOCAL.replace("SIZE", "1"))
+    answer = chords(*([] if arguments[0][0] != "-" else ["image"]), *arguments)
+    assert answer.code == 2
+    assert answer.err.splitlines()[0] == f"error: {message}"
 
 
 def test_error_is_one_document_on_stdout_with_json(chords):

@@ -36,6 +36,12 @@ def test_braces_that_name_no_suggested_option_are_text():
     assert error.message == "preset {x} has {cores} and {"
 
 
+def test_an_error_that_is_reworded_keeps_the_braces_of_both():
+    inner = UsageError(f"{verbatim('{cores}')} is wrong, try {{cores}}", "", {"cores": 4})
+    outer = inner.reworded(f"{verbatim('{message}{cores}.yaml')}: {{message}}", "{hint}")
+    assert outer.message == "{message}{cores}.yaml: {cores} is wrong, try cores=4"
+
+
 def test_braces_in_a_value_name_no_option():
     error = UsageError(f"{verbatim('my{output}')} is a file", "try {output}", {"output": "a"})
     assert error.message == "my{output} is a file"

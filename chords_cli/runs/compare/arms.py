@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from chords_cli.errors import Spell, UsageError, either
+from chords_cli.errors import Spell, UsageError, either, verbatim
 from chords_cli.models.counterparts import SAMPLERS
 from chords_cli.presets.parts import Cache
 from chords_cli.records.recipe import PresetKey
@@ -137,8 +137,8 @@ def parse_arms(texts: Sequence[str]) -> tuple[ArmSpec, ...]:
             raise UsageError(f"arm {name!r} is given twice", "leave one of them out")
     if len(arms) == 1:
         raise UsageError(
-            f"{names[0]!r} is the only arm, but a comparison needs two",
-            f"add another, as in {{arm:name}} {names[0]!r} {{arm}}",
+            f"{verbatim(repr(names[0]))} is the only arm, but a comparison needs two",
+            f"add another, as in {{arm:name}} {verbatim(repr(names[0]))} {{arm}}",
             {"arm": "chords" if names[0].startswith("sequential") else "sequential"},
         )
     return arms
@@ -191,7 +191,7 @@ def _parse_settings(text: str, words: Sequence[str]) -> Iterator[tuple[str, Any]
             equals, value = "=", "true"
         if not equals:
             raise UsageError(
-                f"arm {text!r}: {word!r} is not name=value",
+                f"arm {verbatim(repr(text))}: {verbatim(repr(word))} is not name=value",
                 'write settings as in {arm} "chords cores=8 stop_index=2"',
                 {"arm": None},
             )

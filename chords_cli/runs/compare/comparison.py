@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from chords_cli.errors import UsageError
+from chords_cli.errors import UsageError, verbatim
 from chords_cli.models.repositories import find_model
 from chords_cli.presets.files import DEFAULT
 from chords_cli.runs.compare.arms import parse_arms
@@ -133,7 +133,8 @@ def _check_size(arm: Arm, reference: Arm) -> None:
         if size != wanted:
             option = name.removeprefix("num_")
             raise UsageError(
-                f"arm {arm.name!r} has {option} {size}, but {reference.name!r} has {wanted}",
+                f"arm {verbatim(repr(arm.name))} has {option} {size}, but "
+                f"{verbatim(repr(reference.name))} has {wanted}",
                 f"give all arms the same with {{{option}}}",
                 {option: wanted},
             )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chords_cli.errors import ChordsError
+from chords_cli.errors import ChordsError, verbatim
 from chords_cli.media.files import write_file
 from chords_cli.media.images import png_bytes
 from chords_cli.media.sheets import Cell, Row, difference_map, film_frames, gain_for, sheet
@@ -109,7 +109,8 @@ class Gallery:
         if shape != self._shape:
             size, first_size = ("x".join(map(str, s[:3])) for s in (shape, self._shape))
             raise ChordsError(
-                f"arm {arm.name!r} makes {size} (frames, height, width), another one {first_size}",
+                f"arm {verbatim(repr(arm.name))} makes {size} (frames, height, width), another one "
+                f"{first_size}",
                 "give all arms the same {width}, {height} and {frames}",
                 {"width": None, "height": None, "frames": None},
             )

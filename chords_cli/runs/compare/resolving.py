@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import cast
 
-from chords_cli.errors import UsageError
+from chords_cli.errors import UsageError, verbatim
 from chords_cli.models.counterparts import NoCounterpartError
 from chords_cli.models.fit import preset_with_sampler
 from chords_cli.models.repositories import find_model
@@ -110,7 +110,7 @@ def _with_pace(spec: ArmSpec, base: Request, others: Iterable[Arm]) -> ArmSpec:
     if spec.algo != FEW_STEPS:  # then in as many rounds as are usual for one core
         return spec
     raise UsageError(
-        f"arm {spec.name!r} takes as many steps as the fastest other arm has rounds, "
+        f"arm {verbatim(repr(spec.name))} takes as many steps as the fastest other arm has rounds, "
         "but no other arm has a known number of rounds",
         f'say how many, as in {{arm}} "{FEW_STEPS} steps=20"',
         {"arm": None},

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from chords_cli.errors import ChordsError
+from chords_cli.errors import ChordsError, verbatim
 from chords_cli.events import (
     DownloadStarted,
     Event,
@@ -160,7 +160,8 @@ def _check_disk(hub: Hub, orders: Sequence[Order]) -> None:
     left, free = sum(order.left for order in orders), free_bytes(hub.cache)
     if left > free:
         raise ChordsError(
-            f"{left / 1e9:.1f} GB are to be fetched, but {hub.cache} has {free / 1e9:.1f} GB left",
+            f"{left / 1e9:.1f} GB are to be fetched, but {verbatim(hub.cache)} has "
+            f"{free / 1e9:.1f} GB left",
             "make room there, or name another folder with {cache_dir:name} or HF_HOME",
             {"cache_dir": None},
         )

@@ -6,7 +6,7 @@ from os.path import isfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from chords_cli.errors import UsageError
+from chords_cli.errors import UsageError, verbatim
 from chords_cli.hub import is_repository
 from chords_cli.presets.files import available_presets, find_preset, load_preset
 from chords_cli.presets.schema import Preset
@@ -65,7 +65,7 @@ def target_of(
     for option, value in {"revision": revision, "variant": variant}.items():
         if value:
             raise UsageError(
-                f"{option} is {value}, but {name} is a local folder",
+                f"{option} is {verbatim(value)}, but {verbatim(name)} is a local folder",
                 f"leave out {{{option}:name}}",
                 {option: None},
             )

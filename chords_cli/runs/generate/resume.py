@@ -97,7 +97,7 @@ def _find_done(settings: Settings) -> Earlier:
             if then != now
         }
         raise UsageError(
-            f"{verbatim(settings.output)} was made with other settings: {changed}",
+            f"{verbatim(settings.output)} was made with other settings: {verbatim(changed)}",
             (f"add {' '.join(f'{{{name}}}' for name in wanted)} to go on, or " if wanted else "")
             + "choose another {output}, or give {overwrite} in place of {resume} to make all again",
             {**wanted, "output": None, "overwrite": True, "resume": True},

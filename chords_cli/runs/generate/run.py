@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chords_cli.errors import ChordsError, Interrupted
+from chords_cli.errors import ChordsError, Interrupted, verbatim
 from chords_cli.events import (
     CoreStarted,
     Event,
@@ -226,7 +226,9 @@ class _Run:
                 words = ["chords", preset.kind, "--from-latent", str(path)]
                 words += [] if model in (None, preset.name) else ["--model", model]  # a file's
                 command = shlex.join(words)
-                return error.reworded("{message}", f"{{hint}}; its latent is kept: {command}")
+                return error.reworded(
+                    "{message}", f"{{hint}}; its latent is kept: {verbatim(command)}"
+                )
         return error
 
     def _tell(self, event: Event) -> None:

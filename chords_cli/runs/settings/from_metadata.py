@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 import chords_cli
 from chords_cli.engine.devices import devices_of
-from chords_cli.errors import UsageError
+from chords_cli.errors import UsageError, verbatim
 from chords_cli.media.metadata import read_metadata
 from chords_cli.models.repositories import find_model
 from chords_cli.pipelines.load.spec import Arguments
@@ -48,11 +48,11 @@ def read_recipe(path: Path) -> Recipe:
     """
     if path.is_dir():
         pictures = (inside for inside in sorted(path.glob("*")) if inside.suffix in _PICTURES)
-        raise _not_a_picture(f"metadata file {path} is a folder", next(pictures, None))
+        raise _not_a_picture(f"metadata file {verbatim(path)} is a folder", next(pictures, None))
     document = read_metadata(path)
     if "command" in document:
         what = "comparison" if document["command"] == "compare" else "run"
-        message = f"{path} is the record of a {what}, not a picture of it"
+        message = f"{verbatim(path)} is the record of a {what}, not a picture of it"
         raise _not_a_picture(message, _first_picture(path.parent, document))
     try:
         recipe = Recipe.read(document)
@@ -84,7 +84,7 @@ def with_latent(request: Request) -> Request:
     if request.from_latent.is_dir():
         latents = sorted(request.from_latent.glob("*.safetensors"))
         raise UsageError(
-            f"latent file {request.from_latent} is a folder",
+            f"latent file {verbatim(request.from_latent)} is a folder",
             "name one of its latents, as in {from_latent}"
             if latents
             else "it holds no latent; {save_latents} keeps them",
@@ -196,7 +196,8 @@ def _find_preset(request: Request, recipe: Recipe) -> Preset:
             with suppress(UsageError):  # a repository that ran without a preset
                 return find_model(repo)
         raise error.reworded(
-            f"{request.from_metadata} was made with preset {recipe.preset!r}: {{message}}",
+            f"{verbatim(request.from_metadata)} was made with preset "
+            f"{verbatim(repr(recipe.preset))}: {{message}}",
             "name its preset, as in {model}",
             {"model": "my-preset.yaml"},
         ) from error
@@ -210,7 +211,8 @@ def _check_unchanged(preset: Preset, recipe: Recipe) -> None:
     changed += [f"call.{key}" for key in _changed_arguments(preset.call, recipe.call)]
     if changed:
         raise UsageError(
-            f"preset {preset.name} has changed since that picture was made: {', '.join(changed)}",
+            f"preset {preset.name} has changed since that picture was made: "
+            f"{verbatim(', '.join(changed))}",
             "add {model} to use it as it is now",
             {"model": preset.name},
         )

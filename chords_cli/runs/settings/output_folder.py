@@ -73,7 +73,7 @@ def _check_writable(folder: Path) -> None:
         )
     if nearest not in (folder, folder.parent) and folder.parent != Path("outputs"):
         raise UsageError(
-            f"output {folder} cannot be made: {folder.parent} does not exist",
+            f"output {verbatim(folder)} cannot be made: {verbatim(folder.parent)} does not exist",
             f"make it first: mkdir -p {shlex.quote(str(folder.parent))}",
         )
     if not os.access(nearest, os.W_OK | os.X_OK):

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from chords_cli.errors import UsageError
+from chords_cli.errors import UsageError, verbatim
 
 MOST_SAMPLES = 100_000
 """How many samples one run may have; their names are made before it starts."""
@@ -105,7 +105,7 @@ def read_prompts(file: str) -> tuple[str, ...]:
     Raises:
         UsageError: The file is missing, unreadable, not UTF-8 text, or holds no prompt.
     """
-    name = "standard input" if file == "-" else f"prompt file {file}"
+    name = "standard input" if file == "-" else f"prompt file {verbatim(file)}"
     lines = (line.strip() for line in _decode(_read(file, name), name).split("\n"))
     prompts = tuple(line for line in lines if line and not line.startswith("#"))
     if not prompts:

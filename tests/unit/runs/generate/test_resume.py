@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -251,6 +252,13 @@ def test_resume_refuses_a_folder_whose_setting_is_gone_from_the_preset(resolved,
         f"{resolved().output} was made with other settings: "
         "model.components.vae.tiling was True, is None"
     )
+
+
+def test_resume_shows_braces_in_what_differs_as_they_are(resolved, lora):
+    braces = lora.replace("ink", "{output}")
+    Path(lora).rename(braces)
+    finish(resolved(loras=((braces, 0.5),)), 1)
+    assert braces in refusal(resolved(resume=True))[0]
 
 
 @pytest.mark.parametrize("record", [True, False])
