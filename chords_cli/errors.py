@@ -123,6 +123,23 @@ class ChordsError(Exception):
         )
 
 
+def check_all(*checks: Callable[[], object]) -> None:
+    """Runs all checks; raises one error that says what all of them found.
+
+    Raises:
+        ChordsError: A check has raised one; class and hint are those of the first.
+    """
+    found = list[ChordsError]()
+    for check in checks:
+        try:
+            check()
+        except ChordsError as error:
+            found.append(error)
+    if found:
+        _, *others = dict.fromkeys(error.message for error in found)
+        raise found[0].reworded("; ".join(["{message}", *map(verbatim, others)]))
+
+
 class UsageError(ChordsError):
     """Wrong usage, a wrong preset or wrong settings, found before anything slow starts."""
 

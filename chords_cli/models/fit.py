@@ -7,10 +7,11 @@ says what a pipeline takes, and the repository, once it has been fetched, which 
 import json
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chords_cli.errors import UsageError
+from chords_cli.errors import UsageError, check_all
 from chords_cli.hub import find_snapshot
 from chords_cli.hub.repository import INDEX, components
 from chords_cli.models.caches import check_cache
@@ -28,6 +29,7 @@ from chords_cli.pipelines.rules import (
     check_true_guidance,
     did_you_mean,
 )
+from chords_cli.presets.call import STEPS
 from chords_cli.presets.schema import Preset
 
 _TRUE = "true_cfg_scale"
@@ -67,7 +69,7 @@ def check_model(
         )
     if pipeline is not None and index is not None:
         _check_parts(preset, pipeline, index)
-    steps = None if {"sigmas", "timesteps"} & call.keys() else call["num_inference_steps"]
+    steps = None if {"sigmas", "timesteps"} & call.keys() else call[STEPS]
     check_scheduler(preset, folder, index or {}, steps)
     parts = {} if index is None else components(index)
     known = list(parts or (pipeline.components if pipeline else ()))
@@ -202,10 +204,9 @@ def _check_call(
             leaves some out, or the pipeline makes pictures where the preset says videos, or the
             other way round.
     """
-    for name, value in call.items():
-        if name not in pipeline.arguments:
-            raise _unknown_argument(preset, name, pipeline, options.get(name, name))
-        _check_number(name, value, pipeline.types[name])
+    check_all(
+        *(partial(_check_argument, preset, name, call, pipeline, options) for name in call),
+    )
     missing = [
         name
         for name, needed in pipeline.arguments.items()
@@ -216,10 +217,24 @@ def _check_call(
             f"{pipeline.name} needs {' and '.join(missing)} beside the prompt",
             "name a pipeline that needs a prompt alone, or add it to the preset's call",
         )
-    check_step_arguments(call)
-    check_loop_arguments(call)
     frames = next(iter(sorted(FRAMES & pipeline.arguments.keys())), None)
     preset.check_kind(pipeline.name, frames, call.get(frames or ""))
+
+
+def _check_argument(
+    preset: Preset,
+    name: str,
+    call: Mapping[str, Any],
+    pipeline: PipelineClass,
+    options: Mapping[str, str],
+) -> None:
+    """Refuses an argument that is unknown, of the wrong type, or no good for cores."""
+    if name not in pipeline.arguments:
+        raise _unknown_argument(preset, name, pipeline, options.get(name, name))
+    alone = {name: call[name]}
+    _check_number(name, call[name], pipeline.types[name])
+    check_step_arguments(alone)
+    check_loop_arguments(alone | {STEPS: call[STEPS]})
 
 
 def _check_guidance(

@@ -6,12 +6,13 @@ other one is then an input of a model that was trained to be told its guidance.
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import core_schema
 
-from chords_cli.errors import UsageError
+from chords_cli.errors import UsageError, check_all
 from chords_cli.pipelines.load.spec import Arguments
 
 GUIDANCE = ("true_cfg_scale", "guidance_scale")
@@ -24,6 +25,9 @@ _USUAL_GUIDANCE = 4.0
 
 RESERVED = {"prompt", "generator", "latents", "output_type", "return_dict", "num_images_per_prompt"}
 """Arguments of a pipeline's call that every run sets itself."""
+
+STEPS = "num_inference_steps"
+"""The argument that every call has."""
 
 SIZES = ("width", "height", "num_frames")
 """Arguments that count pixels and frames."""
@@ -89,6 +93,11 @@ def _check_size(value: Any) -> Any:
     return value
 
 
+def _refuse(value: Any) -> Any:
+    """Refuses an argument that every run sets."""
+    raise ValueError("left out: every run sets it itself")
+
+
 def _check_guidance(value: Any) -> Any:
     """Checks that a value can be a guidance or is None; returns it."""
     if value is None or (type(value) in (int, float) and is_guidance(value)):
@@ -98,7 +107,7 @@ def _check_guidance(value: Any) -> Any:
 
 
 class _CallSchema:
-    """Has sizes and guidance checked as numbers, and all other arguments as scalars.
+    """Has sizes, guidance and steps checked as numbers, and all other arguments as scalars.
 
     Each argument is checked under its own key, so that an error names the key.
     """
@@ -112,10 +121,13 @@ class _CallSchema:
         # in the order in which presets and records show them
         checks = dict.fromkeys(SIZES, _check_size)
         checks |= dict.fromkeys(reversed(GUIDANCE), _check_guidance)
+        schemas = {key: checked(check) for key, check in checks.items()}
+        schemas[STEPS] = core_schema.int_schema(strict=True, ge=1)
+        schemas |= dict.fromkeys(sorted(RESERVED), checked(_refuse))
         return core_schema.typed_dict_schema(
             {
-                key: core_schema.typed_dict_field(checked(check), required=False)
-                for key, check in checks.items()
+                key: core_schema.typed_dict_field(schema, required=key == STEPS)
+                for key, schema in schemas.items()
             },
             extras_schema=checked(check_scalar),
             extra_behavior="allow",
@@ -151,12 +163,15 @@ class Limits(Part):
         """Checks that the pipeline allows these sizes; None is always allowed.
 
         Raises:
-            UsageError: A size is not allowed; the hint names the nearest sizes that are.
+            UsageError: A size is not allowed; the hint names the nearest ones to the first that is
+                not.
         """
-        for name, size in (("width", width), ("height", height)):
-            _check_multiple(name, size, self.size_multiple, 0)
         rule = self.frames or FrameRule(multiple=1)
-        _check_multiple("frames", frames, rule.multiple, rule.offset)
+        check_all(
+            partial(_check_multiple, "width", width, self.size_multiple, 0),
+            partial(_check_multiple, "height", height, self.size_multiple, 0),
+            partial(_check_multiple, "frames", frames, rule.multiple, rule.offset),
+        )
 
 
 def _check_multiple(name: str, size: int | None, multiple: int, offset: int) -> None:

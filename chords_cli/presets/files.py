@@ -5,6 +5,7 @@ import re
 from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,8 +13,8 @@ import platformdirs
 import yaml
 from pydantic import ValidationError
 
-from chords_cli.errors import UsageError, either, verbatim
-from chords_cli.presets.explain import explain, format_value
+from chords_cli.errors import UsageError, check_all, either, verbatim
+from chords_cli.presets.explain import explain
 from chords_cli.presets.schema import Preset
 from chords_cli.sampler.choice import PlanChoice, resolve_plan
 
@@ -167,20 +168,19 @@ def _read_yaml(path: Path) -> Any:
 
 def _check_together(origin: str, preset: Preset) -> None:
     """Refuses keys that contradict each other, sizes that are not allowed, and impossible plans."""
-    steps, rules = preset.call.get("num_inference_steps"), list(preset.broken_rules())
-    if type(steps) is not int or steps < 1:
-        wrong = f"call.num_inference_steps is {format_value(steps)}"
-        rules.append(f"{wrong}, but must be a whole number of at least 1")
-    if rules:
-        raise UsageError(f"{origin}: {'; '.join(rules)}", f"mend it in {Path(origin).name}")
-    sizes = {key: preset.call.get(key) for key in ("width", "height")}
+    plans = [PlanChoice()]
+    if preset.sampling.init_t != "auto":  # an option may ask for the other algorithm
+        plans.append(PlanChoice(algo="chords"))
+    if preset.sampling.rounds != "auto":
+        plans.append(PlanChoice(algo="wavefront"))
+    call = preset.call
+    sizes = {"width": call.get("width"), "height": call.get("height")}
     try:
-        preset.limits.check(**sizes, frames=preset.call.get("num_frames"))
-        resolve_plan(preset.plan)
-        if preset.sampling.init_t != "auto":  # an option may ask for the other algorithm
-            resolve_plan(preset.plan, PlanChoice(algo="chords"))
-        if preset.sampling.rounds != "auto":
-            resolve_plan(preset.plan, PlanChoice(algo="wavefront"))
+        check_all(
+            preset.check_rules,
+            partial(preset.limits.check, **sizes, frames=call.get("num_frames")),
+            *(partial(resolve_plan, preset.plan, plan) for plan in plans),
+        )
     except UsageError as error:
         fix = f"mend it in {verbatim(Path(origin).name)}"
         raise error.reworded(f"{verbatim(origin)}: {{message}}", fix) from error

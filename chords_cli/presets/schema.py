@@ -4,7 +4,6 @@ The schema is strict and closed: no value is converted, and an unknown key is an
 an error shows the example of the field. Nothing here knows how files are found and read.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,7 +16,7 @@ from pydantic import (
 
 from chords_cli.errors import PlanError, UsageError
 from chords_cli.pipelines.load.spec import Dtype
-from chords_cli.presets.call import RESERVED, Call, Limits, Part, true_guidance
+from chords_cli.presets.call import STEPS, Call, Limits, Part, true_guidance
 from chords_cli.presets.parts import Cache, Component, Items, Quantization, Scalar, Scheduler, Text
 from chords_cli.sampler.choice import DEFAULT_ALGO, Algo, DefaultPlan, Starts, parse_init_t
 from chords_cli.sampler.stop import StopRule
@@ -142,7 +141,7 @@ class Preset(Part):
     @property
     def steps(self) -> int:
         """The number of steps of the grid, T."""
-        return int(self.call["num_inference_steps"])
+        return int(self.call[STEPS])
 
     @property
     def plan(self) -> DefaultPlan:
@@ -184,13 +183,15 @@ class Preset(Part):
         model |= {"components": parts} if parts else {}
         return model if self.path is None else {**model, "path": self.path.name}
 
-    def broken_rules(self) -> Iterator[str]:
-        """Yields what is wrong with keys that are valid one by one, but not together."""
-        reserved = sorted(RESERVED & self.call.keys())
+    def check_rules(self) -> None:
+        """Checks keys that are valid one by one, but may not be together.
+
+        Raises:
+            UsageError: They contradict each other; the message lists all rules that are broken.
+        """
         stop, cores = self.sampling.stop, self.sampling.cores
         rules = (
             (bool(self.repo) == bool(self.path), "give either repo or path"),
-            (bool(reserved), f"call.{' and call.'.join(reserved)} is set by every run itself"),
             (bool(self.path and self.revision), "revision belongs to repo, not to path"),
             (self.kind == "video" and self.fps is None, "a video preset needs fps"),
             (self.kind == "image" and self.fps is not None, "fps is for video presets only"),
@@ -204,7 +205,8 @@ class Preset(Part):
                 f"0 to {cores}",
             ),
         )
-        yield from (rule for broken, rule in rules if broken)
+        if any(broken for broken, _ in rules):
+            raise UsageError("; ".join(rule for broken, rule in rules if broken))
 
     def check_kind(self, pipeline: str, frames: str | None, count: Any) -> None:
         """Checks that a pipeline makes what the preset says.

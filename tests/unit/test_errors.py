@@ -1,9 +1,17 @@
 import pickle
+from functools import partial
 
 import pytest
 
 from chords_cli.cli.options import as_option
-from chords_cli.errors import ChordsError, PlanError, UsageError, spell_options, verbatim
+from chords_cli.errors import (
+    ChordsError,
+    PlanError,
+    UsageError,
+    check_all,
+    spell_options,
+    verbatim,
+)
 
 
 def test_python_and_the_command_line_write_options_in_their_own_words():
@@ -40,6 +48,20 @@ def test_an_error_that_is_reworded_keeps_the_braces_of_both():
     inner = UsageError(f"{verbatim('{cores}')} is wrong, try {{cores}}", "", {"cores": 4})
     outer = inner.reworded(f"{verbatim('{message}{cores}.yaml')}: {{message}}", "{hint}")
     assert outer.message == "{message}{cores}.yaml: {cores} is wrong, try cores=4"
+
+
+def test_all_checks_run_and_one_error_says_once_what_each_of_them_found():
+    def refuse(error):
+        raise error
+
+    first = PlanError("{steps} is too small", "raise {steps}", {"steps": 3})
+    others = [UsageError("{steps} is odd"), UsageError("{x} is odd", "try {x}", {"x": 1})]
+    errors = [first, *others, first]
+    with pytest.raises(PlanError) as caught:
+        check_all(*(partial(refuse, error) for error in errors), int)
+    assert caught.value.message == "steps=3 is too small; {steps} is odd; x=1 is odd"
+    assert caught.value.hint == "raise steps=3"
+    check_all(int, int)
 
 
 def test_braces_in_a_value_name_no_option():

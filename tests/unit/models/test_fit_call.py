@@ -47,6 +47,13 @@ def elsewhere(preset_file, monkeypatch, tmp_path):
             "call.max_sequence_length is [1, 2], but must be a number",
             "correct it in the preset's call",
         ),
+        (
+            "hieght: 128, zoom: 3, max_sequence_length: x, sigmas: [1.0, 0.5]",
+            "call.hieght is not an argument of FluxPipeline; call.zoom is not an argument of "
+            "FluxPipeline; call.max_sequence_length is 'x', but must be a number; sigmas lists 2 "
+            "steps, but the plan has 50",
+            "did you mean height?",
+        ),
     ],
 )
 def test_an_argument_that_the_pipeline_does_not_take_is_refused(

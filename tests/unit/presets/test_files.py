@@ -229,6 +229,14 @@ def test_wrong_type_is_named_with_the_value_and_what_is_allowed(refusal, old, ne
         ("true_cfg_scale: -0.5", "call.true_cfg_scale is -0.5, but must be at least 0"),
         ("true_cfg_scale: -.inf", "call.true_cfg_scale is -inf, but must be a finite number"),
         ("true_cfg_scale: [4]", "call.true_cfg_scale is [4], but must be a finite number"),
+        ("prompt: x", "call.prompt is 'x', but must be left out: every run sets it itself"),
+        (
+            "guidance_scale: -1, height: tall, latents: null, zoom: {a: 1}",
+            "call.height is 'tall', but must be a whole number; call.guidance_scale is -1, but must"
+            " be at least 0; call.latents is null, but must be left out: every run sets it itself;"
+            " call.zoom is {'a': 1}, but must be text, a number, true, false, null or a list of"
+            " these",
+        ),
     ],
 )
 def test_argument_that_is_reckoned_with_must_be_a_number(refusal, written, message):
@@ -236,10 +244,39 @@ def test_argument_that_is_reckoned_with_must_be_a_number(refusal, written, messa
     assert refusal("call: {height: 128, width: 128,", f"call: {{{written},") == (message, hint)
 
 
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("num_inference_steps: 0", "call.num_inference_steps is 0, but must be at least 1"),
+        ("num_inference_steps: 9.0", "call.num_inference_steps is 9.0, but must be a whole number"),
+        (
+            "num_inference_steps: many",
+            "call.num_inference_steps is 'many', but must be a whole number",
+        ),
+        ("guidance_scale: 3.5", "call.num_inference_steps is missing"),
+    ],
+)
+def test_every_call_has_a_number_of_steps(refusal, written, message):
+    found, hint = refusal("num_inference_steps: 50", written)
+    assert found == message
+    assert hint.removeprefix("add ").removeprefix("write ").startswith("call: {num_inference_steps")
+
+
+def test_sizes_rules_and_plans_that_are_wrong_are_named_together(refusal):
+    right = "call: {height: 128, width: 128, num_inference_steps: 50}"
+    wrong = "fps: 24\ncall: {height: 100, width: 130, num_inference_steps: 3}"
+    assert refusal(right, wrong) == (
+        "fps is for video presets only; width is 130, but this model takes a multiple of 16; height"
+        " is 100, but this model takes a multiple of 16; cores is 4, but 3 steps allow at most 3"
+        " cores",
+        "mend it in mine.yaml",
+    )
+
+
 def test_arguments_that_are_reckoned_with_come_first_whatever_the_order_is(preset):
     call = preset("height: 128", "zoom: 1, true_cfg_scale: 2, guidance_scale: 1, height: 128").call
     known = ["width", "height", "guidance_scale", "true_cfg_scale"]
-    assert list(call) == [*known, "zoom", "num_inference_steps"]
+    assert list(call) == [*known, "num_inference_steps", "zoom"]
 
 
 def test_arguments_stay_as_they_are_written(preset):
@@ -322,13 +359,6 @@ def test_wrong_value_is_named_with_what_is_allowed(refusal, old, new, message, h
             "index: 9",
             "sampling.stop.index is 9, but sampling.cores 4 makes outputs 0 to 4",
         ),
-        (
-            "num_inference_steps: 50",
-            "num_inference_steps: 0",
-            "call.num_inference_steps is 0, but must be a whole number of at least 1",
-        ),
-        ("num_inference_steps: 50", "prompt: x, num_inference_steps: 9",
-         "call.prompt is set by every run itself"),
         ("height: 128", "height: 100", "height is 100, but this model takes a multiple of 16"),
         ("cores: 4", "cores: 51", "cores is 51, but 50 steps allow at most 50 cores"),
         (
