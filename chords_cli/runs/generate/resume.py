@@ -75,7 +75,7 @@ def fill_from_record(request: Request) -> Request:
         request,
         prompts=prompts,
         seed=settings.seed if request.seed is None else request.seed,
-        num=settings.num if request.num == 1 else request.num,
+        num=settings.num if request.num is None else request.num,
     )
 
 

@@ -55,9 +55,15 @@ class RunOptions:
         ),
     ] = None
     num: Annotated[
-        int,
-        Option(PICTURE, "How many results per prompt.", flags="--num/-n", least=1, compare="all"),
-    ] = 1
+        int | None,
+        Option(
+            PICTURE,
+            "How many results per prompt. Default: 1.",
+            flags="--num/-n",
+            least=1,
+            compare="all",
+        ),
+    ] = None
     fps: Annotated[
         int | None,
         Option(

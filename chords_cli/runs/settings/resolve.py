@@ -69,6 +69,7 @@ class Settings(RunOptions):
     devices: tuple[str, ...]
     note: str | None = field(compare=False)
     seed: int
+    num: int
     output: Path
     dtype: Dtype
     guidance_split: bool
@@ -189,6 +190,7 @@ def _run_options(request: Request, preset: Preset) -> dict[str, Any]:
     for name, (_, option) in options_of(RunOptions).items():
         if option.preset and values[name] is None:
             values[name] = getattr(preset, name)
+    values["num"] = 1 if request.num is None else request.num
     values["output"] = request.output or default_output(preset.name)
     return values
 

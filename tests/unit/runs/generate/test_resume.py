@@ -289,6 +289,7 @@ def test_resume_without_prompts_takes_those_of_the_folder_with_their_seeds(resol
     assert (again.prompts, again.seed, again.num) == (("a fox", "a hen"), 7, 2)
     other = fill_from_record(replace(asked, seed=3))
     assert (other.prompts, other.seed) == (("a fox", "a hen"), 3)
+    assert [fill_from_record(replace(asked, num=num)).num for num in (1, 3)] == [1, 3]
     given = replace(asked, prompts=("a cow",))
     assert fill_from_record(given) is given
 
