@@ -122,28 +122,32 @@ def with_recipe(request: Request, recipe: Recipe) -> Request:
     return replace(request, **missing)
 
 
-def with_parts(preset: Preset, recipe: Recipe, *, named: bool) -> Preset:
+def with_parts(preset: Preset, recipe: Recipe | None, *, named: bool) -> Preset:
     """Returns `preset` with the picture's scheduler and step cache in place of its own.
 
     Args:
         preset: The preset to make the picture with.
-        recipe: The picture's.
+        recipe: The picture's; None where no picture is made again.
         named: Whether the user asks for that preset as it is now. Then only that stays which an arm
             of a comparison set, and nothing if it is another model.
     """
+    if recipe is None:
+        return preset
     kept = recipe.arm_set if preset.name == recipe.preset else ()
     return preset.model_copy(
         update={key: part for key, part in _parts(recipe).items() if not named or key in kept}
     )
 
 
-def with_sampling(preset: Preset, recipe: Recipe) -> Preset:
+def with_sampling(preset: Preset, recipe: Recipe | None) -> Preset:
     """Returns `preset` with the picture's steps, plan and output in place of its own.
 
     Options can still change them. The sequential sampler always uses one core, which is no choice
     of the user's; so the preset's number of cores is kept, for the case that an option asks for
     another algorithm.
     """
+    if recipe is None:
+        return preset
     sequential = recipe.algo == "sequential"
     sampling = Sampling(
         algo=recipe.algo,

@@ -122,9 +122,8 @@ def resolve(request: Request, *, preset: Preset | None = None, starts: bool = Fa
     _check_resume(request)
     preset = preset or _find_preset(request)
     _check_kind(request, preset, model)
-    if recipe is not None:
-        preset = with_parts(preset, recipe, named=model is not None)
-    sampled = preset if recipe is None else with_sampling(preset, recipe)
+    preset = with_parts(preset, recipe, named=model is not None)
+    sampled = with_sampling(preset, recipe)
     requested_method()  # refuses a wrong CHORDS_START
     plan, stop = plan_and_stop(request, sampled)
     prompts = resolve_prompts(request.prompts, request.prompt_file, preset.prompts)
