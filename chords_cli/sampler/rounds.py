@@ -40,8 +40,8 @@ to the sequential result, both built-in models and all steps of the study togeth
 _LEAST = 0.75
 """The share of the rule's rounds below which a run is told of it."""
 
-_STRONG = 6.0
-"""The guidance above which a few steps, or two cores, have outliers."""
+STRONG, STRONG_STEPS = 6.0, 40
+"""Above that guidance fewer steps than that have outliers, and two cores on any grid."""
 
 _MANY, _ROOM = 4, 2
 """More cores than that are useful if so many steps per core are left to be covered by leads."""
@@ -77,7 +77,7 @@ def useful_cores(steps: int, cores: int, guidance: float = 1.0) -> int:
     four = default_rounds(steps, _MANY, guidance)
     for many in range(cores, _MANY, -1):
         rounds = default_rounds(steps, many, guidance)
-        roomy = guidance <= _STRONG and steps - rounds >= _ROOM * many
+        roomy = guidance <= STRONG and steps - rounds >= _ROOM * many
         if roomy or rounds < four:
             return many
     return min(cores, _MANY)
@@ -167,7 +167,7 @@ def caution(plan: Plan) -> str | None:
             f"at guidance {guidance:g} one core in as many rounds came about as close on one of "
             f"the two models of the study: --cores 1 --rounds {rounds}"
         )
-    if guidance > _STRONG and cores > 1 and (cores == 2 or steps < 40):
+    if guidance > STRONG and cores > 1 and (cores == 2 or steps < STRONG_STEPS):
         return (
             f"at guidance {guidance:g} one core in as many rounds came closer for some of the "
             f"study's samples: more rounds than {rounds} are safer"
