@@ -24,7 +24,13 @@ _PIXEL = 3 * 4
 
 
 def least_weights(
-    preset: Preset, dtype: str, folder: Path | None, cores: Sequence[CoreMemory], device: str
+    preset: Preset,
+    dtype: str,
+    folder: Path | None,
+    cores: Sequence[CoreMemory],
+    device: str,
+    *,
+    copies: bool = False,
 ) -> int:
     """Returns the bytes of the weights that the cores of a device hold at least.
 
@@ -34,6 +40,7 @@ def least_weights(
         folder: The model's; None if it is not on this machine.
         cores: The estimates of the cores on the device.
         device: `cpu` or an accelerator.
+        copies: Whether to count what the cores may share for each of them.
     """
     quantized = preset.quantization and (preset.quantization.components or DENOISERS)
     total = 0
@@ -42,7 +49,7 @@ def least_weights(
         if name in (quantized or ()) or (device != "cpu" and name.startswith(TEXT_ENCODER)):
             continue
         shared = device == "cpu" and (folder is None or _as_stored(preset, dtype, folder, name))
-        total += max(sizes) if shared else sum(sizes)
+        total += max(sizes) if shared and not copies else sum(sizes)
     return total
 
 

@@ -270,7 +270,7 @@ def test_a_model_that_no_memory_can_hold_is_refused(more, mine, command, free):
     free(cpu=100_000)
     line = ["image", "--model", "mine.yaml", "--devices", "cpu", "--cores", "2", *more]
     assert command(*line, cwd=mine, code=2).err == (
-        "error: 2 cores of mine take at least 0.0 GB of memory, but cpu has 0.0 GB free\n"
+        "error: 2 cores of mine take together at least 0.0 GB of memory, but cpu has 0.0 GB free\n"
         "hint: choose a smaller model, or --devices with more memory\n"
     )
 

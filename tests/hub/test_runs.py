@@ -127,7 +127,8 @@ def test_a_model_that_cannot_fit_is_not_fetched(place, monkeypatch):
     line = ["a fox", "--model", "my-flux", "--devices", "cpu", "--cores", "2"]
     assert "my-flux will not fit" in place.chords("image", *line, "--dry-run").stdout
     assert place.chords("image", *line, "--download", code=2).stderr == (
-        "error: 2 cores of my-flux take at least 0.4 GB of memory, but cpu has 0.1 GB free\n"
+        "error: 2 cores of my-flux take together at least 0.4 GB of memory (they share weights; "
+        "0.8 GB without), but cpu has 0.1 GB free\n"
         "hint: choose a smaller model, or --devices with more memory\n"
     )
     assert place.hub.seen == []

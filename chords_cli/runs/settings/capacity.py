@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,11 @@ class Demand:
     members: int = 1
 
     @property
+    def processes(self) -> str:
+        """What to call them."""
+        return "cores" if self.members == 1 else "processes"
+
+    @property
     def decoding(self) -> frozenset[int]:
         """The processes that may decode: the leads of `decoders`."""
         return frozenset(core * self.members for core in self.decoders)
@@ -56,34 +61,64 @@ def check_memory(demand: Demand, *, guess: bool = False) -> str | None:
     folder: Path | None = None
     with suppress(ChordsError):
         folder = model_folder(demand.preset)
-    weights, pixels = _weights(demand, folder), _pixels(demand, folder)
-    needs = {device: weights.get(device, 0) + decoded for device, decoded in pixels.items()}
-    notes = []
-    for device, free in _free_memory(needs).items():
-        need, has = needs[device], f"{device} has {_gb(free)} free"
-        if pixels[device] > free:
-            raise _too_large(demand, f"{_gb(pixels[device])} of memory, but {has}")
-        if need > free and (folder is not None or guess):
-            raise _too_heavy(demand, device, need, free)
-        if need > _TIGHT * free:
-            fits = "is tight" if need <= free else "will not fit"
-            takes = f"it takes at least {_gb(need)} of memory, and {has}"
-            notes.append(f"{demand.preset.name} {fits}: {takes}")
+    needs, notes = _needs(demand, folder), []
+    for device, memory in _memory(needs).items():
+        need, free = needs[device], memory.total if memory.free is None else memory.free
+        if free is None:
+            continue
+        of = f" of {_gb(memory.total)}" if memory.free is not None and memory.total else ""
+        has = f"{device} has {_gb(free)} free{of}"
+        if need.pixels > free:
+            raise _too_large(demand, f"{_gb(need.pixels)} of memory, but {has}")
+        if need.least > free and (folder is not None or guess):
+            raise _too_heavy(demand, device, need, free, has)
+        if need.least > _TIGHT * free:
+            fits = "is tight" if need.least <= free else "will not fit"
+            held = demand.devices.count(device)
+            takes = f"its {held} {demand.processes} take together" if held > 1 else "it takes"
+            notes.append(f"{demand.preset.name} {fits}: {takes} {need}, and {has}")
     return "\n".join(notes) or None
 
 
-def _weights(demand: Demand, folder: Path | None) -> Mapping[str, int]:
-    """Returns the bytes of the weights per device, as far as they are certain."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Need:
+    """The bytes that all processes on a device, or on the host, take together.
+
+    Attributes:
+        pixels: Of a decoded picture.
+        weights: As far as they are certain; what processes share counts once.
+        copies: Of the weights, where every process has its own.
+    """
+
+    pixels: int
+    weights: int = 0
+    copies: int = 0
+
+    @property
+    def least(self) -> int:
+        return self.pixels + self.weights
+
+    def __str__(self) -> str:
+        least, apart = _gb(self.least), _gb(self.pixels + self.copies)
+        shared = "" if least == apart else f" (they share weights; {apart} without)"
+        return f"at least {least} of memory{shared}"
+
+
+def _needs(demand: Demand, folder: Path | None) -> Mapping[str, _Need]:
     preset, dtype, devices = demand.preset, demand.dtype, demand.devices
-    found = {}
+    needs = {device: _Need(pixels=size) for device, size in _pixels(demand, folder).items()}
     try:
         cores = estimate_memory(preset, dtype, len(devices), demand.decoding, folder)
         for device in dict.fromkeys(devices):
             held = [core for core in cores if devices[core["core"]] == device]
-            found[device] = least_weights(preset, dtype, folder, held, device)
+            weights, copies = (
+                least_weights(preset, dtype, folder, held, device, copies=copies)
+                for copies in (False, True)
+            )
+            needs[device] = replace(needs[device], weights=weights, copies=copies)
     except (OSError, ValueError):  # a core reports which file cannot be read
-        return {}
-    return found
+        return needs
+    return needs
 
 
 def _pixels(demand: Demand, folder: Path | None) -> dict[str, int]:
@@ -94,14 +129,12 @@ def _pixels(demand: Demand, folder: Path | None) -> dict[str, int]:
     return pixels | {_HOST: max(handed, pixels.get(_HOST, 0))}
 
 
-def _free_memory(needs: Mapping[str, int]) -> dict[str, int]:
-    """Returns what is free on the host, and on those accelerators where it may matter."""
-    asked = [device for device, need in needs.items() if device == _HOST or need > _SMALL]
-    found: dict[str, Memory] = {}
+def _memory(needs: Mapping[str, _Need]) -> dict[str, Memory]:
+    """Returns the memory of the host, and of those accelerators where it may matter."""
+    asked = [device for device, need in needs.items() if device == _HOST or need.least > _SMALL]
     with suppress(ChordsError):  # the cores report what is wrong with a device
-        found = device_memory(asked)
-    rooms = {device: has.total if has.free is None else has.free for device, has in found.items()}
-    return {device: free for device, free in rooms.items() if free is not None}
+        return device_memory(asked)
+    return {}
 
 
 def _too_large(demand: Demand, takes: str) -> UsageError:
@@ -119,16 +152,15 @@ def _too_large(demand: Demand, takes: str) -> UsageError:
     )
 
 
-def _too_heavy(demand: Demand, device: str, need: int, free: int) -> UsageError:
+def _too_heavy(demand: Demand, device: str, need: _Need, free: int, has: str) -> UsageError:
     """Returns the error for weights that a device cannot hold."""
-    held = demand.devices.count(device)
-    most = int(held * free / need) * len(set(demand.devices)) // demand.members
-    fewer = "use {cores} or fewer, or " if most and device != _HOST else ""
-    name = demand.preset.name
-    what = "cores" if demand.members == 1 else "processes"
-    share = f"{held} {what} of {name} take" if held > 1 else f"{name} takes"
+    held, name = demand.devices.count(device), demand.preset.name
+    most = int(held * free / need.least) * len(set(demand.devices)) // demand.members
+    helps = most and need.weights == need.copies
+    fewer = f"use {{cores}}{' or fewer' if most > 1 else ''}, or " if helps else ""
+    share = f"{held} {demand.processes} of {name} take together" if held > 1 else f"{name} takes"
     return UsageError(
-        f"{share} at least {_gb(need)} of memory, but {device} has {_gb(free)} free",
+        f"{share} {need}, but {has}",
         f"{fewer}choose a smaller model, or {{devices:name}} with more memory",
         {"cores": most, "devices": None},
     )

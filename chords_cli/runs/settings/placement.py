@@ -158,9 +158,9 @@ def _say_fewer(
 def _say_shared(cores: int, devices: Sequence[str], members: int) -> str:
     most = -(-cores * members // len(devices))
     what = devices[0] if len(devices) == 1 else f"{len(devices)} devices, up to {most} on one"
+    own = set(devices) != {"cpu"}  # where processes may share the pages of a file
     if members > 1:
         who = "the 2 halves of guidance" if cores == 1 else f"{cores} cores with 2 processes each"
-        return f"{who} share {what}: each process holds its own weights"
-    return (
-        f"{cores} cores share {what}: the same results, but no sooner; each holds its own weights"
-    )
+        return f"{who} share {what}" + (": each process holds its own weights" if own else "")
+    weights = "; each holds its own weights" if own else ""
+    return f"{cores} cores share {what}: the same results, but no sooner{weights}"

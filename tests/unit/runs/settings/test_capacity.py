@@ -1,5 +1,7 @@
 """What cannot fit on a device is refused with how many cores do."""
 
+import json
+
 import pytest
 
 from chords_cli.engine.devices import Memory
@@ -45,8 +47,56 @@ def flux(monkeypatch, tmp_path):
 def test_a_model_that_is_not_here_is_told_of_in_a_note(flux, free):
     free(cpu=20 * GB)
     assert check_memory(flux("cpu", "cpu")) == (
-        "flux will not fit: it takes at least 33.7 GB of memory, and cpu has 20.0 GB free"
+        "flux will not fit: its 8 cores take together at least 33.7 GB of memory (they share "
+        "weights; 200.3 GB without), and cpu has 20.0 GB free"
     )
+
+
+def test_what_is_free_is_told_beside_what_is_there(flux, monkeypatch):
+    host = Memory(title="", total=64 * GB, free=30 * GB)
+    monkeypatch.setattr(capacity, "device_memory", lambda devices: dict.fromkeys(devices, host))
+    assert check_memory(flux("cpu", "cpu")).endswith("and cpu has 30.0 GB free of 64.0 GB")
+
+
+@pytest.fixture
+def stored(preset_file, model):
+    """What two cores of a model on the host take whose denoiser is stored in float32, 10 GB."""
+    tensor = {"dtype": "F32", "shape": [10 * GB // 4], "data_offsets": [0, 10 * GB]}
+    header = json.dumps({"weight": tensor}).encode()
+    file = model / "transformer" / "diffusion_pytorch_model.safetensors"
+    file.write_bytes(len(header).to_bytes(8, "little") + header)
+
+    def demand(dtype):
+        preset = find_preset(str(preset_file))
+        devices = ("cpu", "cpu")
+        return Demand(preset=preset, dtype=dtype, call={}, devices=devices, decoders=(1,))
+
+    return demand
+
+
+@pytest.mark.parametrize(
+    ("dtype", "takes", "hint"),
+    [
+        (
+            "float32",
+            "10.0 GB of memory (they share weights; 20.0 GB without)",
+            "choose a smaller model, or devices with more memory",
+        ),
+        (
+            "bfloat16",
+            "10.0 GB of memory",
+            "use cores=1, or choose a smaller model, or devices with more memory",
+        ),
+    ],
+)
+def test_the_host_is_told_what_all_processes_take_and_what_they_share(
+    stored, free, dtype, takes, hint
+):
+    free(cpu=6 * GB)
+    with pytest.raises(UsageError) as caught:
+        check_memory(stored(dtype))
+    message = f"2 cores of toy take together at least {takes}, but cpu has 6.0 GB free"
+    assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
 def test_before_a_download_it_is_refused_with_how_many_cores_fit(flux, free):
@@ -54,7 +104,7 @@ def test_before_a_download_it_is_refused_with_how_many_cores_fit(flux, free):
     with pytest.raises(UsageError) as caught:
         check_memory(flux("cuda:0", "cuda:1"), guess=True)
     assert caught.value.message == (
-        "4 cores of flux take at least 95.2 GB of memory, but cuda:0 has 80.0 GB free"
+        "4 cores of flux take together at least 95.2 GB of memory, but cuda:0 has 80.0 GB free"
     )
     assert caught.value.hint.startswith("use cores=6 or fewer, or choose a smaller model")
 

@@ -38,7 +38,7 @@ def test_more_cores_than_devices_share_them_in_turn_and_are_warned_of() -> None:
         "own weights"
     )
     assert place(4, ("cpu",), wished=4, preset="demo-image").note == (
-        "4 cores share cpu: the same results, but no sooner; each holds its own weights"
+        "4 cores share cpu: the same results, but no sooner"
     )
 
 
