@@ -100,7 +100,7 @@ def with_recipe(request: Request, recipe: Recipe) -> Request:
         UsageError: The preset is missing or has changed, or this machine does not have a device of
             the recipe's kind.
     """
-    preset = _find_preset(request, recipe)
+    model = request.model or _name_model(request, recipe)
     call = recipe.call
     arguments = call | {"guidance": guidance_of(call)}
     values: dict[str, Any] = {
@@ -110,14 +110,14 @@ def with_recipe(request: Request, recipe: Recipe) -> Request:
             for name, (_, option) in options_of(RunOptions).items()
             if option.pixels
         },
-        "model": recipe.preset,
+        "model": model,
         "prompts": () if request.prompt_file else (recipe.prompt,),
         "seed": recipe.seed,
         "devices": None if request.devices else _find_devices(recipe.device),
         "loras": tuple((lora.source, lora.scale) for lora in recipe.loras or ()),
     }
     if request.model is None:
-        _check_unchanged(preset, recipe)
+        _check_unchanged(find_model(model), recipe)
     missing = {key: value for key, value in values.items() if getattr(request, key) in (None, ())}
     return replace(request, **missing)
 
@@ -190,15 +190,16 @@ def _not_a_picture(message: str, picture: Path | None) -> UsageError:
     return UsageError(message, f"name one of its pictures{example}", {"from_metadata": picture})
 
 
-def _find_preset(request: Request, recipe: Recipe) -> Preset:
-    if request.model is not None:
-        return find_model(request.model)
+def _name_model(request: Request, recipe: Recipe) -> str:
+    """Returns the name by which the recipe's model is found."""
     try:
-        return find_model(recipe.preset)
+        find_model(recipe.preset)
+        return recipe.preset
     except UsageError as error:
         if isinstance(repo := recipe.model.get("repo"), str):
             with suppress(UsageError):  # a repository that ran without a preset
-                return find_model(repo)
+                find_model(repo)
+                return repo
         raise error.reworded(
             f"{verbatim(request.from_metadata)} was made with preset "
             f"{verbatim(repr(recipe.preset))}: {{message}}",

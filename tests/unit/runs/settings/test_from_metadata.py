@@ -6,8 +6,11 @@ import pytest
 
 from chords_cli.cli.options import as_option
 from chords_cli.errors import UsageError
+from chords_cli.hub import Weights
 from chords_cli.media.images import png_bytes
 from chords_cli.media.metadata import file_texts
+from chords_cli.models import fit, repositories
+from chords_cli.models.repositories import find_model
 from chords_cli.presets.parts import Cache, Scheduler
 from chords_cli.records.recipe import Output
 from chords_cli.runs.outputs.recipe import make_recipe, pixels
@@ -184,6 +187,15 @@ def test_a_preset_that_is_gone_is_refused(picture):
     message, hint = refusal(path)
     assert message == f"{path} was made with preset 'toyota-9000': unknown model 'toyota-9000'"
     assert hint == "name its preset, as in --model my-preset.yaml"
+
+
+def test_a_repository_that_ran_without_a_preset_is_found_again(picture, model, monkeypatch):
+    monkeypatch.setattr(repositories, "find_snapshot", lambda *_: Weights("complete", model, 1))
+    monkeypatch.setattr(fit, "find_snapshot", lambda *_: Weights("complete", model, 1))
+    made = find_model("Some-One/My_Flux.1")
+    path = picture(preset=dict(made), change=lambda recipe: recipe["call"].pop("negative_prompt"))
+    settings = again(path, width=64, height=96)
+    assert (settings.preset.repo, settings.preset.name) == ("Some-One/My_Flux.1", "my-flux.1")
 
 
 def test_a_kind_of_device_that_is_not_here_is_refused(picture):
