@@ -38,7 +38,7 @@ import torch
 
 from chords_cli.engine.exchange.line import Line
 from chords_cli.engine.exchange.meeting import Exchange
-from chords_cli.engine.staging import staging_for
+from chords_cli.engine.exchange.staging import staging_for
 from chords_cli.pipelines.load.accelerator import make_current
 from chords_cli.sampler import wavefront_plan
 from chords_cli.sampler.algorithms import start_core

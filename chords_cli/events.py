@@ -36,7 +36,8 @@ class RunResolved(Event):
 
     `model` is the preset's title, `devices` has `members` entries per core, `plan` is cut to what
     `stop` needs where that is known, `output` is the folder of the results, `note` is what the user
-    should know about cores and devices before anything loads.
+    should know about cores and devices before anything loads. So many `groups` make samples at the
+    same time; the cores of all of them are counted through.
     """
 
     model: str
@@ -46,6 +47,7 @@ class RunResolved(Event):
     output: str
     note: str | None = None
     members: int = 1
+    groups: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,12 +106,13 @@ class Warned(CoreEvent):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PromptStarted(Event):
-    """Sampling of image or video `number` (from 1) of `total` begins."""
+    """Sampling of image or video `number` (from 1) of `total` begins, by a group of cores."""
 
     number: int
     total: int
     prompt: str
     seed: int
+    group: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,10 +165,11 @@ class CoreDecoding(CoreEvent):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutputSaved(Event):
-    """Output `index` is complete at `path`."""
+    """Output `index` of image or video `number` is complete at `path`."""
 
     index: int
     path: str
+    number: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

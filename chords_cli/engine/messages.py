@@ -26,7 +26,8 @@ class WaitedInVainError(ChordsError):
 class WorkerSpec:
     """Everything that a worker gets when it starts.
 
-    Member 0 of a core leads; the others help it on devices of their own (`engine.members`).
+    Member 0 of a core leads; the others help it on devices of their own (`engine.members`). The
+    cores of a group make samples of their own: `core`, `cores` and `rank` count inside it.
     """
 
     core: int
@@ -41,6 +42,7 @@ class WorkerSpec:
     member: int = 0
     members: int = 1
     contexts: int = 1
+    group: int = 0
 
     @property
     def branch(self) -> int:
@@ -49,13 +51,23 @@ class WorkerSpec:
 
     @property
     def rank(self) -> int:
-        """Which of the pool's processes this is; the members of a core stand side by side."""
+        """Which of its group's processes this is; the members of a core stand side by side."""
         return self.core * self.members + self.member
 
     @property
+    def first(self) -> int:
+        """Which of the pool's processes is the first one of its group."""
+        return self.group * self.cores * self.members
+
+    @property
+    def process(self) -> int:
+        """Which of the pool's processes this is."""
+        return self.first + self.rank
+
+    @property
     def name(self) -> str:
-        """What users read of it."""
-        return name_of(self.rank, self.members)
+        """What users read of it: they count the cores of all groups."""
+        return name_of(self.process, self.members)
 
 
 def name_of(rank: int, members: int) -> str:

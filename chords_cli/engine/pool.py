@@ -4,15 +4,17 @@ The pool is no master: what cores compute and when is in the plan. It hands out 
 outputs, asks for pictures, and leaves no process behind.
 """
 
+import itertools
 import threading
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from chords_cli.engine.devices import threads_each
+from chords_cli.engine.groups import Group, Wanted
 from chords_cli.engine.job import Sampled, SampledOutput, Session
-from chords_cli.engine.messages import Decoded, Job, Latent, Restore
+from chords_cli.engine.messages import Decoded, Latent, Restore
 from chords_cli.engine.processes import Workers
 from chords_cli.engine.settings import PoolSettings
 from chords_cli.engine.start import StartMethod
@@ -30,6 +32,7 @@ __all__ = [
     "PoolSettings",
     "Sampled",
     "SampledOutput",
+    "Wanted",
 ]
 
 
@@ -40,14 +43,15 @@ class Pool:
         self._settings, self._tell = settings, listener
         self._workers = Workers()
         self._start_method: StartMethod | None = None
-        self._components: dict[tuple[int, int], tuple[str, ...]] = {}
+        self._groups = [
+            Group(number, settings, self._workers, lambda event: self._tell(event))
+            for number in range(settings.groups)
+        ]
+        self._components: dict[tuple[int, int, int], tuple[str, ...]] = {}
         self._warned: list[str] = []
         self._loading_warnings: tuple[str, ...] = ()
-        self._number = 0
-        self._session: Session | None = None
         self._open: Session | None = None
         self._hearing = threading.Lock()
-        self._encoded: tuple[Arguments, int] | None = None
         self._scheduler, self._cache = settings.model.scheduler, settings.model.cache
 
     def __enter__(self) -> "Pool":
@@ -59,9 +63,10 @@ class Pool:
         try:
             method = self._start_method = self._workers.start(self._settings)
             self._tell(ProcessesStarted(method=method.method, reason=method.reason))
-            for message in self._messages():
+            for group, message in self._messages():
                 if isinstance(message, CoreReady):
-                    self._components[message.core, message.member] = message.components
+                    process = group, message.core, message.member
+                    self._components[process] = message.components
                 if len(self._components) == len(self._workers):
                     break
             self._loading_warnings = tuple(self._warned)
@@ -116,17 +121,43 @@ class Pool:
         Raises:
             ChordsError: A core failed or died; the pool has to be left.
         """
-        if stop.fixed is not None and not keep:
-            plan = plan.until(stop.fixed)
+        wanted = Wanted(
+            plan=plan, call=call, seed=seed, stop=stop, keep=keep, again=again, on_output=on_output
+        )
         with self._alone():
-            session = self._begin(
-                plan, call, seed, stop, keep=keep, again=again, on_output=on_output
-            )
+            session = self._begin(wanted)
             self._open = session  # if this is interrupted, the next sample ends it
             for _ in self._heard(session):
                 pass
             self._open = None
         return session.result()
+
+    def each(self, wanted: Iterable[Wanted]) -> Iterator[tuple[int, Sampled]]:
+        """Makes samples, as many at a time as there are groups; yields each when it is done.
+
+        A number says which of the `wanted` it is, from 0. Samples begin in order.
+
+        Raises:
+            ChordsError: A core failed or died; the pool has to be left.
+        """
+        left, numbers = enumerate(wanted), dict[int, int]()
+        with self._alone():
+            for group, (number, first) in zip(range(len(self._groups)), left, strict=False):
+                self._begin(first, group)
+                numbers[group] = number
+            for group, message in self._messages() if numbers else ():
+                session = self._groups[group].session
+                if group not in numbers or session is None:
+                    continue
+                session.hear(message)
+                if not session.over:
+                    continue
+                yield numbers.pop(group), session.result()
+                for number, following in itertools.islice(left, 1):
+                    self._begin(following, group)
+                    numbers[group] = number
+                if not numbers:
+                    return
 
     def outputs(
         self, plan: Plan, call: Arguments, seed: int, stop: StopRule
@@ -140,15 +171,15 @@ class Pool:
         """
         ready: dict[int, SampledOutput] = {}
         with self._alone():
-            session = self._open = self._begin(
-                plan,
-                call,
-                seed,
-                stop,
+            wanted = Wanted(
+                plan=plan,
+                call=call,
+                seed=seed,
+                stop=stop,
                 keep=True,
-                again=False,
                 on_output=lambda output: ready.update({output.index: output}),
             )
+            session = self._open = self._begin(wanted)
         heard, index = self._heard(session), 0
         try:
             while self._finds(session, heard, ready, index):
@@ -174,9 +205,8 @@ class Pool:
         Raises:
             ChordsError: The core failed or died; the pool has to be left.
         """
-        self._number += 1
         wanted = Restore(
-            number=self._number,
+            number=0,
             call=call,
             seed=seed,
             steps=steps,
@@ -184,48 +214,32 @@ class Pool:
             threads=threads_each(1),
         )
         self._workers.send(0, wanted)
-        answers = (message for message in self._messages() if isinstance(message, Decoded))
+        answers = (message for _, message in self._messages() if isinstance(message, Decoded))
         decoded = next(answers)
         return decoded.frames, decoded.seconds
 
-    @property
-    def arrived(self) -> SampledOutput | None:
-        """The result of the latest sample as far as it came, for when decoding or saving fails."""
-        return self._session.arrived if self._session else None
+    def arrived(self, group: int = 0) -> SampledOutput | None:
+        """Returns the result of a group's latest sample, if its latent is here.
 
-    def _begin(
-        self,
-        plan: Plan,
-        call: Arguments,
-        seed: int,
-        stop: StopRule,
-        *,
-        keep: bool,
-        again: bool,
-        on_output: Callable[[SampledOutput], None] | None,
-    ) -> Session:
-        """Hands a job to its cores, once nothing is left of the one before."""
+        It is for when decoding or saving fails.
+        """
+        session = self._groups[group].session
+        return session.arrived if session else None
+
+    def _begin(self, wanted: Wanted, group: int = 0) -> Session:
+        """Hands a sample to a group, once nothing is left of an earlier one that was cut off."""
         if self._open is not None:
             self._abandon(self._open)
-        job = self._job(plan, call, seed, again=again)
-        session = Session(
-            job,
-            stop,
-            keep=keep,
-            members=self._settings.members,
-            send=self._workers.send,
-            tell=self._tell,
-            on_output=on_output,
+        return self._groups[group].begin(
+            wanted,
+            scheduler=self._scheduler,
+            cache=self._cache,
             warnings=self._loading_warnings,
         )
-        self._session = session
-        for rank in range(plan.cores * self._settings.members):
-            self._workers.send(rank, job)
-        return session
 
     def _heard(self, session: Session) -> Iterator[None]:
         """Lets the session hear one message after another, until its cores have let go of it."""
-        for message in self._messages():
+        for _, message in self._messages():
             session.hear(message)
             yield
             if session.over:
@@ -266,27 +280,12 @@ class Pool:
             for _ in self._heard(session):
                 pass
 
-    def _job(self, plan: Plan, call: Arguments, seed: int, *, again: bool) -> Job:
-        processes = plan.cores * self._settings.members
-        assert processes <= len(self._workers), "a plan has its processes for every core"
-        self._number += 1
-        before, self._encoded = self._encoded, (call, plan.cores)
-        return Job(
-            number=self._number,
-            plan=plan,
-            call=call,
-            seed=seed,
-            threads=threads_each(processes),
-            encodes=again or before != self._encoded,
-            scheduler=self._scheduler,
-            cache=self._cache,
-        )
-
-    def _messages(self) -> Iterator[object]:
-        for message in self._workers.messages():
+    def _messages(self) -> Iterator[tuple[int, object]]:
+        """Yields what cores send, with the number of their group; tells events to the listener."""
+        for group, message in self._workers.messages():
             if isinstance(message, Event) and self._is_new(message):
-                self._tell(message)
-            yield message
+                self._groups[group].tell(message)
+            yield group, message
 
     def _is_new(self, event: Event) -> bool:
         """Tells whether no core has warned of the same before, for this sample or another."""

@@ -80,25 +80,28 @@ class Workers:
         Raises:
             ChordsError: The system refuses a process, or the one that they are forked from died.
         """
-        devices, members, contexts = settings.devices, settings.members, settings.contexts
+        devices, members = settings.devices, settings.members
+        cores = len(devices) // (settings.groups * members)
         preload(settings.model.pipeline)
         method = start_method(devices)
         with starting():
-            for rank, device in enumerate(devices):
-                core, member = divmod(rank, members)
+            for process, device in enumerate(devices):
+                core, member = divmod(process, members)
+                group, core = divmod(core, cores)
                 spec = WorkerSpec(
+                    group=group,
                     core=core,
-                    cores=len(devices) // members,
+                    cores=cores,
                     member=member,
                     members=members,
-                    contexts=contexts,
+                    contexts=settings.contexts,
                     device=device,
                     threads=threads_each(len(devices)),
                     model=settings.model,
                     decodes=core in settings.decoders and member == 0,
-                    rendezvous=str(self._folder / "rendezvous"),
+                    rendezvous=str(self._folder / f"rendezvous-{group}"),
                     timeout=settings.timeout,
-                    log=str(self._folder / f"process-{rank}.log"),
+                    log=str(self._folder / f"process-{process}.log"),
                 )
                 self._workers.append(self._start(method.context, spec))
         return method
@@ -117,14 +120,16 @@ class Workers:
         except OSError:
             raise self._blame(rank) from None
 
-    def messages(self) -> Iterator[object]:
+    def messages(self) -> Iterator[tuple[int, object]]:
         """Yields everything that workers send, in order of arrival, for as long as it is asked.
+
+        Each message comes with the number of its group.
 
         Raises:
             ChordsError: A worker failed, died, or showed no sign of life for its timeout.
         """
-        pipes = {worker.pipe: worker.spec.rank for worker in self._workers}
-        ends = {worker.process.sentinel: worker.spec.rank for worker in self._workers}
+        pipes = {worker.pipe: worker.spec.process for worker in self._workers}
+        ends = {worker.process.sentinel: worker.spec.process for worker in self._workers}
         self._silences = silences = Silences([*pipes.values()])
         while True:
             began = time.monotonic()
@@ -135,7 +140,7 @@ class Workers:
                 self._heard.add(pipes[pipe])
                 silences.end(pipes[pipe], message)
                 if not isinstance(message, Alive):
-                    yield message
+                    yield self._workers[pipes[pipe]].spec.group, message
             for end in (end for end in ready if end in ends):
                 raise self._blame(ends[end])
             if (rank := silences.culprit(self._limits())) is not None:
@@ -189,7 +194,7 @@ class Workers:
 
         Before its first word a process begins to be, which no `timeout` for cores is meant for.
         """
-        limits = {worker.spec.rank: worker.spec.timeout for worker in self._workers}
+        limits = {worker.spec.process: worker.spec.timeout for worker in self._workers}
         begun = self._heard
         return {k: own if k in begun else max(own, DEFAULT_TIMEOUT) for k, own in limits.items()}
 
@@ -215,7 +220,7 @@ class Workers:
                 if not isinstance(failure.error, LostNeighbourError | WaitedInVainError):
                     return _as_error(failure)
             dead = [w for w in self._workers if not w.process.is_alive()]
-            silent = [w for w in dead if w.spec.rank not in failures]
+            silent = [w for w in dead if w.spec.process not in failures]
             if silent:
                 return _death(silent[0])
             if (mute := self._silences.mute(self._limits())) is not None:
@@ -236,7 +241,7 @@ class Workers:
                 while worker.pipe.poll():
                     message = worker.pipe.recv()
                     if isinstance(message, Failed):
-                        words[worker.spec.rank] = message
+                        words[worker.spec.process] = message
         return words
 
 
@@ -257,7 +262,7 @@ def _start(context: Context, spec: WorkerSpec) -> _Worker:
     process = context.Process(
         target=worker_process,
         args=(spec, their_pipe, their_lifeline),
-        name=f"chords-process-{spec.rank}",
+        name=f"chords-process-{spec.process}",
         daemon=True,
     )
     process.start()

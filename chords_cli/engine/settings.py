@@ -12,12 +12,14 @@ class PoolSettings:
 
     Attributes:
         model: What every core loads.
-        devices: One entry per process, as torch writes them; those of a core side by side.
+        devices: One entry per process, as torch writes them; those of a group side by side, and in
+            it those of a core.
         decoders: The cores that may be asked for pictures; the others load no VAE weights.
         timeout: Seconds that a core waits for a neighbour, and the pool for a sign of life, before
             giving up.
         members: How many processes a core has.
         contexts: How many of them compute an answer of the model together.
+        groups: How many samples are made at a time, each by cores of its own.
     """
 
     model: ModelSpec
@@ -26,3 +28,4 @@ class PoolSettings:
     timeout: float = DEFAULT_TIMEOUT
     members: int = 1
     contexts: int = 1
+    groups: int = 1

@@ -16,6 +16,7 @@ import torch
 from chords_cli.engine.exchange.context import backend_for, make_mesh, naming_its_members
 from chords_cli.engine.exchange.group import Group
 from chords_cli.engine.exchange.meeting import Exchange
+from chords_cli.engine.exchange.staging import staging_for
 from chords_cli.engine.latents import unpack
 from chords_cli.engine.members import Helper
 from chords_cli.engine.messages import (
@@ -28,7 +29,6 @@ from chords_cli.engine.messages import (
     WorkerSpec,
 )
 from chords_cli.engine.pulse import PoolPipe
-from chords_cli.engine.staging import staging_for
 from chords_cli.engine.walk import Walk
 from chords_cli.errors import ChordsError
 from chords_cli.events import CoreLoading, CoreReady, CoreStarted, Warned
@@ -124,6 +124,7 @@ class _Worker:
             self._pipe.waiting,
             spec.members,
             backend_for(self._device.type, spec.contexts),
+            spec.first,
         )
 
     def _as_core(self, pipeline: Any) -> CorePipeline:

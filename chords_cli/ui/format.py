@@ -74,13 +74,17 @@ def starts(plan: Plan) -> str:
     return "-".join(map(str, plan.init_t)) if plan.init_t and plan.cores > 1 else ""
 
 
-def headline(plan: Plan, members: int = 1) -> str:
-    """Returns `chords 0-8-16-32 · 4 cores · 50 steps`, `4 cores x 2` with two members each."""
+def headline(plan: Plan, members: int = 1, groups: int = 1) -> str:
+    """Returns `chords 0-8-16-32 · 4 cores · 50 steps`.
+
+    With two members each it is `4 cores x 2`, and with groups it begins with `2 at a time · `.
+    """
     rounds = plan.planned_rounds
     how = starts(plan) if rounds is None else f"in {plural(rounds, 'round')}"
     name = f"{plan.algo} {how}".strip()
     split = f" x {members}" if members > 1 else ""
-    return f"{name} · {plural(plan.cores, 'core')}{split} · {plural(plan.steps, 'step')}"
+    many = f"{groups} at a time · " if groups > 1 else ""
+    return f"{many}{name} · {plural(plan.cores, 'core')}{split} · {plural(plan.steps, 'step')}"
 
 
 def promise(plan: Plan, stop: StopRule) -> str:

@@ -249,7 +249,11 @@ def test_a_core_touches_no_device_but_its_own(spec: Spec, labelled: Labelled) ->
         assert labelled.devices(core) & {"cuda:0", "cuda:1"} == {"cuda:1"}
 
 
-ROUND = ("chords_cli/sampler/", "chords_cli/engine/exchange/", "chords_cli/engine/staging.py")
+ROUND = (
+    "chords_cli/sampler/",
+    "chords_cli/engine/exchange/",
+    "chords_cli/engine/exchange/staging.py",
+)
 """Where a round's own work is."""
 
 

@@ -50,5 +50,4 @@ def naming_its_members(exchange: Exchange) -> Iterator[None]:
     except RuntimeError as error:
         if GLOO not in str(error) and not isinstance(error, dist.DistError):
             raise
-        core = exchange.rank // exchange.members
-        raise exchange.trouble(error, f"another member of core {core}") from error
+        raise exchange.trouble(error, f"another member of {exchange.core_name}") from error

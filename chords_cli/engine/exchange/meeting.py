@@ -1,7 +1,7 @@
 """Where all processes of a pool meet, and how an error names the one at the other end.
 
 One path for every device: gloo on the host's loopback, staged through host memory
-(`engine.staging`), found through a file in a private directory.
+(`engine.exchange.staging`), found through a file in a private directory.
 """
 
 import os
@@ -15,8 +15,8 @@ from typing import Any
 import torch.distributed as dist
 
 from chords_cli.engine.exchange.network import INTERFACE, LOOPBACK
+from chords_cli.engine.exchange.staging import HostStaging, Staging
 from chords_cli.engine.messages import LostNeighbourError, WaitedInVainError, name_of
-from chords_cli.engine.staging import HostStaging, Staging
 from chords_cli.errors import ChordsError
 
 GLOO = "gloo"
@@ -34,6 +34,7 @@ class Exchange:
         waiting: Entered while this process may wait for another.
         members: How many processes a core has.
         backend: Torch's, if not gloo alone (see `exchange.context`).
+        first: How many processes other groups have before these; it counts in their names.
     """
 
     def __init__(
@@ -46,9 +47,10 @@ class Exchange:
         waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
         members: int = 1,
         backend: str = GLOO,
+        first: int = 0,
     ) -> None:
         self.rank, self.members, self.ranks, self._backend = rank, members, ranks, backend
-        self.staging = staging or HostStaging()
+        self._first, self.staging = first, staging or HostStaging()
         self._rendezvous, self._timeout = rendezvous, timedelta(seconds=timeout)
         self._waiting = waiting
 
@@ -110,7 +112,12 @@ class Exchange:
             with self._waiting():
                 yield
         except RuntimeError as error:
-            raise self.trouble(error, name_of(rank, self.members)) from error
+            raise self.trouble(error, name_of(self._first + rank, self.members)) from error
+
+    @property
+    def core_name(self) -> str:
+        """What users call this process's core."""
+        return name_of((self._first + self.rank) // self.members, 1)
 
     def trouble(self, error: RuntimeError, name: str) -> ChordsError:
         """Returns torch.distributed's error in our words, for what waits for `name`."""

@@ -5,19 +5,18 @@ An interrupted run keeps its finished files and says how to continue.
 
 import shlex
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chords_cli.errors import ChordsError, Interrupted, verbatim
+from chords_cli.errors import ChordsError, Interrupted
 from chords_cli.events import (
     CoreStarted,
     Event,
     Listener,
-    PromptDone,
     PromptSkipped,
-    PromptStarted,
     RunResolved,
 )
 from chords_cli.media.files import new_folder
@@ -26,23 +25,22 @@ from chords_cli.models.fit import find_denoisers
 from chords_cli.models.loras import lora_files
 from chords_cli.models.weights import model_folder
 from chords_cli.records.run import RunRecord, RunSeconds, SampleRecord, StartMethod
+from chords_cli.runs.generate.making import Making
 from chords_cli.runs.generate.record import (
     JOURNAL,
     RECORD,
     append_to_journal,
     run_record,
-    sample_record,
     write_record,
 )
 from chords_cli.runs.generate.resume import Earlier, fill_from_record, look_back
-from chords_cli.runs.outputs.saving import OutputSaver, keep_latent
 from chords_cli.runs.settings.output_folder import check_free
 from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import Settings, check_again, resolve
 from chords_cli.runs.settings.samples import PlannedSample
 
 if TYPE_CHECKING:
-    from chords_cli.engine.pool import Pool, PoolSettings, SampledOutput
+    from chords_cli.engine.pool import Pool, PoolSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,7 @@ class _Run:
         self._earlier = earlier = prepared.earlier
         self._samples = prepared.settings.samples
         self._done: dict[int, SampleRecord] = dict(earlier.done)
-        self._journalled = False
+        self._noted = self._journalled = False
         self._began = self._started = prepared.began
         self._loaded: float | None = None
         record = earlier.record
@@ -133,6 +131,7 @@ class _Run:
                 stop=settings.stop,
                 devices=settings.devices,
                 members=settings.members,
+                groups=settings.groups,
                 output=str(settings.output),
                 note=settings.note,
             )
@@ -159,41 +158,32 @@ class _Run:
             self._loaded = time.monotonic()
             self._components = pool.components
             self._start_method = StartMethod(**asdict(pool.start_method))
-            for sample in left:
-                record = self._done[sample.number] = self._make_sample(sample, pool)
-                if sample is left[0]:
-                    self._write_record()
-                else:
-                    append_to_journal(self._settings.output, record)
-                    self._journalled = True
-
-    def _make_sample(self, sample: PlannedSample, pool: "Pool") -> SampleRecord:
-        """Makes one sample, writes its files and returns its record."""
-        settings, total = self._settings, len(self._samples)
-        replace = settings.overwrite or settings.resume
-        saver = OutputSaver(settings, sample, self._tell, replace=replace)
-        began = PromptStarted(
-            number=sample.number, total=total, prompt=sample.prompt, seed=sample.seed
-        )
-        self._tell(began)
-        try:
-            sampled = pool.sample(
-                settings.plan,
-                settings.call | {"prompt": sample.prompt},
-                sample.seed,
-                settings.stop,
-                keep=settings.all_cores,
-                on_output=saver.save,
+            total, making = len(self._samples), dict[int, Making]()
+            wanted = (
+                making.setdefault(
+                    number, Making(sample, self._settings, total, self._tell)
+                ).wanted()
+                for number, sample in enumerate(left)
             )
-        except BaseException as error:
-            if pool.arrived is None or pool.arrived.index in saver.files:
-                raise
-            raise self._keep(sample, pool.arrived, error) from error
-        seconds = time.monotonic() - began.at
-        record = sample_record(sample, sampled, saver.files, seconds)
-        path = settings.output / record.output
-        self._tell(PromptDone(number=sample.number, path=str(path), seconds=seconds))
-        return record
+            try:
+                for number, sampled in pool.each(wanted):
+                    one = making.pop(number)
+                    self._note(one.sample, one.record(sampled))
+            except BaseException as error:
+                told = self._keep_latents(making.values(), pool, error)
+                if told is error:
+                    raise
+                raise told from error
+
+    def _note(self, sample: PlannedSample, record: SampleRecord) -> None:
+        """Notes that a sample is done, so that it is not lost if the run is cut off."""
+        first, self._noted = not self._noted, True
+        self._done[sample.number] = record
+        if first:
+            self._write_record()
+        else:
+            append_to_journal(self._settings.output, record)
+            self._journalled = True
 
     def _write_record(self) -> RunRecord:
         samples = [self._done[number] for number in sorted(self._done)]
@@ -215,21 +205,18 @@ class _Run:
             total=round(time.monotonic() - self._began, 4),
         )
 
-    def _keep(
-        self, sample: PlannedSample, output: "SampledOutput", error: BaseException
+    def _keep_latents(
+        self, making: Iterable[Making], pool: "Pool", error: BaseException
     ) -> BaseException:
-        """Keeps the latent of a sample that could not be decoded or written; says so in `error`."""
-        with suppress(ChordsError, OSError):
-            path = keep_latent(self._settings, sample, output)
-            if isinstance(error, ChordsError):
-                preset, model = self._settings.preset, self._model
-                words = ["chords", preset.kind, "--from-latent", str(path)]
-                words += [] if model in (None, preset.name) else ["--model", model]  # a file's
-                command = shlex.join(words)
-                return error.reworded(
-                    "{message}", f"{{hint}}; its latent is kept: {verbatim(command)}"
-                )
-        return error
+        """Keeps the latents of samples that could not be decoded or written; says so in `error`."""
+        paths = [path for one in making if (path := one.keep_latent(pool))]
+        if not paths or not isinstance(error, ChordsError):
+            return error
+        preset, model = self._settings.preset, self._model
+        words = ["chords", preset.kind, "--from-latent", str(paths[0])]
+        words += [] if model in (None, preset.name) else ["--model", model]  # a file's
+        command = shlex.join(words)
+        return error.reworded("{message}", f"{{hint}}; its latent is kept: {command}")
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, CoreStarted):
@@ -266,4 +253,5 @@ def pool_settings(settings: Settings, folder: Path) -> "PoolSettings":
         decoders=settings.decoders,
         timeout=settings.timeout,
         members=settings.members,
+        groups=settings.groups,
     )

@@ -59,7 +59,13 @@ class OutputSaver:
         latent = names.pop(LATENT, None)
         path, *extra = names.values()
         self.files[output.index] = Saved(path, latent, tuple(extra))
-        self._tell(OutputSaved(index=output.index, path=str(settings.output / path)))
+        self._tell(
+            OutputSaved(
+                index=output.index,
+                path=str(settings.output / path),
+                number=self._sample.number,
+            )
+        )
 
 
 def keep_latent(settings: Settings, sample: PlannedSample, output: "SampledOutput") -> Path:

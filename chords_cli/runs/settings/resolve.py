@@ -57,7 +57,8 @@ class Settings(RunOptions):
     Attributes:
         plan: The plan as far as `stop` needs it if that is known, else to the last output.
         call: The arguments of the pipeline's call, without the prompt.
-        devices: One entry per process; those of a core stand side by side.
+        devices: One entry per process; those of a group, and in it of a core, stand side by side.
+        groups: How many samples are made at a time, each by as many cores as the plan has.
         note: What to say about cores and devices before the run starts; None if that is nothing.
     """
 
@@ -67,6 +68,7 @@ class Settings(RunOptions):
     stop: StopRule
     call: Arguments
     devices: tuple[str, ...]
+    groups: int = 1
     note: str | None = field(compare=False)
     seed: int
     num: int

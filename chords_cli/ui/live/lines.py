@@ -46,7 +46,7 @@ def describe(event: events.Event, progress: Progress) -> str:
     """Describes `event` in one line, empty for most events; `progress` has already noted it."""
     match event:
         case events.RunResolved():
-            plan = headline(event.plan, event.members)
+            plan = headline(event.plan, event.members, event.groups)
             line = f"{event.model}: {plan} on {places(event.devices)}"
             line += f"; {promise(event.plan, event.stop)}"
             return f"{line}\n{event.note}" if event.note else line
@@ -70,6 +70,8 @@ def describe(event: events.Event, progress: Progress) -> str:
         case events.OutputLanded():
             when = f"after {plural(event.round, 'round')}, {duration(event.seconds)}"
             line = f"{output_name(event.index)} from core {event.core} {when}"
+            if len(progress.making) > 1:
+                line = f"{_name_sample(progress.core(event.core).number or 0, progress)}: {line}"
             far = residual(event.index, event.residual, progress.stop)
             return f"{line}, {far}" if far else line
         case events.OutputSaved():

@@ -73,10 +73,13 @@ def draw(progress: Progress, width: int, height: int, now: float) -> RenderableT
     shown = progress.outputs[-1:] if tight else progress.outputs[-room:]
     parts: list[RenderableType] = [*_header(progress), *gap, _cores_table(progress, width)]
     parts += [Text(line, style="dim") for line in words]
-    if shown:
+    if shown and not progress.in_groups:
         parts += [*gap, _outputs_table(shown, progress.stop)]
     if progress.prompt:
-        parts += [*gap, _prompt_line(progress.prompt)]
+        making = progress.making.values() if progress.in_groups else [progress.prompt]
+        parts += [*gap, _prompt_lines([*making][: max(1, room)])]
+        if progress.in_groups:
+            parts.append(Text(f"{progress.finished} of {progress.total} are done", style="dim"))
         if progress.warnings:  # in full below the panel, once it has ended
             line = f"warning: {progress.warnings[-1]}"
             parts.append(Text(line, style="yellow", overflow="ellipsis", no_wrap=True))
@@ -112,7 +115,11 @@ def _header(progress: Progress) -> list[RenderableType]:
     plan, where = resolved.plan, places(resolved.devices)
     goal = promise(plan, progress.resolved.stop)
     return [
-        Text(f"{headline(plan, resolved.members)} · {where}", overflow="ellipsis", no_wrap=True),
+        Text(
+            f"{headline(plan, resolved.members, resolved.groups)} · {where}",
+            overflow="ellipsis",
+            no_wrap=True,
+        ),
         Text(goal, style="cyan", overflow="ellipsis", no_wrap=True),
     ]
 
@@ -127,6 +134,8 @@ def _cores_table(progress: Progress, width: int) -> Table:
     grid = Table(box=None, pad_edge=False, expand=True, padding=(0, 1 if narrow else 2, 0, 0))
     grid.header_style = "dim"
     grid.add_column("core", justify="right", no_wrap=True)
+    if progress.in_groups:
+        grid.add_column("for", justify="right", no_wrap=True)
     if with_device:
         grid.add_column("device", no_wrap=True)
     grid.add_column("state", no_wrap=True, min_width=8)
@@ -138,7 +147,8 @@ def _cores_table(progress: Progress, width: int) -> Table:
     if with_history:
         grid.add_column("", no_wrap=True, min_width=8)
     for rank, core in sorted(progress.cores.items()):
-        device = [core.device] if with_device else []
+        device = [f"{core.number or ''}"] if progress.in_groups else []
+        device += [core.device] if with_device else []
         history = [sparkline(core.corrections)] if with_history else []
         moved = [_last_correction(core)] if corrects else []
         grid.add_row(str(rank), *device, *_core_cells(core, progress.plan), *moved, *history)
@@ -200,15 +210,16 @@ def _outputs_table(landed: Sequence[OutputLanded], stop: StopRule) -> Table:
     return grid
 
 
-def _prompt_line(prompt: PromptStarted) -> Table:
-    """Draws which prompt it is, of how many; cut to the width."""
+def _prompt_lines(prompts: Sequence[PromptStarted]) -> Table:
+    """Draws which prompts are made, of how many; cut to the width."""
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
     grid.add_column(no_wrap=True)
     grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     grid.add_column(no_wrap=True, style="dim")
-    grid.add_row(
-        Text(f"{prompt.number}/{prompt.total}", style="bold"),
-        Text(prompt.prompt),
-        f"seed {prompt.seed}",
-    )
+    for prompt in prompts:
+        grid.add_row(
+            Text(f"{prompt.number}/{prompt.total}", style="bold"),
+            Text(prompt.prompt),
+            f"seed {prompt.seed}",
+        )
     return grid

@@ -32,6 +32,7 @@ class CoreProgress:
         done: How many steps of its own walk it has taken, of `evaluations`.
         stop: The grid step that it has reached.
         decodes: The index of the output that it is decoding; None while it decodes none.
+        number: The image or video that it makes; None before the first one.
         corrections: Its last corrections, oldest first.
     """
 
@@ -44,6 +45,7 @@ class CoreProgress:
     evaluations: int = 0
     stop: int = 0
     decodes: int | None = None
+    number: int | None = None
     corrections: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
 
     def apply(self, event: events.CoreEvent) -> None:
@@ -76,7 +78,9 @@ class Progress:
     Attributes:
         resolved: The run's first event, with its settings; None before it has happened.
         cores: The cores by rank.
-        prompt: The current prompt; None before the first one.
+        prompt: The latest prompt; None before the first one.
+        making: The prompts that are being made, by number: one for each group of cores.
+        finished: How many images or videos are complete.
         outputs: The outputs of the current prompt that have arrived, in order.
         warnings: What the run has warned of, in order.
         began: When the first event happened, on the events' clock.
@@ -86,6 +90,8 @@ class Progress:
     resolved: events.RunResolved | None = None
     cores: dict[int, CoreProgress] = field(default_factory=dict)
     prompt: events.PromptStarted | None = None
+    making: dict[int, events.PromptStarted] = field(default_factory=dict)
+    finished: int = 0
     outputs: list[events.OutputLanded] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     began: float | None = None
@@ -100,6 +106,11 @@ class Progress:
     def stop(self) -> StopRule:
         """Which output is the result; the default until the run's settings are known."""
         return self.resolved.stop if self.resolved else StopRule()
+
+    @property
+    def in_groups(self) -> bool:
+        """Whether several images or videos are made at a time."""
+        return self.resolved is not None and self.resolved.groups > 1
 
     @property
     def total(self) -> int:
@@ -135,24 +146,34 @@ class Progress:
                 self.core(event.core).apply(event)
             case events.OutputSaved():
                 for core in self.cores.values():
-                    if core.decodes == event.index:
+                    if core.decodes == event.index and core.number in (None, event.number):
                         core.decodes = None
                         core.state = "done" if core.done >= core.evaluations else "sampling"
             case events.PromptDone():
+                self.making.pop(event.number, None)
+                self.finished += 1
                 for core in self.cores.values():
-                    core.state = "done"
+                    if core.number == event.number:
+                        core.state = "done"
+            case events.PromptSkipped():
+                self.finished += 1
 
     def _apply_resolved(self, event: events.RunResolved) -> None:
         self.resolved, self.prompt, self.outputs = event, None, []
+        self.making, self.finished = {}, 0
         places = events.per_core(event.devices, event.members)
         self.cores = {rank: core for rank, core in self.cores.items() if rank < len(places)}
         for rank, device in enumerate(places):
             self.core(rank).device = device
-            self.core(rank).evaluations = event.plan.evaluations[rank]
+            self.core(rank).evaluations = event.plan.evaluations[rank % event.plan.cores]
 
     def _apply_prompt(self, event: events.PromptStarted) -> None:
         self.prompt, self.outputs = event, []
+        self.making[event.number] = event
+        cores = len(self.cores) // (self.resolved.groups if self.resolved else 1)
         for rank, core in self.cores.items():
-            core.state = "waiting" if rank else "encoding"
-            core.done = core.stop = 0
-            core.corrections.clear()
+            if rank // max(1, cores) == event.group:
+                core.state = "waiting" if rank % cores else "encoding"
+                core.done = core.stop = 0
+                core.number = event.number
+                core.corrections.clear()

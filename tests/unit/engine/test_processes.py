@@ -33,7 +33,12 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Workers, list[Any
             sentinel=sentinel, exitcode=None, is_alive=lambda: True, join=lambda timeout: None
         )
         spec: Any = SimpleNamespace(
-            rank=core, name=f"core {core}", device="cpu", log="/nowhere", timeout=HANG
+            process=core,
+            group=0,
+            name=f"core {core}",
+            device="cpu",
+            log="/nowhere",
+            timeout=HANG,
         )
         found._workers.append(_Worker(spec, process, ours, lifeline))
         theirs.append(end)
@@ -73,7 +78,7 @@ def test_a_core_without_a_sign_of_life_is_given_up_while_others_talk(
     second.send(Alive(1))
     first.send(Cancel(1))
     messages = found.messages()
-    assert next(messages) == Cancel(1)
+    assert next(messages) == (0, Cancel(1))
     found._workers[1].spec.timeout = 0.1
     with pytest.raises(ChordsError, match=r"^core 1 on cpu hangs: no sign of life for 0.1 s$"):
         next(messages)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from chords_cli.engine.staging import HostStaging, StreamStaging, staging_for
+from chords_cli.engine.exchange.staging import HostStaging, StreamStaging, staging_for
 from tests.doubles.labelled_cuda import labelled_cuda
 
 DEVICE = torch.device("cuda:1")

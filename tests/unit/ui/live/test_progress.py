@@ -3,7 +3,7 @@
 import pytest
 
 from chords_cli import events
-from chords_cli.sampler import chords_plan
+from chords_cli.sampler import chords_plan, sequential_plan
 from chords_cli.sampler.stop import StopRule
 from chords_cli.ui.live.progress import HISTORY, Progress
 from tests.doubles.replay import run_events
@@ -128,3 +128,25 @@ def test_unknown_events_change_nothing():
     progress = Progress()
     progress.apply(events.Event(at=3.0))
     assert progress == Progress(began=3.0, loading_since=3.0)
+
+
+def test_groups_make_several_at_a_time_and_each_knows_its_own() -> None:
+    progress = Progress()
+    plan = sequential_plan(8)
+    resolved = events.RunResolved(
+        model="Tiny", plan=plan, stop=StopRule(), devices=("cpu",) * 2, output="out", groups=2
+    )
+    began = [
+        events.PromptStarted(number=n, total=3, prompt=f"number {n}", seed=n, group=n - 1)
+        for n in (1, 2)
+    ]
+    for event in (resolved, *began):
+        progress.apply(event)
+    assert [progress.core(core).number for core in (0, 1)] == [1, 2]
+    assert progress.core(1).state == "encoding"
+    progress.apply(events.CoreDecoding(core=1, index=1))
+    progress.apply(events.OutputSaved(index=1, path="1.png", number=1))
+    assert progress.core(1).state == "decoding"
+    progress.apply(events.PromptDone(number=2, path="2.png", seconds=1.0))
+    assert (progress.core(0).state, progress.core(1).state) == ("encoding", "done")
+    assert ([*progress.making], progress.finished, progress.total) == ([1], 1, 3)

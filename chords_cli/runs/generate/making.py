@@ -1,0 +1,77 @@
+"""One sample of a run while it is made: what is asked of the pool, its files and its record."""
+
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chords_cli.errors import ChordsError
+from chords_cli.events import Listener, PromptDone, PromptStarted
+from chords_cli.records.run import SampleRecord
+from chords_cli.runs.generate.record import sample_record
+from chords_cli.runs.outputs.saving import OutputSaver, keep_latent
+from chords_cli.runs.settings.resolve import Settings
+from chords_cli.runs.settings.samples import PlannedSample
+
+if TYPE_CHECKING:
+    from chords_cli.engine.pool import Pool, Sampled, Wanted
+
+
+class Making:
+    """A sample that is being made, by one of the pool's groups.
+
+    Attributes:
+        sample: What is made.
+    """
+
+    def __init__(
+        self, sample: PlannedSample, settings: Settings, total: int, tell: Listener
+    ) -> None:
+        self.sample, self._settings, self._total, self._tell = sample, settings, total, tell
+        replace = settings.overwrite or settings.resume
+        self._saver = OutputSaver(settings, sample, tell, replace=replace)
+        self._group = 0
+        self._began = 0.0
+
+    def wanted(self) -> "Wanted":
+        """Returns what to ask of the pool."""
+        from chords_cli.engine.pool import Wanted
+
+        settings = self._settings
+        return Wanted(
+            plan=settings.plan,
+            call=settings.call | {"prompt": self.sample.prompt},
+            seed=self.sample.seed,
+            stop=settings.stop,
+            keep=settings.all_cores,
+            on_output=self._saver.save,
+            on_begin=self._begin,
+        )
+
+    def record(self, sampled: "Sampled") -> SampleRecord:
+        """Tells that the sample is done and returns its record."""
+        seconds = time.monotonic() - self._began
+        record = sample_record(self.sample, sampled, self._saver.files, seconds)
+        path = self._settings.output / record.output
+        self._tell(PromptDone(number=self.sample.number, path=str(path), seconds=seconds))
+        return record
+
+    def keep_latent(self, pool: "Pool") -> Path | None:
+        """Keeps the result's latent if it is here and could not be decoded or written."""
+        output = pool.arrived(self._group)
+        if output is None or output.index in self._saver.files:
+            return None
+        with suppress(ChordsError, OSError):
+            return keep_latent(self._settings, self.sample, output)
+        return None
+
+    def _begin(self, group: int) -> None:
+        began = PromptStarted(
+            number=self.sample.number,
+            total=self._total,
+            prompt=self.sample.prompt,
+            seed=self.sample.seed,
+            group=group,
+        )
+        self._group, self._began = group, began.at
+        self._tell(began)
