@@ -32,7 +32,12 @@ class CoreMemory(TypedDict):
 
 
 def estimate_memory(
-    preset: Preset, dtype: str, cores: int, decoders: Collection[int], folder: Path | None
+    preset: Preset,
+    dtype: str,
+    cores: int,
+    decoders: Collection[int],
+    folder: Path | None,
+    encoders: Collection[int] = (0,),
 ) -> list[CoreMemory]:
     """Estimates the bytes of the weights on every core.
 
@@ -42,6 +47,7 @@ def estimate_memory(
         cores: The number of cores.
         decoders: The cores that may have to decode an output.
         folder: The folder of the model; None if it is not on this machine.
+        encoders: The cores that encode prompts.
 
     Returns:
         One estimate per core; an empty list if nothing is known.
@@ -57,7 +63,9 @@ def estimate_memory(
         }
     estimate: list[CoreMemory] = []
     for core in range(cores if weights else 0):
-        held = {name: size for name, size in weights.items() if _holds(core, name, decoders)}
+        held = {
+            name: size for name, size in weights.items() if _holds(core, name, decoders, encoders)
+        }
         estimate.append({"core": core, "components": held, "bytes": sum(held.values())})
     return estimate
 
@@ -72,11 +80,11 @@ def preset_memory(preset: Preset, folder: Path | None) -> list[CoreMemory]:
         return estimate_memory(preset, preset.dtype, plan.cores, decoders, None)
 
 
-def _holds(core: int, name: str, decoders: Collection[int]) -> bool:
+def _holds(core: int, name: str, decoders: Collection[int], encoders: Collection[int]) -> bool:
     """Tells whether a core loads the weights of a component."""
     if name == "vae":
         return core in decoders
-    return core == 0 or not name.startswith(ENCODERS)
+    return core in encoders or not name.startswith(ENCODERS)
 
 
 def _file_weights(

@@ -79,7 +79,7 @@ def load_preset(path: Path) -> Preset:
     Raises:
         UsageError: The file cannot be read, or a key is wrong; says which, and what is allowed.
     """
-    data = _read_yaml(path)
+    data = read_yaml(path)
     if not isinstance(data, dict):
         content = "nothing" if data is None else "a list" if isinstance(data, list) else "one value"
         raise UsageError(
@@ -144,21 +144,21 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+0123
 _Dumper.add_representer(list, _Dumper.represent_list)
 
 
-def _read_yaml(path: Path) -> Any:
+def read_yaml(path: Path, what: str = "preset file") -> Any:
     """Reads a file; the error says what to do if it cannot be read."""
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError:
         raise UsageError(
-            f"preset file {verbatim(path)} does not exist",
+            f"{what} {verbatim(path)} does not exist",
             "`chords presets` lists the presets that do",
         ) from None
     except OSError as error:
         raise UsageError(
-            f"preset file {path} cannot be read: {error.strerror}", "name a .yaml file you may read"
+            f"{what} {path} cannot be read: {error.strerror}", "name a .yaml file you may read"
         ) from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"preset file {path} is not UTF-8", "save it as UTF-8") from error
+        raise UsageError(f"{what} {path} is not UTF-8", "save it as UTF-8") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UsageError(f"{path}:{line}: {error.problem}", f"mend line {line}") from error

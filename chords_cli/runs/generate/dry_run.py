@@ -84,7 +84,12 @@ def _by_core(settings: Settings, folder: Path | None) -> tuple[CoreMemory, ...]:
     """Estimates the memory of every core, or of its two processes."""
     demand, members = settings.demand, settings.members
     estimate = estimate_memory(
-        settings.preset, settings.dtype, len(settings.devices), demand.decoding, folder
+        settings.preset,
+        settings.dtype,
+        len(settings.devices),
+        demand.decoding,
+        folder,
+        demand.encoding,
     )
     found = []
     for rank, (held, device) in enumerate(zip(estimate, settings.devices, strict=False)):

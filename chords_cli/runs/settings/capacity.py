@@ -26,7 +26,8 @@ _HOST = "cpu"
 class Demand:
     """What the memory of a run depends on.
 
-    `devices` has one entry per process, `members` of them per core; `decoders` are cores.
+    `devices` has one entry per process, `members` of them per core; `decoders` are cores of each of
+    the `groups`.
     """
 
     preset: Preset
@@ -35,6 +36,7 @@ class Demand:
     devices: Sequence[str]
     decoders: Collection[int]
     members: int = 1
+    groups: int = 1
 
     @property
     def processes(self) -> str:
@@ -43,8 +45,14 @@ class Demand:
 
     @property
     def decoding(self) -> frozenset[int]:
-        """The processes that may decode: the leads of `decoders`."""
-        return frozenset(core * self.members for core in self.decoders)
+        """The processes that may decode: the leads of `decoders`, in every group."""
+        leads = [core * self.members for core in self.decoders]
+        return frozenset(first + lead for first in self.encoding for lead in leads)
+
+    @property
+    def encoding(self) -> range:
+        """The processes that encode prompts: the first of every group."""
+        return range(0, len(self.devices), len(self.devices) // self.groups)
 
 
 def check_memory(demand: Demand, *, guess: bool = False) -> str | None:
@@ -108,7 +116,9 @@ def _needs(demand: Demand, folder: Path | None) -> Mapping[str, _Need]:
     preset, dtype, devices = demand.preset, demand.dtype, demand.devices
     needs = {device: _Need(pixels=size) for device, size in _pixels(demand, folder).items()}
     try:
-        cores = estimate_memory(preset, dtype, len(devices), demand.decoding, folder)
+        cores = estimate_memory(
+            preset, dtype, len(devices), demand.decoding, folder, demand.encoding
+        )
         for device in dict.fromkeys(devices):
             held = [core for core in cores if devices[core["core"]] == device]
             weights, copies = (

@@ -96,6 +96,7 @@ class Settings(RunOptions):
             devices=self.devices,
             decoders=self.decoders,
             members=self.members,
+            groups=self.groups,
         )
 
     @property
