@@ -62,7 +62,7 @@ class ProcessesStarted(Event):
 class CoreEvent(Event):
     """One core has done something or begins to do it.
 
-    `member` is 0, or 1 for the helper of a core that runs on two devices.
+    `member` is 0, or more for a helper of a core that runs on several devices.
     """
 
     core: int

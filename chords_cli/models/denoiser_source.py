@@ -1,7 +1,7 @@
-"""Reads which step caches the installed diffusers has for a denoiser, without importing diffusers.
+"""Reads what the installed diffusers can do with a denoiser, without importing diffusers.
 
-A cache knows the classes of blocks that are registered for it and the names that it looks for; both
-stand in the source, as what a denoiser is made of does.
+A step cache knows the classes of blocks that are registered for it and the names that it looks for;
+a plan says how a denoiser's tokens are shared. All of it stands in the source.
 """
 
 import ast
@@ -16,24 +16,38 @@ from chords_cli.pipelines.load.spec import CACHES, CacheName
 _LISTS = re.compile(r"(single_|temporal_|visual_)?transformer_blocks|blocks|layers")
 """The names of those lists of blocks in which caches look."""
 
+_PLAN = "_cp_plan"
+"""The attribute of a denoiser that says how its tokens are shared."""
+
+_KIND = re.compile(r"Transformer[23]?D?Model$|Transformer$")
+"""How the names of denoisers end."""
+
+_BACKEND = re.compile(
+    r"\.register\(\s*AttentionBackendName\.(?P<name>\w+),(?P<arguments>.*?)\n\)\ndef ", re.DOTALL
+)
+_ABLE = "supports_context_parallel=True"
+"""Where a way to compute attention is registered, and what one says that can share tokens."""
+
 _FUNCTIONS = re.compile(r"_.*|.*_callback")
 """Parameters that are functions, or diffusers' own business."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DenoiserClass:
-    """A denoiser, as caches see it.
+    """A denoiser, as caches and those who share its tokens see it.
 
     Attributes:
         cached: Whether diffusers can cache it at all.
         blocks: The classes of the blocks in which caches look.
         attentions: The names of the attention in these blocks.
+        planned: Whether it has a plan for how its tokens are shared.
     """
 
     name: str
     cached: bool
     blocks: frozenset[str]
     attentions: frozenset[str]
+    planned: bool
 
 
 @functools.cache
@@ -49,7 +63,25 @@ def read_denoiser(name: str) -> DenoiserClass | None:
         cached=any(ast.unparse(base) == "CacheMixin" for base in found.bases),
         blocks=blocks,
         attentions=frozenset(part for parts in held for part, _ in parts if "attn" in part),
+        planned=_has_plan(found),
     )
+
+
+@functools.cache
+def planned_denoisers() -> tuple[str, ...]:
+    """Reads which denoisers have a plan for how their tokens are shared, by their short names."""
+    texts = [file.read_text() for file in source_files("models")]
+    bodies = (ast.parse(text).body for text in texts if f"{_PLAN} = " in text)
+    classes = [node for body in bodies for node in body if isinstance(node, ast.ClassDef)]
+    return tuple(sorted(_KIND.sub("", cls.name) for cls in classes if _has_plan(cls)))
+
+
+@functools.cache
+def attention_backends() -> tuple[str, ...]:
+    """Reads which of its ways to compute attention diffusers can use where tokens are shared."""
+    texts = (file.read_text() for file in source_files("models"))
+    found = [match for text in texts for match in _BACKEND.finditer(text)]
+    return tuple(match["name"].lower() for match in found if _ABLE in match["arguments"])
 
 
 @functools.cache
@@ -75,6 +107,14 @@ def _read_class(part: str, name: str) -> ast.ClassDef | None:
         return find_class(part, name)
     except (OSError, SyntaxError, ValueError):
         return None
+
+
+def _has_plan(cls: ast.ClassDef) -> bool:
+    assigned = (node for node in cls.body if isinstance(node, ast.Assign))
+    return any(
+        ast.unparse(node.targets[0]) == _PLAN and isinstance(node.value, ast.Dict)
+        for node in assigned
+    )
 
 
 def _blocks_of(name: str, value: ast.expr) -> Iterator[str]:

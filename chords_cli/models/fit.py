@@ -116,6 +116,16 @@ def find_denoisers(preset: Preset) -> frozenset[str] | None:
     return frozenset(DENOISERS) & components(_read_index(preset, folder)).keys()
 
 
+def find_denoiser_classes(preset: Preset) -> tuple[str, ...]:
+    """Returns the classes of a model's denoisers, or which of them its pipeline takes."""
+    folder, pipeline = _find_folder(preset), read_pipeline(preset.pipeline)
+    if folder is not None:
+        parts = components(_read_index(preset, folder))
+        return tuple(cls for name, (_, cls) in parts.items() if name in DENOISERS)
+    taken = (pipeline.types.get(name, frozenset()) for name in DENOISERS) if pipeline else ()
+    return tuple(sorted({cls for names in taken for cls in names if cls.endswith("Model")}))
+
+
 def _find_folder(preset: Preset) -> Path | None:
     """Finds the folder of the model; None while its model_index.json is not on this machine."""
     if preset.path is not None:

@@ -39,7 +39,7 @@ VIDEO_PACE = {"fps": 16}
 
 _NOT_OF_THE_MODEL = {
     *("name", "title", "kind", "license", "limits", "memory", "parameters", "prompts"),
-    *("call", "dtype", "fps", "guidance_split", "sampling", "seed"),
+    *("call", "dtype", "fps", "guidance_split", "context", "sampling", "seed"),
 }
 """Keys that determine no pixel, or whose final values are in a record anyway."""
 
@@ -121,6 +121,7 @@ class Preset(Part):
     components: dict[str, Component] = Field(default={}, examples=["{vae: {tiling: true}}"])
     limits: Limits = Field(default=Limits(), examples=["{size_multiple: 16}"])
     guidance_split: bool = Field(default=False, examples=[True])
+    context: Annotated[int, Field(ge=1)] = Field(default=1, examples=[2])
     fps: Annotated[int, Field(ge=1)] | None = Field(default=None, examples=[24])
     seed: Annotated[int, Field(ge=0, lt=2**64)] = Field(default=42, examples=[42])
     sampling: Sampling = Field(

@@ -87,7 +87,7 @@ class QualitySummary(Record):
 class PeakMemory(Record):
     """The most bytes that a core took; `device_bytes` is None if its device is the host.
 
-    `member` tells apart the two processes of a core whose guidance is split.
+    `member` tells apart the processes of a core that has several.
     """
 
     core: int
@@ -109,6 +109,7 @@ class ArmSettings(Record):
     device: str
     call: Call
     guidance_split: bool = False
+    context: int = 1
 
 
 class PlannedArmRecord(Record):

@@ -111,6 +111,8 @@ class Pixels(Record):
         fps: None for images.
         guidance_split: Whether every core computed the halves of guidance on two devices; where a
             pipeline asks for both in one call, half a batch may round otherwise.
+        context: Among how many devices of a core the tokens of a picture were shared, which may
+            round otherwise, too.
     """
 
     model: Document
@@ -128,6 +130,7 @@ class Pixels(Record):
     call: Call
     fps: int | None = None
     guidance_split: bool = False
+    context: Annotated[int, Field(ge=1)] = 1
 
     def pixels(self) -> Document:
         """Returns all of these settings, and nothing else, as plain JSON."""

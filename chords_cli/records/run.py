@@ -120,7 +120,7 @@ class RunRecord(Record):
 
     Attributes:
         note: What the run told the user about cores and devices.
-        devices: Per core, or two per core where guidance is split.
+        devices: Per core, or as many per core as share its work.
         components: Per device of `devices` the names of the components that were loaded there.
         prompts: One record per sample, in order.
         warnings: The warnings of all samples, each once.
@@ -159,7 +159,7 @@ class CoreWeights(Record):
 
 
 class CoreMemory(CoreWeights):
-    """The bytes of the weights that a core holds on its device; `member` where it has two."""
+    """The bytes of the weights that a core holds on its device; `member` where it has several."""
 
     device: str
     member: int = 0

@@ -48,6 +48,12 @@ def process_name(core: int, member: int) -> str:
     return f"core {core}'s helper{number}" if member else f"core {core}"
 
 
+def members_of(guidance_split: bool, context: int) -> str:
+    """Returns ` x 2 (guidance split) x 4 (context)`, as far as a core has several devices."""
+    split = " x 2 (guidance split)" if guidance_split else ""
+    return split + (f" x {context} (context)" if context > 1 else "")
+
+
 def output_name(index: int) -> str:
     """Returns `preview` or `output 3`."""
     return f"output {index}" if index else "preview"

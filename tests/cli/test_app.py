@@ -88,6 +88,7 @@ IMAGE_OPTIONS = {
         "--from-latent",
         "--devices",
         "--dtype",
+        "--context",
         "--guidance-split",
         "--no-guidance-split",
         "--timeout",

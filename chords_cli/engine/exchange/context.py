@@ -5,8 +5,10 @@ host, and on accelerators over what torch has for them, such as NCCL. Everything
 send one another goes through the host on all devices.
 """
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch.distributed as dist
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
@@ -14,6 +16,9 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from chords_cli.engine.exchange.meeting import GLOO, Exchange
 
 _HOST = "cpu"
+
+_HOME = Path(dist.__file__).parent
+"""Where torch's collectives are; what goes wrong in them has no class of its own."""
 
 
 def backend_for(kind: str, contexts: int) -> str:
@@ -48,6 +53,7 @@ def naming_its_members(exchange: Exchange) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if GLOO not in str(error) and not isinstance(error, dist.DistError):
+        frames = traceback.walk_tb(error.__traceback__)
+        if all(_HOME not in Path(frame.f_code.co_filename).parents for frame, _ in frames):
             raise
         raise exchange.trouble(error, f"another member of {exchange.core_name}") from error

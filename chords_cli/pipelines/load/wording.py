@@ -42,6 +42,7 @@ _WORDS: tuple[tuple[str, str | None], ...] = (
     ("Setting `clean_caption` to False", None),
     # said to developers
     ("Guiders are currently an experimental feature", None),
+    ("`enable_parallelism` is an experimental feature", None),
     (r"`\w+ImageProcessor` requires torchvision", None),
 )
 """Beginnings of warnings, and what we say instead; nothing where something else says it."""

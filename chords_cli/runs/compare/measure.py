@@ -201,7 +201,8 @@ def _can_share(first: "PoolSettings", second: "PoolSettings") -> bool:
     """
     pairs = zip(first.devices, second.devices, strict=False)
     one, other = (replace(each.model, scheduler=None, cache=None) for each in (first, second))
-    alike = one == other and first.members == second.members
+    members = [(each.members, each.contexts) for each in (first, second)]
+    alike = one == other and members[0] == members[1]
     return alike and all(a == b for a, b in pairs)
 
 

@@ -159,7 +159,8 @@ def _cost_per_round(arm: Arm) -> tuple[Any, ...]:
     model = {
         key: value for key, value in settings.preset.identity.items() if key not in _MADE_EQUAL
     }
-    return model, settings.dtype, settings.devices[0], settings.guidance_split, call
+    members = settings.guidance_split, settings.context
+    return model, settings.dtype, settings.devices[0], members, call
 
 
 def _median_evaluations(runs: Sequence[Measured]) -> float:

@@ -215,5 +215,6 @@ def _plan_record(arm: Arm) -> PlannedArmRecord:
             device=own.device,
             call=own.call,
             guidance_split=own.guidance_split,
+            context=own.context,
         ),
     )

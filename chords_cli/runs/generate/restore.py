@@ -37,7 +37,9 @@ def restore(prepared: Prepared, listener: Listener) -> RunRecord:
     assert path is not None, "a request for a latent names its file"
     latent, (sample,) = _read(path), settings.samples
     start = pool_settings(settings, model_folder(settings.preset))
-    alone = replace(start, devices=settings.devices[:1], decoders=frozenset({0}), members=1)
+    alone = replace(
+        start, devices=settings.devices[:1], decoders=frozenset({0}), members=1, contexts=1
+    )
     listener(
         RunResolved(
             model=settings.preset.title,

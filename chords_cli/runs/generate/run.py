@@ -254,4 +254,5 @@ def pool_settings(settings: Settings, folder: Path) -> "PoolSettings":
         timeout=settings.timeout,
         members=settings.members,
         groups=settings.groups,
+        contexts=settings.context,
     )

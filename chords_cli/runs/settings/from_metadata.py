@@ -27,7 +27,7 @@ from chords_cli.runs.settings.request import CALL_OPTIONS, Request, RunOptions
 
 _SAMPLING = {
     *("prompts", "prompt_file", "from_metadata", "loras", "seed", "num"),
-    *("all_cores", "guidance_split", "save_latents", "resume"),
+    *("all_cores", "guidance_split", "context", "save_latents", "resume"),
 }
 """The options besides those of plan and call that say what is sampled, and what of it is kept."""
 

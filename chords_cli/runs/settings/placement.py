@@ -5,14 +5,13 @@ devices. More cores than devices give the same results no sooner, and each core 
 user has to ask for them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from chords_cli.engine.devices import checked_devices
 from chords_cli.engine.start import preload
 from chords_cli.errors import UsageError
-from chords_cli.presets.call import is_guided_twice, true_guidance, with_guidance
+from chords_cli.presets.call import true_guidance, with_guidance
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.settings.request import Request
 from chords_cli.sampler.choice import DefaultPlan, resolve_plan
@@ -68,29 +67,6 @@ def at_most(
         ) from error
 
 
-def check_split(preset: Preset, call: Mapping[str, Any]) -> None:
-    """Refuses to split the guidance of a call that asks the model for one half a step.
-
-    Raises:
-        UsageError: There is nothing to split, or a cache already leaves one half out.
-    """
-    without = {"guidance_split": False}
-    if not is_guided_twice(preset.pipeline, call):
-        raise UsageError(
-            f"{preset.name} is not guided, or only told its guidance: it calls its model once a "
-            "step, and there is nothing to split",
-            "use {guidance_split}, or raise {guidance} above 1 where the model is called twice",
-            without | {"guidance": None},
-        )
-    if preset.cache is not None and preset.cache.name == "faster":
-        raise UsageError(
-            f"cache faster of {preset.name} leaves out one half of guidance, and a split computes "
-            "both at once",
-            "name another cache, or use {guidance_split}",
-            without,
-        )
-
-
 def find_devices(request: Request, preset: Preset, *, starts: bool) -> tuple[str, ...]:
     """Returns the devices to use; the engine refuses an empty name in `--devices`."""
     given = request.devices
@@ -114,7 +90,13 @@ class Placement:
 
 
 def place(
-    cores: int, devices: Sequence[str], *, wished: int, preset: str, members: int = 1
+    cores: int,
+    devices: Sequence[str],
+    *,
+    wished: int,
+    preset: str,
+    members: int = 1,
+    context: int = 1,
 ) -> Placement:
     """Places cores on devices.
 
@@ -124,25 +106,33 @@ def place(
         wished: How many cores the run would use if there were a device for each of them.
         preset: The name of the preset that wishes for that many.
         members: How many devices a core takes.
+        context: Among how many of them it shares tokens.
     """
     note, processes = None, cores * members
     if processes > len(devices):
-        note = _say_shared(cores, devices, members)
+        note = _say_shared(cores, devices, members, context)
     elif cores < wished:
-        note = _say_fewer(cores, devices, wished=wished, preset=preset, members=members)
+        note = _say_fewer(
+            cores, devices, wished=wished, preset=preset, members=members, context=context
+        )
     return Placement(
         devices=tuple(devices[rank % len(devices)] for rank in range(processes)), note=note
     )
 
 
 def _say_fewer(
-    cores: int, devices: Sequence[str], *, wished: int, preset: str, members: int
+    cores: int, devices: Sequence[str], *, wished: int, preset: str, members: int, context: int
 ) -> str:
+    many = "1 core" if cores == 1 else f"{cores} cores"
+    if context > 1:
+        return (
+            f"{many} on {members} devices each, which share every picture's tokens; {preset} takes "
+            f"up to {wished} where there are devices for them"
+        )
     if members > 1:
         return (
-            f"{'1 core' if cores == 1 else f'{cores} cores'} on {members} devices each, one for "
-            f"each half of guidance; {preset} takes up to {wished}: --cores {wished} has them "
-            "share devices"
+            f"{many} on {members} devices each, one for each half of guidance; {preset} takes up "
+            f"to {wished}: --cores {wished} has them share devices"
         )
     if len(devices) == 1:
         return (
@@ -155,12 +145,13 @@ def _say_fewer(
     )
 
 
-def _say_shared(cores: int, devices: Sequence[str], members: int) -> str:
+def _say_shared(cores: int, devices: Sequence[str], members: int, context: int) -> str:
     most = -(-cores * members // len(devices))
     what = devices[0] if len(devices) == 1 else f"{len(devices)} devices, up to {most} on one"
     own = set(devices) != {"cpu"}  # where processes may share the pages of a file
     if members > 1:
-        who = "the 2 halves of guidance" if cores == 1 else f"{cores} cores with 2 processes each"
+        who = "the 2 halves of guidance" if context == 1 else f"the {members} members of a core"
+        who = who if cores == 1 else f"{cores} cores with {members} processes each"
         return f"{who} share {what}" + (": each process holds its own weights" if own else "")
     weights = "; each holds its own weights" if own else ""
     return f"{cores} cores share {what}: the same results, but no sooner{weights}"

@@ -120,6 +120,17 @@ class RunOptions:
             compare="both",
         ),
     ] = None
+    context: Annotated[
+        int | None,
+        Option(
+            MACHINE,
+            "Run every core on so many devices, each with a part of every picture's tokens.",
+            preset=True,
+            pixels=True,
+            compare="both",
+            least=1,
+        ),
+    ] = None
     timeout: Annotated[
         float,
         Option(MACHINE, "Seconds that a core waits for another before giving up.", compare="all"),

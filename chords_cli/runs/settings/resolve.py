@@ -6,6 +6,7 @@ and the preset over the defaults here.
 
 import math
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,12 @@ from chords_cli.runs.settings.from_metadata import (
     with_recipe,
     with_sampling,
 )
+from chords_cli.runs.settings.members import check_apart, check_members
 from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.output_folder import default_output
 from chords_cli.runs.settings.placement import (
+    Placement,
     at_most,
-    check_split,
     find_devices,
     place,
     plan_and_stop,
@@ -75,11 +77,12 @@ class Settings(RunOptions):
     output: Path
     dtype: Dtype
     guidance_split: bool
+    context: int
 
     @property
     def members(self) -> int:
         """How many processes a core has, each with a device."""
-        return BRANCHES if self.guidance_split else 1
+        return self.context * (BRANCHES if self.guidance_split else 1)
 
     @property
     def samples(self) -> tuple[PlannedSample, ...]:
@@ -142,21 +145,34 @@ def resolve(request: Request, *, preset: Preset | None = None, starts: bool = Fa
     )
     _check(settings)
     check_model(preset, settings.call, CALL_OPTIONS)
-    if settings.guidance_split:
-        check_split(preset, settings.call)
+    check_members(preset, settings.call, split=settings.guidance_split, context=settings.context)
     available, members = find_devices(request, preset, starts=starts), settings.members
     if recipe is None and request.cores is None and request.init_t in (None, "auto"):
         plan, stop = at_most(max(1, len(available) // members), request, sampled, plan, stop)
     check_algo(preset, plan.algo, settings.call)
     if plan.cores * members > 1:
         check_interface()
-    wished = settings.plan.cores
-    placement = place(plan.cores, available, wished=wished, preset=preset.name, members=members)
+    placement = _place(settings, plan.cores, available, alone=request.from_latent is not None)
     settings = replace(settings, plan=plan, stop=stop, devices=placement.devices)
     asked = request.cores or min(len(available) // members, sampled.plan.cores)
     free = free_cores(plan, asked)
     notes = (placement.note, free, caution(plan), check_memory(settings.demand))
     return replace(settings, note="\n".join(filter(None, notes)) or None)
+
+
+def _place(settings: Settings, cores: int, available: Sequence[str], *, alone: bool) -> Placement:
+    """Places cores on devices; a process that only decodes, `alone`, exchanges nothing."""
+    members, context = settings.members, 1 if alone else settings.context
+    placement = place(
+        cores,
+        available,
+        wished=settings.plan.cores,
+        preset=settings.preset.name,
+        members=members,
+        context=context,
+    )
+    check_apart(placement.devices, available, members, context)
+    return placement
 
 
 def check_again(settings: Settings) -> None:

@@ -8,7 +8,15 @@ from rich.text import Text
 from chords_cli.records.run import DeviceMemory, DryRunRecord
 from chords_cli.sampler.plan import Plan, chords_plan, sequential_plan
 from chords_cli.sampler.wavefront import wavefront_plan
-from chords_cli.ui.format import first_within, output_name, places, plural, process_name, size
+from chords_cli.ui.format import (
+    first_within,
+    members_of,
+    output_name,
+    places,
+    plural,
+    process_name,
+    size,
+)
 from chords_cli.ui.views.plan import plan_chart, plan_summary
 
 _LABEL = 10
@@ -65,12 +73,11 @@ def _facts(name: str, lines: Iterable[str]) -> Text:
 
 def _devices(record: DryRunRecord) -> Iterator[str]:
     devices, cores = record.devices, plural(record.cores, "core")
-    split = record.settings.guidance_split
+    by = cores + members_of(record.settings.guidance_split, record.settings.context)
     shared = len(set(devices)) < len(devices)
-    by = f"{cores} x 2 (guidance split)" if split else cores
     yield f"{places(devices)}, shared by {by}" if shared else places(devices)
-    if split and not shared:
-        yield f"{by}: each on 2 devices"
+    if len(devices) > record.cores and not shared:
+        yield f"{by}: each on {len(devices) // record.cores} devices"
     if record.note:
         yield from record.note.splitlines()
 
@@ -81,17 +88,17 @@ def _memory(record: DryRunRecord) -> Iterator[str]:
     if memory.unknown:
         yield f"unknown: {memory.unknown}"
     for device in memory.devices:
-        yield _device_memory(device, split=record.settings.guidance_split)
+        yield _device_memory(device, several=len(record.devices) > record.cores)
     for core in memory.cores:
         parts = ", ".join(f"{name} {size(amount)}" for name, amount in core.components.items())
         who = process_name(core.core, core.member)
         yield f"{who} on {core.device}: {size(core.bytes)} ({parts})"
 
 
-def _device_memory(device: DeviceMemory, *, split: bool) -> str:
+def _device_memory(device: DeviceMemory, *, several: bool) -> str:
     """Says what a device's cores hold, and how much memory it has."""
     count = len(device.cores)
-    held = f"{count} processes" if split and count > 1 else plural(count, "core")
+    held = f"{count} processes" if several and count > 1 else plural(count, "core")
     if device.bytes is not None:
         held = f"{size(device.bytes)} of weights for {held}"
     amounts = {"free": device.free, "total": device.total}

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from chords_cli.records.run import RunRecord
 from chords_cli.sampler.estimate import HELD
-from chords_cli.ui.format import duration, plural
+from chords_cli.ui.format import duration, members_of, plural
 
 
 def paths(record: RunRecord) -> list[str]:
@@ -54,9 +54,9 @@ def _details(record: RunRecord) -> Iterator[str]:
         )
     if rounds < steps and len(set(devices)) < len(devices):
         where = ", ".join(dict.fromkeys(devices))
-        split = " x 2 (guidance split)" if record.settings.guidance_split else ""
+        members = members_of(record.settings.guidance_split, record.settings.context)
         yield (
-            f"{plural(record.cores, 'core')}{split} share {where}: in seconds this is not the "
+            f"{plural(record.cores, 'core')}{members} share {where}: in seconds this is not the "
             f"{steps / rounds:.2f}x of cores that have a GPU each"
         )
 

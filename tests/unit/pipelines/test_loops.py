@@ -29,11 +29,11 @@ class Counting(StockDriver):
         return super().advance(latent, drift)
 
 
-def core_of(pipe: DiffusionPipeline) -> CorePipeline:
+def core_of(pipe: DiffusionPipeline, *, context: bool = False) -> CorePipeline:
     pipe.set_progress_bar_config(disable=True)
     spec = ModelSpec(folder="", pipeline="", dtype="float32")
     encoders = Encoders(pipe, spec, torch.device("cpu"))
-    return CorePipeline(pipe, 0, lambda value: value, encoders, Said(print))
+    return CorePipeline(pipe, 0, lambda value: value, encoders, Said(print), context=context)
 
 
 def call_of(family: str, **further: Any) -> dict[str, Any]:
@@ -84,3 +84,16 @@ def test_pipeline_numbers_as_before_once_it_follows_no_chain() -> None:
     pipe = tiny.flux()
     core_of(pipe).sample(call_of("flux"), 0, STEPS, WALK, Counting())
     assert "enumerate" not in inspect.unwrap(type(pipe).__call__).__globals__
+
+
+@pytest.mark.parametrize("family", ["flux", "ernie-image"])
+def test_members_that_answer_together_need_a_pipeline_that_decodes_without_its_model(
+    family: str,
+) -> None:
+    core = core_of((tiny.BUILDERS | zoo.BUILDERS)[family](), context=True)
+    if family == "flux":
+        assert core.sample(call_of(family), 0, STEPS, WALK, Counting()) is not None
+        return
+    with pytest.raises(UsageError, match="has to ask its model to decode") as caught:
+        core.sample(call_of(family), 0, STEPS, WALK, Counting())
+    assert caught.value.hint == "use context=1"
