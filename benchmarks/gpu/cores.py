@@ -31,11 +31,13 @@ def opened(
     decoder: int,
     notes: Notes,
     members: int = 1,
+    contexts: int = 1,
+    devices: tuple[str, ...] | None = None,
 ) -> Iterator[Pool]:
-    """A pool of `cores` cores of `members` processes on one device; notes `start` and `load`.
+    """A pool of `cores` cores of `members` processes; notes `start` and `load`.
 
-    In seconds, as in a run's record: `start` until all processes are there, `load` from then until
-    all are ready.
+    They are on one device unless `devices` says otherwise. In seconds, as in a run's record:
+    `start` until all processes are there, `load` from then until all are ready.
     """
     started = began = time.monotonic()
 
@@ -51,9 +53,10 @@ def opened(
             dtype="bfloat16",
             components=model.components,
         ),
-        devices=(device,) * (cores * members),
+        devices=devices or (device,) * (cores * members),
         decoders=frozenset({decoder}),
         members=members,
+        contexts=contexts,
     )
     with Pool(settings, listen) as pool:
         notes["start"], notes["load"] = started - began, time.monotonic() - started

@@ -49,10 +49,16 @@ def _do(section: Notes, settings: Notes, notes: Notes, save: Any) -> None:
         from benchmarks.gpu import against_stock
 
         against_stock.measure(model, work, device, notes, save)
+    elif section["part"] == "apart":
+        from benchmarks.gpu import apart
+
+        whole = _of_one_core(work, model, "step")
+        apart.measure(model, work, device, section["contexts"], whole, notes, save)
     else:
         from benchmarks.gpu import sharing
 
-        held = _held(work, model)
+        peaks = _of_one_core(work, model, "peak_memory")
+        held = peaks[0][0] if peaks else None
         if section["part"] == "command":
             sharing.command(model, work, device, notes)
         elif section["part"] == "split":
@@ -75,11 +81,11 @@ def _build(model: Model, device: str, work: Path, notes: Notes) -> None:
         notes["device_bytes"] = torch.cuda.max_memory_allocated(device)
 
 
-def _held(work: Path, model: Model) -> int | None:
-    """Bytes of device memory that one core took at its peak, if that was measured."""
+def _of_one_core(work: Path, model: Model, key: str) -> Any:
+    """What was measured of one core, if it was."""
     try:
         notes = json.loads((work / f"{model.name}-against-stock.json").read_text())
-        return notes["core"]["peak_memory"][0][0]
+        return notes["core"][key]
     except (OSError, KeyError):
         return None
 

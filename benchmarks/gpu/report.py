@@ -73,7 +73,9 @@ def _against_stock(notes: Notes) -> Iterator[str]:
 
 
 def _sharing(notes: Notes) -> Iterator[str]:
-    if "members" in notes:
+    if "contexts" in notes:
+        yield from _apart(notes)
+    elif "members" in notes:
         yield from _split(notes)
     if "cores" not in notes:
         return
@@ -98,6 +100,17 @@ def _split(notes: Notes) -> Iterator[str]:
         yield _row("one core x 2", f"skipped: {notes['skipped']}")
     elif "step" in notes:
         yield _row("one core x 2", f"{_ms(notes['step'])} a step: both halves share the device")
+        yield _row("", _equal(notes))
+        yield _row("", _memory(notes["peak_memory"]))
+
+
+def _apart(notes: Notes) -> Iterator[str]:
+    what = "tokens apart" if notes["contexts"] > 1 else "halves apart"
+    if "skipped" in notes:
+        yield _row(what, f"skipped: {notes['skipped']}")
+    elif "step" in notes:
+        gain = f", {notes['gain']:.2f}x of one device" if notes["gain"] else ""
+        yield _row(what, f"{_ms(notes['step'])} a step{gain}, on {' and '.join(notes['devices'])}")
         yield _row("", _equal(notes))
         yield _row("", _memory(notes["peak_memory"]))
 

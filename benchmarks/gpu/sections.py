@@ -25,12 +25,16 @@ CHAINS = (2, 4, 8)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Section:
-    """One thing to measure: `part` of a model, on so many cores."""
+    """One thing to measure: `part` of a model, on so many cores.
+
+    Parts `apart` have a core on two GPUs, which share tokens if there are two `contexts`.
+    """
 
     name: str
     part: str
     model: str | None = None
     cores: int = 1
+    contexts: int = 1
     needs: str | None = None
 
 
@@ -48,6 +52,9 @@ SECTIONS = (
     Section(name="flux, 4 cores share", part="share", model="flux", cores=4, needs="build flux"),
     Section(name="flux by the command", part="command", model="flux", cores=2, needs="build flux"),
     Section(name="wan, 2 cores share", part="share", model="wan", cores=2, needs="build wan"),
+    Section(name="wan, halves apart", part="apart", model="wan", needs="build wan"),
+    Section(name="wan, tokens apart", part="apart", model="wan", contexts=2, needs="build wan"),
+    Section(name="flux, tokens apart", part="apart", model="flux", contexts=2, needs="build flux"),
 )
 """The most important first: what comes last is what a slow machine skips."""
 

@@ -82,6 +82,7 @@ class Models:
         listener: Callable[[Event], None] = lambda event: None,
         *,
         members: int = 1,
+        contexts: int = 1,
     ) -> Pool:
         """Cores of so many processes each, on the devices in turn."""
         ranks = range(cores * members)
@@ -90,6 +91,7 @@ class Models:
             devices=tuple(self.devices[rank % len(self.devices)] for rank in ranks),
             decoders=frozenset(range(cores)),
             members=members,
+            contexts=contexts,
         )
         return Pool(settings, listener)
 
