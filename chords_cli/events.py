@@ -20,10 +20,28 @@ class Event:
     at: float = field(default_factory=time.monotonic)
 
 
+_SHORT = 2
+"""As many devices of a core are named one by one."""
+
+
 def per_core(devices: Sequence[str], members: int) -> list[str]:
-    """Returns an entry per core, such as `cuda:0 + cuda:1`, of devices that stand side by side."""
+    """Returns an entry per core, such as `cuda:0 + cuda:1`, of devices that stand side by side.
+
+    Of more than two it is short: `cuda:0 to 3`, or `cpu x 4`.
+    """
     firsts = range(0, len(devices), members)
-    return [" + ".join(devices[first : first + members]) for first in firsts]
+    return [_together(devices[first : first + members]) for first in firsts]
+
+
+def _together(devices: Sequence[str]) -> str:
+    first, last = devices[0], devices[-1]
+    kind, _, number = first.partition(":")
+    if len(devices) > _SHORT and len(set(devices)) == 1:
+        return f"{first} x {len(devices)}"
+    row = [f"{kind}:{int(number) + member}" for member in range(len(devices))] if number else []
+    if len(devices) > _SHORT and row == list(devices):
+        return f"{first} to {last.partition(':')[2]}"
+    return " + ".join(devices)
 
 
 Listener = Callable[[Event], None]

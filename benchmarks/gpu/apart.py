@@ -1,6 +1,6 @@
-"""One core on two GPUs: how much sooner a step is done by halves of guidance, or of the tokens.
+"""One core on several GPUs: how much sooner a step is done by halves of guidance, or by tokens.
 
-Everything else here is one device; without a second one these sections are skipped with a word.
+Everything else here is one device; without more of them these sections are skipped with a word.
 """
 
 from collections.abc import Callable
@@ -13,8 +13,7 @@ from benchmarks.gpu.cores import Notes, closeness, opened, sampled, stock_file
 from benchmarks.gpu.models import Model
 from benchmarks.gpu.predict import default_plan
 from chords_cli.engine.latents import as_array
-
-_TWO = 2
+from chords_cli.pipelines.load.spec import BRANCHES
 
 
 def measure(
@@ -27,10 +26,11 @@ def measure(
     save: Callable[[], None],
 ) -> None:
     """Fills `notes`; `whole` is how long a step takes one core on one device, if it is known."""
-    notes |= {"members": _TWO, "contexts": contexts, "steps": model.few}
-    devices = _two(device)
-    if len(devices) < _TWO:
-        notes["skipped"] = f"it takes {_TWO} CUDA devices, and torch sees {len(devices)}"
+    members = contexts if contexts > 1 else BRANCHES
+    notes |= {"members": members, "contexts": contexts, "steps": model.few}
+    devices = _devices(device, members)
+    if len(devices) < members:
+        notes["skipped"] = f"it takes {members} CUDA devices, and torch sees {len(devices)}"
         return
     folder, plan = work / model.name, default_plan("sequential", model.few, 1)
     with opened(
@@ -40,7 +40,7 @@ def measure(
         1,
         decoder=0,
         notes=notes,
-        members=_TWO,
+        members=members,
         contexts=contexts,
         devices=devices,
     ) as pool:
@@ -58,9 +58,9 @@ def measure(
     save()
 
 
-def _two(device: str) -> tuple[str, ...]:
-    """The device and another one of its kind, as far as there is one; the CPU twice."""
+def _devices(device: str, count: int) -> tuple[str, ...]:
+    """The device and others of its kind, as far as there are so many; the CPU as often."""
     if device == "cpu":
-        return (device, device)
+        return (device,) * count
     others = (f"cuda:{number}" for number in range(torch.cuda.device_count()))
-    return (device, *(other for other in others if other != device))[:_TWO]
+    return (device, *(other for other in others if other != device))[:count]

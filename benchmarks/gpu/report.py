@@ -18,6 +18,7 @@ def table(document: Notes) -> str:
     lines += ["", *_messages(found)]
     for name, predicted in document["predicted"].items():
         lines += ["", *_predicted(name, predicted)]
+    lines += ["", *_gains(found)]
     return "\n".join([*lines, "", *_sections(document)]) + "\n"
 
 
@@ -105,12 +106,12 @@ def _split(notes: Notes) -> Iterator[str]:
 
 
 def _apart(notes: Notes) -> Iterator[str]:
-    what = "tokens apart" if notes["contexts"] > 1 else "halves apart"
+    what = f"tokens on {notes['members']}" if notes["contexts"] > 1 else "halves on 2"
     if "skipped" in notes:
         yield _row(what, f"skipped: {notes['skipped']}")
     elif "step" in notes:
         gain = f", {notes['gain']:.2f}x of one device" if notes["gain"] else ""
-        yield _row(what, f"{_ms(notes['step'])} a step{gain}, on {' and '.join(notes['devices'])}")
+        yield _row(what, f"{_ms(notes['step'])} a step{gain}")
         yield _row("", _equal(notes))
         yield _row("", _memory(notes["peak_memory"]))
 
@@ -125,6 +126,24 @@ def _command(notes: Notes) -> Iterator[str]:
         f"{_around(prompt)}, in all {whole['total']:.1f} s; once",
     )
     yield _row("", f"core 0's {_equal(notes)}")
+
+
+def _gains(found: dict[str, Notes]) -> Iterator[str]:
+    """What to write into gains.yaml (`chords_cli.presets.gains`): of several models the least."""
+    gains: dict[int, float] = {}
+    for one in found.values():
+        notes = one["notes"]
+        if gain := notes.get("gain"):
+            contexts = notes["contexts"]
+            gains[contexts] = min(gain, gains.get(contexts, gain))
+    if not gains:
+        yield "gains.yaml: needs two GPUs to be measured"
+        return
+    yield "gains.yaml, beside the folder of your presets:"
+    if split := gains.pop(1, None):
+        yield f"  split: {split:.2f}"
+    if gains:
+        yield f"  context: {{{', '.join(f'{n}: {gain:.2f}' for n, gain in sorted(gains.items()))}}}"
 
 
 def _messages(found: dict[str, Notes]) -> Iterator[str]:

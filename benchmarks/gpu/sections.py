@@ -27,7 +27,8 @@ CHAINS = (2, 4, 8)
 class Section:
     """One thing to measure: `part` of a model, on so many cores.
 
-    Parts `apart` have a core on two GPUs, which share tokens if there are two `contexts`.
+    Parts `apart` have a core on several GPUs: on as many as there are `contexts`, which share
+    tokens, or on two, one for each half of guidance.
     """
 
     name: str
@@ -55,6 +56,8 @@ SECTIONS = (
     Section(name="wan, halves apart", part="apart", model="wan", needs="build wan"),
     Section(name="wan, tokens apart", part="apart", model="wan", contexts=2, needs="build wan"),
     Section(name="flux, tokens apart", part="apart", model="flux", contexts=2, needs="build flux"),
+    Section(name="wan, tokens on 4", part="apart", model="wan", contexts=4, needs="build wan"),
+    Section(name="wan, tokens on 8", part="apart", model="wan", contexts=8, needs="build wan"),
 )
 """The most important first: what comes last is what a slow machine skips."""
 

@@ -1,7 +1,7 @@
 """How much sooner several devices are done with one evaluation, as the user has measured it.
 
-The file `gains.yaml` lies beside the folder of the user's presets. `python -m benchmarks.gpu` writes
-what to put into it on a machine with two GPUs.
+The file `gains.yaml` lies beside the folder of the user's presets. On a machine with two GPUs
+`python -m benchmarks.gpu` says what to put into it.
 """
 
 from typing import Annotated

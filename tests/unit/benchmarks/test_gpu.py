@@ -14,6 +14,7 @@ from benchmarks.gpu.models import FLUX, models
 from benchmarks.gpu.predict import Costs, busiest, costs_of, default_plan
 from benchmarks.gpu.sections import SECTIONS, Outcome, Section, Settings
 from chords_cli.presets.files import load_preset
+from chords_cli.presets.gains import MeasuredGains
 from chords_cli.runs.outputs.recipe import environment
 from chords_cli.sampler.choice import PlanChoice, resolve_plan
 
@@ -149,6 +150,25 @@ def test_a_table_says_what_was_measured_and_what_was_predicted() -> None:
     assert "peak memory: device 25.9 GB; host 1.5 GB" in text
     assert "flux on separate GPUs: PREDICTED, NOT MEASURED" in text
     assert "wan on separate GPUs: not predicted" in text
+
+
+def test_gains_of_several_gpus_are_those_of_the_model_that_gains_least(tmp_path: Path) -> None:
+    notes = {"members": 2, "steps": 8, "step": 0.1, "peak_memory": [[10**9, 10**9]] * 2}
+    found = outcomes(
+        machine={"device": "cpu", "cpus": 2, "memory": 1, "date": "", "versions": environment()},
+        wan_halves_apart={**notes, "contexts": 1, "gain": 1.8},
+        wan_tokens_apart={**notes, "contexts": 2, "gain": 1.6},
+        flux_tokens_apart={**notes, "contexts": 2, "gain": 1.4},
+        wan_tokens_on_4={"members": 4, "contexts": 4, "skipped": "it takes 4 CUDA devices"},
+    )
+    text = report.table(_document(settings(), found))
+    assert "halves on 2         100.00 ms a step, 1.80x of one device" in text
+    assert "tokens on 4         skipped: it takes 4 CUDA devices" in text
+    told = text[text.index("  split: ") :].splitlines()[:2]
+    assert MeasuredGains.model_validate(yaml.safe_load("\n".join(told).replace("  ", ""))) == (
+        MeasuredGains(split=1.8, context={2: 1.4})
+    )
+    assert "gains.yaml: needs two GPUs" in report.table(_document(settings(), outcomes()))
 
 
 def test_a_run_without_time_skips_every_section_by_name() -> None:

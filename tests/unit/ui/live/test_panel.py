@@ -150,3 +150,17 @@ def test_a_core_of_two_devices_names_both_in_its_row():
     assert "chords 0-16 · 2 cores x 2 · 50 steps · cuda:0, cuda:1, cuda:2, cuda:3" in drawn
     assert "0  cuda:0 + cuda:1  loading" in drawn
     assert "1  cuda:2 + cuda:3  loading" in drawn
+
+
+@pytest.mark.parametrize(
+    ("devices", "members", "names"),
+    [
+        (("cuda:0", "cuda:1"), 1, ["cuda:0", "cuda:1"]),
+        (("cpu", "cpu"), 2, ["cpu + cpu"]),
+        (tuple(f"cuda:{n}" for n in range(8)), 4, ["cuda:0 to 3", "cuda:4 to 7"]),
+        (("cpu",) * 4, 4, ["cpu x 4"]),
+        (("cuda:0", "cuda:2", "cuda:1", "cpu"), 4, ["cuda:0 + cuda:2 + cuda:1 + cpu"]),
+    ],
+)
+def test_the_devices_of_a_core_are_named_in_few_words(devices, members, names):
+    assert events.per_core(devices, members) == names
