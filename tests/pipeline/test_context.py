@@ -121,15 +121,18 @@ class Signaller:
             os.kill(self._pids[self._member], self._number)
 
 
+KILLED = (signal.SIGKILL, HANG, "died: killed by SIGKILL")
+STOPPED = (signal.SIGSTOP, 3.0, "hangs: no sign of life for 3 s")
+
+
 @pytest.mark.parametrize(
-    ("branches", "member", "name"),
-    [(1, 0, "core 0"), (1, 1, "core 0's helper"), (2, 3, "core 0's helper 3")],
-)
-@pytest.mark.parametrize(
-    ("number", "timeout", "how"),
+    ("branches", "member", "name", "number", "timeout", "how"),
     [
-        (signal.SIGKILL, HANG, "died: killed by SIGKILL"),
-        (signal.SIGSTOP, 3.0, "hangs: no sign of life for 3 s"),
+        (1, 0, "core 0", *KILLED),
+        (1, 1, "core 0's helper", *KILLED),
+        (2, 3, "core 0's helper 3", *KILLED),
+        (1, 0, "core 0", *STOPPED),
+        (2, 3, "core 0's helper 3", *STOPPED),
     ],
 )
 def test_a_member_that_others_wait_for_inside_the_model_ends_the_run_with_its_name(
