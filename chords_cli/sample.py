@@ -30,7 +30,8 @@ class Output:
         core: The core that made it; core 0 takes the sampler's own steps.
         round: How many rounds were over when it arrived.
         residual: The RMS distance to the previous output in latent units; None for the first one.
-        exact: Whether it equals the sequential sampler's result.
+        exact: Whether it is the sequential sampler's result, but for roundings where the devices of
+            a core share its work.
     """
 
     index: int

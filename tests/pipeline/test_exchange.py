@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from chords_cli.engine.exchange.context import naming_its_members
 from chords_cli.engine.exchange.line import Line
 from chords_cli.engine.exchange.meeting import Exchange
-from chords_cli.engine.messages import LostNeighbourError
+from chords_cli.engine.messages import LostNeighbourError, WaitedInVainError
 from chords_cli.engine.start import StartMethod, preload
 from chords_cli.errors import ChordsError
 from tests.waiting import HANG
@@ -126,7 +127,7 @@ def test_a_core_that_stops_takes_what_the_slower_one_has_sent(run) -> None:
     [
         (
             "[/src/gloo/unbound_buffer.cc:81] Timed out waiting 3000ms for recv to complete",
-            ChordsError,
+            WaitedInVainError,
             "waited 3 s for core 1 in vain",
             "raise timeout if that core is slow",
         ),
@@ -145,3 +146,11 @@ def test_errors_of_a_line_name_the_other_core(
     with pytest.raises(ChordsError) as caught, exchange.naming(1):
         raise RuntimeError(said)
     assert (type(caught.value), caught.value.message, caught.value.hint) == (kind, message, hint)
+
+
+def test_an_error_of_the_model_is_not_one_of_the_members_that_share_its_tokens(
+    tmp_path: Path,
+) -> None:
+    exchange = Exchange(0, 2, tmp_path / "rendezvous", timeout=3.0, members=2)
+    with pytest.raises(RuntimeError, match=r"^shapes do not match$"), naming_its_members(exchange):
+        raise RuntimeError("shapes do not match")
