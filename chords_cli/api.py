@@ -17,6 +17,7 @@ from chords_cli.models.weights import model_folder
 from chords_cli.presets.files import DEFAULT
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.generate.run import pool_settings
+from chords_cli.runs.settings.laying_out import as_asked
 from chords_cli.runs.settings.option import OUTPUT, PLAN, check_value, options_of
 from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import Settings, resolve
@@ -71,6 +72,8 @@ class Chords:
         given = {name: _check_option(name, value) for name, value in options.items()}
         self._request = Request(kind=preset.kind, **given)
         self._settings = resolve(replace(self._request, prompts=("-",)), preset=preset)
+        if (layout := self._settings.layout) is not None:  # all samples have the same processes
+            self._request = replace(as_asked(self._request, layout), exact=False, rounds=None)
         self._listener = listener or (lambda event: None)
         self._pool: Pool | None = None
 
@@ -161,6 +164,8 @@ class Chords:
         given = {"rounds": None, **given} if given.get("speedup") else given
         given = {"speedup": None, **given} if given.get("rounds") else given
         given = {"cores": None, **given} if given.get("algo") == "sequential" else given
+        paced = self._settings.layout and {"rounds", "speedup", "init_t"} & given.keys()
+        given = {"algo": None, **given} if paced else given
         check_value("the prompt", prompt, str)
         request = replace(self._request, prompts=(prompt,), all_cores=all_outputs, **given)
         settings, available = resolve(request, preset=self._preset), self._settings.plan.cores

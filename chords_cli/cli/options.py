@@ -72,6 +72,12 @@ class CommandOptions:
     download: Annotated[
         bool, Option(MACHINE, "Fetch the model first where it is not on this machine.")
     ] = False
+    count: Annotated[
+        int | None,
+        Option(
+            MACHINE, "List how so many devices can be laid out, the best first.", flags="--devices"
+        ),
+    ] = None
     dry_run: Annotated[
         bool, Option(SHOWN, "Resolve and check everything, show it, load nothing.")
     ] = False

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from chords_cli.cli.options import accepts
+from chords_cli.errors import UsageError
 from chords_cli.ui.console import Console
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 @accepts(
     *("model", "algo", "cores", "steps", "init_t", "rounds", "speedup", "guidance", "stop_index"),
-    "json",
+    *("count", "num", "exact", "json"),
 )
 def plan(
     json: bool,
@@ -20,6 +21,9 @@ def plan(
     init_t: str | None,
     guidance: float | None,
     stop_index: int | None,
+    count: int | None,
+    num: int | None,
+    exact: bool,
     **options: Any,
 ) -> None:
     """Draw who computes what when: rounds, speed-up and cost. No model is needed.
@@ -31,7 +35,13 @@ def plan(
     chords plan --steps 30 --init-t 0-5-10-20 --stop-index 2
 
     chords plan --cores 4 --speedup 4
+
+    chords plan --devices 8 --model wan2-1 --num 16
     """
+    if count is not None or num is not None or exact:
+        said = {"init_t": init_t, "stop_index": stop_index, **options}
+        _list_layouts(model, guidance, count, num or 1, said, exact=exact, json=json)
+        return
     from chords_cli.models.repositories import find_model
     from chords_cli.presets.files import DEFAULT
     from chords_cli.runs.settings.placement import default_plan
@@ -49,6 +59,50 @@ def plan(
     else:
         asked = options["cores"] or default.cores
         _draw(resolved, index, latest=stop.fixed is None, asked=asked)
+
+
+def _list_layouts(
+    model: str | None,
+    guidance: float | None,
+    count: int | None,
+    pictures: int,
+    asked: dict[str, Any],
+    *,
+    exact: bool,
+    json: bool,
+) -> None:
+    """Lists how devices can be laid out for so many pictures.
+
+    Raises:
+        UsageError: No number of devices is given, or an option says how a picture is made.
+    """
+    from chords_cli.runs.settings.laying_out import list_layouts
+    from chords_cli.ui.views.layouts import layouts_view
+
+    steps = asked.pop("steps")
+    for name, value in asked.items():
+        if value is not None:
+            raise UsageError(
+                f"{{count:name}} lists layouts, and {name} is {value} in all of them",
+                f"leave out {{count:name}} or {{{name}}}",
+                {"count": None, name: value},
+            )
+    if count is None or count < 1 or pictures < 1:
+        raise UsageError(
+            "layouts are for one or more devices and pictures, but devices is "
+            f"{count or 'not given'} and num is {pictures}",
+            "give {count}, and {num} if there are several pictures",
+            {"count": 8, "num": 16},
+        )
+    listed = list_layouts(
+        model, devices=count, pictures=pictures, steps=steps, guidance=guidance, exact=exact
+    )
+    console = Console("json" if json else "human")
+    if json:
+        console.document(listed.document())
+    else:
+        for part in layouts_view(listed):
+            console.show(part)
 
 
 def _draw(plan: "Plan", index: int, *, latest: bool, asked: int) -> None:

@@ -86,8 +86,8 @@ class SampleRecord(Record):
         output: The name of its file in the folder.
         rounds: The rounds until its latent arrived.
         outputs: All outputs of its job.
-        peak_memory: Per entry of the run's `devices` the bytes on it (None if that is the host) and
-            on the host.
+        peak_memory: Per device that made it the bytes on it (None if that is the host) and on the
+            host.
         warnings: What the user has to know about it, in sentences.
         within: What the distance of its latent to core 0's is estimated to be at most, RMSE.
         evaluated: How many evaluations of the model a step cache let it make; None without one.
@@ -121,6 +121,8 @@ class RunRecord(Record):
     Attributes:
         note: What the run told the user about cores and devices.
         devices: Per core, or as many per core as share its work.
+        groups: How many samples were made at a time, each by as many cores; `devices` has those of
+            every group side by side.
         components: Per device of `devices` the names of the components that were loaded there.
         prompts: One record per sample, in order.
         warnings: The warnings of all samples, each once.
@@ -139,6 +141,7 @@ class RunRecord(Record):
     plan: PlanRecord
     stop: StopRecord
     devices: tuple[str, ...]
+    groups: int = 1
     note: str | None = None
     start_method: StartMethod | None = None
     dtype: str

@@ -1,5 +1,7 @@
 """`chords plan`: the drawing, the document, and every way to ask for no plan."""
 
+import json
+
 import pytest
 
 DEFAULT = """\
@@ -232,3 +234,44 @@ def test_a_guidance_that_the_model_is_told_counts_as_one_call(chords):
 )
 def test_plan_tells_what_to_know_before_it_runs(arguments, note, chords):
     assert note in chords("plan", *arguments).out
+
+
+def test_layouts_are_listed_the_best_first_with_rounds_speed_up_and_error(chords):
+    answer = chords("plan", "--devices", "8", "--model", "wan2-1")
+    assert (answer.code, answer.err) == (0, "")
+    title, _, _, _, best, *_ = answer.out.splitlines()
+    assert title == "wan2-1: 1 picture of 50 steps at guidance 5 on 8 devices"
+    assert best.split() == [
+        *["1", "1", "x", "2", "x", "4", "8", "24", "9.64x", "0.0062", "the", "default"]
+    ]
+    assert "context: tokens shared, assumed to be 1.5x on 2" in answer.out
+
+
+def test_layouts_of_many_pictures_are_exact_and_machine_readable(chords):
+    listed = json.loads(chords("plan", "--devices", "8", "--num", "16", "--json").out)
+    assert (listed["devices"], listed["pictures"], listed["gains"]["measured"]) == (8, 16, False)
+    best = listed["layouts"][0]
+    assert (best["groups"], best["cores"], best["exact"], best["speedup"]) == (8, 1, True, 8.0)
+    speeds = [layout["speedup"] for layout in listed["layouts"]]
+    assert speeds == sorted(speeds, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ["--devices", "8", "--cores", "2"],
+            "error: --devices lists layouts, and cores is 2 in all of them\n"
+            "hint: leave out --devices or --cores 2\n",
+        ),
+        (
+            ["--num", "4"],
+            "error: layouts are for one or more devices and pictures, but devices is not given and "
+            "num is 4\n"
+            "hint: give --devices 8, and --num 16 if there are several pictures\n",
+        ),
+    ],
+)
+def test_layouts_of_no_devices_or_of_given_cores_are_refused(chords, arguments, told):
+    answer = chords("plan", *arguments)
+    assert (answer.code, answer.err) == (2, told)

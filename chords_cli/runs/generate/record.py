@@ -73,6 +73,7 @@ def run_record(
         plan=plan_record(settings),
         stop=stop_record(settings),
         devices=settings.devices,
+        **({"groups": settings.groups} if settings.groups > 1 else {}),
         note=settings.note,
         start_method=start_method,
         dtype=settings.dtype,

@@ -12,7 +12,13 @@ from pathlib import Path
 from chords_cli.errors import UsageError, verbatim
 from chords_cli.media.metadata import find_metadata
 from chords_cli.records.recipe import Document, Recipe
-from chords_cli.records.run import OutputRecord, RunRecord, SampleRecord, SampleSeconds
+from chords_cli.records.run import (
+    OutputRecord,
+    RunRecord,
+    SampleRecord,
+    SampleSeconds,
+    SettingsRecord,
+)
 from chords_cli.runs.generate.record import JOURNAL, RECORD, read_journal
 from chords_cli.runs.outputs.files import endings
 from chords_cli.runs.outputs.recipe import pixels
@@ -77,6 +83,16 @@ def fill_from_record(request: Request) -> Request:
         seed=settings.seed if request.seed is None else request.seed,
         num=settings.num if request.num is None else request.num,
     )
+
+
+def earlier_settings(request: Request) -> SettingsRecord | None:
+    """Returns the settings of the run that a request goes on with; None if it begins anew.
+
+    Raises:
+        UsageError: The folder's record cannot be read.
+    """
+    record = _read_record(request.output) if request.resume and request.output else None
+    return record.settings if record else None
 
 
 def _find_done(settings: Settings) -> Earlier:

@@ -33,7 +33,12 @@ from chords_cli.runs.generate.record import (
     run_record,
     write_record,
 )
-from chords_cli.runs.generate.resume import Earlier, fill_from_record, look_back
+from chords_cli.runs.generate.resume import (
+    Earlier,
+    earlier_settings,
+    fill_from_record,
+    look_back,
+)
 from chords_cli.runs.settings.output_folder import check_free
 from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import Settings, check_again, resolve
@@ -67,7 +72,7 @@ def prepare(request: Request, *, starts: bool = False) -> Prepared:
         request = fill_from_record(request)
     elif request.output is not None and not request.overwrite:
         check_free(request.output, [RECORD, JOURNAL], resumable=True)  # before anything is imported
-    settings = resolve(request, starts=starts)
+    settings = resolve(request, starts=starts, earlier=earlier_settings(request))
     return Prepared(request, settings, look_back(settings), began)
 
 

@@ -130,6 +130,10 @@ class Layout:
         """How many times sooner than by one device that takes every step of every picture."""
         return self.work.pictures * self.work.steps / self.time
 
+    def rank(self) -> tuple[float, int, int]:
+        """Returns what layouts are compared by: the smallest is the best."""
+        return round(self.time, 6), self.devices, self.cores
+
     def plan(self) -> Plan:
         """Returns the plan of every picture."""
         if self.cores == 1 and self.exact:
@@ -182,8 +186,7 @@ def choose_layout(work: Work, devices: int, gains: Gains = ASSUMED) -> Layout | 
     Nothing fits where guidance has to be split, or context has to be parallel, on more devices than
     there are.
     """
-    possible = layouts(work, devices, gains)
-    return min(possible, key=lambda one: (round(one.time, 6), one.devices, one.cores), default=None)
+    return min(layouts(work, devices, gains), key=Layout.rank, default=None)
 
 
 def _devices(number: int) -> str:

@@ -213,6 +213,10 @@ class Request(RunOptions):
         float | None,
         Option(PLAN, "For `wavefront`: the rounds, given as an ideal speed-up.", compare="arm"),
     ] = None
+    exact: Annotated[
+        bool,
+        Option(PLAN, "Make what the stock pipeline makes, with as many devices as that allows."),
+    ] = False
     stop_index: Annotated[
         int | None,
         Option(

@@ -5,7 +5,6 @@ and the preset over the defaults here.
 """
 
 import math
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -17,12 +16,12 @@ from chords_cli.errors import UsageError
 from chords_cli.media.videos import check_encoder
 from chords_cli.models.fit import check_algo, check_model, find_denoisers
 from chords_cli.models.loras import check_loras
-from chords_cli.models.repositories import find_model
 from chords_cli.pipelines.load.spec import BRANCHES, DTYPES, Arguments, Dtype
-from chords_cli.presets.files import DEFAULT, available_presets, load_preset
 from chords_cli.presets.schema import Preset
+from chords_cli.records.recipe import Pixels
 from chords_cli.runs.settings.call import resolve_call
 from chords_cli.runs.settings.capacity import Demand, check_memory
+from chords_cli.runs.settings.first_checks import check_kind, check_resume, find_preset
 from chords_cli.runs.settings.from_metadata import (
     read_recipe,
     with_latent,
@@ -30,6 +29,8 @@ from chords_cli.runs.settings.from_metadata import (
     with_recipe,
     with_sampling,
 )
+from chords_cli.runs.settings.laying_out import as_asked, check_exact, lay_out
+from chords_cli.runs.settings.layout import Layout
 from chords_cli.runs.settings.members import check_apart, check_members
 from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.output_folder import default_output
@@ -61,6 +62,7 @@ class Settings(RunOptions):
         call: The arguments of the pipeline's call, without the prompt.
         devices: One entry per process; those of a group, and in it of a core, stand side by side.
         groups: How many samples are made at a time, each by as many cores as the plan has.
+        layout: How devices are laid out; None where the request or the preset says it.
         note: What to say about cores and devices before the run starts; None if that is nothing.
     """
 
@@ -71,6 +73,7 @@ class Settings(RunOptions):
     call: Arguments
     devices: tuple[str, ...]
     groups: int = 1
+    layout: Layout | None = field(default=None, compare=False)
     note: str | None = field(compare=False)
     seed: int
     num: int
@@ -108,13 +111,20 @@ class Settings(RunOptions):
         return self.stop.decoders(self.plan, keep=self.all_cores)
 
 
-def resolve(request: Request, *, preset: Preset | None = None, starts: bool = False) -> Settings:
+def resolve(
+    request: Request,
+    *,
+    preset: Preset | None = None,
+    starts: bool = False,
+    earlier: Pixels | None = None,
+) -> Settings:
     """Resolves the settings of a run.
 
     Args:
         request: What the user asks for.
         preset: The preset to run, if the request does not name it.
         starts: Whether to start importing what the workers need while the devices are found.
+        earlier: The settings of a run that goes on.
 
     Raises:
         UsageError: Settings contradict each other, are out of range, or name something that does
@@ -125,9 +135,9 @@ def resolve(request: Request, *, preset: Preset | None = None, starts: bool = Fa
     recipe = None if request.from_metadata is None else read_recipe(request.from_metadata)
     if recipe is not None:
         request = with_recipe(request, recipe)
-    _check_resume(request)
-    preset = preset or _find_preset(request)
-    _check_kind(request, preset, model)
+    check_resume(request)
+    preset = preset or find_preset(request)
+    check_kind(request, preset, model)
     preset = with_parts(preset, recipe, named=model is not None)
     sampled = with_sampling(preset, recipe)
     requested_method()  # refuses a wrong CHORDS_START
@@ -146,18 +156,73 @@ def resolve(request: Request, *, preset: Preset | None = None, starts: bool = Fa
     _check(settings)
     check_model(preset, settings.call, CALL_OPTIONS)
     check_members(preset, settings.call, split=settings.guidance_split, context=settings.context)
+    check_exact(request)
     available, members = find_devices(request, preset, starts=starts), settings.members
+    count, call = len(settings.samples), settings.call
+    layout = lay_out(request, preset, call, pictures=count, devices=available, earlier=earlier)
+    if layout is not None:
+        return _laid_out(
+            settings, layout, *plan_and_stop(as_asked(request, layout), sampled), available
+        )
     if recipe is None and request.cores is None and request.init_t in (None, "auto"):
         plan, stop = at_most(max(1, len(available) // members), request, sampled, plan, stop)
-    check_algo(preset, plan.algo, settings.call)
-    if plan.cores * members > 1:
-        check_interface()
-    placement = _place(settings, plan.cores, available, alone=request.from_latent is not None)
-    settings = replace(settings, plan=plan, stop=stop, devices=placement.devices)
     asked = request.cores or min(len(available) // members, sampled.plan.cores)
+    alone = request.from_latent is not None
+    return _on_cores(settings, plan, stop, available, asked=asked, alone=alone)
+
+
+def _on_cores(
+    settings: Settings,
+    plan: Plan,
+    stop: StopRule,
+    available: Sequence[str],
+    *,
+    asked: int,
+    alone: bool,
+) -> Settings:
+    """Returns the settings with the plan's cores on devices.
+
+    Args:
+        settings: With the plan for as many cores as the run would use if it had the devices.
+        plan: The one that is run.
+        stop: Chooses its result.
+        available: The devices to use, each once.
+        asked: How many cores the user, or the preset and the devices, ask for.
+        alone: Whether the only process decodes and exchanges nothing.
+    """
+    check_algo(settings.preset, plan.algo, settings.call)
+    if plan.cores * settings.members > 1:
+        check_interface()
+    placement = _place(settings, plan.cores, available, alone=alone)
+    settings = replace(settings, plan=plan, stop=stop, devices=placement.devices)
     free = free_cores(plan, asked)
     notes = (placement.note, free, caution(plan), check_memory(settings.demand))
     return replace(settings, note="\n".join(filter(None, notes)) or None)
+
+
+def _laid_out(
+    settings: Settings, layout: Layout, plan: Plan, stop: StopRule, available: Sequence[str]
+) -> Settings:
+    """Returns the settings with which devices are used as the layout says."""
+    check_algo(settings.preset, plan.algo, settings.call)
+    devices = tuple(available[: layout.devices])
+    if len(devices) > 1:
+        check_interface()
+    check_apart(devices, available, layout.members, layout.contexts)
+    settings = replace(
+        settings,
+        plan=plan,
+        stop=stop,
+        devices=devices,
+        groups=layout.groups,
+        guidance_split=layout.split,
+        context=layout.contexts,
+        layout=layout,
+    )
+    chosen = layout.describe(len(available))
+    chosen += "" if layout.exact else "; --exact makes what the stock pipeline makes"
+    notes = (chosen, caution(plan), check_memory(settings.demand))
+    return replace(settings, note="\n".join(filter(None, notes)))
 
 
 def _place(settings: Settings, cores: int, available: Sequence[str], *, alone: bool) -> Placement:
@@ -184,22 +249,6 @@ def check_again(settings: Settings) -> None:
     check_model(settings.preset, settings.call)
     check_algo(settings.preset, settings.plan.algo, settings.call)
     check_memory(settings.demand)
-
-
-def _check_resume(request: Request) -> None:
-    """Refuses to continue a run without its folder, or while it is overwritten."""
-    if request.resume and request.output is None:
-        raise UsageError(
-            "{resume} is given without {output}",
-            "name the folder of the earlier run with {output}",
-            {"resume": True, "output": None},
-        )
-    if request.resume and request.overwrite:
-        raise UsageError(
-            "{resume} and {overwrite} exclude each other",
-            "give one: {resume} keeps what is done, {overwrite} makes all of it again",
-            {"resume": True, "overwrite": True},
-        )
 
 
 def _run_options(request: Request, preset: Preset) -> dict[str, Any]:
@@ -240,38 +289,3 @@ def _check(settings: Settings) -> None:
             "try {timeout}",
             {"timeout": round(DEFAULT_TIMEOUT)},
         )
-
-
-def _find_preset(request: Request) -> Preset:
-    name = request.model or DEFAULT[request.kind]
-    if request.model is None and all(name != file.name for file in available_presets()):
-        others = [load_preset(file.file) for file in available_presets()]
-        names = [other.name for other in others if other.kind == request.kind]
-        raise UsageError(
-            f"there is no built-in {request.kind} model",
-            f"name one of {', '.join(names)}, as in chords {request.kind} --model {names[-1]}",
-        )
-    return find_model(name)
-
-
-def _check_kind(request: Request, preset: Preset, model: str | None) -> None:
-    """Refuses a preset of the other kind, and options for videos with a preset for images.
-
-    `model` is the preset that the user named; None if only a picture's metadata names it.
-    """
-    if preset.kind != request.kind:
-        source = "--from-latent" if request.from_latent else "--from-metadata"
-        given = {source: request.from_metadata, "--model": model}
-        words = [word for flag, value in given.items() if value for word in (flag, str(value))]
-        raise UsageError(
-            f"{preset.name} makes {preset.kind}s, but this is chords {request.kind}",
-            f"type chords {preset.kind} {shlex.join(words)}",
-        )
-    for name, (_, option) in options_of(Request).items():
-        value = getattr(request, name)
-        if option.video and value and preset.kind == "image":
-            raise UsageError(
-                f"{name} is {value}, but {preset.name} makes images",
-                f"leave out {{{name}}}",
-                {name: None},
-            )

@@ -26,6 +26,12 @@ from chords_cli.runs.settings.from_metadata import read_recipe
 from chords_cli.runs.settings.request import Request
 
 
+@pytest.fixture
+def resolved(resolved):
+    """The settings of a request that says these options, for four cores."""
+    return lambda **options: resolved(**({"cores": 4} | options))
+
+
 def outputs(settings):
     """The outputs of a sample as the engine would hand them out, all decoded."""
     residuals = [None if hit.index == 0 else 1 / 2**hit.index for hit in settings.plan.hits]

@@ -32,7 +32,8 @@ def picture(resolved, preset_file, model, tmp_path, monkeypatch):
     (folder / model.name).symlink_to(model)
 
     def write(index=1, change=None, arm_set=(), preset=None, **options):
-        settings = resolved(**options)
+        plan = {} if {"algo", "init_t"} & options.keys() else {"cores": 4}
+        settings = resolved(**(plan | options))
         settings = replace(settings, preset=settings.preset.model_copy(update=preset or {}))
         output = Output(index=index, core=3)
         made = make_recipe(settings, settings.samples[0], output, arm_set=arm_set).document()
@@ -58,7 +59,8 @@ def refusal(path, **options):
 @pytest.mark.parametrize(
     "options",
     [
-        {},
+        {"cores": 4},
+        {"cores": None},
         {"algo": "sequential"},
         {"init_t": "0-3-9", "steps": 20, "seed": 7},
         {"cores": 3, "guidance": 5.5, "width": 32, "height": 48},
@@ -76,7 +78,7 @@ def in_schema_1(made):
     made.update(schema=1, rounds=made.pop("planned_rounds"))
 
 
-@pytest.mark.parametrize("options", [{}, {"init_t": "0-3-9", "steps": 20}])
+@pytest.mark.parametrize("options", [{"cores": 4}, {"init_t": "0-3-9", "steps": 20}])
 def test_a_picture_with_metadata_of_schema_1_is_made_again_too(picture, resolved, options):
     after = again(picture(**options, change=in_schema_1))
     assert pixels(after) == pixels(resolved(**options))

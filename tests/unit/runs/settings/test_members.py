@@ -14,7 +14,7 @@ FOUR = "cuda:0,cuda:1,cuda:2,cuda:3"
 
 def test_shared_tokens_give_a_core_to_as_many_devices_as_share_them(resolved, preset_file):
     for context, cores in ((1, 4), (2, 2), (4, 1)):
-        settings = resolved(devices=FOUR, context=context)
+        settings = resolved(devices=FOUR, context=context, stop_index=1)
         assert (settings.members, settings.plan.cores) == (context, cores)
         assert settings.devices == tuple(FOUR.split(","))
 
@@ -22,7 +22,7 @@ def test_shared_tokens_give_a_core_to_as_many_devices_as_share_them(resolved, pr
 def test_shared_tokens_and_split_guidance_take_devices_for_both(resolved, preset_file):
     guided = preset_file.read_text().replace("guidance_scale: 3.5", "true_cfg_scale: 4.0")
     preset_file.write_text(guided)
-    settings = resolved(devices=FOUR, context=2, guidance_split=True)
+    settings = resolved(devices=FOUR, context=2, guidance_split=True, stop_index=1)
     assert (settings.members, settings.plan.cores) == (4, 1)
     assert settings.note == (
         "1 core on 4 devices each, which share every picture's tokens; toy takes up to 4 where "

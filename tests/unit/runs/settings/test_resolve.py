@@ -6,7 +6,7 @@ import pytest
 
 from chords_cli.cli.options import as_option
 from chords_cli.errors import PlanError, UsageError
-from chords_cli.runs.settings import resolve as settings_module
+from chords_cli.runs.settings import first_checks
 from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import resolve
 from chords_cli.sampler import chords_plan, wavefront_plan
@@ -14,8 +14,8 @@ from chords_cli.sampler.stop import StopRule
 from tests.unit.conftest import GPUS
 
 
-def test_nothing_said_gives_the_presets_settings(resolved):
-    settings = resolved()
+def test_cores_alone_give_the_presets_settings(resolved):
+    settings = resolved(cores=4)
     assert settings.plan == wavefront_plan(50, 4, 11).until(1)
     assert settings.stop == StopRule("core_index", 1)
     assert (settings.seed, settings.num, settings.dtype) == (42, 1, "float32")
@@ -298,7 +298,7 @@ def test_resolving_settings_leaves_torch_and_its_friends_unloaded():
 
 
 def test_a_kind_without_a_built_in_model_wants_one_named(monkeypatch):
-    monkeypatch.setattr(settings_module, "DEFAULT", {"video": "none-yet"})
+    monkeypatch.setattr(first_checks, "DEFAULT", {"video": "none-yet"})
     with pytest.raises(UsageError) as caught:
         resolve(Request(kind="video"))
     assert caught.value.spelled(as_option)[0] == "there is no built-in video model"
@@ -315,7 +315,7 @@ def test_a_kind_without_a_built_in_model_wants_one_named(monkeypatch):
     ],
 )
 def test_cores_of_the_preset_are_a_wish_for_as_many_devices(resolved, devices, cores, algo):
-    settings = resolved(devices=devices)
+    settings = resolved(devices=devices, stop_index=1)
     assert (settings.plan.cores, settings.plan.algo) == (cores, algo)
     assert settings.devices == tuple(devices.split(","))
     assert "--cores 4 has them share" in settings.note
@@ -338,7 +338,7 @@ def test_split_guidance_gives_a_core_to_every_two_devices(resolved, preset_file)
     guided = preset_file.read_text().replace("guidance_scale: 3.5", "true_cfg_scale: 4.0")
     preset_file.write_text(guided)
     for devices, cores in (("cuda:0,cuda:1,cuda:2,cuda:3", 2), ("cuda:0,cuda:1", 1)):
-        settings = resolved(devices=devices, guidance_split=True)
+        settings = resolved(devices=devices, guidance_split=True, stop_index=1)
         assert settings.plan.cores == cores
         assert settings.devices == tuple(devices.split(","))
 
@@ -346,5 +346,5 @@ def test_split_guidance_gives_a_core_to_every_two_devices(resolved, preset_file)
 def test_a_preset_may_split_guidance_and_an_option_may_not(resolved, preset_file):
     guided = preset_file.read_text().replace("guidance_scale: 3.5", "true_cfg_scale: 4.0")
     preset_file.write_text(guided + "guidance_split: true\n")
-    assert resolved().members == 2
+    assert resolved().members == resolved(cores=2).members == 2
     assert resolved(guidance_split=False).members == 1

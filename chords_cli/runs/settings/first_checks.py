@@ -1,0 +1,61 @@
+"""Which preset a request names, and what in it contradicts itself."""
+
+import shlex
+
+from chords_cli.errors import UsageError
+from chords_cli.models.repositories import find_model
+from chords_cli.presets.files import DEFAULT, available_presets, load_preset
+from chords_cli.presets.schema import Preset
+from chords_cli.runs.settings.option import options_of
+from chords_cli.runs.settings.request import Request
+
+
+def check_resume(request: Request) -> None:
+    """Refuses to continue a run without its folder, or while it is overwritten."""
+    if request.resume and request.output is None:
+        raise UsageError(
+            "{resume} is given without {output}",
+            "name the folder of the earlier run with {output}",
+            {"resume": True, "output": None},
+        )
+    if request.resume and request.overwrite:
+        raise UsageError(
+            "{resume} and {overwrite} exclude each other",
+            "give one: {resume} keeps what is done, {overwrite} makes all of it again",
+            {"resume": True, "overwrite": True},
+        )
+
+
+def find_preset(request: Request) -> Preset:
+    name = request.model or DEFAULT[request.kind]
+    if request.model is None and all(name != file.name for file in available_presets()):
+        others = [load_preset(file.file) for file in available_presets()]
+        names = [other.name for other in others if other.kind == request.kind]
+        raise UsageError(
+            f"there is no built-in {request.kind} model",
+            f"name one of {', '.join(names)}, as in chords {request.kind} --model {names[-1]}",
+        )
+    return find_model(name)
+
+
+def check_kind(request: Request, preset: Preset, model: str | None) -> None:
+    """Refuses a preset of the other kind, and options for videos with a preset for images.
+
+    `model` is the preset that the user named; None if only a picture's metadata names it.
+    """
+    if preset.kind != request.kind:
+        source = "--from-latent" if request.from_latent else "--from-metadata"
+        given = {source: request.from_metadata, "--model": model}
+        words = [word for flag, value in given.items() if value for word in (flag, str(value))]
+        raise UsageError(
+            f"{preset.name} makes {preset.kind}s, but this is chords {request.kind}",
+            f"type chords {preset.kind} {shlex.join(words)}",
+        )
+    for name, (_, option) in options_of(Request).items():
+        value = getattr(request, name)
+        if option.video and value and preset.kind == "image":
+            raise UsageError(
+                f"{name} is {value}, but {preset.name} makes images",
+                f"leave out {{{name}}}",
+                {name: None},
+            )

@@ -1,0 +1,64 @@
+"""Lists the layouts of devices, with what each takes and buys."""
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from chords_cli.records.layouts import LayoutRecord, LayoutsRecord
+from chords_cli.ui.format import plural
+from chords_cli.ui.views.tables import table
+
+_COLUMNS = ("at a time", "cores", "split", "context", "devices", "rounds", "speed-up", "error", "")
+
+_MOST = 16
+
+
+def layouts_view(listed: LayoutsRecord) -> Iterator[RenderableType]:
+    """Draws a row per layout, the best first, and says what the numbers are."""
+    what = plural(listed.pictures, "picture")
+    yield Text(
+        f"{listed.preset}: {what} of {listed.steps} steps at guidance {listed.guidance:g} on "
+        f"{plural(listed.devices, 'device')}",
+        style="bold",
+    )
+    yield Text()
+    shown = listed.layouts[:_MOST]
+    rows = [_cells(layout, best=layout is shown[0]) for layout in shown]
+    yield table(_COLUMNS, rows, right=_COLUMNS[:-1])
+    if more := len(listed.layouts) - len(shown):
+        yield Text(f"and {plural(more, 'slower one')}", style="dim")
+    yield Text()
+    yield Text("\n".join(_explain(listed)), style="dim")
+
+
+def _cells(layout: LayoutRecord, *, best: bool) -> tuple[Text, ...]:
+    style = "bold" if best else ""
+    error = "exact" if layout.exact else "" if layout.error is None else f"{layout.error:g}"
+    cells = (
+        str(layout.groups),
+        str(layout.cores),
+        "x 2" if layout.guidance_split else "",
+        f"x {layout.context}" if layout.context > 1 else "",
+        str(layout.devices),
+        str(layout.rounds),
+        f"{layout.speedup:.2f}x",
+        error,
+        "the default" if best else "",
+    )
+    return tuple(Text(cell, style) for cell in cells)
+
+
+def _explain(listed: LayoutsRecord) -> Iterator[str]:
+    gains = listed.gains
+    yield "speed-up: ideally, against one device that takes every step of every picture"
+    yield "error: median latent RMSE to that, measured on the built-in models"
+    if any(layout.guidance_split for layout in listed.layouts):
+        yield f"split: guidance on two devices, {_known(gains.measured)} {gains.split:g}x sooner"
+    if any(layout.context > 1 for layout in listed.layouts):
+        each = ", ".join(f"{sooner:g}x on {many}" for many, sooner in gains.context.items())
+        yield f"context: tokens shared, {_known(gains.measured)} {each}; only over fast links"
+
+
+def _known(measured: bool) -> str:
+    return "measured" if measured else "assumed to be"
