@@ -1,6 +1,6 @@
-"""What a second device buys a core: `python -m benchmarks.split [--json] [--runs N]`.
+"""What further devices buy: `python -m benchmarks.split [--json] [--runs N]`.
 
-Two numbers, on this machine's CPU cores alone, one thread a process:
+Three numbers, on this machine's CPU cores alone, one thread a process:
 
     computed   the built-in image model at 256x256, every step taken: seconds of one process over
                those of one core x 2 (guidance split), medians of runs in turns. At most 2; needs
@@ -8,6 +8,8 @@ Two numbers, on this machine's CPU cores alone, one thread a process:
     waited     a wavefront on two cores x 2 whose model takes 100 ms for a row of its batch, by
                waiting: rounds x 100 ms over the seconds of sampling. At most 1: what is missing is
                all that answers, latents and the pool add to a round
+    pictures   eight pictures by four groups of one process, whose model waits for 100 ms a call:
+               their seconds over those of two pictures by one process. At least 1
 """
 
 import argparse
@@ -17,14 +19,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 from unittest.mock import patch
 
+from chords_cli.engine import groups, processes
 from chords_cli.engine import pool as pool_module
-from chords_cli.engine import processes
 from chords_cli.engine.messages import WorkerSpec
-from chords_cli.engine.pool import Pool, PoolSettings
+from chords_cli.engine.pool import Pool, PoolSettings, Wanted
 from chords_cli.models.weights import model_folder
 from chords_cli.runs.generate.run import pool_settings
 from chords_cli.runs.settings.request import Request
@@ -77,7 +80,7 @@ def sampled(pool: Pool, plan: Plan, call: dict[str, Any]) -> float:
 def one_thread_each() -> Iterator[None]:
     """Every process computes with one thread, however many CPU cores are free."""
     with ExitStack() as patches:
-        for module in (processes, pool_module):
+        for module in (processes, pool_module, groups):
             patches.enter_context(patch.object(module, "threads_each", lambda count: 1))
         yield
 
@@ -99,10 +102,8 @@ def waited(runs: int) -> dict[str, float]:
     """Measures a wavefront whose model only waits."""
     plan = wavefront_plan(STEPS, 2, 13, 3.5)
     start, call = demo(64, cores=2, split=True)
-    from benchmarks.split import waiting_worker as begin  # by a name that a new process can import
-
     with (
-        patch.object(processes, "_start", _starting(begin)),
+        patch.object(processes, "_start", _starting(_waiting())),
         Pool(start, lambda event: None) as pool,
     ):
         sampled(pool, plan, call)
@@ -114,6 +115,43 @@ def waited(runs: int) -> dict[str, float]:
         "seconds": seconds,
         "of ideal": least / seconds,
     }
+
+
+def pictures(runs: int) -> dict[str, float]:
+    """Measures four groups against one, with a model that only waits."""
+    plan, begin = sequential_plan(STEPS), _waiting()
+    start, call = demo(64, cores=1, split=False)
+    seconds = {}
+    with patch.object(processes, "_start", _starting(begin)):
+        for many, count in ((4, 8), (1, 2)):
+            settings = replace(start, devices=("cpu",) * many, groups=many)
+            wanted = [
+                Wanted(plan=plan, call=call, seed=seed, stop=StopRule(), again=True)
+                for seed in range(count)
+            ]
+            with Pool(settings, lambda event: None) as pool:
+                for _ in pool.each(wanted[:many]):
+                    pass
+                seconds[many] = statistics.median(_timed(pool, wanted) for _ in range(runs))
+    return {
+        "eight by four groups": seconds[4],
+        "two by one": seconds[1],
+        "ratio": seconds[4] / seconds[1],
+    }
+
+
+def _timed(pool: Pool, wanted: list[Wanted]) -> float:
+    began = time.monotonic()
+    for _ in pool.each(wanted):
+        pass
+    return time.monotonic() - began
+
+
+def _waiting() -> Callable[..., None]:
+    """Returns `waiting_worker` by a name that a new process can import."""
+    from benchmarks.split import waiting_worker
+
+    return waiting_worker
 
 
 def _starting(begin: Callable[..., None]) -> Callable[..., Any]:
@@ -132,7 +170,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with one_thread_each():
-        found = {"computed": computed(options.runs), "waited": waited(options.runs)}
+        found = {
+            "computed": computed(options.runs),
+            "waited": waited(options.runs),
+            "pictures": pictures(min(3, options.runs)),
+        }
     if options.json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return

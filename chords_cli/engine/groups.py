@@ -4,9 +4,10 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from chords_cli.engine.devices import threads_each
 from chords_cli.engine.job import SampledOutput, Session
 from chords_cli.engine.messages import Job
-from chords_cli.engine.processes import Workers, threads_each
+from chords_cli.engine.processes import Workers
 from chords_cli.engine.settings import PoolSettings
 from chords_cli.events import CoreEvent, Event, Listener
 from chords_cli.pipelines.load.spec import Arguments
