@@ -5,6 +5,7 @@ the live panel, the plain lines, a record, or nothing. Times are seconds of the 
 clock, so they can be compared between the processes of one host.
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,12 +36,13 @@ def per_core(devices: Sequence[str], members: int) -> list[str]:
 
 def _together(devices: Sequence[str]) -> str:
     first, last = devices[0], devices[-1]
-    kind, _, number = first.partition(":")
+    numbered = re.fullmatch(r"(.+:)(\d+)", first)
     if len(devices) > _SHORT and len(set(devices)) == 1:
         return f"{first} x {len(devices)}"
-    row = [f"{kind}:{int(number) + member}" for member in range(len(devices))] if number else []
-    if len(devices) > _SHORT and row == list(devices):
-        return f"{first} to {last.partition(':')[2]}"
+    if numbered and len(devices) > _SHORT:
+        row = [f"{numbered[1]}{int(numbered[2]) + member}" for member in range(len(devices))]
+        if row == list(devices):
+            return f"{first} to {last.rpartition(':')[2]}"
     return " + ".join(devices)
 
 

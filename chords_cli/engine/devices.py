@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from chords_cli.engine.hosts.places import split_host
 from chords_cli.engine.start import ask
 from chords_cli.errors import UsageError, verbatim
 from chords_cli.pipelines.load.spec import ACCELERATORS, STREAMING
@@ -43,11 +44,14 @@ def devices_of(kind: str) -> tuple[str, ...]:
 def device_memory(devices: Collection[str]) -> dict[str, Memory]:
     """Measures the memory of these devices; asking takes a moment on each of them.
 
+    That of devices on another host is not known.
+
     Raises:
         ChordsError: Torch cannot be asked.
     """
-    accelerators = [device for device in dict.fromkeys(devices) if device != "cpu"]
-    found = ask(functools.partial(measure_devices, accelerators)) if accelerators else {}
+    elsewhere = {name: Memory(title="on another host") for name in devices if split_host(name)[0]}
+    own = [device for device in dict.fromkeys(devices) if device not in (*elsewhere, "cpu")]
+    found = elsewhere | (ask(functools.partial(measure_devices, own)) if own else {})
     return {device: found.get(device) or _host_memory() for device in dict.fromkeys(devices)}
 
 

@@ -4,11 +4,10 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from chords_cli.engine.devices import threads_each
 from chords_cli.engine.job import SampledOutput, Session
 from chords_cli.engine.messages import Job
 from chords_cli.engine.processes import Workers
-from chords_cli.engine.settings import PoolSettings
+from chords_cli.engine.settings import PoolSettings, threads_on_hosts
 from chords_cli.events import CoreEvent, Event, Listener
 from chords_cli.pipelines.load.spec import Arguments
 from chords_cli.sampler.plan import Plan
@@ -59,7 +58,8 @@ class Group:
             workers,
             tell,
         )
-        self._processes = len(settings.devices) // settings.groups
+        self._processes = each = len(settings.devices) // settings.groups
+        self._devices = settings.devices[number * each : (number + 1) * each]
         self._encoded: tuple[Arguments, int] | None = None
         self.session: Session | None = None
 
@@ -90,7 +90,7 @@ class Group:
             plan=plan,
             call=wanted.call,
             seed=wanted.seed,
-            threads=threads_each(processes),
+            threads=threads_on_hosts(self._devices[:processes]),
             encodes=wanted.again or before != self._encoded,
             scheduler=scheduler,
             cache=cache,

@@ -6,6 +6,7 @@ it is `Alive`.
 """
 
 from dataclasses import dataclass
+from socket import socket
 
 import numpy as np
 
@@ -28,6 +29,13 @@ class WorkerSpec:
 
     Member 0 of a core leads; the others help it on devices of their own (`engine.members`). The
     cores of a group make samples of their own: `core`, `cores` and `rank` count inside it.
+
+    Attributes:
+        rendezvous: The file by which processes find one another; on several hosts the address and
+            the port of a store of torch.
+        host: Where it runs if there are several hosts, such as `node1`.
+        interface: By which it meets processes of other hosts.
+        listening: What that store listens on, in the process that has it.
     """
 
     core: int
@@ -43,6 +51,14 @@ class WorkerSpec:
     members: int = 1
     contexts: int = 1
     group: int = 0
+    host: str = ""
+    interface: str = ""
+    listening: socket | None = None
+
+    @property
+    def place(self) -> str:
+        """The device, with its host if there are several: `node1:cuda:0`."""
+        return f"{self.host}:{self.device}" if self.host else self.device
 
     @property
     def branch(self) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from chords_cli.engine.devices import threads_each
 from chords_cli.engine.groups import Group, Wanted
+from chords_cli.engine.hosts.remote import Hosts
 from chords_cli.engine.job import Sampled, SampledOutput, Session
 from chords_cli.engine.messages import Decoded, Latent, Restore
 from chords_cli.engine.processes import Workers
@@ -27,21 +28,20 @@ from chords_cli.sampler.stop import StopRule
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = [
-    "Pool",
-    "PoolSettings",
-    "Sampled",
-    "SampledOutput",
-    "Wanted",
-]
+__all__ = ["Pool", "PoolSettings", "Sampled", "SampledOutput", "Wanted"]
 
 
 class Pool:
-    """K workers; a context manager that is entered when all of them have loaded the model."""
+    """K workers; a context manager that is entered when all of them have loaded the model.
 
-    def __init__(self, settings: PoolSettings, listener: Listener) -> None:
+    With several `hosts`, the workers are spread over them.
+    """
+
+    def __init__(
+        self, settings: PoolSettings, listener: Listener, hosts: Hosts | None = None
+    ) -> None:
         self._settings, self._tell = settings, listener
-        self._workers = Workers()
+        self._workers = Workers(hosts)
         self._start_method: StartMethod | None = None
         self._groups = [
             Group(number, settings, self._workers, lambda event: self._tell(event))

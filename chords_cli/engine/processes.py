@@ -5,17 +5,18 @@ once.
 """
 
 import shutil
-import signal
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
-from chords_cli.engine.devices import threads_each
+from chords_cli.engine.hosts.remote import Hosts, RemoteProcess
+from chords_cli.engine.hosts.watched import Worker, death
 from chords_cli.engine.messages import (
     Alive,
     Failed,
@@ -25,7 +26,7 @@ from chords_cli.engine.messages import (
     WorkerSpec,
 )
 from chords_cli.engine.pulse import PoolPipe, Silences
-from chords_cli.engine.settings import PoolSettings
+from chords_cli.engine.settings import PoolSettings, worker_specs
 from chords_cli.engine.start import (
     DEFAULT_TIMEOUT,
     Context,
@@ -33,7 +34,6 @@ from chords_cli.engine.start import (
     last_line,
     preload,
     redirect_output,
-    script_ran_again,
     start_log,
     start_method,
     starting,
@@ -55,22 +55,20 @@ _BLAME_SECONDS = 1.0
 """How long to listen, when one core fails, for another whose end is the real cause."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Worker:
-    """A worker as its parent sees it; it ends when its lifeline does."""
-
-    spec: WorkerSpec
-    process: BaseProcess
-    pipe: Connection
-    lifeline: Connection
-
-
 class Workers:
-    """One process per core and member; none outlives `end`."""
+    """One process per core and member; none outlives `end`.
 
-    def __init__(self) -> None:
-        self._workers: list[_Worker] = []
-        self._folder = Path(tempfile.mkdtemp(prefix="chords-"))
+    Args:
+        hosts: All hosts, if there are several.
+
+    Attributes:
+        folder: Where logs are, and the files by which workers find one another.
+    """
+
+    def __init__(self, hosts: Hosts | None = None) -> None:
+        self._workers: list[Worker] = []
+        self._hosts = hosts
+        self.folder = Path(tempfile.mkdtemp(prefix="chords-"))
         self._heard: set[int] = set()
         self._silences = Silences(())
 
@@ -80,31 +78,41 @@ class Workers:
         Raises:
             ChordsError: The system refuses a process, or the one that they are forked from died.
         """
-        devices, members = settings.devices, settings.members
-        cores = len(devices) // (settings.groups * members)
         preload(settings.model.pipeline)
-        method = start_method(devices)
+        specs = worker_specs(settings, self.folder)
+        method = start_method([spec.device for spec in specs])
+        placed = self._hosts.join(specs) if self._hosts else ((spec, None) for spec in specs)
         with starting():
-            for process, device in enumerate(devices):
-                core, member = divmod(process, members)
-                group, core = divmod(core, cores)
-                spec = WorkerSpec(
-                    group=group,
-                    core=core,
-                    cores=cores,
-                    member=member,
-                    members=members,
-                    contexts=settings.contexts,
-                    device=device,
-                    threads=threads_each(len(devices)),
-                    model=settings.model,
-                    decodes=core in settings.decoders and member == 0,
-                    rendezvous=str(self._folder / f"rendezvous-{group}"),
-                    timeout=settings.timeout,
-                    log=str(self._folder / f"process-{process}.log"),
-                )
-                self._workers.append(self._start(method.context, spec))
+            for spec, host in placed:
+                if host:
+                    process = host.start(spec)
+                    worker = Worker(spec, process, process.pipe, process.sentinel)
+                    self._workers.append(worker)
+                else:
+                    self.begin(method.context, spec)
         return method
+
+    def begin(self, context: Context, spec: WorkerSpec) -> Worker:
+        """Starts a worker on this host, inside of `starting`.
+
+        Raises:
+            ChordsError: The system refuses it, or the process that it is forked from died.
+        """
+        try:
+            self._workers.append(_start(context, spec))
+            return self._workers[-1]
+        except (EOFError, ConnectionError) as error:
+            quoted = last_line(start_log())[:200]
+            raise ChordsError(
+                f"the process that starts the cores died{f' ({quoted})' if quoted else ''}",
+                "run it again; if the system killed it for its memory, free some first",
+            ) from error
+        except OSError as error:
+            raise ChordsError(
+                f"{spec.name} cannot be started: {error.strerror or error}",
+                "use fewer {cores}, or raise the limits of this shell (ulimit -a shows them)",
+                {"cores": None},
+            ) from error
 
     def __len__(self) -> int:
         return len(self._workers)
@@ -128,8 +136,9 @@ class Workers:
         Raises:
             ChordsError: A worker failed, died, or showed no sign of life for its timeout.
         """
-        pipes = {worker.pipe: worker.spec.process for worker in self._workers}
-        ends = {worker.process.sentinel: worker.spec.process for worker in self._workers}
+        pipes, ends = dict[Any, int](), dict[Any, int]()
+        for worker in self._workers:
+            pipes[worker.pipe] = ends[worker.process.sentinel] = worker.spec.process
         self._silences = silences = Silences([*pipes.values()])
         while True:
             began = time.monotonic()
@@ -153,32 +162,16 @@ class Workers:
                 with suppress(OSError):
                     worker.pipe.send(Quit())
             _join([worker.process for worker in self._workers], _QUIT_SECONDS)
-        for force in (BaseProcess.terminate, BaseProcess.kill):
+        for force in ("terminate", "kill"):
             alive = [worker.process for worker in self._workers if worker.process.is_alive()]
             for process in alive:
-                force(process)
+                getattr(process, force)()
             _join(alive, _KILL_SECONDS)
         for worker in self._workers:
             worker.pipe.close()
             worker.lifeline.close()
         self._workers.clear()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _start(self, context: Context, spec: WorkerSpec) -> _Worker:
-        try:
-            return _start(context, spec)
-        except (EOFError, ConnectionError) as error:
-            quoted = last_line(start_log())[:200]
-            raise ChordsError(
-                f"the process that starts the cores died{f' ({quoted})' if quoted else ''}",
-                "run it again; if the system killed it for its memory, free some first",
-            ) from error
-        except OSError as error:
-            raise ChordsError(
-                f"{spec.name} cannot be started: {error.strerror or error}",
-                "use fewer {cores}, or raise the limits of this shell (ulimit -a shows them)",
-                {"cores": None},
-            ) from error
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _hear(self, rank: int) -> object:
         try:
@@ -187,6 +180,9 @@ class Workers:
             raise self._blame(rank) from None
         if isinstance(message, Failed):
             raise self._blame(rank, message)
+        process = self._workers[rank].process
+        if isinstance(process, RemoteProcess) and hasattr(message, "at"):
+            return replace(message, at=message.at - process.ahead)
         return message
 
     def _limits(self) -> dict[int, float]:
@@ -201,7 +197,7 @@ class Workers:
     def _hung(self, rank: int) -> ChordsError:
         spec, seconds = self._workers[rank].spec, self._limits()[rank]
         return ChordsError(
-            f"{spec.name} on {spec.device} hangs: no sign of life for {seconds:g} s",
+            f"{spec.name} on {spec.place} hangs: no sign of life for {seconds:g} s",
             "run it again; raise {timeout} if its device was only busy",
             {"timeout": None},
         )
@@ -222,7 +218,7 @@ class Workers:
             dead = [w for w in self._workers if not w.process.is_alive()]
             silent = [w for w in dead if w.spec.process not in failures]
             if silent:
-                return _death(silent[0])
+                return death(silent[0], _KILL_SECONDS)
             if (mute := self._silences.mute(self._limits())) is not None:
                 return self._hung(mute)
             for failure in failures.values():
@@ -231,7 +227,7 @@ class Workers:
             left = deadline - time.monotonic()
             if left <= 0:
                 own = failures.get(rank)
-                return _as_error(own) if own else _death(self._workers[rank])
+                return _as_error(own) if own else death(self._workers[rank], _KILL_SECONDS)
             wait([w.process.sentinel for w in self._workers if w not in dead], min(left, 0.05))
 
     def _last_words(self) -> dict[int, Failed]:
@@ -256,7 +252,7 @@ def worker_process(spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> 
     run_worker(spec, to_pool, lifeline)
 
 
-def _start(context: Context, spec: WorkerSpec) -> _Worker:
+def _start(context: Context, spec: WorkerSpec) -> Worker:
     pipe, their_pipe = context.Pipe()
     lifeline, their_lifeline = context.Pipe()
     process = context.Process(
@@ -268,24 +264,7 @@ def _start(context: Context, spec: WorkerSpec) -> _Worker:
     process.start()
     their_pipe.close()  # so that a dead worker is an end of file, not a silence
     their_lifeline.close()
-    return _Worker(spec, process, pipe, lifeline)
-
-
-def _death(worker: _Worker) -> ChordsError:
-    worker.process.join(_KILL_SECONDS)
-    code = worker.process.exitcode
-    if code is None:
-        how = "it closed its connection"
-    elif code > 0 and not Path(worker.spec.log).exists():  # before anything of this package ran
-        return script_ran_again(worker.spec.core)
-    else:
-        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-    quoted = last_line(Path(worker.spec.log))[:200]
-    return ChordsError(
-        f"{worker.spec.name} on {worker.spec.device} died: {how}"
-        + (f" ({quoted})" if quoted else ""),
-        "run it again; if the system killed it for its memory, use fewer cores or a smaller size",
-    )
+    return Worker(spec, process, pipe, lifeline)
 
 
 def _as_error(failed: Failed) -> ChordsError:
@@ -293,7 +272,7 @@ def _as_error(failed: Failed) -> ChordsError:
     return failed.error
 
 
-def _join(processes: Sequence[BaseProcess], seconds: float) -> None:
+def _join(processes: Sequence[BaseProcess | RemoteProcess], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     for process in processes:
         process.join(max(0.0, deadline - time.monotonic()))

@@ -1,7 +1,13 @@
-"""What a pool is started with, as plain data."""
+"""What a pool is started with, as plain data, and what follows from it for each of its workers."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from chords_cli.engine.devices import threads_each
+from chords_cli.engine.hosts.places import split_host
+from chords_cli.engine.messages import WorkerSpec
 from chords_cli.engine.start import DEFAULT_TIMEOUT
 from chords_cli.pipelines.load.spec import ModelSpec
 
@@ -12,8 +18,8 @@ class PoolSettings:
 
     Attributes:
         model: What every core loads.
-        devices: One entry per process, as torch writes them; those of a group side by side, and in
-            it those of a core.
+        devices: One entry per process, as torch writes them, and on several hosts with the name of
+            the host (`hosts.places`); those of a group side by side, and in it those of a core.
         decoders: The cores that may be asked for pictures; the others load no VAE weights.
         timeout: Seconds that a core waits for a neighbour, and the pool for a sign of life, before
             giving up.
@@ -29,3 +35,36 @@ class PoolSettings:
     members: int = 1
     contexts: int = 1
     groups: int = 1
+
+
+def threads_on_hosts(devices: Sequence[str]) -> int:
+    """Returns how many threads each process computes with on its host, the same for all."""
+    hosts = Counter(split_host(device)[0] for device in devices)
+    return threads_each(max(hosts.values()))
+
+
+def worker_specs(settings: PoolSettings, folder: Path) -> list[WorkerSpec]:
+    """Returns what every worker gets; their logs and their meeting places are in `folder`."""
+    cores, specs = len(settings.devices) // (settings.groups * settings.members), []
+    for process, name in enumerate(settings.devices):
+        core, member = divmod(process, settings.members)
+        group, core = divmod(core, cores)
+        host, device = split_host(name)
+        spec = WorkerSpec(
+            group=group,
+            core=core,
+            cores=cores,
+            member=member,
+            members=settings.members,
+            contexts=settings.contexts,
+            device=device,
+            host=host,
+            threads=threads_on_hosts(settings.devices),
+            model=settings.model,
+            decodes=core in settings.decoders and member == 0,
+            rendezvous=str(folder / f"rendezvous-{group}"),
+            timeout=settings.timeout,
+            log=str(folder / f"process-{process}.log"),
+        )
+        specs.append(spec)
+    return specs

@@ -8,7 +8,6 @@ import time
 import traceback
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ import torch
 from chords_cli.engine.exchange.context import backend_for, make_mesh, naming_its_members
 from chords_cli.engine.exchange.group import Group
 from chords_cli.engine.exchange.meeting import Exchange
+from chords_cli.engine.exchange.rendezvous import rendezvous_for
 from chords_cli.engine.exchange.staging import staging_for
 from chords_cli.engine.latents import unpack
 from chords_cli.engine.members import Helper
@@ -79,7 +79,7 @@ class _Worker:
 
     def _load(self) -> None:
         spec, core, began = self._spec, self._spec.core, time.monotonic()
-        started = CoreStarted(core=core, member=spec.member, device=spec.device, pid=os.getpid())
+        started = CoreStarted(core=core, member=spec.member, device=spec.place, pid=os.getpid())
         self._pipe.send(started)
         torch.set_num_threads(spec.threads)
         make_current(self._device)
@@ -118,7 +118,7 @@ class _Worker:
         return Exchange(
             spec.rank,
             spec.cores * spec.members,
-            Path(spec.rendezvous),
+            rendezvous_for(spec),
             spec.timeout,
             staging_for(self._device),
             self._pipe.waiting,
@@ -215,7 +215,7 @@ def _failed(spec: WorkerSpec, error: Exception) -> Failed:
     """Tells the pool which error ends this worker."""
     return Failed(
         core=spec.core,
-        error=_explained(spec, error).reworded(f"{spec.name} on {spec.device}: {{message}}"),
+        error=_explained(spec, error).reworded(f"{spec.name} on {spec.place}: {{message}}"),
         details="".join(traceback.format_exception(error)),
     )
 

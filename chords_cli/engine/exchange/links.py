@@ -6,6 +6,8 @@ import re
 import subprocess
 from collections.abc import Sequence
 
+from chords_cli.engine.hosts.places import kind_of
+
 _SECONDS = 20.0
 """How long the driver's tool may take."""
 
@@ -14,9 +16,10 @@ def have_fast_links(devices: Sequence[str]) -> bool:
     """Tells whether every two of these devices are joined by NVLink.
 
     The driver numbers GPUs otherwise than torch where some are hidden, so all that it lists count.
-    Without its tool, and for other devices, links count as slow.
+    Without its tool, and for other devices, links count as slow. Of several hosts, this one counts:
+    what needs fast links stays inside a host.
     """
-    kinds = {device.partition(":")[0] for device in devices}
+    kinds = set(map(kind_of, devices))
     return len(devices) > 1 and kinds == {"cuda"} and _all_joined(_topology())
 
 

@@ -1,7 +1,7 @@
 """Where all processes of a pool meet, and how an error names the one at the other end.
 
-One path for every device: gloo on the host's loopback, staged through host memory
-(`engine.exchange.staging`), found through a file in a private directory.
+One path for every device: gloo, staged through host memory (`engine.exchange.staging`), on the
+loopback of one host or on the interface where several meet (`engine.exchange.rendezvous`).
 """
 
 import os
@@ -14,7 +14,8 @@ from typing import Any
 
 import torch.distributed as dist
 
-from chords_cli.engine.exchange.network import INTERFACE, LOOPBACK
+from chords_cli.engine.exchange.network import INTERFACE
+from chords_cli.engine.exchange.rendezvous import FileRendezvous, Rendezvous
 from chords_cli.engine.exchange.staging import HostStaging, Staging
 from chords_cli.engine.messages import LostNeighbourError, WaitedInVainError, name_of
 from chords_cli.errors import ChordsError
@@ -28,7 +29,7 @@ class Exchange:
     Args:
         rank: Of this process.
         ranks: How many processes there are.
-        rendezvous: The file by which they find one another.
+        rendezvous: How they find one another; a path is that of a file.
         timeout: Seconds to wait for another core.
         staging: Of the core's device.
         waiting: Entered while this process may wait for another.
@@ -41,7 +42,7 @@ class Exchange:
         self,
         rank: int,
         ranks: int,
-        rendezvous: Path,
+        rendezvous: Rendezvous | Path,
         timeout: float,
         staging: Staging | None = None,
         waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
@@ -51,19 +52,20 @@ class Exchange:
     ) -> None:
         self.rank, self.members, self.ranks, self._backend = rank, members, ranks, backend
         self._first, self.staging = first, staging or HostStaging()
+        if isinstance(rendezvous, Path):
+            rendezvous = FileRendezvous(rendezvous)
         self._rendezvous, self._timeout = rendezvous, timedelta(seconds=timeout)
         self._waiting = waiting
 
     def open(self) -> None:
         """Meets the other cores; returns when all have come."""
-        if self.ranks == 1:
+        if self.ranks == 1 and not self._rendezvous.serves:
             return
-        os.environ.setdefault(INTERFACE, LOOPBACK)
         try:
             with self._waiting():
                 dist.init_process_group(
                     self._backend,
-                    init_method=f"file://{self._rendezvous}",
+                    **self._rendezvous.arguments(self._timeout),
                     rank=self.rank,
                     world_size=self.ranks,
                     timeout=self._timeout,
@@ -79,7 +81,7 @@ class Exchange:
                 ) from error
             raise LostNeighbourError(
                 f"the cores cannot meet on {os.environ[INTERFACE]}: {_first_line(error)}",
-                f"unset {INTERFACE}, or set it to the host's loopback interface",
+                self._rendezvous.hint,
             ) from error
 
     def close(self) -> None:

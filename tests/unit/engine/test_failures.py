@@ -55,7 +55,7 @@ def test_other_errors_keep_their_words() -> None:
 
 
 def test_an_error_keeps_its_class_and_its_options_on_the_way_to_the_pool() -> None:
-    spec: Any = SimpleNamespace(core=1, name="core 1", device="cpu")
+    spec: Any = SimpleNamespace(core=1, name="core 1", device="cpu", place="cpu")
     lost = LostNeighbourError("not all came {x}", "raise {timeout}", {"timeout": 9})
     error = pickle.loads(pickle.dumps(_failed(spec, lost))).error
     assert type(error) is LostNeighbourError

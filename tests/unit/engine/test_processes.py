@@ -16,7 +16,7 @@ from chords_cli.engine.messages import (
     LostNeighbourError,
     WaitedInVainError,
 )
-from chords_cli.engine.processes import Workers, _Worker
+from chords_cli.engine.processes import Worker, Workers
 from chords_cli.engine.pulse import PoolPipe, Silences
 from chords_cli.errors import ChordsError
 from tests.waiting import HANG
@@ -37,13 +37,14 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Workers, list[Any
             group=0,
             name=f"core {core}",
             device="cpu",
+            place="cpu",
             log="/nowhere",
             timeout=HANG,
         )
-        found._workers.append(_Worker(spec, process, ours, lifeline))
+        found._workers.append(Worker(spec, process, ours, lifeline))
         theirs.append(end)
     yield found, theirs
-    shutil.rmtree(found._folder)
+    shutil.rmtree(found.folder)
 
 
 def lost(message: str) -> Failed:
