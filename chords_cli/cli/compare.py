@@ -1,10 +1,12 @@
 """`chords compare`."""
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from chords_cli.cli.download import fetch_missing
 from chords_cli.cli.generation import make_console, make_request
 from chords_cli.cli.options import COMPARISON, accepts, options_for
+from chords_cli.runs.settings.hosts import refuse_hosts
 from chords_cli.ui.console import Console
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def compare(**options: Any) -> None:
     chords compare --prompt-file prompts.txt --num 3 --repeat 5 --output shapes
     """
     console = make_console(options["json"], options["quiet"], options["verbose"])
+    refuse_hosts(os.environ, "chords compare")
     request = _make_request(options)
     if options["dry_run"]:
         _show_dry_run(console, request)

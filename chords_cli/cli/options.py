@@ -16,6 +16,7 @@ import typer
 
 from chords_cli.errors import UsageError
 from chords_cli.runs.compare.request import CompareRequest
+from chords_cli.runs.settings.hosts import HostOptions
 from chords_cli.runs.settings.option import (
     ARMS,
     MACHINE,
@@ -93,16 +94,17 @@ class CommandOptions:
 
 
 _RUN, _COMPARISON = options_of(Request), options_of(CompareRequest)
-_ALL = {**_RUN, **_COMPARISON, **options_of(CommandOptions)}
+_HOSTS = options_of(HostOptions)
+_ALL = {**_RUN, **_COMPARISON, **_HOSTS, **options_of(CommandOptions)}
 _DEFAULTS = {
     field.name: field.default
-    for declaration in (Request, CompareRequest, CommandOptions)
+    for declaration in (Request, CompareRequest, HostOptions, CommandOptions)
     for field in fields(declaration)
 }
 _COMMON = ("download", "dry_run", "json", "quiet", "verbose")
 
-IMAGE = (*(name for name, (_, option) in _RUN.items() if not option.video), *_COMMON)
-VIDEO = (*_RUN, *_COMMON)
+IMAGE = (*(name for name, (_, option) in _RUN.items() if not option.video), *_HOSTS, *_COMMON)
+VIDEO = (*_RUN, *_HOSTS, *_COMMON)
 COMPARISON = (
     *(name for name, (_, option) in _RUN.items() if option.compare in ("all", "both")),
     *_COMPARISON,

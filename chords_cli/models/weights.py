@@ -1,15 +1,20 @@
 """Finds a preset's model on this machine, or says which command fetches it."""
 
+import hashlib
+import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from chords_cli.errors import UsageError
 from chords_cli.hub import Weights, find_folder, find_snapshot, local_snapshot
-from chords_cli.hub.repository import INDEX
+from chords_cli.hub.repository import INDEX, needed_files
 from chords_cli.presets.files import find_preset
 from chords_cli.presets.schema import Preset
 
 SAVE_FIRST = "point the preset's path at a folder that `save_pretrained` wrote"
 """The hint for a preset whose folder holds no model."""
+
+_PART = 1 << 20
 
 
 def model_folder(preset: Preset) -> Path:
@@ -32,6 +37,33 @@ def find_weights(preset: Preset, cache: Path | None = None) -> Weights:
     if preset.path is not None:
         return find_folder(preset.path, preset.variant)
     return find_snapshot(str(preset.repo), preset.revision, cache, variant=preset.variant)
+
+
+def revision_here(preset: Preset, folder: Path) -> str:
+    """Returns what tells the weights in `folder` from others: the commit, or a sum of the files."""
+    if preset.path is None:
+        return folder.name
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    needed = needed_files(
+        names, lambda name: json.loads((folder / name).read_text("utf-8")), preset.variant
+    )
+    return sum_of(folder / name for name in sorted(needed))
+
+
+def sum_of(files: Iterable[Path]) -> str:
+    """Returns a short sum of the files' sizes and of their first and last parts.
+
+    Weights of many gigabytes are not read for it: others of the same size differ there, too.
+    """
+    total = hashlib.sha256()
+    for path in files:
+        size = path.stat().st_size
+        total.update(str(size).encode())
+        with path.open("rb") as file:
+            total.update(file.read(_PART))
+            file.seek(max(0, size - _PART))
+            total.update(file.read(_PART))
+    return total.hexdigest()[:12]
 
 
 def missing_weights(preset: Preset) -> str | None:

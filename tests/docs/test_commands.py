@@ -15,6 +15,12 @@ BY_HAND = {
     "python -m benchmarks.gpu --output mine.json",
     "python3 -m venv .venv",
     ".venv/bin/pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu",
+    "export CHORDS_SECRET=...",
+    *(f'chords image "a fox" --nnodes 2 --node-rank {k} --master-addr 10.0.0.1' for k in range(2)),
+    "torchrun --nnodes 2 --node-rank 0 --nproc-per-node 8 --master-addr 10.0.0.1 -m chords_cli "
+    'image "a fox"',
+    "srun bash -c 'RANK=$SLURM_PROCID WORLD_SIZE=$SLURM_NTASKS LOCAL_RANK=$SLURM_LOCALID "
+    'chords image "a fox"\'',
 }
 """What needs an account, a GPU or a network: the pages mark it, and no test runs it."""
 

@@ -104,7 +104,9 @@ def _by_core(settings: Settings, folder: Path | None) -> tuple[CoreMemory, ...]:
 def _by_device(settings: Settings, cores: Sequence[CoreMemory]) -> tuple[DeviceMemory, ...]:
     """Returns per device its cores, the total bytes of their weights, and its memory."""
     estimate = []
-    for device, memory in device_memory(settings.devices).items():
+    here = dict(zip(settings.devices, settings.demand.devices, strict=True))
+    found = device_memory(tuple(here.values()))
+    for device, memory in ((name, found[own]) for name, own in here.items()):
         ranks = tuple(rank for rank, place in enumerate(settings.devices) if place == device)
         size = sum(cores[rank].bytes for rank in ranks) if cores else None
         on = tuple(rank // settings.members for rank in ranks)

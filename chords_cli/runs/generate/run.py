@@ -7,7 +7,7 @@ import shlex
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,7 @@ from chords_cli.runs.settings.resolve import Settings, check_again, resolve
 from chords_cli.runs.settings.samples import PlannedSample
 
 if TYPE_CHECKING:
+    from chords_cli.engine.hosts.remote import Hosts
     from chords_cli.engine.pool import Pool, PoolSettings
 
 
@@ -52,17 +53,24 @@ if TYPE_CHECKING:
 class Prepared:
     """A run that is checked as far as possible before its model is fetched.
 
-    `began` is the time from which its seconds are counted, on the monotonic clock.
+    `began` is the time from which its seconds are counted, on the monotonic clock; `hosts` are all
+    that work on it, if there are several.
     """
 
     request: Request
     settings: Settings
     earlier: Earlier
     began: float
+    hosts: "Hosts | None" = None
 
 
-def prepare(request: Request, *, starts: bool = False) -> Prepared:
+def prepare(request: Request, *, starts: bool = False, hosts: "Hosts | None" = None) -> Prepared:
     """Resolves and checks what the request asks for; for `starts` see `settings.resolve`.
+
+    Args:
+        request: What the user asks for.
+        starts: Whether to start importing what workers need.
+        hosts: All hosts, if several work on it.
 
     Raises:
         UsageError: The request is impossible; nothing was started or written.
@@ -72,8 +80,10 @@ def prepare(request: Request, *, starts: bool = False) -> Prepared:
         request = fill_from_record(request)
     elif request.output is not None and not request.overwrite:
         check_free(request.output, [RECORD, JOURNAL], resumable=True)  # before anything is imported
+    if hosts:
+        request = replace(request, hosts=hosts.devices)
     settings = resolve(request, starts=starts, earlier=earlier_settings(request))
-    return Prepared(request, settings, look_back(settings), began)
+    return Prepared(request, settings, look_back(settings), began, hosts)
 
 
 def generate(prepared: Prepared, listener: Listener) -> RunRecord:
@@ -110,7 +120,7 @@ class _Run:
 
     def __init__(self, prepared: Prepared, listener: Listener) -> None:
         self._settings, self._listener = prepared.settings, listener
-        self._model = prepared.request.model
+        self._model, self._hosts = prepared.request.model, prepared.hosts
         self._earlier = earlier = prepared.earlier
         self._samples = prepared.settings.samples
         self._done: dict[int, SampleRecord] = dict(earlier.done)
@@ -159,7 +169,8 @@ class _Run:
     def _make(self, left: list[PlannedSample], folder: Path) -> None:
         from chords_cli.engine.pool import Pool
 
-        with Pool(pool_settings(self._settings, folder), self._tell) as pool:
+        start = pool_settings(self._settings, folder)
+        with Pool(start, self._tell, self._hosts) as pool:
             self._loaded = time.monotonic()
             self._components = pool.components
             self._start_method = StartMethod(**asdict(pool.start_method))

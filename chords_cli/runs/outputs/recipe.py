@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, cast
 
 import chords_cli
+from chords_cli.engine.hosts.places import kind_of
 from chords_cli.records.recipe import (
     SCHEMA,
     Lora,
@@ -50,7 +51,7 @@ def pixels(settings: Settings) -> Pixels:
         init_t=settings.plan.init_t or (),
         planned_rounds=settings.plan.planned_rounds,
         stop=stop_record(settings),
-        device=settings.devices[0].partition(":")[0],
+        device=kind_of(settings.devices[0]),
         call=settings.call,
     )
 

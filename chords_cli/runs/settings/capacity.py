@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chords_cli.engine.devices import Memory, device_memory
+from chords_cli.engine.hosts.places import split_host
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.models.least_memory import least_picture, least_weights
 from chords_cli.models.memory import estimate_memory
@@ -140,8 +141,9 @@ def _pixels(demand: Demand, folder: Path | None) -> dict[str, int]:
 
 
 def _memory(needs: Mapping[str, _Need]) -> dict[str, Memory]:
-    """Returns the memory of the host, and of those accelerators where it may matter."""
-    asked = [device for device, need in needs.items() if device == _HOST or need.least > _SMALL]
+    """Returns the memory of this host, and of those accelerators where it may matter."""
+    own = {device: need for device, need in needs.items() if not split_host(device)[0]}
+    asked = [device for device, need in own.items() if device == _HOST or need.least > _SMALL]
     with suppress(ChordsError):  # the cores report what is wrong with a device
         return device_memory(asked)
     return {}

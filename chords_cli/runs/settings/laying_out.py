@@ -4,12 +4,14 @@
 a machine allow.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from chords_cli.engine.exchange.links import have_fast_links
+from chords_cli.engine.hosts.places import split_host
 from chords_cli.errors import UsageError
 from chords_cli.models.fit import check_algo
 from chords_cli.models.repositories import find_model
@@ -70,6 +72,8 @@ def lay_out(
     gains = own_gains()
     fast = gains.measured or have_fast_links(devices)
     work = work_for(request, preset, call, pictures=pictures, gains=gains, fast=fast)
+    hosts = Counter(split_host(device)[0] for device in devices)
+    work = replace(work, hosts=tuple(hosts.values()) if len(hosts) > 1 else ())
     if earlier is not None and not request.exact:
         return _same_as(earlier, work, len(devices), gains)
     return choose_layout(work, len(devices), gains)

@@ -63,6 +63,7 @@ class Work:
         splits: Whether guidance may be split, and must be if False is not among them.
         contexts: On how many devices context may be parallel.
         exact: Whether every picture has to be the sequential sampler's.
+        hosts: How many devices each host has, if there are several: a core stays inside one.
     """
 
     steps: int
@@ -72,6 +73,7 @@ class Work:
     splits: tuple[bool, ...] = (False,)
     contexts: tuple[int, ...] = (1,)
     exact: bool = False
+    hosts: tuple[int, ...] = ()
 
     def takes_every_step(self, devices: int) -> bool:
         """Tells whether cores may not skip steps: few of them or strong guidance hardly save any.
@@ -161,6 +163,8 @@ def layouts(work: Work, devices: int, gains: Gains = ASSUMED) -> Iterator[Layout
     every = work.takes_every_step(devices)
     for split, contexts in product(work.splits, work.contexts):
         members = contexts * (2 if split else 1)
+        if any(held % members for held in work.hosts):
+            continue
         most = 1 if every else min(work.cores, work.steps, devices // members)
         for cores in range(1, most + 1):
             if useful_cores(work.steps, cores, work.guidance) < cores:

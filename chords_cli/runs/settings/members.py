@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from chords_cli.engine.hosts.places import kind_of, split_host
 from chords_cli.errors import UsageError, either
 from chords_cli.models.denoiser_source import (
     attention_backends,
@@ -48,7 +49,7 @@ def check_members(preset: Preset, call: Mapping[str, Any], *, split: bool, conte
 def check_apart(
     devices: Sequence[str], available: Sequence[str], members: int, context: int
 ) -> None:
-    """Refuses devices on which members could not exchange tokens; on the CPU all can.
+    """Refuses devices on which members could not exchange what they share; on the CPU all can.
 
     Args:
         devices: One entry per process.
@@ -57,11 +58,13 @@ def check_apart(
         context: Among how many of them the tokens are shared.
 
     Raises:
-        UsageError: Processes share a GPU, or devices are of several kinds.
+        UsageError: Processes share a GPU, devices are of several kinds, or a core's are on several
+            hosts.
     """
+    _check_hosts(devices, members)
     if context == 1:
         return
-    kinds = list(dict.fromkeys(device.partition(":")[0] for device in devices))
+    kinds = list(dict.fromkeys(map(kind_of, devices)))
     if len(kinds) > 1:
         raise UsageError(
             f"{' and '.join(kinds)} cannot exchange tokens, and context is {context}",
@@ -69,7 +72,7 @@ def check_apart(
             {"devices": None, **_ALONE},
         )
     shared = next((device for device in devices if devices.count(device) > 1), "cpu")
-    if shared == "cpu":
+    if kind_of(shared) == "cpu":
         return
     cores = len(available) // members
     fewer = "use {cores}" if cores else "name more {devices:name}"
@@ -79,6 +82,23 @@ def check_apart(
         f"{fewer}, or {{context}}",
         {"cores": cores, "devices": None, **_ALONE},
     )
+
+
+def _check_hosts(devices: Sequence[str], members: int) -> None:
+    """Refuses cores with members on several hosts: they exchange too much for that.
+
+    Raises:
+        UsageError: There is one.
+    """
+    for core in range(len(devices) // members):
+        own = dict.fromkeys(devices[core * members : (core + 1) * members])
+        if len({split_host(device)[0] for device in own}) > 1:
+            raise UsageError(
+                f"core {core} would be on {' and '.join(own)}, but all {members} processes of a "
+                "core are on one host",
+                f"name a multiple of {members} {{devices:name}} on every host",
+                {"devices": None},
+            )
 
 
 def _check_split(preset: Preset, call: Mapping[str, Any]) -> None:

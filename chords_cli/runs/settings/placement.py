@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chords_cli.engine.devices import checked_devices
+from chords_cli.engine.hosts.places import split_host
 from chords_cli.engine.start import preload
 from chords_cli.errors import UsageError
 from chords_cli.presets.call import true_guidance, with_guidance
@@ -73,7 +74,8 @@ def find_devices(request: Request, preset: Preset, *, starts: bool) -> tuple[str
     names = () if given is None else tuple(name.strip() for name in given.split(","))
     if starts and set(names) != {"cpu"}:
         preload(preset.pipeline)
-    return checked_devices(names)
+    own = checked_devices(names)
+    return request.hosts.names(own) if request.hosts else own
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,9 +117,11 @@ def place(
         note = _say_fewer(
             cores, devices, wished=wished, preset=preset, members=members, context=context
         )
-    return Placement(
-        devices=tuple(devices[rank % len(devices)] for rank in range(processes)), note=note
-    )
+    shared = [devices[rank % len(devices)] for rank in range(processes)]
+    hosts = [*dict.fromkeys(split_host(device)[0] for device in devices)]
+    # neighbours on one host send nothing over the link
+    placed = tuple(sorted(shared, key=lambda device: hosts.index(split_host(device)[0])))
+    return Placement(devices=placed, note=note)
 
 
 def _say_fewer(

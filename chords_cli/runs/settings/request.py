@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from chords_cli.engine.hosts.places import HostDevices
 from chords_cli.engine.start import DEFAULT_TIMEOUT
 from chords_cli.pipelines.load.spec import Dtype
 from chords_cli.runs.settings.option import (
@@ -139,9 +140,13 @@ class RunOptions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request(RunOptions):
-    """What the user asks for: the options of `chords image` and `chords video`."""
+    """What the user asks for: the options of `chords image` and `chords video`.
+
+    `hosts` are the devices of all hosts if several work on it.
+    """
 
     kind: Literal["image", "video"]
+    hosts: HostDevices | None = None
     prompts: Annotated[
         tuple[str, ...],
         Option(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chords_cli.engine.exchange.network import check_interface
+from chords_cli.engine.hosts.places import as_seen_from
 from chords_cli.engine.start import DEFAULT_TIMEOUT, requested_method
 from chords_cli.errors import UsageError
 from chords_cli.media.videos import check_encoder
@@ -64,6 +65,7 @@ class Settings(RunOptions):
         groups: How many samples are made at a time, each by as many cores as the plan has.
         layout: How devices are laid out; None where the request or the preset says it.
         note: What to say about cores and devices before the run starts; None if that is nothing.
+        host: How the names of this host's devices begin; empty if there is no other host.
     """
 
     preset: Preset
@@ -81,6 +83,7 @@ class Settings(RunOptions):
     dtype: Dtype
     guidance_split: bool
     context: int
+    host: str = field(default="", compare=False)
 
     @property
     def members(self) -> int:
@@ -99,7 +102,7 @@ class Settings(RunOptions):
             preset=self.preset,
             dtype=self.dtype,
             call=self.call,
-            devices=self.devices,
+            devices=as_seen_from(self.host, self.devices),
             decoders=self.decoders,
             members=self.members,
             groups=self.groups,
@@ -258,6 +261,7 @@ def _run_options(request: Request, preset: Preset) -> dict[str, Any]:
         if option.preset and values[name] is None:
             values[name] = getattr(preset, name)
     values["num"] = 1 if request.num is None else request.num
+    values["host"] = request.hosts.here if request.hosts else ""
     values["output"] = request.output or default_output(preset.name)
     return values
 

@@ -97,3 +97,12 @@ def test_a_split_that_has_to_be_needs_its_devices() -> None:
     assert choose_layout(Work(steps=28, guidance=4.0, splits=(True,)), 1) is None
     assert all(one.split for one in layouts(Work(steps=28, guidance=4.0, splits=(True,)), 8))
     assert {one.devices for one in layouts(Work(steps=28), 4)} == {1, 2, 3, 4}
+
+
+def test_a_core_stays_inside_a_host() -> None:
+    work = {"steps": 28, "guidance": 4.0, "splits": (False, True), "contexts": (1, 2, 4)}
+    together = {one.members for one in layouts(Work(**work), 8)}
+    assert together == {1, 2, 4, 8}
+    assert {one.members for one in layouts(Work(**work, hosts=(4, 4)), 8)} == {1, 2, 4}
+    assert {one.members for one in layouts(Work(**work, hosts=(6, 4)), 10)} == {1, 2}
+    assert {one.members for one in layouts(Work(**work, hosts=(1, 1)), 2)} == {1}
