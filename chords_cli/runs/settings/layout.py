@@ -44,8 +44,10 @@ class Gains:
     measured: bool = False
 
     def of(self, *, split: bool, contexts: int) -> float:
-        """Returns the gain of both together."""
-        return (self.split if split else 1.0) * ({1: 1.0} | dict(self.context))[contexts]
+        """Returns the gain of both together; of the most devices known, where theirs is not."""
+        known = {1: 1.0} | dict(self.context)
+        shared = known[max(many for many in known if many <= contexts)]
+        return (self.split if split else 1.0) * shared
 
 
 ASSUMED = Gains()

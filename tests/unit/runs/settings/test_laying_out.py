@@ -120,6 +120,13 @@ def test_gains_that_are_none_are_refused_by_name(refused, monkeypatch, tmp_path,
     assert hint.startswith("write it like `split: 1.8`")
 
 
+def test_tokens_are_shared_by_as_many_devices_as_are_asked_for(resolved, guided):
+    settings = resolved(devices=EIGHT, prompts=("a",), context=3)
+    assert laid_out(settings)[0] == (1, 1, True, 3)
+    assert "1 core x 2 (guidance split) x 3 (context)" in settings.note
+    assert "2 devices free" in settings.note
+
+
 def test_a_run_that_goes_on_makes_pictures_as_before_and_uses_all_devices(resolved, preset_file):
     few = resolved(devices="cuda:0,cuda:1", prompts=("a fox",))
     assert laid_out(few) == ((1, 2, False, 1), 13)
