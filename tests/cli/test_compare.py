@@ -320,9 +320,9 @@ def test_the_page_asks_for_nothing_and_the_sheet_has_all_pictures(told, place):
     assert page.count("data:image/png;base64,") == 7 + 6
 
 
-def test_quiet_prints_the_pages_path_and_nothing_else(process, place):
+def test_quiet_prints_the_pages_path_and_nothing_else(command, place):
     arms = arm_options("sequential", "few-steps steps=2")
-    quiet = process("compare", "a cat", *TINY, *arms, "-q", "--output", "quiet", cwd=place)
+    quiet = command("compare", "a cat", *TINY, *arms, "-q", "--output", "quiet", cwd=place)
     assert (quiet.out, quiet.err) == ("quiet/compare.html\n", "")
 
 
