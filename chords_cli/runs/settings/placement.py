@@ -23,9 +23,13 @@ from chords_cli.sampler.stop import StopRule, resolve_stop
 def plan_and_stop(request: Request, preset: Preset) -> tuple[Plan, StopRule]:
     """Returns the stop rule, and the plan as far as it is run.
 
-    If every output is wanted and no stop option is given, the run goes on until core 0 arrives.
+    If every output is wanted and no stop option is given, the run goes on until core 0 arrives. A
+    preset's number of cores is an upper limit, and so are the steps.
     """
-    plan = resolve_plan(default_plan(preset, request.guidance), request.plan_choice)
+    default = default_plan(preset, request.guidance)
+    if request.steps is not None and 0 < request.steps < default.cores:
+        default = replace(default, cores=request.steps)
+    plan = resolve_plan(default, request.plan_choice)
     stop = resolve_stop(
         preset.stop, plan.cores, stop_index=request.stop_index, stop_residual=request.stop_residual
     )

@@ -127,6 +127,13 @@ def test_tokens_are_shared_by_as_many_devices_as_are_asked_for(resolved, guided)
     assert "2 devices free" in settings.note
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_fewer_steps_than_the_cores_of_a_preset_are_no_mistake_of_the_user(resolved, guided, steps):
+    settings = resolved(devices=EIGHT, prompts=("a",), steps=steps)
+    assert laid_out(settings) == ((1, 1, True, 1), None)
+    assert resolved(devices=EIGHT, steps=steps, all_cores=True).plan.cores <= steps
+
+
 def test_a_run_that_goes_on_makes_pictures_as_before_and_uses_all_devices(resolved, preset_file):
     few = resolved(devices="cuda:0,cuda:1", prompts=("a fox",))
     assert laid_out(few) == ((1, 2, False, 1), 13)
