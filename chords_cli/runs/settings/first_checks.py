@@ -1,13 +1,21 @@
 """Which preset a request names, and what in it contradicts itself."""
 
+import math
 import shlex
+from collections.abc import Sequence
 
+from chords_cli.engine.start import DEFAULT_TIMEOUT
 from chords_cli.errors import UsageError
+from chords_cli.media.videos import check_encoder
+from chords_cli.models.fit import find_denoisers
+from chords_cli.models.loras import check_loras
 from chords_cli.models.repositories import find_model
+from chords_cli.pipelines.load.spec import DTYPES
 from chords_cli.presets.files import DEFAULT, available_presets, load_preset
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.settings.option import options_of
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.request import Request, RunOptions
+from chords_cli.runs.settings.samples import check_samples
 
 
 def check_resume(request: Request) -> None:
@@ -59,3 +67,32 @@ def check_kind(request: Request, preset: Preset, model: str | None) -> None:
                 f"leave out {{{name}}}",
                 {name: None},
             )
+
+
+def check_values(settings: RunOptions, preset: Preset, prompts: Sequence[str]) -> None:
+    """Checks those resolved values that are not checked by their types.
+
+    Raises:
+        UsageError: A value is out of its range.
+    """
+    if settings.dtype not in DTYPES:
+        raise UsageError(f"dtype {settings.dtype!r} is not known", f"choose {', '.join(DTYPES)}")
+    if preset.kind == "video":
+        check_encoder()
+    check_samples(len(prompts), settings.num or 1, settings.seed or 0)
+    if settings.loras:
+        check_loras(settings.loras, find_denoisers(preset))
+    for name, (_, option) in options_of(RunOptions).items():
+        value = getattr(settings, name)
+        if option.least is not None and value is not None and value < option.least:
+            raise UsageError(
+                f"{name} is {value}, but must be at least {option.least}",
+                f"try {{{name}}}",
+                {name: option.least},
+            )
+    if not (math.isfinite(settings.timeout) and settings.timeout > 0):
+        raise UsageError(
+            f"timeout is {settings.timeout:g} seconds, but must be finite and above 0",
+            "try {timeout}",
+            {"timeout": round(DEFAULT_TIMEOUT)},
+        )

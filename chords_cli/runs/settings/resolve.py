@@ -4,7 +4,6 @@ An option that is given wins over the metadata of `--from-metadata`, the metadat
 and the preset over the defaults here.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -12,17 +11,20 @@ from typing import Any
 
 from chords_cli.engine.exchange.network import check_interface
 from chords_cli.engine.hosts.places import as_seen_from
-from chords_cli.engine.start import DEFAULT_TIMEOUT, requested_method
+from chords_cli.engine.start import requested_method
 from chords_cli.errors import UsageError
-from chords_cli.media.videos import check_encoder
-from chords_cli.models.fit import check_algo, check_model, find_denoisers
-from chords_cli.models.loras import check_loras
-from chords_cli.pipelines.load.spec import BRANCHES, DTYPES, Arguments, Dtype
+from chords_cli.models.fit import check_algo, check_model
+from chords_cli.pipelines.load.spec import BRANCHES, Arguments, Dtype
 from chords_cli.presets.schema import Preset
 from chords_cli.records.recipe import Pixels
 from chords_cli.runs.settings.call import resolve_call
 from chords_cli.runs.settings.capacity import Demand, check_memory
-from chords_cli.runs.settings.first_checks import check_kind, check_resume, find_preset
+from chords_cli.runs.settings.first_checks import (
+    check_kind,
+    check_resume,
+    check_values,
+    find_preset,
+)
 from chords_cli.runs.settings.from_metadata import (
     read_recipe,
     with_latent,
@@ -45,7 +47,6 @@ from chords_cli.runs.settings.placement import (
 from chords_cli.runs.settings.request import CALL_OPTIONS, Request, RunOptions
 from chords_cli.runs.settings.samples import (
     PlannedSample,
-    check_samples,
     planned_samples,
     resolve_prompts,
 )
@@ -156,22 +157,54 @@ def resolve(
         devices=(),
         note=None,
     )
-    _check(settings)
+    check_values(settings, preset, prompts)
     check_model(preset, settings.call, CALL_OPTIONS)
     check_members(preset, settings.call, split=settings.guidance_split, context=settings.context)
     check_exact(request)
     available, members = find_devices(request, preset, starts=starts), settings.members
-    count, call = len(settings.samples), settings.call
-    layout = lay_out(request, preset, call, pictures=count, devices=available, earlier=earlier)
-    if layout is not None:
-        return _laid_out(
-            settings, layout, *plan_and_stop(as_asked(request, layout), sampled), available
-        )
+    if laid_out := _lay_out(settings, request, sampled, available, earlier):
+        return laid_out
     if recipe is None and request.cores is None and request.init_t in (None, "auto"):
         plan, stop = at_most(max(1, len(available) // members), request, sampled, plan, stop)
     asked = request.cores or min(len(available) // members, sampled.plan.cores)
     alone = request.from_latent is not None
     return _on_cores(settings, plan, stop, available, asked=asked, alone=alone)
+
+
+def _lay_out(
+    settings: Settings,
+    request: Request,
+    sampled: Preset,
+    available: Sequence[str],
+    earlier: Pixels | None,
+) -> Settings | None:
+    """Returns the settings with all devices laid out; None where that is not left to us.
+
+    Where several pictures at a time do not fit, because each group encodes its own prompts, they
+    are made one after the other, each on all devices.
+    """
+    count = len(settings.samples)
+    error: UsageError | None = None
+    for pictures in dict.fromkeys((count, 1)):
+        layout = lay_out(
+            request,
+            settings.preset,
+            settings.call,
+            pictures=pictures,
+            devices=available,
+            earlier=earlier,
+        )
+        if layout is None:
+            return None
+        plan, stop = plan_and_stop(as_asked(request, layout), sampled)
+        try:
+            return _laid_out(settings, layout, plan, stop, available)
+        except UsageError as failed:
+            error = error or failed
+            if layout.groups == 1:
+                break
+    assert error is not None, "what is laid out is returned or refused"
+    raise error
 
 
 def _on_cores(
@@ -264,32 +297,3 @@ def _run_options(request: Request, preset: Preset) -> dict[str, Any]:
     values["host"] = request.hosts.here if request.hosts else ""
     values["output"] = request.output or default_output(preset.name)
     return values
-
-
-def _check(settings: Settings) -> None:
-    """Checks those values that are not checked by their types.
-
-    Raises:
-        UsageError: A value is out of its range.
-    """
-    if settings.dtype not in DTYPES:
-        raise UsageError(f"dtype {settings.dtype!r} is not known", f"choose {', '.join(DTYPES)}")
-    if settings.preset.kind == "video":
-        check_encoder()
-    check_samples(len(settings.prompts), settings.num, settings.seed)
-    if settings.loras:
-        check_loras(settings.loras, find_denoisers(settings.preset))
-    for name, (_, option) in options_of(RunOptions).items():
-        value = getattr(settings, name)
-        if option.least is not None and value is not None and value < option.least:
-            raise UsageError(
-                f"{name} is {value}, but must be at least {option.least}",
-                f"try {{{name}}}",
-                {name: option.least},
-            )
-    if not (math.isfinite(settings.timeout) and settings.timeout > 0):
-        raise UsageError(
-            f"timeout is {settings.timeout:g} seconds, but must be finite and above 0",
-            "try {timeout}",
-            {"timeout": round(DEFAULT_TIMEOUT)},
-        )

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from chords_cli.engine import devices
+from chords_cli.errors import UsageError
 from chords_cli.runs.outputs.recipe import pixels
 from chords_cli.runs.settings import laying_out
+from chords_cli.runs.settings import resolve as resolve_module
 from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import resolve
 
@@ -143,3 +145,22 @@ def test_a_run_that_goes_on_makes_pictures_as_before_and_uses_all_devices(resolv
     more = resolve(request, earlier=pixels(few))
     assert laid_out(more) == ((4, 2, False, 1), 13)
     assert pixels(replace(more, devices=few.devices)) == pixels(few)
+
+
+def test_pictures_that_do_not_fit_at_a_time_are_made_one_after_the_other(
+    resolved, guided, monkeypatch
+):
+    def only_one_encoder_fits(demand):
+        if len(demand.encoding) > 1:
+            raise UsageError("two encoders do not fit", "buy memory")
+
+    monkeypatch.setattr(resolve_module, "check_memory", only_one_encoder_fits)
+    settings = resolved(devices="cuda:0,cuda:1", prompts=("a fox",), num=8)
+    assert laid_out(settings) == ((1, 1, True, 1), 21)
+    monkeypatch.setattr(resolve_module, "check_memory", refuse_everything)
+    with pytest.raises(UsageError, match="nothing fits"):
+        resolved(devices="cuda:0,cuda:1", prompts=("a fox",), num=8)
+
+
+def refuse_everything(demand):
+    raise UsageError("nothing fits", "buy memory")
