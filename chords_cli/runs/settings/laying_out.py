@@ -32,20 +32,26 @@ _ASKED = ("cores", "algo", "init_t", "rounds", "speedup", "stop_index", "stop_re
 """Options that say how a picture is made; with any of them devices are not laid out."""
 
 
-def check_exact(request: Request) -> None:
-    """Refuses what contradicts an exact layout.
+def as_exact(request: Request) -> Request:
+    """Returns the request with the stock sampler, if it asks for exact pictures.
+
+    So they are exact, too, where devices lack for a layout and the members of a core share them.
 
     Raises:
         UsageError: An option says how the picture is made.
     """
-    for name in _ASKED if request.exact else ():
+    if not request.exact:
+        return request
+    for name in _ASKED:
         value = getattr(request, name)
         if value is not None and (name, value) != ("algo", "sequential"):
+            wait = "" if name == "stop_index" else "; {stop_index} waits for core 0's output"
             raise UsageError(
                 f"{{exact}} chooses itself how pictures are made, but {name} is {value}",
-                f"leave out {{exact}} or {{{name}}}; {{stop_index}} waits for core 0's output",
-                {"exact": True, name: value, "stop_index": request.cores or 4},
+                f"leave out {{exact}} or {{{name}}}{wait}",
+                {"stop_index": request.cores or 4, "exact": True, name: value},
             )
+    return replace(request, algo="sequential")
 
 
 def lay_out(

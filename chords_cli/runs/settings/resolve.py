@@ -32,7 +32,7 @@ from chords_cli.runs.settings.from_metadata import (
     with_recipe,
     with_sampling,
 )
-from chords_cli.runs.settings.laying_out import as_asked, check_exact, lay_out
+from chords_cli.runs.settings.laying_out import as_asked, as_exact, lay_out
 from chords_cli.runs.settings.layout import Layout
 from chords_cli.runs.settings.members import check_apart, check_members
 from chords_cli.runs.settings.option import options_of
@@ -140,6 +140,7 @@ def resolve(
     if recipe is not None:
         request = with_recipe(request, recipe)
     check_resume(request)
+    request = as_exact(request)
     preset = preset or find_preset(request)
     check_kind(request, preset, model)
     preset = with_parts(preset, recipe, named=model is not None)
@@ -160,7 +161,6 @@ def resolve(
     check_values(settings, preset, prompts)
     check_model(preset, settings.call, CALL_OPTIONS)
     check_members(preset, settings.call, split=settings.guidance_split, context=settings.context)
-    check_exact(request)
     available, members = find_devices(request, preset, starts=starts), settings.members
     if laid_out := _lay_out(settings, request, sampled, available, earlier):
         return laid_out

@@ -68,6 +68,19 @@ def test_exact_allows_only_what_the_stock_pipeline_makes(resolved, guided, refus
         "--exact chooses itself how pictures are made, but cores is 2",
         "leave out --exact or --cores 2; --stop-index 2 waits for core 0's output",
     )
+    assert refused(exact=True, stop_index=1) == (
+        "--exact chooses itself how pictures are made, but stop_index is 1",
+        "leave out --exact or --stop-index 1",
+    )
+
+
+def test_exact_is_kept_where_members_have_to_share_a_device(resolved, guided):
+    plan = guided.read_text().replace("sampling: {cores: 4}", "sampling: {cores: 1, rounds: 20}")
+    guided.write_text(plan)
+    for more in ({"guidance_split": True}, {}):
+        settings = resolved(devices="cuda:0", prompts=("a fox",), exact=True, **more)
+        assert settings.plan.algo == "sequential"
+        assert settings.guidance_split == bool(more)
 
 
 @pytest.mark.parametrize(
