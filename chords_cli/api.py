@@ -14,10 +14,13 @@ from chords_cli.errors import ChordsError, UsageError
 from chords_cli.events import Listener
 from chords_cli.models.repositories import find_model
 from chords_cli.models.weights import model_folder
+from chords_cli.presets.call import is_guided_twice
 from chords_cli.presets.files import DEFAULT
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.generate.run import pool_settings
+from chords_cli.runs.settings.call import resolve_call
 from chords_cli.runs.settings.laying_out import as_asked
+from chords_cli.runs.settings.layout import Layout
 from chords_cli.runs.settings.option import OUTPUT, PLAN, check_value, options_of
 from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import Settings, resolve
@@ -164,10 +167,12 @@ class Chords:
         given = {"rounds": None, **given} if given.get("speedup") else given
         given = {"speedup": None, **given} if given.get("rounds") else given
         given = {"cores": None, **given} if given.get("algo") == "sequential" else given
-        paced = self._settings.layout and {"rounds", "speedup", "init_t"} & given.keys()
-        given = {"algo": None, **given} if paced else given
         check_value("the prompt", prompt, str)
+        if layout := self._settings.layout:
+            given = _as_laid_out(layout, given)
         request = replace(self._request, prompts=(prompt,), all_cores=all_outputs, **given)
+        if layout and layout.split:
+            _check_guided(request, self._preset)
         settings, available = resolve(request, preset=self._preset), self._settings.plan.cores
         if settings.plan.cores > available and "cores" not in given:
             settings = resolve(replace(request, cores=available), preset=self._preset)
@@ -178,6 +183,30 @@ class Chords:
                 {"cores": settings.plan.cores},
             )
         return settings
+
+
+def _as_laid_out(layout: Layout, given: dict[str, Any]) -> dict[str, Any]:
+    """Returns the options of a sample, without what a layout said in place of the user."""
+    if given.get("exact"):
+        return {"algo": None, "cores": None, **given}
+    if {"cores", "rounds", "speedup", "init_t"} & given.keys():
+        return {"algo": None, **given}
+    steps = given.get("steps") or 0
+    return {"cores": steps, **given} if 0 < steps < layout.cores else given
+
+
+def _check_guided(request: Request, preset: Preset) -> None:
+    """Refuses a sample without guidance where a layout has given each half of it a device.
+
+    Raises:
+        UsageError: There is nothing to split.
+    """
+    if not is_guided_twice(preset.pipeline, resolve_call(request, preset)):
+        raise UsageError(
+            "this sample is not guided, but these Chords have a device for each half of guidance",
+            "give {guidance_split} to Chords",
+            {"guidance_split": False},
+        )
 
 
 def _check_option(name: str, value: Any) -> Any:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from chords_cli import Chords, ChordsError, Plan, StopRule, plan
+from chords_cli.engine import devices
 from chords_cli.events import CoreStepped, Warned
 from chords_cli.media.metadata import read_metadata
 from chords_cli.presets.files import find_preset
@@ -186,6 +187,22 @@ def test_a_sample_may_have_a_speedup_in_place_of_the_rounds_of_all():
     chords = Chords("demo-image", devices="cpu", cores=2, rounds=20)
     assert chords._resolve(HEART, {}).plan.rounds() == 20
     assert chords._resolve(HEART, {"speedup": 2}).plan.rounds() == 25
+
+
+def test_what_a_layout_has_chosen_is_no_option_that_the_user_gave(monkeypatch):
+    monkeypatch.setattr(devices, "available_devices", lambda: ("cpu",) * 4)
+    chords = Chords("demo-image")
+    assert (chords.plan.cores, chords.plan.algo, len(chords.devices)) == (2, "wavefront", 4)
+    for options in ({"exact": True}, {"cores": 1}):
+        settings = chords._resolve(HEART, options)
+        assert (settings.plan.algo, settings.members) == ("sequential", 2)
+    assert chords._resolve(HEART, {"steps": 1}).plan.rounds() == 1
+    assert chords._resolve(HEART, {"steps": 20, "guidance": 5.0}).plan.cores == 2
+    with pytest.raises(ChordsError, match="not guided, but these Chords") as caught:
+        chords._resolve(HEART, {"guidance": 1.0})
+    assert caught.value.hint == "give guidance_split=False to Chords"
+    with pytest.raises(ChordsError, match=r"exact=True chooses .* but rounds is 20"):
+        chords._resolve(HEART, {"exact": True, "rounds": 20})
 
 
 @pytest.mark.parametrize(
