@@ -54,6 +54,9 @@ process may have been stopped itself."""
 _BLAME_SECONDS = 1.0
 """How long to listen, when one core fails, for another whose end is the real cause."""
 
+_LINKS = 4
+"""How many times longer on several hosts: the word of a slow link comes late."""
+
 
 class Workers:
     """One process per core and member; none outlives `end`.
@@ -209,7 +212,7 @@ class Workers:
         do of each other when they wait for one that was stopped.
         """
         failures = {rank: failed} if failed else {}
-        deadline = time.monotonic() + _BLAME_SECONDS
+        deadline = time.monotonic() + _BLAME_SECONDS * (_LINKS if self._hosts else 1)
         while True:
             failures |= self._last_words()
             for failure in failures.values():

@@ -15,9 +15,11 @@ from PIL import Image
 from tests.doubles.network import Network, network, why_not
 from tests.waiting import ended, until
 
+LACK = why_not()
+
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(bool(why_not()), reason=f"two hosts on one machine: {why_not()}"),
+    pytest.mark.skipif(LACK is not None, reason=f"two hosts on one machine: {LACK}"),
 ]
 
 TINY = ("image", "a cat", "--model", "tiny", "--devices", "cpu", "--cores", 4)

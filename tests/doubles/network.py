@@ -93,14 +93,15 @@ def why_not() -> str | None:
 def network() -> Iterator[Network]:
     """Makes two hosts and the link between them, and removes them."""
     made = Network((f"chords-{os.getpid()}-a", f"chords-{os.getpid()}-b"))
-    ends = tuple(_tun(f"chords{host}") for host in range(2))
+    devices = tuple(f"c{os.getpid()}{end}" for end in "ab")
+    ends = tuple(map(_tun, devices))
     try:
-        for host, name in enumerate(made.names):
+        for host, (name, device) in enumerate(zip(made.names, devices, strict=True)):
             _run("ip", "netns", "add", name)
-            _run("ip", "link", "set", f"chords{host}", "netns", name)
+            _run("ip", "link", "set", device, "netns", name)
             own = (*made.on(host), "ip")
-            _run(*own, "addr", "add", f"{made.addresses[host]}/24", "dev", f"chords{host}")
-            _run(*own, "link", "set", f"chords{host}", "up")
+            _run(*own, "addr", "add", f"{made.addresses[host]}/24", "dev", device)
+            _run(*own, "link", "set", device, "up")
             _run(*own, "link", "set", "lo", "up")
         for way in range(2):
             threading.Thread(target=made.carry, args=(ends, way), daemon=True).start()

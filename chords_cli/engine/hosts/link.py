@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from chords_cli.engine.hosts.frames import Beat, Frame, Piece
 from chords_cli.errors import ChordsError
 
-SILENT_SECONDS = 8
+SILENT_SECONDS = 7
 """After how many seconds of silence a host is given up; everybody knows of it within ten."""
 
 _BEAT_SECONDS = 1.0

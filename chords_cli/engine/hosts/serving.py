@@ -32,10 +32,10 @@ class Server:
         self._method: StartMethod | None = None
 
     def serve(self) -> ChordsError | None:
-        """Serves until the terminal says that the run is over; returns its error if it failed.
+        """Serves until the run is over; returns why it has failed, there or on the way there.
 
         Raises:
-            ChordsError: The terminal's host is gone, or no worker can be started here.
+            ChordsError: No worker can be started here.
         """
         self._link.begin(self._hear, self._arriving.send)
         try:
@@ -88,7 +88,7 @@ class Server:
             case End():
                 return word
             case ChordsError():
-                raise word
+                return End(word)
         return None
 
     def _pass_message(self, pipe: Connection) -> None:

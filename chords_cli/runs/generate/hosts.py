@@ -97,7 +97,9 @@ def gathered(request: Request, place: Place, say: Say) -> Iterator["Hosts"]:
         try:
             if place.agent:
                 ask(functools.partial(publish, place.master, request.timeout, str(door.address)))
-            say(f"waiting for {place.count - 1} more at {door.address} ({interface.name})")
+            names = [replace(place, number=k).name for k in range(1, place.count)]
+            others = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+            say(f"waiting for {others} at {door.address} ({interface.name})")
             for guest in door.guests(hello, request.timeout, say, hosts.check):
                 hosts.welcome(guest)
         finally:
@@ -111,10 +113,10 @@ def gathered(request: Request, place: Place, say: Say) -> Iterator["Hosts"]:
 
 
 def serve(request: Request, place: Place, say: Say) -> ChordsError | None:
-    """Serves the terminal's host until the run is over; returns its error if it has failed there.
+    """Serves the terminal's host until the run is over; returns why it has failed, if not here.
 
     Raises:
-        ChordsError: This host cannot take part or go on, or the terminal's is gone.
+        ChordsError: This host cannot take part or go on.
     """
     from chords_cli.engine.hosts.meeting import come
     from chords_cli.engine.hosts.serving import Server
@@ -135,7 +137,8 @@ def serve(request: Request, place: Place, say: Say) -> ChordsError | None:
     line = come(address, interface, secret, hello, request.timeout)
     terminal = f"{replace(place, number=0).name} at {address}"
     failed = Server(line, terminal, model, interface.name).serve()
-    say(f"{terminal} has ended the run" if failed else f"{terminal} is done")
+    if failed is None:
+        say(f"{terminal} is done")
     return failed
 
 
