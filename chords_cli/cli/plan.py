@@ -40,7 +40,7 @@ def plan(
     """
     if count is not None or num is not None or exact:
         said = {"init_t": init_t, "stop_index": stop_index, **options}
-        _list_layouts(model, guidance, count, num or 1, said, exact=exact, json=json)
+        _list_layouts(model, guidance, count, num, said, exact=exact, json=json)
         return
     from chords_cli.models.repositories import find_model
     from chords_cli.presets.files import DEFAULT
@@ -65,7 +65,7 @@ def _list_layouts(
     model: str | None,
     guidance: float | None,
     count: int | None,
-    pictures: int,
+    num: int | None,
     asked: dict[str, Any],
     *,
     exact: bool,
@@ -77,6 +77,8 @@ def _list_layouts(
         UsageError: No number of devices is given, or an option says how a picture is made.
     """
     from chords_cli.runs.settings.laying_out import list_layouts
+    from chords_cli.runs.settings.samples import MOST_SAMPLES
+    from chords_cli.sampler.choice import MOST_CORES, DefaultPlan, resolve_plan
     from chords_cli.ui.views.layouts import layouts_view
 
     steps = asked.pop("steps")
@@ -87,13 +89,17 @@ def _list_layouts(
                 f"leave out {{count:name}} or {{{name}}}",
                 {"count": None, name: value},
             )
-    if count is None or count < 1 or pictures < 1:
+    pictures = 1 if num is None else num
+    if count is None or not 1 <= count <= MOST_CORES or not 1 <= pictures <= MOST_SAMPLES:
+        said = "not given" if count is None else count
         raise UsageError(
-            "layouts are for one or more devices and pictures, but devices is "
-            f"{count or 'not given'} and num is {pictures}",
+            f"layouts are for 1 to {MOST_CORES} devices and 1 to {MOST_SAMPLES} pictures, but "
+            f"devices is {said} and num is {pictures}",
             "give {count}, and {num} if there are several pictures",
             {"count": 8, "num": 16},
         )
+    if steps is not None:
+        resolve_plan(DefaultPlan(steps=steps, cores=1, algo="sequential"))  # which checks them
     listed = list_layouts(
         model, devices=count, pictures=pictures, steps=steps, guidance=guidance, exact=exact
     )

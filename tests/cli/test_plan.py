@@ -266,12 +266,28 @@ def test_layouts_of_many_pictures_are_exact_and_machine_readable(chords):
         ),
         (
             ["--num", "4"],
-            "error: layouts are for one or more devices and pictures, but devices is not given and "
-            "num is 4\n"
+            "error: layouts are for 1 to 256 devices and 1 to 100000 pictures, but devices is not "
+            "given and num is 4\n"
             "hint: give --devices 8, and --num 16 if there are several pictures\n",
+        ),
+        (
+            ["--devices", "0"],
+            "error: layouts are for 1 to 256 devices and 1 to 100000 pictures, but devices is 0 "
+            "and num is 1\n"
+            "hint: give --devices 8, and --num 16 if there are several pictures\n",
+        ),
+        (
+            ["--devices", "4", "--num", "0"],
+            "error: layouts are for 1 to 256 devices and 1 to 100000 pictures, but devices is 4 "
+            "and num is 0\n"
+            "hint: give --devices 8, and --num 16 if there are several pictures\n",
+        ),
+        (
+            ["--devices", "4", "--steps", "0"],
+            "error: steps is 0, but a grid has at least 1 step\nhint: try --steps 50\n",
         ),
     ],
 )
-def test_layouts_of_no_devices_or_of_given_cores_are_refused(chords, arguments, told):
+def test_layouts_of_nothing_or_of_given_cores_are_refused(chords, arguments, told):
     answer = chords("plan", *arguments)
     assert (answer.code, answer.err) == (2, told)

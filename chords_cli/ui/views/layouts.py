@@ -18,8 +18,8 @@ def layouts_view(listed: LayoutsRecord) -> Iterator[RenderableType]:
     """Draws a row per layout, the best first, and says what the numbers are."""
     what = plural(listed.pictures, "picture")
     yield Text(
-        f"{listed.preset}: {what} of {listed.steps} steps at guidance {listed.guidance:g} on "
-        f"{plural(listed.devices, 'device')}",
+        f"{listed.preset}: {what} of {plural(listed.steps, 'step')} at guidance "
+        f"{listed.guidance:g} on {plural(listed.devices, 'device')}",
         style="bold",
     )
     yield Text()
