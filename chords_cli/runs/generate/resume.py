@@ -11,7 +11,7 @@ from pathlib import Path
 
 from chords_cli.errors import UsageError, verbatim
 from chords_cli.media.metadata import find_metadata
-from chords_cli.records.recipe import Document, Recipe
+from chords_cli.records.recipe import Document, Pixels, Recipe
 from chords_cli.records.run import (
     OutputRecord,
     RunRecord,
@@ -104,14 +104,7 @@ def _find_done(settings: Settings) -> Earlier:
     record = _read_record(settings.output)
     changed = _describe_changes(record, settings) if record else ""
     if record and changed:
-        wanted = {
-            name: then
-            for name, then, now in (
-                ("cores", record.cores, settings.plan.cores),  # the default depends on the devices
-                ("steps", record.settings.steps, settings.plan.steps),
-            )
-            if then != now
-        }
+        wanted = _options_of(record.settings, pixels(settings))
         raise UsageError(
             f"{verbatim(settings.output)} was made with other settings: {verbatim(changed)}",
             (f"add {' '.join(f'{{{name}}}' for name in wanted)} to go on, or " if wanted else "")
@@ -128,6 +121,21 @@ def _find_done(settings: Settings) -> Earlier:
         if found and _is_complete(settings, found):
             done[sample.number] = found
     return Earlier(done, [earlier for same in known.values() for earlier in same], record)
+
+
+def _options_of(then: Pixels, now: Pixels) -> Document:
+    """Returns the options with which a run goes on that has other devices or steps now."""
+    options = {
+        "cores": (None if then.algo == "sequential" else then.cores, now.cores),
+        "rounds": (then.planned_rounds, now.planned_rounds),
+        "algo": (None if then.algo == "wavefront" else then.algo, now.algo),
+        "guidance_split": (then.guidance_split, now.guidance_split),
+        "context": (then.context, now.context),
+        "steps": (then.steps, now.steps),
+    }
+    if then.steps != now.steps:
+        del options["rounds"]  # they follow from the steps
+    return {name: was for name, (was, is_) in options.items() if was not in (None, is_)}
 
 
 def _read_record(folder: Path) -> RunRecord | None:

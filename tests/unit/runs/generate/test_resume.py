@@ -249,6 +249,27 @@ def test_resume_refuses_other_settings_and_says_which(resolved):
     )
 
 
+@pytest.mark.parametrize(
+    ("then", "now", "added"),
+    [
+        ({"cores": 2}, {}, "--cores 2 --rounds 16"),
+        ({"cores": 2, "guidance_split": True}, {"cores": 2}, "--guidance-split"),
+        ({"cores": 1, "rounds": 20, "guidance_split": True}, {"cores": 1}, "--rounds 20 "),
+        ({"cores": 2}, {"cores": 2, "guidance_split": True}, "--no-guidance-split"),
+        ({"cores": 1}, {}, "--algo sequential"),
+        ({"algo": "chords"}, {}, "--algo chords"),
+        ({"steps": 20}, {}, "--steps 20"),
+    ],
+)
+def test_resume_says_all_options_with_which_it_goes_on(resolved, preset_file, then, now, added):
+    text = preset_file.read_text().replace("guidance_scale: 3.5", "true_cfg_scale: 4.0")
+    preset_file.write_text(text)
+    finish(resolved(**then), 1)
+    hint = refusal(resolved(**now, resume=True))[1]
+    assert hint.startswith(f"add {added}"), hint
+    assert " to go on, or choose another --output" in hint
+
+
 def test_resume_refuses_a_folder_whose_setting_is_gone_from_the_preset(resolved, preset_file):
     text = preset_file.read_text()
     preset_file.write_text(text + "components: {vae: {tiling: true}}\n")
