@@ -29,7 +29,7 @@ class MeasuredGains(Part):
 
 
 def read_gains() -> MeasuredGains | None:
-    """Reads the user's file; None if there is none.
+    """Reads the user's file; None if there is none, or nothing in it.
 
     Raises:
         UsageError: It cannot be read, or says something else than gains.
@@ -38,11 +38,13 @@ def read_gains() -> MeasuredGains | None:
     if not path.is_file():
         return None
     try:
-        return MeasuredGains.model_validate(read_yaml(path, "gains file"))
+        text = read_yaml(path, "gains file")
+        return None if text is None else MeasuredGains.model_validate(text)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "it"
+        where = ".".join(map(str, first["loc"])) or "its list or text"
         raise UsageError(
-            f"{verbatim(path)}: {where} cannot be used: {first['msg'].lower()}",
+            f"{verbatim(path)}: {where} cannot be used: "
+            + first["msg"].lower().removesuffix(" or instance of measuredgains"),
             "write it like `split: 1.8` and `context: {2: 1.5}`, or remove the file",
         ) from error

@@ -122,6 +122,7 @@ def test_tokens_are_shared_over_fast_links_or_by_measured_gains(
     [
         ("split: fast\n", "split cannot be used: input should be a valid number"),
         ("context: {1: 1.5}\n", "context.1.[key] cannot be used: input should be greater than or"),
+        ("- 1\n", "its list or text cannot be used: input should be a valid dictionary"),
         ("links: 2\n", "links cannot be used: extra inputs are not permitted"),
     ],
 )
@@ -132,7 +133,19 @@ def test_gains_that_are_none_are_refused_by_name(refused, monkeypatch, tmp_path,
     gains.write_text(text)
     message, hint = refused(devices=EIGHT)
     assert message.startswith(f"{gains}: {what}")
+    assert "measuredgains" not in message
     assert hint.startswith("write it like `split: 1.8`")
+
+
+def test_a_gains_file_with_nothing_in_it_is_as_good_as_none(
+    resolved, guided, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    gains = tmp_path / "config" / "chords" / "gains.yaml"
+    gains.parent.mkdir(parents=True)
+    gains.write_text("# split: 1.8\n")
+    settings = resolved(devices="cuda:0,cuda:1", prompts=("a",))
+    assert "ideally 4.4x" in settings.note
 
 
 def test_tokens_are_shared_by_as_many_devices_as_are_asked_for(resolved, guided):
