@@ -63,14 +63,15 @@ def describe(event: events.Event, progress: Progress) -> str:
         case events.PromptStarted():
             return f"{event.number}/{event.total}: {event.prompt!r}, seed {event.seed}"
         case events.CoreEncoded():
-            what = "received" if event.core else "encoded"
+            cores = progress.plan.cores if progress.plan else len(progress.cores)
+            what = "received" if event.core % cores else "encoded"
             return f"core {event.core} {what} the prompt in {duration(event.seconds)}"
         case events.CoreStepped():
             return _describe_step(event)
         case events.OutputLanded():
             when = f"after {plural(event.round, 'round')}, {duration(event.seconds)}"
             line = f"{output_name(event.index)} from core {event.core} {when}"
-            if len(progress.making) > 1:
+            if progress.in_groups:
                 line = f"{_name_sample(progress.core(event.core).number or 0, progress)}: {line}"
             far = residual(event.index, event.residual, progress.stop)
             return f"{line}, {far}" if far else line

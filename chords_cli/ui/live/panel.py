@@ -77,7 +77,8 @@ def draw(progress: Progress, width: int, height: int, now: float) -> RenderableT
         parts += [*gap, _outputs_table(shown, progress.stop)]
     if progress.prompt:
         making = progress.making.values() if progress.in_groups else [progress.prompt]
-        parts += [*gap, _prompt_lines([*making][: max(1, room)])]
+        if not (tight and progress.in_groups):  # whose cores say which of them they make
+            parts += [*gap, _prompt_lines([*making][: max(1, room - progress.in_groups)])]
         if progress.in_groups:
             parts.append(Text(f"{progress.finished} of {progress.total} are done", style="dim"))
         if progress.warnings:  # in full below the panel, once it has ended

@@ -88,6 +88,30 @@ def test_panel_fits_a_small_terminal_with_sixteen_cores():
     assert len(lines(played(plan, index=3), 80, height=40)) == 31
 
 
+def test_panel_fits_a_small_terminal_with_sixteen_pictures_at_a_time():
+    progress = Progress()
+    progress.apply(
+        events.RunResolved(
+            model="FLUX.1-dev",
+            plan=sequential_plan(50),
+            stop=StopRule(),
+            devices=tuple(f"cuda:{number}" for number in range(16)),
+            groups=16,
+            output="x",
+        )
+    )
+    for number in range(16):
+        began = events.PromptStarted(
+            number=number + 1, total=36, prompt="a cat", seed=number, group=number
+        )
+        progress.apply(began)
+    progress.apply(events.Warned(core=0, text="a prompt was cut"))
+    shown = lines(progress, width=80, height=24)
+    assert len(shown) < 24
+    assert any("0 of 36 are done" in line for line in shown)
+    assert any("a prompt was cut" in line for line in shown)
+
+
 def test_panel_leaves_out_the_device_when_it_is_narrow_and_all_are_alike():
     progress = played(device="cpu", until=at_round_ten)
     assert "device" not in "\n".join(lines(progress, 70))

@@ -6,8 +6,10 @@ from contextlib import suppress
 import pytest
 from rich.console import Console as RichConsole
 
+from chords_cli import events
 from chords_cli.events import ProcessesStarted, PromptSkipped, Warned
-from chords_cli.sampler import chords_plan
+from chords_cli.sampler import chords_plan, wavefront_plan
+from chords_cli.sampler.stop import StopRule
 from chords_cli.ui.console import Console
 from chords_cli.ui.live.watching import watching
 from tests.doubles.replay import PROMPT, run_events
@@ -49,6 +51,26 @@ def test_log_has_the_details_when_asked_for():
     assert "core 1, round 2: step 2 to 3" in log
     assert any("corrected by core 1, which moved it by 0." in line for line in log)
     assert "output 1 saved: outputs/x/0001-a-red-circle.png" in log
+
+
+def test_log_of_several_pictures_at_a_time_names_the_picture_and_who_encodes():
+    resolved = events.RunResolved(
+        model="FLUX.1-dev",
+        plan=wavefront_plan(8, 2, 6),
+        stop=StopRule(),
+        devices=("cuda:0", "cuda:1", "cuda:2", "cuda:3"),
+        groups=2,
+        output="x",
+    )
+    began = events.PromptStarted(number=2, total=2, prompt="a cat", seed=42, group=1)
+    landed = events.OutputLanded(core=3, index=1, round=6, residual=None, seconds=1.0)
+    encoded = [events.CoreEncoded(core=core, seconds=0.1) for core in (2, 3)]
+    log = printed(verbose=True, played=[resolved, began, *encoded, landed]).splitlines()
+    assert log[-3:] == [
+        "core 2 encoded the prompt in 0.10 s",
+        "core 3 received the prompt in 0.10 s",
+        "2/2: output 1 from core 3 after 6 rounds, 1.00 s",
+    ]
 
 
 @pytest.mark.parametrize("mode", ["json", "quiet"])
