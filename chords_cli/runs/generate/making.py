@@ -33,6 +33,12 @@ class Making:
         self._group = 0
         self._began = 0.0
 
+    @property
+    def saved(self) -> bool:
+        """Whether all of its files are there, even if its cores have not let go of it."""
+        outputs = len(self._settings.plan.hits) if self._settings.all_cores else 1
+        return len(self._saver.files) >= outputs
+
     def wanted(self) -> "Wanted":
         """Returns what to ask of the pool."""
         from chords_cli.engine.pool import Wanted

@@ -125,6 +125,7 @@ class _Run:
         self._samples = prepared.settings.samples
         self._done: dict[int, SampleRecord] = dict(earlier.done)
         self._noted = self._journalled = False
+        self._saved: set[int] = set()  # and not noted, by number
         self._began = self._started = prepared.began
         self._loaded: float | None = None
         record = earlier.record
@@ -134,7 +135,7 @@ class _Run:
     @property
     def done(self) -> int:
         """How many samples are done, those of earlier runs included."""
-        return len(self._done)
+        return len(self._done.keys() | self._saved)
 
     def run(self, folder: Path) -> RunRecord:
         """Makes every sample that is not done and returns the record."""
@@ -183,9 +184,11 @@ class _Run:
             )
             try:
                 for number, sampled in pool.each(wanted):
-                    one = making.pop(number)
+                    one = making[number]
                     self._note(one.sample, one.record(sampled))
+                    del making[number]
             except BaseException as error:
+                self._saved = {one.sample.number for one in making.values() if one.saved}
                 told = self._keep_latents(making.values(), pool, error)
                 if told is error:
                     raise
@@ -232,7 +235,8 @@ class _Run:
         words = ["chords", preset.kind, "--from-latent", str(paths[0])]
         words += [] if model in (None, preset.name) else ["--model", model]  # a file's
         command = shlex.join(words)
-        return error.reworded("{message}", f"{{hint}}; its latent is kept: {command}")
+        kept = "its latent is kept:" if len(paths) == 1 else f"{len(paths)} latents are kept, as in"
+        return error.reworded("{message}", f"{{hint}}; {kept} {command}")
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, CoreStarted):
