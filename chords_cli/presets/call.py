@@ -21,6 +21,9 @@ GUIDANCE = ("true_cfg_scale", "guidance_scale")
 _TOLD = ("Flux", "HunyuanVideo", "HunyuanSkyreels", "QwenImage")
 """How pipelines begin whose `guidance_scale` is an input of the model, not a second call of it."""
 
+_GUIDED = ("Flux2KleinPipeline", "Flux2KleinInpaint", "HunyuanVideo15")
+"""How those of them begin that call their model twice all the same."""
+
 _USUAL_GUIDANCE = 4.0
 
 RESERVED = {"prompt", "generator", "latents", "output_type", "return_dict", "num_images_per_prompt"}
@@ -52,7 +55,8 @@ def true_guidance(pipeline: str, call: Mapping[str, Any]) -> float:
         call: Its arguments; where they name no guidance, the pipeline's own is taken for usual.
     """
     key = guidance_key(call)
-    told = key != GUIDANCE[0] and pipeline.startswith(_TOLD)
+    told = pipeline.startswith(_TOLD) and not pipeline.startswith(_GUIDED)
+    told = told and key != GUIDANCE[0]
     if told or (key and call[key] is None):
         return 1.0
     return max(1.0, float(call[key])) if key else _USUAL_GUIDANCE

@@ -4,7 +4,14 @@ import math
 
 import pytest
 
-from chords_cli.presets.call import guidance_key, guidance_of, is_guidance, with_guidance
+from chords_cli.presets.call import (
+    guidance_key,
+    guidance_of,
+    is_guidance,
+    is_guided_twice,
+    true_guidance,
+    with_guidance,
+)
 
 PLAIN, TRUE, BOTH = (
     {"guidance_scale": 3.5},
@@ -49,3 +56,21 @@ def test_numbers_from_zero_guide(guidance):
 @pytest.mark.parametrize("guidance", [-1, -1e-9, math.inf, -math.inf, math.nan])
 def test_negative_and_infinite_numbers_do_not_guide(guidance):
     assert not is_guidance(guidance)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "call", "guidance"),
+    [
+        ("FluxPipeline", PLAIN, 1.0),
+        ("Flux2Pipeline", PLAIN, 1.0),
+        ("Flux2KleinPipeline", PLAIN, 3.5),
+        ("Flux2KleinPipeline", {"guidance_scale": 1.0}, 1.0),
+        ("Flux2KleinKVPipeline", {}, 1.0),
+        ("HunyuanVideoPipeline", PLAIN, 1.0),
+        ("HunyuanVideo15Pipeline", {}, 4.0),
+        ("ZImagePipeline", {"guidance_scale": 0.0}, 1.0),
+    ],
+)
+def test_guidance_is_true_where_the_pipeline_calls_its_model_twice(pipeline, call, guidance):
+    assert true_guidance(pipeline, call) == guidance
+    assert is_guided_twice(pipeline, call) == (guidance > 1)
