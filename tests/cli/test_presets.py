@@ -128,3 +128,12 @@ def test_a_preset_tells_the_memory_of_every_kind_of_core(chords):
         "# memory: core 7 24.0 GB of weights (transformer 23.8 GB, vae 160.0 MB)",
     ]
     assert len(chords("presets", "flux", "--json").document["memory"]) == 8
+
+
+def test_every_shipped_preset_has_layouts_on_eight_devices(chords):
+    rows = [row for row in chords("presets", "--json").document if row["origin"] == "shipped"]
+    assert len(rows) > 20
+    for row in rows:
+        listed = chords("plan", "--model", row["name"], "--devices", "8", "--json").document
+        assert listed["devices"] == 8, row["name"]
+        assert listed["layouts"], row["name"]

@@ -5,12 +5,16 @@ import re
 import pytest
 
 from chords_cli.cli.app import COMMANDS, run
+from chords_cli.models.memory import preset_memory
+from chords_cli.presets.files import available_presets, load_preset
 from chords_cli.presets.schema import Preset
 from chords_cli.records.recipe import Record
 from chords_cli.records.run import OutputRecord, RunRecord, SampleRecord
+from chords_cli.ui.format import size
 from tests.docs.pages import PAGES, ROOT, blocks, commands, prose
 
 README = (ROOT / "README.md").read_text()
+PRESETS = (ROOT / "docs" / "presets.md").read_text()
 LONGEST = 125
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -95,8 +99,23 @@ def test_the_build_of_torch_for_cpus_is_the_tested_version():
 
 
 def test_the_page_on_presets_names_every_key():
-    text = (ROOT / "docs" / "presets.md").read_text()
-    assert named(text, "before anything is loaded, a preset") == {*Preset.model_fields}
+    assert named(PRESETS, "before anything is loaded, a preset") == {*Preset.model_fields}
+
+
+@pytest.mark.parametrize(
+    "file",
+    [file for file in available_presets() if file.origin == "shipped"],
+    ids=lambda file: file.name,
+)
+def test_the_page_on_presets_has_a_row_for_each_with_its_licence_and_its_memory(file):
+    preset = load_preset(file.file)
+    rows = re.findall(r"^\| `(.+)` \| .+ \| (.+) \| (.+) \| (.+) \|$", PRESETS, re.MULTILINE)
+    (row,) = (values for name, *values in rows if name == preset.name)
+    assert row[0] == preset.license.name.removesuffix(" License") + ", gated" * preset.license.gated
+    if preset.repo:
+        held = {k: v for k, v in preset_memory(preset, None)[0]["components"].items() if k != "vae"}
+        denoisers = sum(held[name] for name in held if not name.startswith("text_encoder"))
+        assert row[1:] == [size(sum(held.values())), size(denoisers)]
 
 
 @pytest.mark.parametrize(

@@ -303,7 +303,7 @@ def test_a_kind_without_a_built_in_model_wants_one_named(monkeypatch):
         resolve(Request(kind="video"))
     assert caught.value.spelled(as_option)[0] == "there is no built-in video model"
     assert "wan2-1" in caught.value.spelled(as_option)[1]
-    assert caught.value.spelled(as_option)[1].endswith("as in chords video --model wan2-1")
+    assert caught.value.spelled(as_option)[1].endswith("as in chords video --model wan2-2-5b")
 
 
 @pytest.mark.parametrize(
