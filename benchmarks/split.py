@@ -24,8 +24,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 from unittest.mock import patch
 
-from chords_cli.engine import groups, processes
 from chords_cli.engine import pool as pool_module
+from chords_cli.engine import processes
+from chords_cli.engine import settings as settings_module
 from chords_cli.engine.messages import WorkerSpec
 from chords_cli.engine.pool import Pool, PoolSettings, Wanted
 from chords_cli.models.weights import model_folder
@@ -80,7 +81,7 @@ def sampled(pool: Pool, plan: Plan, call: dict[str, Any]) -> float:
 def one_thread_each() -> Iterator[None]:
     """Every process computes with one thread, however many CPU cores are free."""
     with ExitStack() as patches:
-        for module in (processes, pool_module, groups):
+        for module in (settings_module, pool_module):
             patches.enter_context(patch.object(module, "threads_each", lambda count: 1))
         yield
 
