@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import scan_cache_dir
 
+from chords_cli.presets.files import available_presets, load_preset
 from chords_cli.ui.format import size
 from tests.doubles import tiny
 from tests.hub.content import File, Repo
@@ -135,7 +136,7 @@ def test_a_revision_is_kept_under_its_name(place):
 
 def test_all_is_every_preset_of_a_repository(place):
     # the shipped presets' repositories are not on this hub: presets of the user's hide them
-    for name in ("cogvideo", "flux", "hunyuan", "sd3-5", "wan2-1"):
+    for name in (file.name for file in available_presets() if load_preset(file.file).repo):
         shutil.copy(
             place.home / "config/chords/presets/my-wan.yaml",
             place.home / f"config/chords/presets/{name}.yaml",
