@@ -6,11 +6,15 @@ from chords_cli.records.recipe import Record
 
 
 class GainsRecord(Record):
-    """How many times sooner an evaluation is done by several devices (`runs.settings.layout`)."""
+    """How many times sooner an evaluation is done by several devices (`runs.settings.layout`).
+
+    Attributes:
+        measured: Which of the two the user has measured; the other is assumed.
+    """
 
     split: float
     context: Mapping[int, float]
-    measured: bool
+    measured: tuple[str, ...]
 
 
 class LayoutRecord(Record):
@@ -42,12 +46,17 @@ class LayoutRecord(Record):
 
 
 class LayoutsRecord(Record):
-    """The layouts of a model on so many devices, the best first."""
+    """The layouts of a model on so many devices, the best first.
+
+    Attributes:
+        exact: Whether only layouts were asked for that make what the stock pipeline makes.
+    """
 
     preset: str
     steps: int
     guidance: float
     devices: int
     pictures: int
+    exact: bool
     gains: GainsRecord
     layouts: tuple[LayoutRecord, ...]

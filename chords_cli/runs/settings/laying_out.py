@@ -76,7 +76,7 @@ def lay_out(
     if not (_is_left_open(request, preset) or request.exact):
         return None
     gains = own_gains()
-    fast = gains.measured or have_fast_links(devices)
+    fast = "context" in gains.measured or have_fast_links(devices)
     work = work_for(request, preset, call, pictures=pictures, gains=gains, fast=fast)
     hosts = Counter(split_host(device)[0] for device in devices)
     work = replace(work, hosts=tuple(hosts.values()) if len(hosts) > 1 else ())
@@ -118,7 +118,7 @@ def own_gains() -> Gains:
     return Gains(
         split=measured.split or assumed.split,
         context=tuple(sorted(measured.context.items())),
-        measured=True,
+        measured=tuple(name for name in ("split", "context") if getattr(measured, name)),
     )
 
 
@@ -168,6 +168,7 @@ def list_layouts(
         guidance=work.guidance,
         devices=devices,
         pictures=pictures,
+        exact=exact,
         gains=GainsRecord(split=gains.split, context=dict(gains.context), measured=gains.measured),
         layouts=tuple(map(_as_record, best.values())),
     )

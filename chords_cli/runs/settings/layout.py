@@ -36,12 +36,12 @@ class Gains:
     Attributes:
         split: By two devices, one for each half of guidance.
         context: By so many devices that share the tokens.
-        measured: Whether they were measured on this machine.
+        measured: Which of the two were measured on this machine, by name.
     """
 
     split: float = 1.85
     context: tuple[tuple[int, float], ...] = ((2, 1.5), (4, 2.5), (8, 3.4))
-    measured: bool = False
+    measured: tuple[str, ...] = ()
 
     def of(self, *, split: bool, contexts: int) -> float:
         """Returns the gain of both together; of the most devices known, where theirs is not."""

@@ -24,7 +24,7 @@ def layouts_view(listed: LayoutsRecord) -> Iterator[RenderableType]:
     )
     yield Text()
     shown = listed.layouts[:_MOST]
-    rows = [_cells(layout, best=layout is shown[0]) for layout in shown]
+    rows = [_cells(layout, _mark(layout, listed)) for layout in shown]
     yield table(_COLUMNS, rows, right=_COLUMNS[:-1])
     if more := len(listed.layouts) - len(shown):
         yield Text(f"and {plural(more, 'slower one')}", style="dim")
@@ -32,8 +32,18 @@ def layouts_view(listed: LayoutsRecord) -> Iterator[RenderableType]:
     yield Text("\n".join(_explain(listed)), style="dim")
 
 
-def _cells(layout: LayoutRecord, *, best: bool) -> tuple[Text, ...]:
-    style = "bold" if best else ""
+def _mark(layout: LayoutRecord, listed: LayoutsRecord) -> str:
+    """Marks the layout that a run chooses by itself; it may depend on the link."""
+    first = listed.layouts[0]
+    by_link = first.context > 1 and "context" not in listed.gains.measured
+    if layout is first:
+        return "fast link" if by_link else "chosen"
+    alone = next((one for one in listed.layouts if one.context == 1), None)
+    return "slow link" if by_link and layout is alone else ""
+
+
+def _cells(layout: LayoutRecord, mark: str) -> tuple[Text, ...]:
+    style = "bold" if mark else ""
     error = "exact" if layout.exact else "" if layout.error is None else f"{layout.error:g}"
     cells = (
         str(layout.groups),
@@ -44,21 +54,25 @@ def _cells(layout: LayoutRecord, *, best: bool) -> tuple[Text, ...]:
         str(layout.rounds),
         f"{layout.speedup:.2f}x",
         error,
-        "the default" if best else "",
+        mark,
     )
     return tuple(Text(cell, style) for cell in cells)
 
 
 def _explain(listed: LayoutsRecord) -> Iterator[str]:
     gains = listed.gains
+    yield f"bold: what a run {'with --exact' if listed.exact else 'without --cores'} chooses"
     yield "speed-up: ideally, against one device that takes every step of every picture"
     yield "error: median latent RMSE to that, measured on the built-in models"
     if any(layout.guidance_split for layout in listed.layouts):
-        yield f"split: guidance on two devices, {_known(gains.measured)} {gains.split:g}x sooner"
+        known = _known("split", listed)
+        yield f"split: guidance on two devices, {known} {gains.split:g}x sooner"
     if any(layout.context > 1 for layout in listed.layouts):
         each = ", ".join(f"{sooner:g}x on {many}" for many, sooner in gains.context.items())
-        yield f"context: tokens shared, {_known(gains.measured)} {each}; only over fast links"
+        known = _known("context", listed)
+        links = "" if known == "measured" else "; only over fast links (NVLink)"
+        yield f"context: tokens shared, {known} {each}{links}"
 
 
-def _known(measured: bool) -> str:
-    return "measured" if measured else "assumed to be"
+def _known(name: str, listed: LayoutsRecord) -> str:
+    return "measured" if name in listed.gains.measured else "assumed to be"

@@ -89,7 +89,7 @@ def test_the_line_says_what_was_chosen_and_what_stays_free() -> None:
 
 
 def test_measured_gains_decide_between_cores_and_context() -> None:
-    slow = Gains(context=((2, 1.05), (4, 1.1), (8, 1.15)), measured=True)
+    slow = Gains(context=((2, 1.05), (4, 1.1), (8, 1.15)), measured=("context",))
     assert chosen(8, slow, steps=50, contexts=FAST).cores == 8
 
 
