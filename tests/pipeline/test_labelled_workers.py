@@ -7,10 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from diffusers.training_utils import _collate_lora_metadata
-from peft import LoraConfig
-from peft.utils import get_peft_model_state_dict
 
 from chords_cli.engine import processes
 from chords_cli.engine.pool import Pool, PoolSettings, Sampled, SampledOutput
@@ -18,8 +14,8 @@ from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.presets.files import find_preset
 from chords_cli.sampler import Plan, chords_plan, default_init_t, default_rounds, wavefront_plan
 from chords_cli.sampler.stop import StopRule
-from tests.doubles import tiny
 from tests.doubles.labelled_workers import LabelledWorker
+from tests.doubles.loras import tiny_lora
 from tests.pipeline.conftest import BUILDERS, call_of
 from tests.waiting import HANG
 
@@ -219,26 +215,12 @@ def test_a_lora_makes_the_outputs_and_pictures_of_the_host(
     spec: Spec, labelled: Labelled, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     plain, call = spec("flux", "float32"), call_of("flux", STEPS)
-    styled = replace(plain, loras=((str(lora(tmp_path_factory.mktemp("lora"))), 0.7),))
+    styled = replace(plain, loras=((str(tiny_lora(tmp_path_factory.mktemp("lora"))), 0.7),))
     expected, unstyled = on_the_host(styled, call), on_the_host(plain, call)
     labelled.start()
     made = make_all(LABELLED, styled, call)
     check_equal(made, expected)
     assert made[0].outputs != unstyled[0].outputs
-
-
-def lora(folder: Path) -> Path:
-    """A LoRA of the tiny FLUX's transformer and text encoder."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        pipe = tiny.flux()
-        config: dict[str, Any] = {"r": 4, "init_lora_weights": False}
-        pipe.transformer.add_adapter(LoraConfig(target_modules=["to_q", "proj_out"], **config))
-        pipe.text_encoder.add_adapter(LoraConfig(target_modules=["q_proj"], **config))
-    parts = {"transformer": pipe.transformer, "text_encoder": pipe.text_encoder}
-    layers = {f"{name}_lora_layers": get_peft_model_state_dict(p) for name, p in parts.items()}
-    pipe.save_lora_weights(folder, **layers, **_collate_lora_metadata(parts))
-    return folder / "pytorch_lora_weights.safetensors"
 
 
 def test_a_core_touches_no_device_but_its_own(spec: Spec, labelled: Labelled) -> None:

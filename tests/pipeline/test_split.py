@@ -19,6 +19,7 @@ from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler import chords_plan, default_init_t, sequential_plan, wavefront_plan
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
+from tests.doubles.loras import tiny_lora
 from tests.pipeline.conftest import BUILDERS, as_tensor, call_of, pool_of
 from tests.pipeline.oracle import pipeline_outputs, stock_latent
 
@@ -93,12 +94,18 @@ def test_every_output_of_split_cores_is_that_of_whole_ones(
 
 @pytest.mark.parametrize(
     "loaded_as",
-    [{"compile": {"backend": "eager"}}, {"cache": {"name": "first-block", "args": CACHE}}],
-    ids=["compiled", "cached"],
+    [
+        {"compile": {"backend": "eager"}},
+        {"cache": {"name": "first-block", "args": CACHE}},
+        {"loras": 0.7},
+    ],
+    ids=["compiled", "cached", "styled"],
 )
 def test_a_split_keeps_the_bits_of_what_else_is_done_to_a_model(
-    loaded_as: dict[str, Any], spec: Spec
+    loaded_as: dict[str, Any], spec: Spec, tmp_path: Path
 ) -> None:
+    if scale := loaded_as.get("loras"):
+        loaded_as = {"loras": ((str(tiny_lora(tmp_path)), scale),)}
     model, call = replace(spec("flux", "float32"), **loaded_as), guided("flux")
     with pool_of(model, 1) as pool:
         whole = pool.sample(PLANS["alone"], call, SEED, StopRule(), keep=True)
