@@ -202,7 +202,9 @@ def _say_default(name: str, type: Any, option: Option) -> str:
     default = _DEFAULTS[name]
     if type in (int, float):
         return f" Default: {default:g}."
-    if option.preset or option.call or name in ("algo", "cores"):
+    if name == "cores":
+        return " Default: by the devices, or the preset's."
+    if option.preset or option.call or name == "algo":
         return " Default: the preset's."
     return ""
 

@@ -99,6 +99,7 @@ def work_for(
     Unless it is asked for, tokens are shared only where links are `fast`.
     """
     default = default_plan(preset, request.guidance)
+    shares = _allows(lambda: check_algo(preset, DEFAULT_ALGO, call))
     return Work(
         steps=default.steps if request.steps is None else request.steps,
         guidance=default.guidance,
@@ -106,7 +107,7 @@ def work_for(
         cores=default.cores,
         splits=_splits(request, preset, call),
         contexts=_contexts(request, preset, call, gains, fast=fast),
-        exact=request.exact or not _allows(lambda: check_algo(preset, DEFAULT_ALGO, call)),
+        exact=request.exact or default.algo == "sequential" or not shares,
     )
 
 
@@ -205,7 +206,8 @@ def as_asked(request: Request, layout: Layout) -> Request:
 
 def _is_left_open(request: Request, preset: Preset) -> bool:
     sampling = preset.sampling
-    usual = sampling.algo == DEFAULT_ALGO and sampling.rounds == "auto" and sampling.stop == Stop()
+    plain = sampling.algo in (DEFAULT_ALGO, "sequential") and sampling.rounds == "auto"
+    usual = plain and sampling.stop == Stop()
     said = any(getattr(request, name) is not None for name in _ASKED)
     return usual and not (said or request.all_cores or request.from_metadata)
 

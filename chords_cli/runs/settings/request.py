@@ -189,7 +189,7 @@ class Request(RunOptions):
     ] = None
     cores: Annotated[
         int | None,
-        Option(PLAN, "How many solvers run at once.", flags="--cores/-k", compare="both"),
+        Option(PLAN, "How many solvers work on a picture.", flags="--cores/-k", compare="both"),
     ] = None
     steps: Annotated[
         int | None,

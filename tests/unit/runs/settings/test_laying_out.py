@@ -100,6 +100,16 @@ def test_a_preset_with_a_plan_of_its_own_keeps_it(resolved, preset_file, samplin
     assert resolved(devices=EIGHT).layout is None
 
 
+def test_a_preset_of_one_core_is_exact_and_uses_all_devices_for_many_pictures(
+    resolved, preset_file
+):
+    kept = [line for line in preset_file.read_text().splitlines() if "sampling" not in line]
+    preset_file.write_text("\n".join(kept) + "\nsampling: {cores: 1}\n")
+    settings = resolved(devices=EIGHT, prompts=("a fox",), num=100)
+    assert laid_out(settings) == ((8, 1, False, 1), None)
+    assert resolved(devices=EIGHT, prompts=("a fox",)).plan.algo == "sequential"
+
+
 def test_tokens_are_shared_over_fast_links_or_by_measured_gains(
     resolved, guided, monkeypatch, tmp_path
 ):
