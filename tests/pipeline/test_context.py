@@ -117,8 +117,8 @@ class Signaller:
     def __call__(self, event: Event) -> None:
         if isinstance(event, CoreStarted) and event.pid:
             self._pids[event.member] = event.pid
-        if isinstance(event, CoreStepped) and event.round == 0:
-            os.kill(self._pids[self._member], self._number)
+        if isinstance(event, CoreStepped) and self._member in self._pids:
+            os.kill(self._pids.pop(self._member), self._number)
 
 
 KILLED = (signal.SIGKILL, HANG, "died: killed by SIGKILL")

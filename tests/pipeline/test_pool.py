@@ -32,13 +32,14 @@ class Killer:
     """A listener that kills one core's process when a given kind of event comes from it."""
 
     def __init__(self, core: int, kind: type[Event]) -> None:
-        self._core, self._kind = core, kind
+        self._core, self._kind, self._done = core, kind, False
         self.pids: dict[int, int] = {}
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, CoreStarted) and event.pid:
             self.pids[event.core] = event.pid
-        if isinstance(event, self._kind) and event.core == self._core:
+        if isinstance(event, self._kind) and event.core == self._core and not self._done:
+            self._done = True  # its next words may come when it is gone
             os.kill(self.pids[self._core], signal.SIGKILL)
 
 
