@@ -52,12 +52,8 @@ class Group:
     def __init__(
         self, number: int, settings: PoolSettings, workers: Workers, tell: Listener
     ) -> None:
-        self._number, self._settings, self._workers, self._listener = (
-            number,
-            settings,
-            workers,
-            tell,
-        )
+        self._number, self._settings = number, settings
+        self._workers, self._listener = workers, tell
         self._processes = each = len(settings.devices) // settings.groups
         self._devices = settings.devices[number * each : (number + 1) * each]
         self._encoded: tuple[Arguments, int] | None = None

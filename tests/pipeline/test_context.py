@@ -13,15 +13,13 @@ from chords_cli.engine.pool import Pool
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.events import CoreStarted, CoreStepped, Event
 from chords_cli.pipelines.load.spec import ModelSpec
-from chords_cli.sampler import chords_plan, default_init_t, sequential_plan, wavefront_plan
-from chords_cli.sampler.plan import Plan
+from chords_cli.sampler import sequential_plan
 from chords_cli.sampler.stop import StopRule
-from tests.pipeline.conftest import as_tensor, call_of, pool_of
+from tests.pipeline.conftest import call_of, pool_of
+from tests.pipeline.members import NEGATIVE, PLANS, SEED, STEPS, gap, sampled
 from tests.pipeline.oracle import pipeline_outputs
 from tests.waiting import HANG
 
-STEPS, SEED = 6, 7
-NEGATIVE = {"true_cfg_scale": 4.0, "negative_prompt": "bad"}
 FAMILIES: dict[str, dict[str, Any]] = {
     "flux": NEGATIVE,
     "flux2-klein": {},
@@ -32,12 +30,6 @@ FAMILIES: dict[str, dict[str, Any]] = {
 
 CLOSE = {"wan": 0.0}
 """How far a part of the tokens may round otherwise, in units of the latent's RMS."""
-
-PLANS = {
-    "alone": sequential_plan(STEPS),
-    "chords": chords_plan(STEPS, default_init_t(STEPS, 2)),
-    "wavefront": wavefront_plan(STEPS, 2, 5),
-}
 
 Spec = Callable[[str, str], ModelSpec]
 Loaded = Callable[[str, str], Any]
@@ -56,17 +48,6 @@ def shared_pool(spec: ModelSpec, cores: int, branches: int = 1, **settings: Any)
         "contexts": 2,
     }
     return pool_of(spec, members * cores, **(defaults | settings))
-
-
-def sampled(pool: Pool, plan: Plan, call: dict[str, Any], seed: int = SEED) -> list[torch.Tensor]:
-    outputs = pool.sample(plan, call, seed, StopRule(), keep=True).outputs
-    return [as_tensor(output.latent) for output in outputs]
-
-
-def gap(one: torch.Tensor, other: torch.Tensor) -> float:
-    """The largest difference in units of the RMS."""
-    difference = (one.double() - other.double()).abs().max()
-    return float(difference / other.double().square().mean().sqrt())
 
 
 @pytest.mark.parametrize("branches", [1, 2], ids=["whole", "split"])

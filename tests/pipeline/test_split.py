@@ -16,15 +16,12 @@ from chords_cli.engine.pool import Pool, Sampled
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.events import CoreReady, CoreStarted, CoreStepped, Event
 from chords_cli.pipelines.load.spec import ModelSpec
-from chords_cli.sampler import chords_plan, default_init_t, sequential_plan, wavefront_plan
-from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
 from tests.doubles.loras import tiny_lora
-from tests.pipeline.conftest import BUILDERS, as_tensor, call_of, pool_of
+from tests.pipeline.conftest import BUILDERS, call_of, pool_of
+from tests.pipeline.members import NEGATIVE, PLANS, SEED, STEPS, gap, sampled
 from tests.pipeline.oracle import pipeline_outputs, stock_latent
 
-STEPS, SEED = 6, 7
-NEGATIVE = {"true_cfg_scale": 4.0, "negative_prompt": "bad"}
 FURTHER: dict[str, dict[str, Any]] = {"flux": NEGATIVE, "hunyuan": NEGATIVE}
 """What makes families guided that are told their guidance."""
 
@@ -37,12 +34,6 @@ CLOSE = 4e-6
 """How far half a batch may round otherwise: the largest element in units of the latent's RMS."""
 
 CACHE = {"threshold": 0.2}
-
-PLANS = {
-    "alone": sequential_plan(STEPS),
-    "chords": chords_plan(STEPS, default_init_t(STEPS, 2)),
-    "wavefront": wavefront_plan(STEPS, 2, 5),
-}
 
 Spec = Callable[[str, str], ModelSpec]
 Loaded = Callable[[str, str], Any]
@@ -58,19 +49,8 @@ def split_pool(spec: ModelSpec, cores: int, **settings: Any) -> Pool:
     return pool_of(spec, 2 * cores, **(defaults | settings))
 
 
-def sampled(pool: Pool, plan: Plan, call: dict[str, Any], seed: int = SEED) -> list[torch.Tensor]:
-    outputs = pool.sample(plan, call, seed, StopRule(), keep=True).outputs
-    return [as_tensor(output.latent) for output in outputs]
-
-
 def latents(made: Sampled) -> list[Any]:
     return [output.latent for output in made.outputs]
-
-
-def gap(one: torch.Tensor, other: torch.Tensor) -> float:
-    """The largest difference in units of the RMS."""
-    difference = (one.double() - other.double()).abs().max()
-    return float(difference / other.double().square().mean().sqrt())
 
 
 @pytest.mark.parametrize("family", GUIDED)

@@ -21,7 +21,15 @@ from chords_cli.presets.schema import Preset, Stop
 from chords_cli.records.layouts import GainsRecord, LayoutRecord, LayoutsRecord
 from chords_cli.records.recipe import Pixels
 from chords_cli.runs.settings.call import resolve_call
-from chords_cli.runs.settings.layout import Gains, Layout, Work, choose_layout, layouts
+from chords_cli.runs.settings.layout import (
+    ASSUMED,
+    Gains,
+    Layout,
+    Work,
+    choose_layout,
+    layouts,
+    members_of,
+)
 from chords_cli.runs.settings.members import check_members
 from chords_cli.runs.settings.placement import default_plan
 from chords_cli.runs.settings.request import Request
@@ -113,11 +121,11 @@ def work_for(
 
 def own_gains() -> Gains:
     """Returns the gains that the user has measured, else the assumed ones."""
-    measured, assumed = read_gains(), Gains()
+    measured = read_gains()
     if measured is None:
-        return assumed
+        return ASSUMED
     return Gains(
-        split=measured.split or assumed.split,
+        split=measured.split or ASSUMED.split,
         context=tuple(sorted(measured.context.items())),
         measured=tuple(name for name in ("split", "context") if getattr(measured, name)),
     )
@@ -126,7 +134,7 @@ def own_gains() -> Gains:
 def _same_as(earlier: Pixels, work: Work, devices: int, gains: Gains) -> Layout | None:
     """Returns the layout that makes pictures as an earlier run did; None where devices lack."""
     split, contexts = earlier.guidance_split, earlier.context
-    most = devices // (earlier.cores * contexts * (2 if split else 1))
+    most = devices // (earlier.cores * members_of(split=split, context=contexts))
     if not most or earlier.algo == "chords":
         return None
     return Layout(

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
+from chords_cli.pipelines.load.spec import BRANCHES
 from chords_cli.sampler.plan import Plan, sequential_plan
 from chords_cli.sampler.rounds import (
     STRONG,
@@ -111,7 +112,7 @@ class Layout:
     @property
     def members(self) -> int:
         """The devices of a core."""
-        return self.contexts * (2 if self.split else 1)
+        return members_of(split=self.split, context=self.contexts)
 
     @property
     def devices(self) -> int:
@@ -146,7 +147,7 @@ class Layout:
 
     def describe(self, devices: int) -> str:
         """Says in one line what was chosen of so many devices."""
-        members = " x 2 (guidance split)" if self.split else ""
+        members = f" x {BRANCHES} (guidance split)" if self.split else ""
         members += f" x {self.contexts} (context)" if self.contexts > 1 else ""
         cores = f"{self.cores} core{'s' if self.cores > 1 else ''}{members}"
         parts = [cores if self.groups == 1 else f"{self.groups} pictures at a time, {cores} each"]
@@ -164,7 +165,7 @@ def layouts(work: Work, devices: int, gains: Gains = ASSUMED) -> Iterator[Layout
     """Yields every layout that at most so many devices allow, with the rounds that are usual."""
     every = work.takes_every_step(devices)
     for split, contexts in product(work.splits, work.contexts):
-        members = contexts * (2 if split else 1)
+        members = members_of(split=split, context=contexts)
         if any(held % members for held in work.hosts):
             continue
         most = 1 if every else min(work.cores, work.steps, devices // members)
@@ -193,6 +194,11 @@ def choose_layout(work: Work, devices: int, gains: Gains = ASSUMED) -> Layout | 
     there are.
     """
     return min(layouts(work, devices, gains), key=Layout.rank, default=None)
+
+
+def members_of(*, split: bool, context: int) -> int:
+    """Returns how many devices a core has: for the halves of guidance, and to share the tokens."""
+    return context * (BRANCHES if split else 1)
 
 
 def _devices(number: int) -> str:

@@ -14,7 +14,7 @@ from chords_cli.engine.hosts.places import as_seen_from
 from chords_cli.engine.start import requested_method
 from chords_cli.errors import UsageError
 from chords_cli.models.fit import check_algo, check_model
-from chords_cli.pipelines.load.spec import BRANCHES, Arguments, Dtype
+from chords_cli.pipelines.load.spec import Arguments, Dtype
 from chords_cli.presets.schema import Preset
 from chords_cli.records.recipe import Pixels
 from chords_cli.runs.settings.call import resolve_call
@@ -33,7 +33,7 @@ from chords_cli.runs.settings.from_metadata import (
     with_sampling,
 )
 from chords_cli.runs.settings.laying_out import as_asked, as_exact, lay_out
-from chords_cli.runs.settings.layout import Layout
+from chords_cli.runs.settings.layout import Layout, members_of
 from chords_cli.runs.settings.members import check_apart, check_members
 from chords_cli.runs.settings.option import options_of
 from chords_cli.runs.settings.output_folder import default_output
@@ -89,7 +89,7 @@ class Settings(RunOptions):
     @property
     def members(self) -> int:
         """How many processes a core has, each with a device."""
-        return self.context * (BRANCHES if self.guidance_split else 1)
+        return members_of(split=self.guidance_split, context=self.context)
 
     @property
     def samples(self) -> tuple[PlannedSample, ...]:
