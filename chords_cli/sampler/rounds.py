@@ -159,8 +159,8 @@ def caution(plan: Plan) -> str | None:
     useful = useful_cores(steps, cores, guidance)
     if cores > useful and rounds < steps:
         return (
-            f"for {steps} steps at guidance {guidance:g} {cores} cores came no closer than "
-            f"{useful} in the study: --cores {useful} leaves the other devices free"
+            f"{cores} cores came no closer than {useful} in the study, for {steps} steps at "
+            f"guidance {guidance:g}: --cores {useful} leaves the other devices free"
         )
     if guidance <= EVEN_ABOVE and cores > 1 and (cores not in (3, 4) or steps < 40):
         return (

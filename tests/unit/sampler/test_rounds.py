@@ -71,7 +71,7 @@ def test_a_run_is_told_that_its_rounds_are_few() -> None:
 def test_a_run_is_told_where_more_cores_gain_nothing() -> None:
     told = caution(wavefront_plan(20, 8, 12, 4.0))
     assert told is not None
-    assert told.startswith("for 20 steps at guidance 4 8 cores came no closer than 4 in the study")
+    assert told.startswith("8 cores came no closer than 4 in the study, for 20 steps at guidance 4")
     assert caution(wavefront_plan(50, 8, 13, 4.0)) is None
 
 
