@@ -11,14 +11,14 @@ from torch import Tensor
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.pipelines.caches import StepCache
 from chords_cli.pipelines.chain import Chain, Driver, following
-from chords_cli.pipelines.conditioning import Share, SharedEncoding
+from chords_cli.pipelines.conditions.encoding import Share, SharedEncoding
+from chords_cli.pipelines.conditions.tokens import PromptReader
 from chords_cli.pipelines.load.offload import Encoders
 from chords_cli.pipelines.load.spec import Arguments
 from chords_cli.pipelines.said import Said, other_size
 from chords_cli.pipelines.solver import StockSolver
 from chords_cli.pipelines.split import GuidanceSplit
 from chords_cli.pipelines.start_latent import StartLatent
-from chords_cli.pipelines.tokens import PromptReader
 from chords_cli.pipelines.vae import wrap_decoder
 
 

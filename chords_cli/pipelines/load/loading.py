@@ -18,7 +18,7 @@ from safetensors import safe_open
 
 from chords_cli.errors import ChordsError
 from chords_cli.pipelines.chain import check_pipeline
-from chords_cli.pipelines.conditioning import encodes_apart
+from chords_cli.pipelines.conditions.encoding import encodes_apart
 from chords_cli.pipelines.load.options import tune
 from chords_cli.pipelines.load.quantization import quantization_config, refused
 from chords_cli.pipelines.load.spec import ENCODERS, TEXT_ENCODER, Arguments, Index, ModelSpec

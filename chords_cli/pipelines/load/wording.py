@@ -5,7 +5,7 @@ import re
 _LONGEST = 300
 
 _WORDS: tuple[tuple[str, str | None], ...] = (
-    # told with numbers by `pipelines.tokens`
+    # told with numbers by `pipelines.conditions.tokens`
     ("The following part of your input was truncated", None),
     ("Token indices sequence length is longer", None),
     # told with what was made by `pipelines.said`

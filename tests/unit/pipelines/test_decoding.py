@@ -7,7 +7,7 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline, FluxPipeline, OmniGenPipeline
 
-from chords_cli.pipelines.conditioning import encodes_apart
+from chords_cli.pipelines.conditions.encoding import encodes_apart
 from chords_cli.pipelines.core_pipeline import CorePipeline
 from chords_cli.pipelines.load.offload import Encoders
 from chords_cli.pipelines.load.spec import ModelSpec

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from chords_cli.pipelines.conditions.tokens import PromptReader
 from chords_cli.pipelines.said import Said
-from chords_cli.pipelines.tokens import PromptReader
 from tests.doubles import tiny, zoo
 
 WORDS = "a cat riding a horse"

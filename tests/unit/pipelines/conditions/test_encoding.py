@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from chords_cli.pipelines.conditioning import SharedEncoding
+from chords_cli.pipelines.conditions.encoding import SharedEncoding
 from chords_cli.pipelines.load.offload import Encoders
 from chords_cli.pipelines.load.spec import ModelSpec
 
