@@ -31,7 +31,7 @@ from chords_cli.engine.messages import WorkerSpec
 from chords_cli.engine.pool import Pool, PoolSettings, Wanted
 from chords_cli.models.weights import model_folder
 from chords_cli.runs.generate.run import pool_settings
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.resolve import resolve
 from chords_cli.sampler import sequential_plan, wavefront_plan
 from chords_cli.sampler.plan import Plan

@@ -18,11 +18,11 @@ from chords_cli.presets.call import is_guided_twice
 from chords_cli.presets.files import DEFAULT
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.generate.run import pool_settings
-from chords_cli.runs.settings.call import resolve_call
-from chords_cli.runs.settings.laying_out import as_asked
-from chords_cli.runs.settings.layout import Layout
-from chords_cli.runs.settings.option import OUTPUT, PLAN, check_value, options_of
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.layouts.laying_out import as_asked
+from chords_cli.runs.settings.layouts.layout import Layout
+from chords_cli.runs.settings.options.call import resolve_call
+from chords_cli.runs.settings.options.option import OUTPUT, PLAN, check_value, options_of
+from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.resolve import Settings, resolve
 from chords_cli.sample import Sample, make_sample
 from chords_cli.sampler.plan import Plan

@@ -74,7 +74,7 @@ def _show_dry_run(console: Console, request: "CompareRequest") -> None:
 def _show_comparison(console: Console, request: "CompareRequest", *, download: bool) -> None:
     from chords_cli.runs.compare.comparison import PAGE, resolve_comparison
     from chords_cli.runs.compare.run import compare as run
-    from chords_cli.runs.settings.capacity import check_memory
+    from chords_cli.runs.settings.layouts.capacity import check_memory
     from chords_cli.ui.live.watching import watching
     from chords_cli.ui.page.page import render
     from chords_cli.ui.views.compare import explanations, results_table

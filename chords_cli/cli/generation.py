@@ -13,7 +13,7 @@ from chords_cli.cli.download import fetch_missing
 from chords_cli.cli.options import options_for, parse_loras
 from chords_cli.errors import UsageError
 from chords_cli.runs.settings.hosts import HostOptions, find_place
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.options.request import Request
 from chords_cli.ui.console import Console
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _show_run(
 ) -> None:
     from chords_cli.runs.generate.restore import restore
     from chords_cli.runs.generate.run import generate, prepare
-    from chords_cli.runs.settings.capacity import check_memory
+    from chords_cli.runs.settings.layouts.capacity import check_memory
     from chords_cli.ui.live.watching import watching
     from chords_cli.ui.views.summary import paths, summary
 

@@ -1,6 +1,6 @@
 """The options of the commands as typer reads them.
 
-The options of runs and comparisons are declared in `runs.settings.request` and
+The options of runs and comparisons are declared in `runs.settings.options.request` and
 `runs.compare.request`; here are those that only the command line has. `accepts` gives a command its
 signature.
 """
@@ -17,7 +17,7 @@ import typer
 from chords_cli.errors import UsageError
 from chords_cli.runs.compare.request import CompareRequest
 from chords_cli.runs.settings.hosts import HostOptions
-from chords_cli.runs.settings.option import (
+from chords_cli.runs.settings.options.option import (
     ARMS,
     MACHINE,
     MODEL,
@@ -29,7 +29,7 @@ from chords_cli.runs.settings.option import (
     Option,
     options_of,
 )
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.options.request import Request
 
 GROUPS = (None, MODEL, ARMS, PLAN, PICTURE, OUTPUT, SOURCE, MACHINE, SHOWN)
 """The order in which `--help` lists options."""

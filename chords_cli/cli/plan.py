@@ -44,7 +44,7 @@ def plan(
         return
     from chords_cli.models.repositories import find_model
     from chords_cli.presets.files import DEFAULT
-    from chords_cli.runs.settings.placement import default_plan
+    from chords_cli.runs.settings.layouts.placement import default_plan
     from chords_cli.sampler.choice import PlanChoice, parse_init_t, resolve_plan
     from chords_cli.sampler.stop import resolve_stop
 
@@ -76,7 +76,7 @@ def _list_layouts(
     Raises:
         UsageError: No number of devices is given, or an option says how a picture is made.
     """
-    from chords_cli.runs.settings.laying_out import list_layouts
+    from chords_cli.runs.settings.layouts.laying_out import list_layouts
     from chords_cli.runs.settings.samples import MOST_SAMPLES
     from chords_cli.sampler.choice import MOST_CORES, DefaultPlan, resolve_plan
     from chords_cli.ui.views.layouts import layouts_view

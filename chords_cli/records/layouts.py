@@ -6,7 +6,7 @@ from chords_cli.records.recipe import Record
 
 
 class GainsRecord(Record):
-    """How many times sooner an evaluation is done by several devices (`runs.settings.layout`).
+    """How many times sooner several devices do an evaluation (`runs.settings.layouts.layout`).
 
     Attributes:
         measured: Which of the two the user has measured; the other is assumed.

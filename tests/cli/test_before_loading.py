@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chords_cli.engine.devices import Memory
-from chords_cli.runs.settings import capacity
+from chords_cli.runs.settings.layouts import capacity
 from tests.doubles import tiny
 
 PRESET = """

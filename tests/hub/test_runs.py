@@ -6,7 +6,7 @@ import pytest
 from diffusers import WanPipeline
 
 from chords_cli.engine.devices import Memory
-from chords_cli.runs.settings import capacity
+from chords_cli.runs.settings.layouts import capacity
 from tests.hub.opened import opened_in
 from tests.hub.repositories import FLUX, FLUX_NEEDS, WAN, WAN_NEEDS
 from tests.hub.server import TOKEN

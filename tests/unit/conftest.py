@@ -11,7 +11,7 @@ from chords_cli.cli.options import as_option
 from chords_cli.engine.messages import Latent
 from chords_cli.errors import UsageError
 from chords_cli.media.latents import latent_bytes
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.resolve import Settings, resolve
 
 PRESET = """

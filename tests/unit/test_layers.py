@@ -294,7 +294,7 @@ def test_files_that_own_a_library_or_are_plain_exist_under_these_names():
         ("sampler/chords.py", "from chords_cli.engine import pool", "chords_cli.engine"),
         (
             "engine/pool.py",
-            "from chords_cli.runs.settings.request import Request",
+            "from chords_cli.runs.settings.options.request import Request",
             "chords_cli.runs",
         ),
         ("pipelines/chain.py", "from chords_cli import presets", "chords_cli.presets"),
@@ -312,7 +312,10 @@ def test_a_forbidden_import_is_found(file, source, name):
         ("engine/exchange/line.py", "import torch.distributed as dist"),
         ("sampler/chords.py", "from torch import Tensor"),
         ("sampler/plan.py", "from chords_cli.errors import PlanError"),
-        ("cli/image.py", "import typer\nfrom chords_cli.runs.settings.request import Request"),
+        (
+            "cli/image.py",
+            "import typer\nfrom chords_cli.runs.settings.options.request import Request",
+        ),
         ("ui/live/watching.py", "from rich.live import Live\nfrom chords_cli.events import Event"),
         ("runs/generate/run.py", "from chords_cli.engine.pool import Pool\nimport torchvision"),
         ("cli/image.py", "if TYPE_CHECKING:\n    from torch import Tensor"),

@@ -16,8 +16,8 @@ from chords_cli.models.counterparts import SAMPLERS
 from chords_cli.presets.parts import Cache
 from chords_cli.records.recipe import PresetKey
 from chords_cli.runs.compare.caches import parse_cache
-from chords_cli.runs.settings.option import options_of
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.options.option import options_of
+from chords_cli.runs.settings.options.request import Request
 from chords_cli.sampler.choice import ALGORITHMS
 
 FEW_STEPS = "few-steps"

@@ -13,9 +13,9 @@ from chords_cli.runs.compare.arms import parse_arms
 from chords_cli.runs.compare.request import CompareRequest
 from chords_cli.runs.compare.resolving import Arm, default_arms, resolve_arms
 from chords_cli.runs.outputs.files import endings
-from chords_cli.runs.settings.option import options_of
+from chords_cli.runs.settings.options.option import options_of
+from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.output_folder import check_free, check_writable, default_output
-from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import resolve
 from chords_cli.runs.settings.samples import PlannedSample, resolve_prompts
 

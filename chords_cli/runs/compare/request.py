@@ -1,13 +1,14 @@
 """The options of a comparison: the arms, and what all of them have in common.
 
-They are declared as those of a run are (`runs.settings.request`), and typer reads them from here.
+They are declared as those of a run are (`runs.settings.options.request`), and typer reads them
+from here.
 """
 
 from dataclasses import dataclass
 from typing import Annotated
 
-from chords_cli.runs.settings.option import ARMS, Option
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.options.option import ARMS, Option
+from chords_cli.runs.settings.options.request import Request
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,7 +20,7 @@ from chords_cli.runs.compare.arms import (
     parse_arms,
 )
 from chords_cli.runs.compare.caches import OWN, preset_with_cache
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.resolve import Settings, resolve
 from chords_cli.runs.settings.samples import PlannedSample, slug
 from chords_cli.sampler.choice import Algo

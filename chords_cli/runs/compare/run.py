@@ -39,8 +39,8 @@ from chords_cli.runs.compare.resolving import Arm
 from chords_cli.runs.compare.results import Results
 from chords_cli.runs.generate.record import plan_record
 from chords_cli.runs.outputs.recipe import environment, pixels
-from chords_cli.runs.settings.option import options_of
-from chords_cli.runs.settings.request import RunOptions
+from chords_cli.runs.settings.options.option import options_of
+from chords_cli.runs.settings.options.run_options import RunOptions
 from chords_cli.runs.settings.resolve import check_again
 
 Render = Callable[[CompareRecord, Mapping[str, bytes]], str]

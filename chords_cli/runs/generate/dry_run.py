@@ -19,7 +19,7 @@ from chords_cli.records.run import (
 from chords_cli.runs.generate.record import RECORD, run_record
 from chords_cli.runs.generate.run import prepare
 from chords_cli.runs.outputs.saving import planned_names
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.resolve import Settings
 
 

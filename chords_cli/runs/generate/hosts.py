@@ -31,7 +31,7 @@ from chords_cli.models.weights import model_folder, revision_here, sum_of
 from chords_cli.pipelines.load.spec import ModelSpec, lora_part
 from chords_cli.runs.generate.run import pool_settings, prepare
 from chords_cli.runs.outputs.recipe import environment
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.resolve import Settings, resolve
 
 if TYPE_CHECKING:

@@ -29,8 +29,8 @@ from chords_cli.records.run import (
 )
 from chords_cli.runs.outputs.recipe import environment, pixels, stop_record, which_output
 from chords_cli.runs.outputs.saving import Saved
-from chords_cli.runs.settings.option import options_of
-from chords_cli.runs.settings.request import RunOptions
+from chords_cli.runs.settings.options.option import options_of
+from chords_cli.runs.settings.options.run_options import RunOptions
 from chords_cli.runs.settings.resolve import Settings
 from chords_cli.runs.settings.samples import PlannedSample
 

@@ -23,8 +23,8 @@ from chords_cli.runs.generate.record import JOURNAL, RECORD, read_journal
 from chords_cli.runs.outputs.files import endings
 from chords_cli.runs.outputs.recipe import pixels
 from chords_cli.runs.outputs.saving import planned_names
+from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.output_folder import check_free, check_writable
-from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import Settings
 from chords_cli.runs.settings.samples import PlannedSample
 

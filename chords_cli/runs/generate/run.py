@@ -39,8 +39,8 @@ from chords_cli.runs.generate.resume import (
     fill_from_record,
     look_back,
 )
+from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.output_folder import check_free
-from chords_cli.runs.settings.request import Request
 from chords_cli.runs.settings.resolve import Settings, check_again, resolve
 from chords_cli.runs.settings.samples import PlannedSample
 

@@ -19,8 +19,8 @@ from chords_cli.records.recipe import (
     Recipe,
     StopRecord,
 )
-from chords_cli.runs.settings.option import options_of
-from chords_cli.runs.settings.request import RunOptions
+from chords_cli.runs.settings.options.option import options_of
+from chords_cli.runs.settings.options.run_options import RunOptions
 from chords_cli.runs.settings.resolve import Settings
 from chords_cli.runs.settings.samples import PlannedSample
 

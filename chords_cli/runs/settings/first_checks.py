@@ -13,8 +13,9 @@ from chords_cli.models.repositories import find_model
 from chords_cli.pipelines.load.spec import DTYPES
 from chords_cli.presets.files import DEFAULT, available_presets, load_preset
 from chords_cli.presets.schema import Preset
-from chords_cli.runs.settings.option import options_of
-from chords_cli.runs.settings.request import Request, RunOptions
+from chords_cli.runs.settings.options.option import options_of
+from chords_cli.runs.settings.options.request import Request
+from chords_cli.runs.settings.options.run_options import RunOptions
 from chords_cli.runs.settings.samples import check_samples
 
 

@@ -22,8 +22,9 @@ from chords_cli.presets.call import guidance_key, guidance_of
 from chords_cli.presets.parts import Cache, Scheduler
 from chords_cli.presets.schema import Preset, Sampling, Stop
 from chords_cli.records.recipe import Document, PresetKey, Recipe
-from chords_cli.runs.settings.option import PLAN, options_of
-from chords_cli.runs.settings.request import CALL_OPTIONS, Request, RunOptions
+from chords_cli.runs.settings.options.option import PLAN, options_of
+from chords_cli.runs.settings.options.request import CALL_OPTIONS, Request
+from chords_cli.runs.settings.options.run_options import RunOptions
 
 _SAMPLING = {
     *("prompts", "prompt_file", "from_metadata", "loras", "seed", "num"),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from chords_cli.engine.hosts.places import Place
 from chords_cli.errors import UsageError, verbatim
-from chords_cli.runs.settings.option import MACHINE, Option
+from chords_cli.runs.settings.options.option import MACHINE, Option
 
 _LAUNCHED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """What torchrun, PyTorchJob and scripts for srun set in every process that they start."""

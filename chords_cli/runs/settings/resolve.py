@@ -17,8 +17,6 @@ from chords_cli.models.fit import check_algo, check_model
 from chords_cli.pipelines.load.spec import Arguments, Dtype
 from chords_cli.presets.schema import Preset
 from chords_cli.records.recipe import Pixels
-from chords_cli.runs.settings.call import resolve_call
-from chords_cli.runs.settings.capacity import Demand, check_memory
 from chords_cli.runs.settings.first_checks import (
     check_kind,
     check_resume,
@@ -32,19 +30,22 @@ from chords_cli.runs.settings.from_metadata import (
     with_recipe,
     with_sampling,
 )
-from chords_cli.runs.settings.laying_out import as_asked, as_exact, lay_out
-from chords_cli.runs.settings.layout import Layout, members_of
-from chords_cli.runs.settings.members import check_apart, check_members
-from chords_cli.runs.settings.option import options_of
-from chords_cli.runs.settings.output_folder import default_output
-from chords_cli.runs.settings.placement import (
+from chords_cli.runs.settings.layouts.capacity import Demand, check_memory
+from chords_cli.runs.settings.layouts.laying_out import as_asked, as_exact, lay_out
+from chords_cli.runs.settings.layouts.layout import Layout, members_of
+from chords_cli.runs.settings.layouts.members import check_apart, check_members
+from chords_cli.runs.settings.layouts.placement import (
     Placement,
     at_most,
     find_devices,
     place,
     plan_and_stop,
 )
-from chords_cli.runs.settings.request import CALL_OPTIONS, Request, RunOptions
+from chords_cli.runs.settings.options.call import resolve_call
+from chords_cli.runs.settings.options.option import options_of
+from chords_cli.runs.settings.options.request import CALL_OPTIONS, Request
+from chords_cli.runs.settings.options.run_options import RunOptions
+from chords_cli.runs.settings.output_folder import default_output
 from chords_cli.runs.settings.samples import (
     PlannedSample,
     planned_samples,

@@ -1,7 +1,7 @@
 import pytest
 
 from chords_cli.errors import UsageError
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.resolve import resolve
 
 

@@ -7,8 +7,8 @@ from chords_cli.errors import UsageError
 from chords_cli.presets.parts import Cache
 from chords_cli.runs.compare.arms import KNOWN, ArmError, parse_arm, parse_arms
 from chords_cli.runs.compare.arms import SETTINGS as SETTABLE
-from chords_cli.runs.settings.option import options_of
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.options.option import options_of
+from chords_cli.runs.settings.options.request import Request
 from chords_cli.sampler.choice import ALGORITHMS
 
 SETTINGS = (

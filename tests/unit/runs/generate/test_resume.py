@@ -23,7 +23,7 @@ from chords_cli.runs.generate.record import (
 from chords_cli.runs.generate.resume import fill_from_record, look_back
 from chords_cli.runs.outputs.saving import OutputSaver, planned_names
 from chords_cli.runs.settings.from_metadata import read_recipe
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.options.request import Request
 
 
 @pytest.fixture

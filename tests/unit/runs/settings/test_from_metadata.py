@@ -15,7 +15,7 @@ from chords_cli.presets.parts import Cache, Scheduler
 from chords_cli.records.recipe import Output
 from chords_cli.runs.outputs.recipe import make_recipe, pixels
 from chords_cli.runs.settings.from_metadata import read_recipe, with_recipe
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.resolve import resolve
 from tests.unit.conftest import GPUS
 

@@ -4,8 +4,8 @@ import pytest
 
 from chords_cli.errors import UsageError
 from chords_cli.runs.settings.hosts import HostOptions, find_place, refuse_hosts
-from chords_cli.runs.settings.members import check_apart
-from chords_cli.runs.settings.placement import place
+from chords_cli.runs.settings.layouts.members import check_apart
+from chords_cli.runs.settings.layouts.placement import place
 
 TORCHRUN = {
     "RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2",

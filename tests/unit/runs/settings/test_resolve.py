@@ -7,7 +7,7 @@ import pytest
 from chords_cli.cli.options import as_option
 from chords_cli.errors import PlanError, UsageError
 from chords_cli.runs.settings import first_checks
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.resolve import resolve
 from chords_cli.sampler import chords_plan, wavefront_plan
 from chords_cli.sampler.stop import StopRule
@@ -289,7 +289,7 @@ def test_resolving_settings_leaves_torch_and_its_friends_unloaded():
     code = (
         "import sys; from chords_cli.runs.generate.run import generate; "
         "from chords_cli.runs.settings.resolve import resolve; "
-        "from chords_cli.runs.settings.request import Request; "
+        "from chords_cli.runs.settings.options.request import Request; "
         "resolve(Request(kind='image', devices='cpu')); "
         "print({'torch', 'numpy', 'PIL', 'diffusers'} & set(sys.modules))"
     )

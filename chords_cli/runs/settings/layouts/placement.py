@@ -14,7 +14,7 @@ from chords_cli.engine.start import preload
 from chords_cli.errors import UsageError
 from chords_cli.presets.call import true_guidance, with_guidance
 from chords_cli.presets.schema import Preset
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.options.request import Request
 from chords_cli.sampler.choice import DefaultPlan, resolve_plan
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule, resolve_stop

@@ -9,8 +9,9 @@ from chords_cli.records.recipe import Pixels
 from chords_cli.records.run import SettingsRecord
 from chords_cli.runs.compare.request import CompareRequest
 from chords_cli.runs.generate.record import run_record
-from chords_cli.runs.settings.option import options_of
-from chords_cli.runs.settings.request import CALL_OPTIONS, Request, RunOptions
+from chords_cli.runs.settings.options.option import options_of
+from chords_cli.runs.settings.options.request import CALL_OPTIONS, Request
+from chords_cli.runs.settings.options.run_options import RunOptions
 
 OPTIONS = options_of(Request)
 

@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from chords_cli.runs.settings.layout import ASSUMED, Gains, Layout, Work, choose_layout, layouts
+from chords_cli.runs.settings.layouts.layout import (
+    ASSUMED,
+    Gains,
+    Layout,
+    Work,
+    choose_layout,
+    layouts,
+)
 
 FAST = (1, 2, 4, 8)
 """Context on as many devices as a fast link joins."""

@@ -1,7 +1,7 @@
 """Lays devices out where neither the user nor the preset says how many cores a picture has.
 
-`runs.settings.layout` knows which layout is soonest; here is what a request, a preset, a model and
-a machine allow.
+`layout` beside it knows which layout is soonest; here is what a request, a preset, a model and a
+machine allow.
 """
 
 from collections import Counter
@@ -20,8 +20,7 @@ from chords_cli.presets.gains import read_gains
 from chords_cli.presets.schema import Preset, Stop
 from chords_cli.records.layouts import GainsRecord, LayoutRecord, LayoutsRecord
 from chords_cli.records.recipe import Pixels
-from chords_cli.runs.settings.call import resolve_call
-from chords_cli.runs.settings.layout import (
+from chords_cli.runs.settings.layouts.layout import (
     ASSUMED,
     Gains,
     Layout,
@@ -30,9 +29,10 @@ from chords_cli.runs.settings.layout import (
     layouts,
     members_of,
 )
-from chords_cli.runs.settings.members import check_members
-from chords_cli.runs.settings.placement import default_plan
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.layouts.members import check_members
+from chords_cli.runs.settings.layouts.placement import default_plan
+from chords_cli.runs.settings.options.call import resolve_call
+from chords_cli.runs.settings.options.request import Request
 from chords_cli.sampler.choice import DEFAULT_ALGO
 from chords_cli.sampler.rounds import expected_error
 

@@ -4,8 +4,8 @@ from chords_cli.errors import UsageError
 from chords_cli.pipelines.load.spec import Arguments
 from chords_cli.presets.call import guidance_key, guidance_of, is_guidance, with_guidance
 from chords_cli.presets.schema import Preset
-from chords_cli.runs.settings.option import options_of
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.options.option import options_of
+from chords_cli.runs.settings.options.request import Request
 
 
 def resolve_call(request: Request, preset: Preset) -> Arguments:

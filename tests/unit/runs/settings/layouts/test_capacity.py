@@ -7,8 +7,8 @@ import pytest
 from chords_cli.engine.devices import Memory
 from chords_cli.errors import UsageError
 from chords_cli.presets.files import find_preset
-from chords_cli.runs.settings import capacity
-from chords_cli.runs.settings.capacity import Demand, check_memory
+from chords_cli.runs.settings.layouts import capacity
+from chords_cli.runs.settings.layouts.capacity import Demand, check_memory
 
 GB = 10**9
 

@@ -7,9 +7,9 @@ import pytest
 from chords_cli.engine import devices
 from chords_cli.errors import UsageError
 from chords_cli.runs.outputs.recipe import pixels
-from chords_cli.runs.settings import laying_out
 from chords_cli.runs.settings import resolve as resolve_module
-from chords_cli.runs.settings.request import Request
+from chords_cli.runs.settings.layouts import laying_out
+from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.resolve import resolve
 
 DEVICES = tuple(f"cuda:{number}" for number in range(8))

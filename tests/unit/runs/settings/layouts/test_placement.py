@@ -2,7 +2,7 @@
 
 import pytest
 
-from chords_cli.runs.settings.placement import place
+from chords_cli.runs.settings.layouts.placement import place
 
 GPUS = ("cuda:0", "cuda:1", "cuda:2", "cuda:3")
 
