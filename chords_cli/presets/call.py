@@ -114,7 +114,13 @@ class _CallSchema:
     """Has sizes, guidance and steps checked as numbers, and all other arguments as scalars.
 
     Each argument is checked under its own key, so that an error names the key.
+
+    Args:
+        complete: Whether the steps have to be among them.
     """
+
+    def __init__(self, *, complete: bool) -> None:
+        self._complete = complete
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -130,7 +136,7 @@ class _CallSchema:
         schemas |= dict.fromkeys(sorted(RESERVED), checked(_refuse))
         return core_schema.typed_dict_schema(
             {
-                key: core_schema.typed_dict_field(schema, required=key == STEPS)
+                key: core_schema.typed_dict_field(schema, required=self._complete and key == STEPS)
                 for key, schema in schemas.items()
             },
             extras_schema=checked(check_scalar),
@@ -138,8 +144,11 @@ class _CallSchema:
         )
 
 
-Call = Annotated[Arguments, _CallSchema()]
+Call = Annotated[Arguments, _CallSchema(complete=True)]
 """The arguments of a pipeline's call that a preset gives."""
+
+Changes = Annotated[Arguments, _CallSchema(complete=False)]
+"""Those of another pipeline's call that are not the preset's."""
 
 
 class Part(BaseModel):

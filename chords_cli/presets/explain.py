@@ -54,7 +54,9 @@ def _explain_problem(error: ErrorDetails) -> tuple[str, str]:
     kind, loc, value = error["type"], error["loc"], error["input"]
     key = _dotted(loc)
     if kind == "extra_forbidden":
-        return _explain_unknown_key(loc, value)
+        return _explain_unknown_key(loc, f" (its value is {format_value(value)})")
+    if kind == "literal_error" and loc[-1] == "[key]":
+        return _explain_unknown_key(loc[:-1])
     if kind == "missing":
         return f"{key} is missing", f"add {_example(loc)}"
     if kind == "invalid_key" or loc[-1] == "[key]":
@@ -68,11 +70,12 @@ def _explain_problem(error: ErrorDetails) -> tuple[str, str]:
     return f"{key} is {format_value(value)}, but must be {allowed}", f"write {_example(loc)}"
 
 
-def _explain_unknown_key(loc: Loc, value: Any) -> tuple[str, str]:
+def _explain_unknown_key(loc: Loc, value: str = "") -> tuple[str, str]:
     """Returns message and hint for a key that the schema does not have."""
-    allowed = list(_keys(_type_at(loc[:-1])))
+    part = _type_at(loc[:-1])
+    allowed = list(_keys(part) or typing.get_args(typing.get_args(part)[0]))
     near = difflib.get_close_matches(str(loc[-1]), allowed, n=1)
-    message = f"{_dotted(loc)} is not a key of presets (its value is {format_value(value)})"
+    message = f"{_dotted(loc)} is not a key of presets{value}"
     choice = f"allowed here: {', '.join(allowed)}"
     return message, f"did you mean {near[0]}? {choice}" if near else choice
 

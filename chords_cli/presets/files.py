@@ -173,12 +173,13 @@ def _check_together(origin: str, preset: Preset) -> None:
         plans.append(PlanChoice(algo="chords"))
     if preset.sampling.rounds != "auto":
         plans.append(PlanChoice(algo="wavefront"))
-    call = preset.call
-    sizes = {"width": call.get("width"), "height": call.get("height")}
+    calls = (preset.call, *(variant.call for variant in preset.variants.values()))
+    names = {"width": "width", "height": "height", "frames": "num_frames"}
+    sized = ({option: call.get(key) for option, key in names.items()} for call in calls)
     try:
         check_all(
             preset.check_rules,
-            partial(preset.limits.check, **sizes, frames=call.get("num_frames")),
+            *(partial(preset.limits.check, **sizes) for sizes in sized),
             *(partial(resolve_plan, preset.plan, plan) for plan in plans),
         )
     except UsageError as error:

@@ -4,6 +4,7 @@ The schema is strict and closed: no value is converted, and an unknown key is an
 an error shows the example of the field. Nothing here knows how files are found and read.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ from pydantic import (
 from chords_cli.errors import PlanError, UsageError
 from chords_cli.pipelines.load.spec import Dtype
 from chords_cli.presets.call import STEPS, Call, Limits, Part, true_guidance
+from chords_cli.presets.inputs import Inputs, PipelineName, Variants, choose_variant
 from chords_cli.presets.parts import Cache, Component, Items, Quantization, Scalar, Scheduler, Text
 from chords_cli.sampler.choice import DEFAULT_ALGO, Algo, DefaultPlan, Starts, parse_init_t
 from chords_cli.sampler.stop import StopRule
@@ -40,6 +42,7 @@ VIDEO_PACE = {"fps": 16}
 _NOT_OF_THE_MODEL = {
     *("name", "title", "kind", "license", "limits", "memory", "parameters", "prompts"),
     *("call", "dtype", "fps", "guidance_split", "context", "sampling", "seed"),
+    *("inputs", "variants"),
 }
 """Keys that determine no pixel, or whose final values are in a record anyway."""
 
@@ -108,7 +111,7 @@ class Preset(Part):
         description="the variant of the weights' files, as in model.fp16.safetensors",
         examples=["fp16"],
     )
-    pipeline: Annotated[str, Field(pattern=r"^[A-Z]\w*Pipeline$")] = Field(
+    pipeline: PipelineName = Field(
         description="the name of a pipeline class of diffusers, ...Pipeline",
         examples=["FluxPipeline"],
     )
@@ -117,6 +120,8 @@ class Preset(Part):
         default=License(name="not stated"), examples=["{name: MIT, gated: false}"]
     )
     call: Call = Field(examples=["{num_inference_steps: 50, guidance_scale: 3.5}"])
+    inputs: Inputs = Field(default={}, examples=["{mask: {required: false}}"])
+    variants: Variants = Field(default={}, examples=["{image: FluxImg2ImgPipeline}"])
     scheduler: Scheduler | None = Field(default=None, examples=["{class: EulerDiscreteScheduler}"])
     components: dict[str, Component] = Field(default={}, examples=["{vae: {tiling: true}}"])
     limits: Limits = Field(default=Limits(), examples=["{size_multiple: 16}"])
@@ -183,6 +188,19 @@ class Preset(Part):
         parts = {name: part for name, part in model.pop("components", {}).items() if part}
         model |= {"components": parts} if parts else {}
         return model if self.path is None else {**model, "path": self.path.name}
+
+    def starting_from(self, roles: Collection[str]) -> "Preset":
+        """Returns the preset with the pipeline that takes files of these roles."""
+        variant = choose_variant(self.variants, roles)
+        if variant is None:
+            return self
+        return self.model_copy(
+            update={
+                "pipeline": variant.pipeline,
+                "call": self.call | variant.call,
+                "inputs": self.inputs | variant.inputs,
+            }
+        )
 
     def check_rules(self) -> None:
         """Checks keys that are valid one by one, but may not be together.
