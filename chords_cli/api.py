@@ -23,7 +23,8 @@ from chords_cli.runs.settings.layouts.layout import Layout
 from chords_cli.runs.settings.options.call import resolve_call
 from chords_cli.runs.settings.options.option import OUTPUT, PLAN, check_value, options_of
 from chords_cli.runs.settings.options.request import Request
-from chords_cli.runs.settings.resolve import Settings, resolve
+from chords_cli.runs.settings.resolve import resolve
+from chords_cli.runs.settings.settings import Settings
 from chords_cli.sample import Sample, make_sample
 from chords_cli.sampler.plan import Plan
 

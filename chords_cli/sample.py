@@ -9,8 +9,8 @@ from chords_cli.errors import UsageError
 from chords_cli.media.files import write_file
 from chords_cli.runs.outputs.files import LATENT, file_bytes
 from chords_cli.runs.outputs.recipe import make_recipe, which_output
-from chords_cli.runs.settings.resolve import Settings
 from chords_cli.runs.settings.samples import PlannedSample
+from chords_cli.runs.settings.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,8 @@ from chords_cli.engine.messages import Latent
 from chords_cli.errors import UsageError
 from chords_cli.media.latents import latent_bytes
 from chords_cli.runs.settings.options.request import Request
-from chords_cli.runs.settings.resolve import Settings, resolve
+from chords_cli.runs.settings.resolve import resolve
+from chords_cli.runs.settings.settings import Settings
 
 PRESET = """
 name: toy

@@ -21,8 +21,9 @@ from chords_cli.runs.compare.arms import (
 )
 from chords_cli.runs.compare.caches import OWN, preset_with_cache
 from chords_cli.runs.settings.options.request import Request
-from chords_cli.runs.settings.resolve import Settings, resolve
+from chords_cli.runs.settings.resolve import resolve
 from chords_cli.runs.settings.samples import PlannedSample, slug
+from chords_cli.runs.settings.settings import Settings
 from chords_cli.sampler.choice import Algo
 
 

@@ -20,7 +20,7 @@ from chords_cli.runs.generate.record import RECORD, run_record
 from chords_cli.runs.generate.run import prepare
 from chords_cli.runs.outputs.saving import planned_names
 from chords_cli.runs.settings.options.request import Request
-from chords_cli.runs.settings.resolve import Settings
+from chords_cli.runs.settings.settings import Settings
 
 
 def dry_run(request: Request) -> DryRunRecord:

@@ -32,7 +32,8 @@ from chords_cli.pipelines.load.spec import ModelSpec, lora_part
 from chords_cli.runs.generate.run import pool_settings, prepare
 from chords_cli.runs.outputs.recipe import environment
 from chords_cli.runs.settings.options.request import Request
-from chords_cli.runs.settings.resolve import Settings, resolve
+from chords_cli.runs.settings.resolve import resolve
+from chords_cli.runs.settings.settings import Settings
 
 if TYPE_CHECKING:
     from chords_cli.engine.hosts.remote import Hosts

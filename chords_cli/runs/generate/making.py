@@ -10,8 +10,8 @@ from chords_cli.events import Listener, PromptDone, PromptStarted
 from chords_cli.records.run import SampleRecord
 from chords_cli.runs.generate.record import sample_record
 from chords_cli.runs.outputs.saving import OutputSaver, keep_latent
-from chords_cli.runs.settings.resolve import Settings
 from chords_cli.runs.settings.samples import PlannedSample
+from chords_cli.runs.settings.settings import Settings
 
 if TYPE_CHECKING:
     from chords_cli.engine.pool import Pool, Sampled, Wanted

@@ -25,8 +25,8 @@ from chords_cli.runs.outputs.recipe import pixels
 from chords_cli.runs.outputs.saving import planned_names
 from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.output_folder import check_free, check_writable
-from chords_cli.runs.settings.resolve import Settings
 from chords_cli.runs.settings.samples import PlannedSample
+from chords_cli.runs.settings.settings import Settings
 
 _WHY_TAKEN = "made with other settings or by something else"
 

@@ -41,8 +41,9 @@ from chords_cli.runs.generate.resume import (
 )
 from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.output_folder import check_free
-from chords_cli.runs.settings.resolve import Settings, check_again, resolve
+from chords_cli.runs.settings.resolve import check_again, resolve
 from chords_cli.runs.settings.samples import PlannedSample
+from chords_cli.runs.settings.settings import Settings
 
 if TYPE_CHECKING:
     from chords_cli.engine.hosts.remote import Hosts

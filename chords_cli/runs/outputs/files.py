@@ -12,7 +12,7 @@ from chords_cli.media.latents import latent_bytes
 from chords_cli.media.metadata import KEY, file_texts, sidecar_bytes, video_tags
 from chords_cli.media.videos import gif_bytes, mp4_bytes
 from chords_cli.records.recipe import Recipe
-from chords_cli.runs.settings.resolve import Settings
+from chords_cli.runs.settings.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np

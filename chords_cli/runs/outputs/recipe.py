@@ -21,8 +21,8 @@ from chords_cli.records.recipe import (
 )
 from chords_cli.runs.settings.options.option import options_of
 from chords_cli.runs.settings.options.run_options import RunOptions
-from chords_cli.runs.settings.resolve import Settings
 from chords_cli.runs.settings.samples import PlannedSample
+from chords_cli.runs.settings.settings import Settings
 
 if TYPE_CHECKING:
     from chords_cli.engine.pool import SampledOutput

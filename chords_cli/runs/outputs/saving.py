@@ -10,8 +10,8 @@ from chords_cli.media.latents import latent_bytes
 from chords_cli.media.metadata import KEY, file_texts
 from chords_cli.runs.outputs.files import LATENT, endings, file_bytes
 from chords_cli.runs.outputs.recipe import make_recipe, which_output
-from chords_cli.runs.settings.resolve import Settings
 from chords_cli.runs.settings.samples import PlannedSample
+from chords_cli.runs.settings.settings import Settings
 
 if TYPE_CHECKING:
     from chords_cli.engine.pool import SampledOutput

@@ -5,16 +5,13 @@ and the preset over the defaults here.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
+from dataclasses import fields, replace
 from typing import Any
 
 from chords_cli.engine.exchange.network import check_interface
-from chords_cli.engine.hosts.places import as_seen_from
 from chords_cli.engine.start import requested_method
 from chords_cli.errors import UsageError
 from chords_cli.models.fit import check_algo, check_model
-from chords_cli.pipelines.load.spec import Arguments, Dtype
 from chords_cli.presets.schema import Preset
 from chords_cli.records.recipe import Pixels
 from chords_cli.runs.settings.first_checks import (
@@ -30,9 +27,9 @@ from chords_cli.runs.settings.from_metadata import (
     with_recipe,
     with_sampling,
 )
-from chords_cli.runs.settings.layouts.capacity import Demand, check_memory
+from chords_cli.runs.settings.layouts.capacity import check_memory
 from chords_cli.runs.settings.layouts.laying_out import as_asked, as_exact, lay_out
-from chords_cli.runs.settings.layouts.layout import Layout, members_of
+from chords_cli.runs.settings.layouts.layout import Layout
 from chords_cli.runs.settings.layouts.members import check_apart, check_members
 from chords_cli.runs.settings.layouts.placement import (
     Placement,
@@ -47,73 +44,12 @@ from chords_cli.runs.settings.options.request import CALL_OPTIONS, Request
 from chords_cli.runs.settings.options.run_options import RunOptions
 from chords_cli.runs.settings.output_folder import default_output
 from chords_cli.runs.settings.samples import (
-    PlannedSample,
-    planned_samples,
     resolve_prompts,
 )
+from chords_cli.runs.settings.settings import Settings
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.rounds import caution, free_cores
 from chords_cli.sampler.stop import StopRule
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settings(RunOptions):
-    """The complete settings of a run.
-
-    Attributes:
-        plan: The plan as far as `stop` needs it if that is known, else to the last output.
-        call: The arguments of the pipeline's call, without the prompt.
-        devices: One entry per process; those of a group, and in it of a core, stand side by side.
-        groups: How many samples are made at a time, each by as many cores as the plan has.
-        layout: How devices are laid out; None where the request or the preset says it.
-        note: What to say about cores and devices before the run starts; None if that is nothing.
-        host: How the names of this host's devices begin; empty if there is no other host.
-    """
-
-    preset: Preset
-    prompts: tuple[str, ...]
-    plan: Plan
-    stop: StopRule
-    call: Arguments
-    devices: tuple[str, ...]
-    groups: int = 1
-    layout: Layout | None = field(default=None, compare=False)
-    note: str | None = field(compare=False)
-    seed: int
-    num: int
-    output: Path
-    dtype: Dtype
-    guidance_split: bool
-    context: int
-    host: str = field(default="", compare=False)
-
-    @property
-    def members(self) -> int:
-        """How many processes a core has, each with a device."""
-        return members_of(split=self.guidance_split, context=self.context)
-
-    @property
-    def samples(self) -> tuple[PlannedSample, ...]:
-        """What the run makes, in order."""
-        return planned_samples(self.prompts, self.num, self.seed)
-
-    @property
-    def demand(self) -> Demand:
-        """What the memory that the run takes depends on."""
-        return Demand(
-            preset=self.preset,
-            dtype=self.dtype,
-            call=self.call,
-            devices=as_seen_from(self.host, self.devices),
-            decoders=self.decoders,
-            members=self.members,
-            groups=self.groups,
-        )
-
-    @property
-    def decoders(self) -> frozenset[int]:
-        """The cores that may be asked to decode an output."""
-        return self.stop.decoders(self.plan, keep=self.all_cores)
 
 
 def resolve(
