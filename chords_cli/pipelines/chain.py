@@ -19,6 +19,7 @@ from diffusers.schedulers.scheduling_utils import SchedulerOutput
 from torch import Tensor
 
 from chords_cli.errors import ChordsError, UsageError
+from chords_cli.pipelines.grid import Grid
 from chords_cli.pipelines.load.spec import Arguments
 from chords_cli.pipelines.loops import check_loop
 from chords_cli.pipelines.rules import check_step_arguments
@@ -50,9 +51,10 @@ class Chain:
 
     Args:
         pipe: The pipeline whose loop is driven.
-        walk: The grid steps to visit, increasing.
-        steps: T; the pipeline must make a grid of that many steps.
+        walk: The steps to visit, increasing, numbered from where the loop begins.
+        steps: T; the pipeline must loop over so many steps, the last ones of its grid.
         driver: Moves the latent.
+        noise: What the pipeline draws its noise from.
 
     Attributes:
         solver: The scheduler's own steps.
@@ -61,21 +63,39 @@ class Chain:
     """
 
     def __init__(
-        self, pipe: DiffusionPipeline, walk: Sequence[int], steps: int, driver: Driver
+        self,
+        pipe: DiffusionPipeline,
+        walk: Sequence[int],
+        steps: int,
+        driver: Driver,
+        noise: torch.Generator | None = None,
     ) -> None:
         self.solver = StockSolver(pipe.scheduler)
         self.began: Tensor | None = None
         self.carried: torch.dtype | None = None
         self._reached: Tensor | None = None
         self._name, self._walk, self._steps = type(pipe).__name__, tuple(walk), steps
-        self._driver = driver
+        self._driver, self._noise = driver, noise
         self._step: int | None = None
         self._visited = 0
+        self._drawn: Tensor | None = None
+        self._handed: Tensor | None = None
+        self._taken: Tensor | None = None
 
     @property
     def reached(self) -> Tensor | None:
         """The latent that the loop ends with; None after a walk without steps."""
         return None if self._reached is None else self._reached.to(self.carried)
+
+    @property
+    def alters(self) -> bool | None:
+        """Whether the loop changes a latent after its step, as inpainting does.
+
+        None before a second step has told.
+        """
+        if self._handed is None or self._taken is None:
+            return None
+        return not torch.equal(self._handed.to(self._taken), self._taken)
 
     def check_walked(self) -> None:
         """Refuses a loop that has ended before its walk, unless the driver stopped it."""
@@ -88,13 +108,7 @@ class Chain:
     def expose(self, grid: Tensor) -> Tensor:
         """Returns the pipeline's timesteps, once the scheduler has made the full grid."""
         self._check_once()
-        if len(grid) != self._steps:
-            raise UsageError(
-                f"{self._name} makes a grid of {len(grid)} steps, the plan has {self._steps}",
-                "use a pipeline call without custom timesteps, strength or sigmas",
-            )
         self.solver.grid, self._step = grid, None
-        self._driver.begin(self.solver)
         return Grid.of(grid, self, 0)
 
     def visit(self, timesteps: Tensor, offset: int, first: int) -> Iterator[tuple[int, Tensor]]:
@@ -108,10 +122,12 @@ class Chain:
         self._check_once()
         if len(timesteps) != self._steps:
             raise UsageError(
-                f"{self._name} takes only steps {offset} to {offset + len(timesteps) - 1} of the "
-                f"plan's {self._steps}",
-                "remove from the preset's call what leaves steps out, such as denoising_end",
+                f"{self._name} takes {len(timesteps)} of {len(self.solver.grid)} steps, the plan "
+                f"has {self._steps}",
+                "remove from the preset's call what changes them: timesteps, sigmas, denoising_end",
             )
+        self.solver.first = offset
+        self._driver.begin(self.solver)  # only now: some encode pictures when they have their grid
         for taken, step in enumerate(self._walk, 1):
             self._step = step
             yield first + step, timesteps[step]
@@ -119,8 +135,18 @@ class Chain:
                 break
         self._step = None
 
+    def following(self, index: int) -> int:
+        """Returns the grid step that a pipeline means which asks for the grid step `index`.
+
+        The one after its step is the end of this step to it, and that is the core's next one.
+        """
+        if self._step is None or index != self.solver.first + self._step + 1:
+            return index
+        later = self._walk[self._visited : self._visited + 1]
+        return self.solver.first + (later[0] if later else self._steps - 1)
+
     def locate(self) -> int:
-        """Returns the grid step for which the pipeline has just evaluated the drift."""
+        """Returns the step for which the pipeline has just evaluated the drift."""
         if self._step is None:
             raise UsageError(f"{self._name} takes a step outside of its loop", _ALONE)
         return self._step
@@ -130,52 +156,34 @@ class Chain:
         check_step_arguments(arguments)
         if self.locate() not in self._walk[self._visited : self._visited + 1]:
             raise UsageError(f"{self._name} takes step {self._step} twice", _ALONE)
-        self.solver.arguments = arguments
+        self.solver.note(self._walk[self._visited], arguments)
         if self._visited == 0:
             self.began = latent
+        elif self._visited == 1:
+            self._taken = latent
+            self._check_noise()
         self.carried = latent.dtype
         self._reached = self._driver.advance(latent, drift)
+        if self._visited == 0:
+            self._handed = self._reached.clone()  # some change it in place
+            self._drawn = self._noise.get_state() if self._noise else None
         self._visited += 1
         return self._reached
+
+    def _check_noise(self) -> None:
+        """Refuses a loop that draws noise: cores that leave out steps would draw other noise."""
+        if self._noise is None or self._drawn is None:
+            return
+        if not torch.equal(self._noise.get_state(), self._drawn):
+            raise UsageError(
+                f"{self._name} draws noise in its loop",
+                f"turn that off in the preset's call, as by image_cond_noise_scale: 0, or {_ALONE}",
+            )
 
     def _check_once(self) -> None:
         """Refuses a second loop: a plan has one."""
         if self._visited:
             raise UsageError(f"{self._name} begins a second loop in one call", _ALONE)
-
-
-class Grid(Tensor):
-    """The full grid of timesteps, which a chain numbers; every operation gives plain tensors."""
-
-    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
-    _chain: Chain
-    _offset: int
-
-    @classmethod
-    def of(cls, timesteps: Tensor, chain: Chain, offset: int) -> "Grid":
-        grid = timesteps.as_subclass(cls)
-        grid._chain, grid._offset = chain, offset
-        return grid
-
-    def plain(self) -> Tensor:
-        return self.as_subclass(Tensor)
-
-    def numbered(self, first: int) -> Iterator[tuple[int, Tensor]]:
-        return self._chain.visit(self.plain(), self._offset, first)
-
-    def __getitem__(self, index: Any) -> Tensor:
-        picked = self.plain()[index]
-        if isinstance(index, slice):
-            first, _, stride = index.indices(len(self))
-            assert stride == 1, "pipelines cut their grid only at its ends"
-            return Grid.of(picked, self._chain, self._offset + first)
-        return picked
-
-    def to(self, *args: Any, **kwargs: Any) -> "Grid":
-        return Grid.of(self.plain().to(*args, **kwargs), self._chain, self._offset)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        return self.plain().clone()
 
 
 class ChainScheduler:
@@ -214,7 +222,7 @@ class ChainScheduler:
         """Shows stock methods the full grid and the step index that they would have reached."""
         shown, self.timesteps = self.timesteps, self._chain.solver.grid
         if hasattr(self, "_step_index"):
-            self._step_index = self._chain.locate()
+            self._step_index = self._chain.solver.first + self._chain.locate()
         try:
             yield
         finally:

@@ -12,6 +12,7 @@ from chords_cli.errors import ChordsError, UsageError
 from chords_cli.pipelines.caches import StepCache
 from chords_cli.pipelines.chain import Chain, Driver, following
 from chords_cli.pipelines.conditions.encoding import Share, SharedEncoding
+from chords_cli.pipelines.conditions.pictures import has_pictures, opened
 from chords_cli.pipelines.conditions.tokens import PromptReader
 from chords_cli.pipelines.load.offload import Encoders
 from chords_cli.pipelines.load.spec import Arguments
@@ -75,6 +76,7 @@ class CorePipeline:
         self.use_cache(cache)
         self._visited = 0
         self._carried: torch.dtype | None = None
+        self._alters: bool | None = None
 
     @property
     def encode_seconds(self) -> float:
@@ -130,15 +132,17 @@ class CorePipeline:
             ChordsError: The call does not fit the pipeline, or its loop ended before the walk.
         """
         self._encoding.begin(call)
-        chain = Chain(self._pipe, walk, steps, driver)
+        noise = _noise(seed)
+        chain = Chain(self._pipe, walk, steps, driver, noise)
         self._visited = len(walk)
         cached = nullcontext() if self._cache is None else self._cache.sample()
         sharing = nullcontext() if self._split is None else self._split.attached(self._pipe)
         with following(self._pipe, chain), cached, sharing:
-            self._run(call, generator=_noise(seed), output_type="latent")
+            self._run(call, generator=noise, output_type="latent")
         chain.check_walked()
         self._start.note(chain.began)
-        self._check_context(chain.began)
+        self._alters = chain.alters if chain.alters is not None else self._alters
+        self._check_context(call, chain.began)
         self._carried = chain.carried or self._carried
         return chain.reached
 
@@ -156,12 +160,20 @@ class CorePipeline:
                 {"guidance_split": True, "guidance": None},
             )
 
-    def _check_context(self, began: Tensor | None) -> None:
+    def _can_skip_loop(self, call: Arguments) -> bool:
+        """Tells whether a call with an empty loop decodes what the loop begins with.
+
+        Not where a loop begins with something else, or puts known parts of a picture back.
+        """
+        unchanged = self._alters is False or (self._alters is None and not has_pictures(call))
+        return self._start.replaceable and unchanged
+
+    def _check_context(self, call: Arguments, began: Tensor | None) -> None:
         """Refuses, once a walk is over, a pipeline that cannot be decoded by one member alone."""
-        if self._context and began is not None and not self._start.replaceable:
+        if self._context and began is not None and not self._can_skip_loop(call):
             raise UsageError(
-                f"{type(self._pipe).__name__} does not begin with the latent that it prepared, and "
-                "has to ask its model to decode, which one member of a core cannot",
+                f"{type(self._pipe).__name__} begins with or makes another latent than its steps "
+                "do, and has to ask its model to decode, which one member of a core cannot",
                 "use {context}",
                 {"context": 1},
             )
@@ -171,13 +183,14 @@ class CorePipeline:
 
         The call is made once more, so what follows its loop is its own, and draws the same noise.
         Its loop is empty and begins with this latent; where a pipeline does not begin with what
-        it prepared, its loop takes one step, which answers with this latent.
+        it prepared, or changes latents after its steps, its loop takes the last step, which answers
+        with this latent.
         """
         self._encoding.begin(call)
         latent = latent.to(self._carried or latent.dtype)
-        walk = () if self._start.replaceable else (0,)
-        chain = Chain(self._pipe, walk, steps, Answer(latent))
-        with following(self._pipe, chain), self._start.replaced(latent):
+        skips = self._can_skip_loop(call)
+        chain = Chain(self._pipe, () if skips else (steps - 1,), steps, Answer(latent))
+        with following(self._pipe, chain), self._start.replaced(latent if skips else None):
             made = self._run(call, generator=_noise(seed), output_type="pil")
         chain.check_walked()
         frames = made[0] if isinstance(made[0], list) else made
@@ -192,7 +205,7 @@ class CorePipeline:
             # what it is asked before the loop would be about the last step of the call before
             guider._num_inference_steps = guider._step = None
         try:
-            made = self._pipe(**call, **arguments, return_dict=False)[0]
+            made = self._pipe(**opened(call), **arguments, return_dict=False)[0]
             self._reader.tell()
             return made
         except ChordsError:

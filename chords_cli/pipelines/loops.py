@@ -29,8 +29,6 @@ _SECTIONED = (
 _LEAVE_OUT = {
     "denoising_end": "the end",
     "denoising_start": "the beginning",
-    "strength": "the beginning",
-    "denoise_strength": "the beginning",
 }
 """Arguments that make a loop shorter than its grid, each with what it leaves out."""
 

@@ -47,15 +47,20 @@ def empty_history(scheduler: SchedulerMixin) -> None:
 
 
 def multistep_grid(
-    scheduler: SchedulerMixin, timesteps: Tensor, clock: Sequence[float], arguments: Arguments
+    scheduler: SchedulerMixin,
+    timesteps: Tensor,
+    clock: Sequence[float],
+    arguments: Arguments,
+    first: int = 0,
 ) -> LinearGrid | None:
     """Finds the factors of every fine step.
 
     Args:
         scheduler: A stock scheduler with an empty history and its grid on the host; it is used up.
-        timesteps: The T timesteps of the grid, on the host.
+        timesteps: The T timesteps of the loop, on the host.
         clock: Where predictions are interpolated, one number for each of them.
         arguments: What the pipeline hands to `step` beside the three tensors.
+        first: The grid step with which the loop begins.
 
     Returns:
         None where this is not the scheduler's path: a step uses its own prediction alone, or it
@@ -67,7 +72,7 @@ def multistep_grid(
     latents, keep, pulls, ends = _start(), [], [], []
     latent, drift = torch.eye(2, dtype=torch.float64).reshape(2, 2, 1, 1, 1)
     for step, timestep in enumerate(timesteps):
-        scheduler._step_index = step
+        scheduler._step_index = first + step
         ends.append(tuple(scheduler.convert_model_output(drift, sample=latent).flatten().tolist()))
         end_keep, end_pull = ends[-1]
         if end_pull == 0:

@@ -11,7 +11,7 @@ true; clipping and thresholding are not linear and are refused.
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -32,6 +32,10 @@ _PROBES = ((1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (-37.0, 20.0))
 them far outside of [-1, 1]."""
 
 
+BY_TOKEN = "per_token_timesteps"
+"""The argument of a scheduler's `step` that names a timestep for every token."""
+
+
 def check_scheduler(scheduler: SchedulerMixin) -> None:
     """Refuses a scheduler whose steps several cores cannot share (see `check_shareable`)."""
     name = stock_class(type(scheduler)).__name__
@@ -46,31 +50,43 @@ def stock_class(cls: type[SchedulerMixin]) -> type[SchedulerMixin]:
 class StockSolver:
     """`sampler.Solver` made of a scheduler's own steps on the pipeline's own grid.
 
-    `grid` are the T timesteps of the full grid, set when the pipeline has made them; `arguments`
-    what the pipeline hands to `step` beside the three tensors. Latents and drifts lie on any
-    device; the timesteps that steps and jumps name lie on the host, so that no step waits for the
-    device to learn where it is.
+    Steps are those of the pipeline's loop, which may begin late in the grid. Latents and drifts lie
+    on any device; the timesteps that steps and jumps name lie on the host, so that no step waits
+    for the device to learn where it is.
+
+    Attributes:
+        first: The grid step with which the loop begins: above 0 with a strength below 1.
     """
 
     def __init__(self, scheduler: SchedulerMixin) -> None:
         self._scheduler = scheduler
         self._stock = stock_class(type(scheduler))
         self.grid = torch.empty(0)
-        self.arguments: Arguments = {}
+        self.first = 0
+        self._arguments: dict[int | None, Arguments] = {None: {}}
 
     @property
     def grid(self) -> Tensor:
-        """The timesteps of the full grid, shape (T,), on the device where the pipeline has them."""
+        """The timesteps of the full grid, on the device where the pipeline has them."""
         return self._grid
 
     @grid.setter
     def grid(self, timesteps: Tensor) -> None:
         self._grid, self._host_grid = timesteps, timesteps.cpu()
 
+    def note(self, step: int, arguments: Arguments) -> None:
+        """Notes what the pipeline hands to the scheduler's `step` beside the three tensors."""
+        self._arguments[step] = self._arguments[None] = arguments
+
+    @property
+    def noted(self) -> Mapping[int, Arguments]:
+        """What was noted, by step."""
+        return {step: given for step, given in self._arguments.items() if step is not None}
+
     def fine(self, latent: Tensor, drift: Tensor, step: int) -> Tensor:
         """Takes the stock step, history and all."""
         if hasattr(self._scheduler, "_step_index"):
-            self._scheduler._step_index = step
+            self._scheduler._step_index = self.first + step
         return self._step(self._scheduler, latent, drift, step)
 
     def jump(self, latent: Tensor, drift: Tensor, start: int, stop: int) -> Tensor:
@@ -78,10 +94,26 @@ class StockSolver:
         scratch = copy.copy(self._scheduler)
         scratch.__class__ = self._stock
         if self._stock.__name__ in DDIM_FAMILY:
-            self._stride(scratch, start, stop)
+            self._stride(scratch, self.first + start, self.first + stop)
         else:
-            self._two_sigmas(scratch, start, stop)
+            self._two_sigmas(scratch, self.first + start, self.first + stop)
         return self._step(scratch, latent, drift, start)
+
+    def probe(self, latent: Tensor, drift: Tensor, start: int, stop: int) -> Tensor:
+        """Takes a jump of numbers, latents and drifts of shape (batch,), each a sample of its own.
+
+        Where a pipeline names a timestep for every token, all of them get the step's own.
+        """
+        told = self._arguments[None]
+        shape: tuple[int, ...] = (-1, 1, 1, 1)
+        if told.get(BY_TOKEN) is not None:  # of latents (batch, tokens, channels)
+            shape = (-1, 1, 1)
+            moment = self._host_grid[self.first + start]
+            told = told | {BY_TOKEN: moment.expand(len(latent), 1)}
+        kept, self._arguments = self._arguments, {None: told}
+        made = self.jump(latent.reshape(shape), drift.reshape(shape), start, stop).flatten()
+        self._arguments = kept
+        return made
 
     def settle(self, stop: int, *, jumped: bool, rectified: bool) -> None:
         """Tells the scheduler where it stands; drops what no longer belongs to its neighbours.
@@ -91,7 +123,7 @@ class StockSolver:
         the correction, so that one is forgotten.
         """
         if hasattr(self._scheduler, "_step_index"):
-            self._scheduler._step_index = stop
+            self._scheduler._step_index = self.first + stop
         if jumped:
             empty_history(self._scheduler)
         if rectified and hasattr(self._scheduler, "last_sample"):
@@ -100,7 +132,8 @@ class StockSolver:
     def clock(self) -> tuple[float, ...]:
         """Returns sigma at every step; the timestep where the scheduler has no sigmas."""
         named = self._stock.__name__ in DDIM_FAMILY
-        return tuple((self._host_grid if named else self._scheduler.sigmas[:-1].cpu()).tolist())
+        moments = self._host_grid if named else self._scheduler.sigmas[:-1].cpu()
+        return tuple(moments[self.first :].tolist())
 
     def linear_grid(self) -> LinearGrid:
         """Finds the factors of the fine steps, of as many predictions as the scheduler uses."""
@@ -109,10 +142,11 @@ class StockSolver:
             remembering = copy.copy(host._scheduler)
             remembering.__class__ = self._stock
             empty_history(remembering)
-            found = multistep_grid(remembering, self._host_grid, self.clock(), self.arguments)
+            timesteps, arguments = self._host_grid[self.first :], self._arguments[None]
+            found = multistep_grid(remembering, timesteps, self.clock(), arguments, self.first)
             if found is not None:
                 return found
-        grid = linear_grid(host.jump, name, self.clock())
+        grid = linear_grid(host.probe, name, self.clock())
         return replace(grid, exact=getattr(host._scheduler.config, "solver_order", 1) == 1)
 
     def _on_host(self) -> "StockSolver":
@@ -122,14 +156,16 @@ class StockSolver:
             if isinstance(value, Tensor):
                 setattr(scheduler, name, value.cpu())
         solver = StockSolver(scheduler)
-        solver.grid, solver.arguments = self._host_grid, self.arguments
+        solver.grid, solver.first = self._host_grid, self.first
+        solver._arguments = dict(self._arguments)
         return solver
 
     def _step(self, scheduler: SchedulerMixin, latent: Tensor, drift: Tensor, step: int) -> Tensor:
-        timestep = self._host_grid[step]
-        return self._stock.step(
-            scheduler, drift, timestep, latent, return_dict=False, **self.arguments
-        )[0]
+        timestep = self._host_grid[self.first + step]
+        arguments = self._arguments.get(step, self._arguments[None])
+        return self._stock.step(scheduler, drift, timestep, latent, return_dict=False, **arguments)[
+            0
+        ]
 
     def _two_sigmas(self, scratch: SchedulerMixin, start: int, stop: int) -> None:
         scratch.sigmas = torch.stack([scratch.sigmas[start], scratch.sigmas[stop]])
@@ -149,7 +185,7 @@ def linear_grid(jump: Jump, name: str, clock: Sequence[float]) -> LinearGrid:
     """Finds the factors of every fine step, and of the step from there to the end of the grid.
 
     Args:
-        jump: The scheduler's step, for tensors on the host.
+        jump: The scheduler's step, for numbers on the host, shape (batch,).
         name: The scheduler's class.
         clock: Where drifts are interpolated, one number for each of the T steps.
 
@@ -193,6 +229,6 @@ class _Stride:
 
 def _jumps(jump: Jump, start: int, stop: int) -> list[float]:
     """Returns where one first-order step takes the probes, each a sample of one batch."""
-    latents, drifts = torch.tensor(_PROBES).reshape(-1, 2, 1, 1, 1).unbind(1)
-    made: list[float] = jump(latents, drifts, start, stop).flatten().tolist()
+    latents, drifts = torch.tensor(_PROBES).unbind(1)
+    made: list[float] = jump(latents, drifts, start, stop).tolist()
     return made

@@ -41,9 +41,9 @@ class StartLatent:
             )
 
     @contextmanager
-    def replaced(self, latent: Tensor) -> Iterator[None]:
-        """Has the pipeline prepare `latent` inside the block, if it is replaceable."""
-        self._instead = latent if self.replaceable else None
+    def replaced(self, latent: Tensor | None) -> Iterator[None]:
+        """Has the pipeline prepare `latent` inside the block; what it always does for None."""
+        self._instead = latent
         try:
             yield
         finally:

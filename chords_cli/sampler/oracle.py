@@ -63,7 +63,7 @@ class Euler:
 
 def simulate(
     plan: Plan,
-    drift: Callable[[Tensor, int], Tensor],
+    drift: Callable[[Tensor, int], Tensor | tuple[Tensor, Tensor]],
     latent: Tensor,
     sigmas: Sequence[float] | Tensor,
     *,
@@ -76,7 +76,8 @@ def simulate(
 
     Args:
         plan: Any plan of any algorithm.
-        drift: dx/dsigma at (latent, grid step), guidance included; the latent's shape.
+        drift: dx/dsigma at (latent, grid step), guidance included; the latent's shape. Where a
+            loop changes latents between steps, both: the latent as it was seen, and its drift.
         latent: The noise at step 0, of at least two dimensions, the first one that of samples.
         sigmas: The T + 1 noise levels of the grid.
         dtype: What latents are carried in; the dtype of `latent` when None.
@@ -101,7 +102,8 @@ def simulate(
             if round >= plan.evaluations[core]:
                 continue
             step, here = plan.walks[core][round], latents[core]
-            here_drift = drift(here, step)
+            found = drift(here, step)
+            here, here_drift = found if isinstance(found, tuple) else (here, found)
             move = cores[core].advance(here, here_drift if dtype is None else here_drift.to(dtype))
             latents[core] = carry(move.latent) if carry else move.latent
             if on_move:

@@ -5,7 +5,7 @@ a walk of one step, and what it hands to `scheduler.step` is the drift.
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -29,22 +29,29 @@ def pipeline_outputs(
     pipe: DiffusionPipeline, call: dict[str, Any], seed: int, plan: Plan
 ) -> list[Output]:
     """All outputs of `plan`, simulated in this process with the pipeline's own drift."""
-    return Oracle(pipe, call, seed).outputs(plan)
+    return Oracle(pipe, call, seed, plan.steps).outputs(plan)
 
 
 class Oracle:
     """Simulates plans with the drift of one pipeline call, and asks for no drift twice.
 
+    `steps` is the length of the loop, for calls whose strength makes it shorter than their grid.
     It knows its drifts where the pipeline was when it was made, and for as many threads as there
     were: both may change bits.
     """
 
-    def __init__(self, pipe: DiffusionPipeline, call: dict[str, Any], seed: int) -> None:
-        self._pipe, self._call, self._steps = pipe, call, call["num_inference_steps"]
+    def __init__(
+        self, pipe: DiffusionPipeline, call: dict[str, Any], seed: int, steps: int | None = None
+    ) -> None:
+        self._pipe, self._call, self._seed = pipe, call, seed
+        self._steps = call["num_inference_steps"] if steps is None else steps
         self._beginning = _Beginning(pipe)
-        (self._noise, first), (second, _) = self._evaluate((0, 1), None, seed)
+        self._arguments: dict[int, dict[str, Any]] = {}
+        self._solvers: list[StockSolver] = []
+        walk = (0, 1) if self._steps > 1 else (0,)
+        (self._noise, first), (second, _) = (self._evaluate(walk, None) * 2)[:2]
         self._carried = second.dtype
-        self._drifts = {(0, _content(self._noise)): first}
+        self._drifts = {(0, _content(self._noise)): (self._noise, first)}
 
     def outputs(self, plan: Plan) -> list[Output]:
         """All outputs of `plan`."""
@@ -57,31 +64,45 @@ class Oracle:
             carry=lambda latent: latent.to(self._carried),
         )
 
-    def _drift(self, latent: Tensor, step: int) -> Tensor:
-        """Walks the pipeline to `step`: over step 0, where it hands out the latent."""
+    def _drift(self, latent: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Walks the pipeline to `step`: over step 0, where it hands out the latent.
+
+        Returns the latent as the loop has it there, and its drift: some put known parts back after
+        a step.
+        """
         asked = step, _content(latent)
         if asked not in self._drifts:
             assert step > 0, "every core begins with the same noise"
-            self._drifts[asked] = self._evaluate((0, step), latent)[-1][1]
+            self._drifts[asked] = self._evaluate((0, step), latent)[-1]
         return self._drifts[asked]
 
     def _solver(self) -> StockSolver:
         """The solver of one core: the pipeline's scheduler with its grid and an empty history."""
         solver = StockSolver(copy.deepcopy(self._pipe.scheduler))
-        solver.grid = self._grid
+        solver.grid, solver.first = self._grid, self._first
         solver.settle(0, jumped=True, rectified=False)  # forgets what was asked of it before
+        self._solvers.append(solver)
+        self._tell(self._arguments)
         return solver
 
+    def _tell(self, arguments: Mapping[int, dict[str, Any]]) -> None:
+        """Tells all solvers what the pipeline hands to its scheduler at some steps."""
+        self._arguments |= arguments
+        for solver in self._solvers:
+            for step, given in arguments.items():
+                solver.note(step, given)
+
     def _evaluate(
-        self, walk: tuple[int, ...], latent: Tensor | None, seed: int = 0
+        self, walk: tuple[int, ...], latent: Tensor | None
     ) -> list[tuple[Tensor, Tensor]]:
         """The latents and drifts of `walk`; after step 0 `latent`, if given, is handed out."""
         driver = _Witness(walk, latent)
         chain = Chain(self._pipe, walk, self._steps, driver)
         with following(self._pipe, chain), self._beginning.remembered(lambda: not driver.seen):
-            noise = torch.Generator("cpu").manual_seed(seed)
+            noise = torch.Generator("cpu").manual_seed(self._seed)
             self._pipe(**self._call, generator=noise, output_type="latent")
-        self._grid = driver.solver.grid
+        self._grid, self._first = driver.solver.grid, driver.solver.first
+        self._tell(chain.solver.noted)
         return driver.seen
 
 
@@ -91,7 +112,7 @@ class EveryStep(Oracle):
     Nothing shortens such a loop; up to the step of a drift, its scheduler answers with the latent.
     """
 
-    def _drift(self, latent: Tensor, step: int) -> Tensor:
+    def _drift(self, latent: Tensor, step: int) -> tuple[Tensor, Tensor]:
         found: list[Tensor] = []
 
         def answer(drift: Tensor, *_: Any, **__: Any) -> tuple[Tensor]:
@@ -101,7 +122,7 @@ class EveryStep(Oracle):
         if step > 0:
             with patch.object(self._pipe.scheduler, "step", answer):
                 self._pipe(**self._call, output_type="latent")
-            return found[step]
+            return latent, found[step]
         return super()._drift(latent, step)
 
 
@@ -118,9 +139,13 @@ class _Witness:
         self.solver = solver
 
     def advance(self, latent: Tensor, drift: Tensor) -> Tensor:
-        step = self._walk[len(self.seen)]
+        step, later = self._walk[len(self.seen)], self._walk[len(self.seen) + 1 :]
         self.seen.append((latent, drift))
-        return self.solver.fine(latent, drift, step) if self._answer is None else self._answer
+        if self._answer is None:
+            return self.solver.fine(latent, drift, step)
+        # a loop that changes latents asks the scheduler how far the step went
+        self.solver.settle(later[0] if later else step + 1, jumped=True, rectified=True)
+        return self._answer
 
 
 class _Beginning:

@@ -153,7 +153,7 @@ def test_call_that_the_pipeline_refuses_is_wrong_usage_in_its_words(spec: Spec) 
 def test_grid_of_another_length_than_the_plan_is_refused(spec: Spec) -> None:
     with pytest.raises(UsageError) as caught, pool_of(spec("flux", "float32"), 1) as pool:
         pool.sample(chords_plan(STEPS, (0,)), call_of("flux", STEPS + 1), 0, StopRule())
-    assert "makes a grid of 13 steps, the plan has 12" in caught.value.message
+    assert "takes 13 of 13 steps, the plan has 12" in caught.value.message
 
 
 def test_output_that_is_not_finite_ends_the_run_and_says_so(spec: Spec) -> None:

@@ -70,7 +70,7 @@ class HostStaging:
         return lambda: posted
 
     def receive(self, arrived: Tensor, like: Tensor) -> Tensor:
-        return arrived.to(like.device)
+        return torch.empty_like(like, dtype=arrived.dtype).copy_(arrived)
 
     def report(
         self, make: Callable[[], Tensor] | None, then: Callable[[Tensor | None], None]
@@ -118,7 +118,7 @@ class StreamStaging:
     def receive(self, arrived: Tensor, like: Tensor) -> Tensor:
         current = self._module.current_stream(self._device)
         with self._module.stream(self._arriving):
-            latent = arrived.to(self._device, non_blocking=True)
+            latent = torch.empty_like(like, dtype=arrived.dtype).copy_(arrived, non_blocking=True)
             done = self._mark()
         current.wait_event(done)
         latent.record_stream(current)

@@ -1,26 +1,39 @@
-"""The prompt is encoded once, by core 0, and reaches every other core once.
+"""What the loop is conditioned on is computed once, by core 0, and reaches every other core once.
 
-`encode_prompt` is replaced on the pipeline object: core 0's runs the real one and shares what it
-returned, the others' receive it. Within a sample, and in later samples of the same call, the
-returns are replayed from memory in the order of the calls, so decoding needs no encoder either.
-The few pipelines that encode inside their `__call__` do so on every core, with encoders of its own.
+It is what a pipeline asks of its parts before its loop: `encode_prompt`, and where it starts from
+a picture, `vae.encode` and image encoders. All of these calls are replaced on the objects
+themselves: core 0's runs the real one and shares what it returned, the others' receive it. Within a
+sample, and in later samples of the same call, the returns are replayed from memory in the order of
+the calls, so decoding needs no encoder either.
+
+A VAE returns a distribution. Every core draws from it with a generator of its own, so that the
+noise which is drawn next is the same everywhere; what is shared does not depend on the seed.
+
+The few pipelines that encode their prompt inside their `__call__` do so on every core, with text
+encoders of its own.
 """
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from diffusers import DiffusionPipeline
 
+from chords_cli.errors import ChordsError
+from chords_cli.pipelines.conditions.parcel import pack, unpack
 from chords_cli.pipelines.load.offload import Encoders
+from chords_cli.pipelines.load.spec import SEEING
 
 Share = Callable[[Any], Any]
-"""Takes core 0's value (None elsewhere) and returns it on every core, on the host."""
+"""Takes core 0's value (None elsewhere) and returns it on every core."""
+
+Answer = tuple[str, Any]
+"""Which part was asked, and what it returned."""
 
 
 class SharedEncoding:
-    """A pipeline's `encode_prompt`, answered once per prompt for all cores."""
+    """A pipeline's encoders, each call of which is answered once for all cores."""
 
     def __init__(
         self, pipe: DiffusionPipeline, rank: int, share: Share, encoders: Encoders
@@ -29,14 +42,19 @@ class SharedEncoding:
         self._encoders = encoders
         self._device = pipe._execution_device
         self._key: object = None
-        self._tape: list[Any] = []
+        self._tape: list[Answer] = []
         self._position = 0
+        self._answering = False
         self.seconds = 0.0
         if encodes_apart(type(pipe)):
-            self._encode, pipe.encode_prompt = pipe.encode_prompt, self
+            pipe.encode_prompt = self._shared("encode_prompt", pipe.encode_prompt)
+        for name, method in SEEING.items():
+            part = getattr(pipe, name, None)
+            if hasattr(part, method):
+                setattr(part, method, self._shared(f"{name}.{method}", getattr(part, method)))
 
     def begin(self, key: object) -> None:
-        """Prepares for a pipeline call; the same `key` means the same prompts and options."""
+        """Prepares for a pipeline call; the same `key` means the same prompts and pictures."""
         if key != self._key:
             self._key, self._tape = key, []
         self._position, self.seconds = 0, 0.0
@@ -45,34 +63,44 @@ class SharedEncoding:
         """Has the next call encode, whatever its key."""
         self._key, self._tape = None, []
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._position == len(self._tape):
-            began = time.monotonic()
-            self._tape.append(self._obtain(*args, **kwargs))
-            self.seconds += time.monotonic() - began
-        self._position += 1
-        return self._tape[self._position - 1]
+    def _shared(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        """Returns what stands in for an encoder."""
 
-    def _obtain(self, *args: Any, **kwargs: Any) -> Any:
+        @functools.wraps(real)
+        def answer(*args: Any, **kwargs: Any) -> Any:
+            if self._answering:  # one encoder asks another: only the outer answer is shared
+                return real(*args, **kwargs)
+            if self._position == len(self._tape):
+                began = time.monotonic()
+                self._tape.append(self._obtain(name, lambda: real(*args, **kwargs)))
+                self.seconds += time.monotonic() - began
+            asked, value = self._tape[self._position]
+            if asked != name:
+                raise ChordsError(
+                    f"this core asks for {name} where core 0 asked for {asked}",
+                    "use {algo}, and report the pipeline",
+                    {"algo": "sequential"},
+                )
+            self._position += 1
+            return value
+
+        return answer
+
+    def _obtain(self, name: str, real: Callable[[], Any]) -> Answer:
+        """Computes an answer on core 0, and receives it on the others."""
         if self._rank > 0:
-            return moved(self._share(None), self._device)
-        with self._encoders.in_use():
-            own = self._encode(*args, **kwargs)
-        self._share(moved(own, torch.device("cpu")))
-        return own
+            asked, received = self._share(None)
+            return asked, unpack(received, self._device)
+        self._answering = True
+        try:
+            with self._encoders.in_use(name.partition(".")[0]):
+                own = real()
+        finally:
+            self._answering = False
+        self._share((name, pack(own)))
+        return name, own
 
 
 def encodes_apart(cls: type[DiffusionPipeline]) -> bool:
     """Tells whether a pipeline encodes in a method of its own, which one core can answer."""
     return hasattr(cls, "encode_prompt")
-
-
-def moved(value: Any, device: torch.device) -> Any:
-    """Returns the same nested tuples, lists and dicts, with their tensors on `device`."""
-    if isinstance(value, torch.Tensor):
-        return value.to(device)
-    if isinstance(value, dict):
-        return {key: moved(item, device) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return type(value)(moved(item, device) for item in value)
-    return value

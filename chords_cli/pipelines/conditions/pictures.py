@@ -34,13 +34,19 @@ class Medium:
     data: bytes = field(compare=False, repr=False)
 
 
+def has_pictures(call: Arguments) -> bool:
+    """Tells whether a pipeline called like that starts from a picture or a video."""
+    listed = (value if isinstance(value, list | tuple) else [value] for value in call.values())
+    return any(isinstance(one, Medium | Image.Image) for values in listed for one in values)
+
+
 def opened(call: Arguments) -> Arguments:
     """Returns the call with pictures (PIL, upright, RGB) in the place of files."""
     return {key: _opened(value) for key, value in call.items()}
 
 
 def _opened(value: Any) -> Any:
-    if isinstance(value, tuple) and value and isinstance(value[0], Medium):
+    if isinstance(value, list | tuple) and any(isinstance(one, Medium) for one in value):
         return [_opened(one) for one in value]
     if not isinstance(value, Medium):
         return value

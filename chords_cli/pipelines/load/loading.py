@@ -1,8 +1,8 @@
 """Loads the part of a pipeline that a core needs.
 
-Core 0 holds everything. The others hold neither text encoders nor tokenizers, and where they will
-not decode, a VAE of its configuration and its buffers (weights on the meta device: no bytes):
-pipelines read their scale factors from it, and some the statistics of latents.
+Core 0 holds everything; a VAE that it does not decode with only if it looks at pictures. The others
+hold neither text encoders nor tokenizers, and image encoders, and the VAE where they will not
+decode, without weights.
 """
 
 import inspect
@@ -14,15 +14,16 @@ import diffusers
 import torch
 from diffusers import DiffusionPipeline, SchedulerMixin
 from diffusers.pipelines import pipeline_utils
-from safetensors import safe_open
 
 from chords_cli.errors import ChordsError
 from chords_cli.pipelines.chain import check_pipeline
 from chords_cli.pipelines.conditions.encoding import encodes_apart
+from chords_cli.pipelines.load.hollow import make_hollow
+from chords_cli.pipelines.load.offload import is_hollow
 from chords_cli.pipelines.load.options import tune
 from chords_cli.pipelines.load.quantization import quantization_config, refused
-from chords_cli.pipelines.load.spec import ENCODERS, TEXT_ENCODER, Arguments, Index, ModelSpec
-from chords_cli.pipelines.load.weights import Reading, file_sizes, weight_files
+from chords_cli.pipelines.load.spec import ENCODERS, OFFLOADED, SEEING, Arguments, Index, ModelSpec
+from chords_cli.pipelines.load.weights import Reading, file_sizes
 from chords_cli.pipelines.rules import check_first_order, unknown_class
 from chords_cli.pipelines.solver import check_scheduler
 
@@ -52,8 +53,11 @@ def load_pipeline(
     given: Arguments = {"scheduler": load_scheduler(spec)}
     if not encodes and encodes_apart(cls):
         given |= {name: None for name in index if name.startswith(ENCODERS)}
-    if not decodes and "vae" in index:
-        given["vae"] = _without_weights(getattr(diffusers, index["vae"][1]), spec, device)
+    for name, method in SEEING.items():
+        library, part = index.get(name) or (None, None)
+        asked = (encodes and spec.sees) or (decodes and method == "encode")
+        if library and part and not asked:
+            given[name] = make_hollow(name, library, part, spec, device)
     quantization = quantization_config(spec, index)
     if reading:
         names = [name for name in index if name not in given]
@@ -81,8 +85,8 @@ def loaded_components(pipe: DiffusionPipeline) -> tuple[str, ...]:
     """Names the components that hold weights or a vocabulary in this process."""
     names = []
     for name, part in sorted(pipe.components.items()):
-        weights = part.parameters() if isinstance(part, torch.nn.Module) else ()
-        if part is not None and name != "scheduler" and not any(w.is_meta for w in weights):
+        hollow = isinstance(part, torch.nn.Module) and is_hollow(part)
+        if part is not None and name != "scheduler" and not hollow:
             names.append(name)
     return tuple(names)
 
@@ -147,19 +151,6 @@ def _first_order(cls: type[SchedulerMixin], scheduler: SchedulerMixin) -> Argume
     return settings
 
 
-def _without_weights(cls: Any, spec: ModelSpec, device: torch.device) -> torch.nn.Module:
-    """Makes a VAE that knows its configuration and its buffers, and holds no weights."""
-    folder = Path(spec.folder) / "vae"
-    with _META:
-        vae: torch.nn.Module = cls.from_config(cls.load_config(folder)).eval()
-    for file in weight_files(folder, spec.variant) if dict(vae.named_buffers()) else ():
-        with safe_open(file, framework="pt", device=str(device)) as stored:
-            for name in dict(vae.named_buffers()).keys() & set(stored.keys()):
-                owner, _, buffer = name.rpartition(".")
-                vae.get_submodule(owner).register_buffer(buffer, stored.get_tensor(name))
-    return vae
-
-
 def _from_folder(
     cls: type[DiffusionPipeline],
     spec: ModelSpec,
@@ -210,9 +201,9 @@ def _device_map(cls: type[DiffusionPipeline], spec: ModelSpec, device: torch.dev
 
 
 def _place(pipe: DiffusionPipeline, device: torch.device) -> None:
-    """Moves everything but the text encoders, which `offload.Encoders` places, to the device."""
+    """Moves everything but encoders, which `offload.Encoders` places, to the device."""
     for name, part in pipe.components.items():
-        if name.startswith(TEXT_ENCODER) or not isinstance(part, torch.nn.Module):
+        if name.startswith(OFFLOADED) or not isinstance(part, torch.nn.Module):
             continue
         if any(weight.device not in (device, _META) for weight in part.parameters()):
             part.to(device)

@@ -35,6 +35,18 @@ TEXT_ENCODER = "text_encoder"
 ENCODERS = (TEXT_ENCODER, "tokenizer", "text_processor")
 """How the names of those components begin that only encode prompts: core 0 alone loads them."""
 
+SEEING = {
+    "vae": "encode",
+    "image_encoder": "forward",
+    "siglip": "forward",
+    "movq": "encode",
+}
+"""The components that look at a picture before the loop, each with the method that is asked. Core
+0 asks them and shares what they say; on other cores they are hollow (`pipelines.load.hollow`)."""
+
+OFFLOADED = (TEXT_ENCODER, *(name for name, method in SEEING.items() if method == "forward"))
+"""How the names of those components begin that may leave the device once they have encoded."""
+
 DENOISERS = ("transformer", "transformer_2", "unet")
 """The names of the components that predict the drift, as far as a model has them."""
 
@@ -77,6 +89,7 @@ class ModelSpec:
         loras: Each a safetensors file and its scale; the file names its part (see `lora_part`)
             where the model has two of a kind.
         cache: None, else `{name, args}`: one of `CACHES` and its parameters.
+        sees: Whether calls start from a picture or a video, which core 0 then encodes.
     """
 
     folder: str
@@ -89,6 +102,7 @@ class ModelSpec:
     compile: Arguments | None = None
     loras: tuple[tuple[str, float], ...] = ()
     cache: Arguments | None = None
+    sees: bool = False
 
 
 def lora_part(source: str) -> tuple[str, str | None]:

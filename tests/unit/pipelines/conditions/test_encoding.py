@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import torch
 
 from chords_cli.pipelines.conditions.encoding import SharedEncoding
+from chords_cli.pipelines.conditions.parcel import pack
 from chords_cli.pipelines.load.offload import Encoders
 from chords_cli.pipelines.load.spec import ModelSpec
 
@@ -39,8 +40,13 @@ class Wire:
         return value
 
 
-def encoding(core: int, wire: Wire) -> tuple[SharedEncoding, list[str]]:
-    """A core's encoding, and the prompts that its own encoder is asked for."""
+def parcel(value: Any) -> tuple[str, bytes]:
+    """What core 0 sends of an encoded prompt."""
+    return "encode_prompt", pack(value)
+
+
+def encoding(core: int, wire: Wire) -> tuple[SharedEncoding, Pipe, list[str]]:
+    """A core's encoding, its pipeline, and the prompts that its own encoder is asked for."""
     asked: list[str] = []
 
     def encode(prompt: str) -> tuple[torch.Tensor, None]:
@@ -49,15 +55,15 @@ def encoding(core: int, wire: Wire) -> tuple[SharedEncoding, list[str]]:
 
     pipe = Pipe(encode)
     encoders = Encoders(pipe, ModelSpec(folder="", pipeline="", dtype="float32"), HOST)
-    return SharedEncoding(pipe, core, wire, encoders), asked
+    return SharedEncoding(pipe, core, wire, encoders), pipe, asked
 
 
 def test_core_zero_encodes_and_shares_every_call_of_a_prompt_once() -> None:
     wire = Wire()
-    shared, asked = encoding(0, wire)
+    shared, pipe, asked = encoding(0, wire)
     for _ in range(3):  # two samples and a decode of the same prompt
         shared.begin({"prompt": "a cat"})
-        positive, negative = shared("a cat"), shared("")
+        positive, negative = pipe.encode_prompt("a cat"), pipe.encode_prompt("")
     assert asked == ["a cat", ""]
     assert wire.uses == 2
     assert float(positive[0][0, 0]) == 5.0
@@ -65,20 +71,20 @@ def test_core_zero_encodes_and_shares_every_call_of_a_prompt_once() -> None:
 
 
 def test_other_cores_receive_in_order_and_never_encode() -> None:
-    wire = Wire([(torch.ones(1, 2), None), (torch.zeros(1, 2), None)])
-    shared, asked = encoding(2, wire)
+    wire = Wire([parcel((torch.ones(1, 2), None)), parcel((torch.zeros(1, 2), None))])
+    shared, pipe, asked = encoding(2, wire)
     for _ in range(2):
         shared.begin({"prompt": "a cat"})
-        assert torch.equal(shared("a cat")[0], torch.ones(1, 2))
-        assert torch.equal(shared("")[0], torch.zeros(1, 2))
+        assert torch.equal(pipe.encode_prompt("a cat")[0], torch.ones(1, 2))
+        assert torch.equal(pipe.encode_prompt("")[0], torch.zeros(1, 2))
     assert asked == []
     assert wire.uses == 2
 
 
 def test_another_prompt_is_encoded_anew() -> None:
     wire = Wire()
-    shared, asked = encoding(0, wire)
+    shared, pipe, asked = encoding(0, wire)
     for prompt in ("a cat", "a horse", "a horse"):
         shared.begin({"prompt": prompt})
-        shared(prompt)
+        pipe.encode_prompt(prompt)
     assert asked == ["a cat", "a horse"]
