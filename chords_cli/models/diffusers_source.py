@@ -74,15 +74,15 @@ def read_pipeline(name: str) -> PipelineClass | None:
     Raises:
         UsageError: diffusers has no such pipeline.
     """
-    lineage = _known_lineage("pipeline", name, b"Pipeline(")
+    lineage = pipeline_lineage(name)
     if lineage is None:
         return None
-    init, call = _find_method(lineage, "__init__"), _find_method(lineage, "__call__")
+    init, call = find_method(lineage, "__init__"), find_method(lineage, "__call__")
     optional = _strings(_assigned_value(lineage, "_optional_components"))
     return PipelineClass(
         name=name,
         arguments=_required(call),
-        defaults=_default_values(call),
+        defaults=default_values(call),
         components={
             part: needed and part not in optional for part, needed in _required(init).items()
         },
@@ -102,13 +102,22 @@ def read_scheduler(name: str) -> SchedulerClass | None:
     lineage = _known_lineage("scheduler", name, b"SchedulerMixin")
     if lineage is None:
         return None
-    order, init = _assigned_value(lineage, "order"), _find_method(lineage, "__init__")
+    order, init = _assigned_value(lineage, "order"), find_method(lineage, "__init__")
     return SchedulerClass(
         name=name,
-        settings=dict.fromkeys(_required(init)) | _default_values(init),
+        settings=dict.fromkeys(_required(init)) | default_values(init),
         order=order.value if isinstance(order, ast.Constant) and type(order.value) is int else 1,
-        grid=frozenset(_required(_find_method(lineage, "set_timesteps"))),
+        grid=frozenset(_required(find_method(lineage, "set_timesteps"))),
     )
+
+
+def pipeline_lineage(name: str) -> list[ast.ClassDef] | None:
+    """Finds a pipeline class with what it inherits; None if diffusers' source cannot be read.
+
+    Raises:
+        UsageError: diffusers has no such pipeline.
+    """
+    return _known_lineage("pipeline", name, b"Pipeline(")
 
 
 def _known_lineage(
@@ -180,7 +189,8 @@ def find_class(part: str, name: str) -> ast.ClassDef | None:
     return None
 
 
-def _find_method(lineage: list[ast.ClassDef], name: str) -> ast.FunctionDef | None:
+def find_method(lineage: list[ast.ClassDef], name: str) -> ast.FunctionDef | None:
+    """Finds a method in the first class of a lineage that has it."""
     nodes = (node for cls in lineage for node in cls.body)
     return next((n for n in nodes if isinstance(n, ast.FunctionDef) and n.name == name), None)
 
@@ -193,7 +203,7 @@ def _assigned_value(lineage: list[ast.ClassDef], name: str) -> ast.expr | None:
 
 def assignments(cls: ast.ClassDef) -> list[tuple[str, ast.expr]]:
     """Returns what the constructor of a class assigns to attributes of `self`."""
-    init = _find_method([cls], "__init__")
+    init = find_method([cls], "__init__")
     nodes = [node for node in ast.walk(init) if isinstance(node, ast.Assign)] if init else []
     named = [(ast.unparse(node.targets[0]), node.value) for node in nodes]
     return [(name[5:], value) for name, value in named if name.startswith("self.")]
@@ -230,7 +240,7 @@ def _required(method: ast.FunctionDef | None) -> dict[str, bool]:
     return {name: needed for name, needed in required.items() if name != "self"}
 
 
-def _default_values(method: ast.FunctionDef | None) -> dict[str, Any]:
+def default_values(method: ast.FunctionDef | None) -> dict[str, Any]:
     """Returns the defaults of a method's arguments, as far as they are literals."""
     if method is None:
         return {}

@@ -1,0 +1,32 @@
+"""Which argument of a pipeline's call takes a picture or a video of a role."""
+
+from collections.abc import Collection, Mapping
+
+from chords_cli.presets.inputs import InputRule, Role
+
+ARGUMENTS: Mapping[Role, tuple[str, ...]] = {
+    "image": ("image", "images", "reference_images"),
+    "last-image": ("last_image",),
+    "mask": ("mask_image", "mask", "control_mask"),
+    "control": ("control_image", "control_video"),
+    "video": ("video",),
+}
+"""The names that pipelines have for each role, the likeliest first."""
+
+
+def argument_of(role: Role, arguments: Collection[str], rule: InputRule | None) -> str | None:
+    """Returns the argument that takes files of a role; None where the pipeline takes none.
+
+    Args:
+        role: What the files are for.
+        arguments: Of the pipeline's call.
+        rule: What the preset says of the role.
+    """
+    if rule is not None and rule.argument:
+        return rule.argument if rule.argument in arguments else None
+    return next((name for name in ARGUMENTS[role] if name in arguments), None)
+
+
+def roles_of(arguments: Collection[str], rules: Mapping[Role, InputRule]) -> tuple[Role, ...]:
+    """Returns the roles that a pipeline takes files of."""
+    return tuple(role for role in ARGUMENTS if argument_of(role, arguments, rules.get(role)))
