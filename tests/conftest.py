@@ -3,10 +3,12 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.doubles.warm import Warm, warm
 from tests.waiting import HANG
 
 settings.register_profile("chords", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -23,6 +25,14 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Ends a test that hangs, though not before everything it waits for has had its time."""
     if item.config.pluginmanager.hasplugin("timeout"):
         item.add_marker(pytest.mark.timeout(6 * HANG))
+
+
+@pytest.fixture(scope="session", name="warm")
+def _warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    """Starts commands in processes that have imported torch; all workers of a session share it."""
+    folder = tmp_path_factory.getbasetemp()
+    with warm(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) as started:
+        yield started
 
 
 @pytest.fixture(autouse=True)

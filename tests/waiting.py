@@ -4,10 +4,9 @@
 that a test was written on, because others are at work on it, and nobody notices.
 """
 
-import subprocess
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 HANG = 600.0
 """Seconds after which whatever is waited for is taken to hang."""
@@ -24,6 +23,12 @@ def until(condition: Callable[[], Found], event: str) -> Found:
     return found
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[str, str]:
+class Process(Protocol):
+    """What is started, as `subprocess.Popen` has it."""
+
+    def communicate(self, *, timeout: float) -> tuple[str, str]: ...
+
+
+def ended(process: Process) -> tuple[str, str]:
     """Waits for the end of a process; returns what it wrote on standard output and error."""
     return process.communicate(timeout=HANG)

@@ -15,6 +15,8 @@ import pytest
 
 from chords_cli.cli.app import run
 from tests.doubles import tiny
+from tests.doubles.warm import Warm
+from tests.waiting import ended
 
 TINY = """
 name: tiny
@@ -124,8 +126,21 @@ def command(home: dict[str, str]) -> Command:
 
 
 @pytest.fixture(scope="session")
+def forked(environment: dict[str, str], warm: Warm) -> Command:
+    """The same in a process of its own, which need not import torch and diffusers."""
+
+    def call(*arguments: object, cwd: Path, code: int = 0) -> Answer:
+        running = warm.start(*arguments, cwd=cwd, env=environment)
+        out, err = ended(running)
+        assert running.returncode == code, err
+        return Answer(code, out, err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
 def process(environment: dict[str, str]) -> Command:
-    """The same in a process of its own, where nothing escapes that libraries or cores say."""
+    """The same in a process that starts from nothing: nothing escapes that libraries say."""
 
     def call(*arguments: object, cwd: Path, input: str = "", code: int = 0) -> Answer:
         line = [sys.executable, "-m", "chords_cli", *map(str, arguments)]

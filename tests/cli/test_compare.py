@@ -7,8 +7,6 @@ import re
 import shlex
 import signal
 import statistics
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -366,11 +364,9 @@ def test_videos_are_compared_frame_by_frame_and_shown_side_by_side(
     assert page.count("data:video/mp4;base64,") == len(first)
 
 
-def test_an_interrupted_comparison_leaves_no_record_and_no_page(environment, place):
-    line = [sys.executable, "-m", "chords_cli", "compare", "a cat", *TINY, "--output", "cut"]
-    process = subprocess.Popen(
-        [*line, "--repeat", "50"], cwd=place, env=environment, stderr=subprocess.PIPE, text=True
-    )
+def test_an_interrupted_comparison_leaves_no_record_and_no_page(warm, environment, place):
+    line = ("compare", "a cat", *TINY, "--output", "cut", "--repeat", 50)
+    process = warm.start(*line, cwd=place, env=environment)
     assert process.stderr is not None
     for text in process.stderr:
         if text.startswith("3/"):

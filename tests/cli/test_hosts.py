@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.doubles.network import Network, network, why_not
+from tests.doubles.warm import RELAY, Command, Warm
 from tests.waiting import ended, until
 
 LACK = why_not()
@@ -52,7 +53,7 @@ def _usual_link(net: Network) -> Iterator[None]:
 class Host:
     """A command that runs on one of the hosts."""
 
-    def __init__(self, process: "subprocess.Popen[str]", errors: Path) -> None:
+    def __init__(self, process: "subprocess.Popen[str] | Command", errors: Path) -> None:
         self.process, self._errors = process, errors
 
     @property
@@ -74,8 +75,8 @@ Start = Callable[..., Host]
 
 
 @pytest.fixture
-def start(net: Network, environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
-    """Starts a command line on a host, in a process group of its own."""
+def start(net: Network, warm: Warm, environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
+    """Starts a command line on a host; of `chords` where torch has been imported."""
     started = list[Host]()
 
     def begin(host: int, *line: object, secret: str = "s3cret", **variables: str) -> Host:
@@ -83,14 +84,16 @@ def start(net: Network, environment: dict[str, str], tmp_path: Path) -> Iterator
         place = tmp_path / f"host-{host}"
         place.mkdir(exist_ok=True)
         errors = tmp_path / f"{len(started)}.err"
-        process = subprocess.Popen(
-            net.on(host, sys.executable, *line),
-            cwd=place,
-            env={name: value for name, value in world.items() if value},
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=errors.open("w"),
-        )
+        world = {name: value for name, value in world.items() if value}
+        with errors.open("w") as told:
+            if line[:2] == CHORDS:
+                network = net.namespace(host)
+                process = warm.start(*line[2:], cwd=place, env=world, stderr=told, network=network)
+            else:
+                words = net.on(host, sys.executable, *line)
+                process = subprocess.Popen(
+                    words, cwd=place, env=world, text=True, stdout=subprocess.PIPE, stderr=told
+                )
         started.append(Host(process, errors))
         return started[-1]
 
@@ -219,13 +222,11 @@ def test_an_interface_that_does_not_lead_to_the_other_host_is_refused(net, start
     )
 
 
-def test_torchrun_starts_it_on_two_hosts_with_two_processes_each(net, start, alone, tmp_path):
+def test_torchrun_starts_it_on_two_hosts_with_two_processes_each(net, start, warm, alone, tmp_path):
     line = ("-m", "torch.distributed.run", "--nnodes", 2, "--nproc-per-node", 2)
     line += ("--master-addr", net.addresses[0], "--master-port", 29600)
-    hosts = [
-        start(k, *line, "--node-rank", k, "-m", "chords_cli", *TINY, "--output", "two")
-        for k in range(2)
-    ]
+    chords = (RELAY, warm.address, *TINY, "--output", "two")
+    hosts = [start(k, *line, "--node-rank", k, *chords) for k in range(2)]
     for host in hosts:
         ended(host.process)
     assert [host.process.returncode for host in hosts] == [0, 0], hosts[0].said + hosts[1].said

@@ -230,11 +230,9 @@ def test_a_dry_run_shows_everything_loads_nothing_and_writes_nothing(environment
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_leaves_no_file_and_no_folder(environment, tmp_path):
-    line = [sys.executable, "-m", "chords_cli", "image", "a cat", *TINY, "--output", "out"]
-    running = subprocess.Popen(
-        line, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, start_new_session=True
-    )
+def test_ctrl_c_leaves_no_file_and_no_folder(warm, environment, tmp_path):
+    line = ("image", "a cat", *TINY, "--output", "out")
+    running = warm.start(*line, cwd=tmp_path, env=environment, start_new_session=True)
     until(Path(tmp_path, "out").exists, "the output folder")
     running.send_signal(signal.SIGINT)
     _, errors = ended(running)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -16,9 +15,13 @@ import pytest
 
 from chords_cli.cli.app import run
 from tests.doubles import tiny
+from tests.doubles.warm import Command, Warm
 from tests.waiting import HANG, ended, until
 
 ROOT = Path(__file__).parents[2]
+
+Running = subprocess.Popen[str] | Command
+Start = Callable[..., Running]
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
@@ -54,41 +57,66 @@ def _signals_are_heard() -> Iterator[None]:
 
 
 @pytest.fixture
-def command(preset: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts `chords image` in a session of its own; kills what a failed test leaves."""
-    started: list[subprocess.Popen[str]] = []
+def _started() -> Iterator[list[Running]]:
+    """Kills what a failed test leaves."""
+    started = list[Running]()
+    yield started
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
 
-    def start(*options: str) -> subprocess.Popen[str]:
+
+@pytest.fixture
+def fresh(_started: list[Running], preset: Path, tmp_path: Path) -> Start:
+    """Starts `chords image` in a session of its own, where torch has yet to be imported."""
+
+    def start(*options: str) -> Running:
         process = subprocess.Popen(
-            [*_line(preset, tmp_path), *options],
+            [sys.executable, "-m", "chords_cli", *_line(preset, tmp_path), *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
             env=_environment(tmp_path),
         )
-        started.append(process)
+        _started.append(process)
         return process
 
-    yield start
-    for process in started:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+    return start
+
+
+@pytest.fixture
+def command(_started: list[Running], warm: Warm, preset: Path, tmp_path: Path) -> Start:
+    """The same where torch has been imported, so that its cores load at once."""
+
+    def start(*options: str) -> Running:
+        process = warm.start(
+            *_line(preset, tmp_path),
+            *options,
+            cwd=tmp_path,
+            env=_environment(tmp_path),
+            start_new_session=True,
+        )
+        _started.append(process)
+        return process
+
+    return start
 
 
 @pytest.mark.parametrize("phase", ["Slow", "preview from", "output 1 from"])
 def test_interrupt_ends_with_130_and_leaves_neither_process_nor_file(
-    phase: str, command: Callable[..., subprocess.Popen[str]], tmp_path: Path
+    phase: str, command: Start, fresh: Start, tmp_path: Path
 ) -> None:
-    said = _ended_by(signal.SIGINT, phase, command("--stop-index", "3"))
+    start = fresh if phase == "Slow" else command  # where torch is being imported at that time
+    said = _ended_by(signal.SIGINT, phase, start("--stop-index", "3"))
     assert said[-1] == "error: interrupted"
     assert _left(tmp_path) == []
 
 
 def test_interrupt_does_not_wait_for_whoever_is_asked_for_devices(
-    command: Callable[..., subprocess.Popen[str]], tmp_path: Path
+    fresh: Start, tmp_path: Path
 ) -> None:
-    process = command("--devices", "cuda:0")
+    process = fresh("--devices", "cuda:0")
     server = _server_of(process)
     server.suspend()  # so that it cannot answer first
     process.send_signal(signal.SIGINT)
@@ -104,10 +132,11 @@ def test_interrupt_does_not_wait_for_whoever_is_asked_for_devices(
 def test_a_signal_that_ends_the_command_leaves_as_little_as_ctrl_c(
     number: signal.Signals,
     phase: str,
-    command: Callable[..., subprocess.Popen[str]],
+    command: Start,
+    fresh: Start,
     tmp_path: Path,
 ) -> None:
-    process = command()
+    process = fresh() if phase == "Slow" else command()
     _read_until(process, phase)
     family = _family(process.pid)
     process.send_signal(number)  # as `kill` does: to the command alone
@@ -119,9 +148,7 @@ def test_a_signal_that_ends_the_command_leaves_as_little_as_ctrl_c(
     assert _left(tmp_path) == []
 
 
-def test_what_is_kept_is_told_with_how_to_go_on(
-    command: Callable[..., subprocess.Popen[str]], tmp_path: Path
-) -> None:
+def test_what_is_kept_is_told_with_how_to_go_on(command: Start, tmp_path: Path) -> None:
     process = command("--num", "3", "--steps", "300")
     said = _ended_by(signal.SIGTERM, "2/3: ", process)
     assert said[-2].endswith(f": 1 of 3 images is kept in {tmp_path / 'out'}")
@@ -133,7 +160,7 @@ def test_what_is_kept_is_told_with_how_to_go_on(
 
 
 def test_a_command_that_is_killed_is_resumed_after_its_last_sample(
-    command: Callable[..., subprocess.Popen[str]],
+    command: Start,
     preset: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -155,7 +182,7 @@ def test_a_command_that_is_killed_is_resumed_after_its_last_sample(
     journal = [json.loads(line) for line in (folder / "run.jsonl").read_text().splitlines()]
     made = [*record["prompts"], *journal]
     assert (len(record["prompts"]), len(journal)) == (1, 2)
-    line = _line(preset, tmp_path)[3:]
+    line = _line(preset, tmp_path)
     assert run([*line, "--num", "4", "--steps", "60", "--resume"]) == 0
     assert capsys.readouterr().out.count(".png\n") == 4
     after = json.loads((folder / "run.json").read_text())["prompts"]
@@ -164,25 +191,30 @@ def test_a_command_that_is_killed_is_resumed_after_its_last_sample(
 
 
 def test_a_terminal_that_is_closed_ends_the_command_and_its_clean_up(
-    preset: Path, tmp_path: Path
+    warm: Warm, preset: Path, tmp_path: Path
 ) -> None:
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.environ.update(_environment(tmp_path))
-        os.execv(sys.executable, _line(preset, tmp_path))
+    terminal, theirs = os.openpty()
+    process = warm.start(
+        *_line(preset, tmp_path),
+        cwd=tmp_path,
+        env=_environment(tmp_path),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
     told = b""
     while b"preview" not in told:
         told += os.read(terminal, 4096)
-    family = _family(pid)
+    family = _family(process.pid)
     os.close(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 128 + signal.SIGHUP
+    assert process.wait(HANG) == 128 + signal.SIGHUP
     _await_the_end_of(family)
     assert _left(tmp_path) == []
 
 
-def test_killed_worker_is_named_and_ends_the_command(
-    command: Callable[..., subprocess.Popen[str]], tmp_path: Path
-) -> None:
+def test_killed_worker_is_named_and_ends_the_command(command: Start, tmp_path: Path) -> None:
     process = command("--all-cores")
     _read_until(process, "preview from")
     family = _family(process.pid)
@@ -201,7 +233,7 @@ def test_killed_worker_is_named_and_ends_the_command(
 
 
 def _line(preset: Path, folder: Path) -> list[str]:
-    line = [sys.executable, "-m", "chords_cli", "image", "-m", str(preset), "--devices", "cpu"]
+    line = ["image", "-m", str(preset), "--devices", "cpu"]
     return [*line, "-k", "3", "-o", str(folder / "out")]
 
 
@@ -212,7 +244,7 @@ def _environment(folder: Path) -> dict[str, str]:
     return {**os.environ, **told}
 
 
-def _ended_by(number: signal.Signals, phrase: str, process: subprocess.Popen[str]) -> list[str]:
+def _ended_by(number: signal.Signals, phrase: str, process: Running) -> list[str]:
     """What a command says that is ended at that phrase, with all of its processes."""
     _read_until(process, phrase)
     family = _family(process.pid)
@@ -241,7 +273,7 @@ def _left(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.name != "temporary")
 
 
-def _read_until(process: subprocess.Popen[str], phrase: str) -> None:
+def _read_until(process: Running, phrase: str) -> None:
     assert process.stderr is not None
     for line in process.stderr:
         if phrase in line:
@@ -249,7 +281,7 @@ def _read_until(process: subprocess.Popen[str], phrase: str) -> None:
     raise AssertionError(f"{phrase!r} was never said")
 
 
-def _server_of(process: subprocess.Popen[str]) -> psutil.Process:
+def _server_of(process: Running) -> psutil.Process:
     """The process that others are forked from, as soon as there is one."""
 
     def search() -> psutil.Process | None:

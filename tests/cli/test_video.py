@@ -73,10 +73,10 @@ def full(command, place):
 
 
 @pytest.fixture(scope="module")
-def short(process, place):
+def short(forked, place):
     """Fewer frames at another pace, on one core, saying nothing about itself."""
     options = ("--frames", 5, "--fps", 8, "--cores", 1, "--no-metadata", "--quiet")
-    return process("video", "a cat", *TINY, *options, "--output", "short", cwd=place)
+    return forked("video", "a cat", *TINY, *options, "--output", "short", cwd=place)
 
 
 @pytest.fixture

@@ -42,6 +42,10 @@ class Network:
         """Returns a command line that runs on that host."""
         return ["ip", "netns", "exec", self.names[host], *map(str, words)]
 
+    def namespace(self, host: int) -> str:
+        """Returns the path of that host's network."""
+        return f"/run/netns/{self.names[host]}"
+
     def carry(self, ends: tuple[int, int], way: int) -> None:
         """Carries packets one way, until its device is gone."""
         flying: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
