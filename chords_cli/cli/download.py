@@ -48,17 +48,16 @@ def fetch_missing(console: Console, presets: Iterable["Preset"]) -> None:
     from chords_cli.models.weights import find_weights
     from chords_cli.runs.download.run import DownloadRequest
     from chords_cli.runs.download.run import download as fetch
-    from chords_cli.runs.download.targets import target_of
+    from chords_cli.runs.download.targets import once, targets_of
     from chords_cli.ui.live.download import downloading
 
-    missing = {
-        (preset.repo, preset.revision, preset.variant): target_of(preset, preset.name)
-        for preset in presets
-        if preset.repo and find_weights(preset).state != "complete"
-    }
+    lacking = [preset for preset in presets if find_weights(preset).state != "complete"]
+    missing = once(
+        target for preset in lacking for target in targets_of(preset, preset.name) if target.repo
+    )
     if missing:
         with downloading(console) as listener:
-            fetch(DownloadRequest(targets=tuple(missing.values())), listener)
+            fetch(DownloadRequest(targets=missing), listener)
 
 
 def _make_request(models: list[str], options: dict[str, Any]) -> "DownloadRequest":

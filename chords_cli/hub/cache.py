@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from chords_cli.errors import UsageError
-from chords_cli.hub.repository import UnloadableError, needed_files
+from chords_cli.hub.repository import ALL, Pieces, UnloadableError, needed_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +31,22 @@ class Weights:
     variant: str | None = None
 
 
-def find_folder(folder: Path, variant: str | None = None) -> Weights:
+def find_folder(folder: Path, variant: str | None = None, pieces: Pieces = ALL) -> Weights:
     """Looks for the files that a run opens in one of the user's own folders."""
-    return _check_files(folder, _names_in(folder), folder, variant)
+    return _check_files(folder, _names_in(folder), folder, variant, pieces)
 
 
 def find_snapshot(
-    repo: str, revision: str | None, cache: Path | None = None, *, variant: str | None = None
+    repo: str,
+    revision: str | None,
+    cache: Path | None = None,
+    *,
+    variant: str | None = None,
+    pieces: Pieces = ALL,
 ) -> Weights:
     """Looks for a repository's snapshot in the cache; downloads nothing.
 
-    `variant` is that of the weights, as in `needed_files`.
+    `variant` is that of the weights, and `pieces` are what is taken, as in `needed_files`.
     """
     from huggingface_hub import get_cached_repo_tree, snapshot_download
     from huggingface_hub.errors import (
@@ -57,17 +62,21 @@ def find_snapshot(
     except IncompleteSnapshotError as error:
         folder = Path(error.snapshot_path)
     except LocalEntryNotFoundError:
-        return _check_files(None, [], storage(repo, cache) / "blobs", variant)
+        return _check_files(None, [], storage(repo, cache) / "blobs", variant, pieces)
     try:
         tree = get_cached_repo_tree(repo, revision=revision, cache_dir=cache)
         names = [file.path for file in tree]
     except CachedRepoTreeNotFoundError:
         names = _names_in(folder)
-    return _check_files(folder, names, storage(repo, cache) / "blobs", variant)
+    return _check_files(folder, names, storage(repo, cache) / "blobs", variant, pieces)
 
 
 def local_snapshot(
-    repo: str, revision: str | None, command: str, variant: str | None = None
+    repo: str,
+    revision: str | None,
+    command: str,
+    variant: str | None = None,
+    pieces: Pieces = ALL,
 ) -> Path:
     """Returns the folder of `repo` in the cache if it is complete; downloads nothing.
 
@@ -76,11 +85,12 @@ def local_snapshot(
         revision: None for the main branch.
         command: The command that fetches it, for the hint of an error.
         variant: That of its weights.
+        pieces: What is taken of it.
 
     Raises:
         UsageError: Some or all of it is missing.
     """
-    weights = find_snapshot(repo, revision, variant=variant)
+    weights = find_snapshot(repo, revision, variant=variant, pieces=pieces)
     if weights.state == "complete" and weights.folder:
         return weights.folder
     if weights.state == "absent":
@@ -122,7 +132,11 @@ def cache_folder(cache: Path | None = None) -> Path:
 
 
 def _check_files(
-    folder: Path | None, names: Collection[str], store: Path, variant: str | None
+    folder: Path | None,
+    names: Collection[str],
+    store: Path,
+    variant: str | None,
+    pieces: Pieces,
 ) -> Weights:
     """Checks which of the files that a run opens are present; `store` holds a partial model."""
     held = sum(file.stat().st_size for file in store.rglob("*") if file.is_file())
@@ -131,7 +145,7 @@ def _check_files(
         return Weights("partial" if held else "absent", None, held, lack)
     try:
         needed = needed_files(
-            names, lambda name: json.loads((folder / name).read_text("utf-8")), variant
+            names, lambda name: json.loads((folder / name).read_text("utf-8")), variant, pieces
         )
     except FileNotFoundError as error:
         return Weights("partial", folder, held, f"{error.filename} is missing")

@@ -32,7 +32,7 @@ from chords_cli.errors import ChordsError, UsageError
 from chords_cli.hub import errors
 from chords_cli.hub.cache import cache_folder, storage
 from chords_cli.hub.errors import Access
-from chords_cli.hub.repository import INDEX, Listing, RemoteFile
+from chords_cli.hub.repository import Listing, RemoteFile
 from chords_cli.hub.transfer import DELAYS, Source, StoppedError, Watch, matches, receive
 
 T = TypeVar("T")
@@ -188,8 +188,8 @@ class Hub:
 
         return Path(self._ask(listing.repo, listing.revision, request))
 
-    def finish(self, listing: Listing) -> Path:
-        """Links the index as the last file, and makes this the snapshot of its revision.
+    def finish(self, listing: Listing, last: str) -> Path:
+        """Links the last file, such as the index, and makes this the snapshot of its revision.
 
         Whoever looks for the model finds either the previous snapshot or all of this one.
 
@@ -197,7 +197,7 @@ class Hub:
             ChordsError: The branch has moved since the listing was made.
         """
         folder = self.snapshot(listing)
-        if self.link(listing, INDEX, listing.revision or "main").parent != folder:
+        if self.link(listing, last, listing.revision or "main") != folder / last:
             raise ChordsError(
                 f"{listing.repo} changed while it was downloaded", "type the same command again"
             )

@@ -17,10 +17,12 @@ from chords_cli.hub.repository import INDEX, components
 from chords_cli.models.caches import check_cache
 from chords_cli.models.counterparts import with_sampler
 from chords_cli.models.diffusers_source import FRAMES, PipelineClass, read_pipeline
+from chords_cli.models.elsewhere.checks import check_elsewhere
+from chords_cli.models.elsewhere.sources import held_parts
 from chords_cli.models.parts import check_parts
 from chords_cli.models.quantization import check_method
 from chords_cli.models.schedulers import check_linear, check_scheduler
-from chords_cli.models.weights import SAVE_FIRST, download_command, model_folder
+from chords_cli.models.weights import SAVE_FIRST, download_command, own_folder
 from chords_cli.pipelines.load.spec import DENOISERS, TEXT_ENCODER, Index
 from chords_cli.pipelines.loops import check_loop, check_loop_arguments
 from chords_cli.pipelines.rules import (
@@ -71,16 +73,16 @@ def check_model(
         _check_parts(preset, pipeline, index)
     steps = None if {"sigmas", "timesteps"} & call.keys() else call[STEPS]
     check_scheduler(preset, folder, index or {}, steps)
-    parts = {} if index is None else components(index)
-    known = list(parts or (pipeline.components if pipeline else ()))
-    if known:
-        _check_components(preset, known)
+    parts = {} if index is None or folder is None else held_parts(preset, folder, index)
+    takes = list(pipeline.components if pipeline else parts)
+    check_elsewhere(preset, pipeline, parts or None)
+    if known := list(components(index)) if index else takes:
+        _check_components(preset, [*known, *preset.from_elsewhere.intersection(takes)])
     if pipeline is not None:
         _check_call(preset, call, pipeline, options or {})
         _check_guidance(preset, call, pipeline, folder)
     if folder is not None:
-        taken = parts.keys() & (pipeline.components.keys() if pipeline else parts.keys())
-        check_parts(preset, folder, {name: parts[name] for name in parts if name in taken})
+        check_parts(preset, {name: parts[name] for name in parts if name in takes})
 
 
 def check_algo(preset: Preset, algo: str, call: Mapping[str, Any]) -> None:
@@ -129,7 +131,7 @@ def find_denoiser_classes(preset: Preset) -> tuple[str, ...]:
 def _find_folder(preset: Preset) -> Path | None:
     """Finds the folder of the model; None while its model_index.json is not on this machine."""
     if preset.path is not None:
-        return model_folder(preset)
+        return own_folder(preset)
     folder = find_snapshot(str(preset.repo), preset.revision).folder
     return folder if folder is not None and (folder / INDEX).is_file() else None
 
@@ -154,7 +156,8 @@ def _check_parts(preset: Preset, pipeline: PipelineClass, index: Index) -> None:
     It is no error in itself if the model was saved from another pipeline: several pipelines consist
     of the same components. The class of the denoiser shows whether they really are the same.
     """
-    present, saved_as = components(index), str(index.get("_class_name", preset.pipeline))
+    present = components(index).keys() | preset.from_elsewhere
+    saved_as = str(index.get("_class_name", preset.pipeline))
     required = [name for name, needed in pipeline.components.items() if needed]
     missing = [name for name in required if name not in present]
     hint = f"write `pipeline: {saved_as}` in the preset, or name a model that was made for this one"

@@ -13,6 +13,7 @@ from typing import Any
 
 from chords_cli.media.latents import read_header
 from chords_cli.models.diffusers_source import FRAMES
+from chords_cli.models.elsewhere.sources import part_folder
 from chords_cli.models.memory import CoreMemory
 from chords_cli.pipelines.load.spec import BYTES, DENOISERS, TEXT_ENCODER
 from chords_cli.pipelines.load.weights import weight_files
@@ -73,7 +74,9 @@ def least_picture(
     vae = preset.components.get("vae")
     number = BYTES[(vae and vae.dtype) or dtype]
     pixels = width * height
-    layer = 0 if folder is None or (vae and vae.tiling) else _last_layer(folder) * pixels * number
+    plain = folder is not None and not (vae and vae.tiling)
+    last = _last_layer(part_folder(preset, folder, "vae")) if plain and folder else 0
+    layer = last * pixels * number
     return max(3 * number * pixels * frames, layer), _PIXEL * pixels * frames
 
 
@@ -81,15 +84,16 @@ def _as_stored(preset: Preset, dtype: str, folder: Path, name: str) -> bool:
     """Tells whether a component's numbers are loaded in the type in which they are stored."""
     part = preset.components.get(name)
     stored = _STORED[(part and part.dtype) or dtype]
-    headers = map(read_header, weight_files(folder / name, preset.variant))
+    files = weight_files(part_folder(preset, folder, name), preset.variant)
+    headers = map(read_header, files)
     tensors = (header[key] for header in headers for key in header if key != "__metadata__")
     return all(tensor["dtype"] == stored for tensor in tensors)
 
 
 def _last_layer(folder: Path) -> int:
-    """Returns how many numbers per pixel the last layer of a plain VAE reads and writes."""
+    """Returns how many numbers per pixel the last layer of a plain VAE in `folder` takes."""
     try:
-        config = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         plain = config["_class_name"] == "AutoencoderKL"
         return 2 * int(config["block_out_channels"][0]) if plain else 0
     except (OSError, ValueError, KeyError, TypeError, IndexError):

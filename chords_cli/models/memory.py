@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TypedDict
 
-from chords_cli.hub.repository import INDEX, components
+from chords_cli.hub.repository import INDEX
 from chords_cli.media.latents import read_header
-from chords_cli.pipelines.load.spec import BYTES, ENCODERS
+from chords_cli.models.elsewhere.sources import adapter_files, held_parts
+from chords_cli.pipelines.load.spec import BYTES, DENOISERS, ENCODERS
 from chords_cli.pipelines.load.weights import weight_files
 from chords_cli.presets.schema import Preset
 from chords_cli.sampler.choice import resolve_plan
@@ -90,9 +91,15 @@ def _holds(core: int, name: str, decoders: Collection[int], encoders: Collection
 def _file_weights(
     preset: Preset, folder: Path, sizes: dict[str, int], default: int
 ) -> Iterator[tuple[str, int]]:
+    """Yields every component that has weights, with their bytes; adapters become the denoiser's."""
     index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    for name in components(index):
-        if files := weight_files(folder / name, preset.variant):
+    parts = held_parts(preset, folder, index)
+    denoiser = next((name for name in DENOISERS if name in parts), None)
+    for name, part in parts.items():
+        files = weight_files(Path(part.folder), preset.variant)
+        if name == denoiser:
+            files += [Path(file) for file, _ in adapter_files(preset)]
+        if files:
             yield name, sum(_weight_bytes(file, sizes.get(name, default)) for file in files)
 
 

@@ -13,45 +13,47 @@ from typing import Any
 from chords_cli.errors import UsageError
 from chords_cli.media.latents import whole_size
 from chords_cli.models.classes import knows_class
+from chords_cli.models.elsewhere.sources import sources_of
 from chords_cli.models.quantization import check_method, method_of
-from chords_cli.models.weights import SAVE_FIRST, download_command, find_weights
+from chords_cli.models.weights import SAVE_FIRST, download_command
+from chords_cli.pipelines.load.spec import PartSpec
 from chords_cli.pipelines.load.weights import weight_files
 from chords_cli.presets.schema import Preset
 
 _OTHERS = "name a model whose components are classes of diffusers and transformers"
 
 
-def check_parts(preset: Preset, folder: Path, parts: Mapping[str, tuple[str, str]]) -> None:
+def check_parts(preset: Preset, parts: Mapping[str, PartSpec]) -> None:
     """Accepts components that this machine can load.
 
     Args:
-        preset: The model.
-        folder: Its folder; that of a repository may still lack files, which fetching completes.
-        parts: The components that a run loads, as (library, class).
+        preset: The model; a repository may still lack files, which fetching completes.
+        parts: The components that a run loads, as far as they are here.
 
     Raises:
         UsageError: A class is not known, a file of a folder of the user's own is missing, a file
             was cut, or weights are quantized by a package that is not installed.
     """
-    for name, (library, cls) in parts.items():
-        _check_class(name, library, cls, folder)
+    for name, part in parts.items():
+        _check_class(name, part)
     if preset.path is not None:
-        weights = find_weights(preset)
+        weights = sources_of(preset)[0].find()
         if weights.state != "complete":
             hint = weights.hint or f"copy what is missing, or {SAVE_FIRST}"
-            raise UsageError(f"{folder} is not complete: {weights.lack}", hint)
-    for name in parts:
-        _check_size(preset, folder / name)
-        method = method_of(_config(folder / name))
+            raise UsageError(f"{preset.path} is not complete: {weights.lack}", hint)
+    for name, part in parts.items():
+        _check_size(preset, name, Path(part.folder))
+        method = method_of(_config(Path(part.folder)))
         if method is not None:
             what = f"component {name} is quantized with {method}"
             check_method(method, what, "name a model that is not quantized")
 
 
-def _check_class(name: str, library: str, cls: str, folder: Path) -> None:
+def _check_class(name: str, part: PartSpec) -> None:
     """Refuses a class of the model's own code, and one that no installed package has."""
+    library, cls = part.library, part.cls
     code = f"{name}/{library}.py"
-    if (folder / code).is_file():
+    if Path(part.folder, f"{library}.py").is_file():
         raise UsageError(
             f"component {name} has the class {cls} of the model's own code, {code}, which is never "
             "run",
@@ -72,7 +74,7 @@ def _check_class(name: str, library: str, cls: str, folder: Path) -> None:
         )
 
 
-def _check_size(preset: Preset, folder: Path) -> None:
+def _check_size(preset: Preset, name: str, folder: Path) -> None:
     """Refuses a file of weights that is shorter or longer than its header says."""
     for file in weight_files(folder, preset.variant):
         try:
@@ -86,7 +88,7 @@ def _check_size(preset: Preset, folder: Path) -> None:
             again = (
                 "copy or save it again" if preset.path else f"{download_command(preset)} --force"
             )
-            raise UsageError(f"{folder.name}/{file.name} of {preset.source} {reason}", again)
+            raise UsageError(f"{name}/{file.name} of {preset.source_of(name)} {reason}", again)
 
 
 def _config(folder: Path) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """Finds a preset's model on this machine, or says which command fetches it."""
 
 import hashlib
-import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from chords_cli.errors import UsageError
-from chords_cli.hub import Weights, find_folder, find_snapshot, local_snapshot
-from chords_cli.hub.repository import INDEX, needed_files
+from chords_cli.hub import Weights, local_snapshot
+from chords_cli.hub.repository import INDEX
+from chords_cli.models.elsewhere.sources import Source, sources_of
 from chords_cli.presets.files import find_preset
 from chords_cli.presets.schema import Preset
 
@@ -18,36 +19,46 @@ _PART = 1 << 20
 
 
 def model_folder(preset: Preset) -> Path:
-    """Returns the local folder of the preset's weights.
+    """Returns the local folder of the preset's own weights.
 
     Raises:
-        UsageError: They are not on this machine.
+        UsageError: They, or those that it takes from elsewhere, are not on this machine.
     """
-    if preset.path is None:
-        assert preset.repo is not None, "a preset has a repo or a path"
-        command = download_command(preset)
-        return local_snapshot(preset.repo, preset.revision, command, preset.variant)
-    if not (preset.path / INDEX).is_file():
-        raise UsageError(f"{preset.path} holds no model: there is no {INDEX}", SAVE_FIRST)
-    return preset.path
+    for source in sources_of(preset)[1:]:
+        _folder_of(source, preset)
+    return own_folder(preset)
+
+
+def own_folder(preset: Preset) -> Path:
+    """Returns the same, whether or not that is here which comes from elsewhere.
+
+    Raises:
+        UsageError: The preset's own weights are not on this machine.
+    """
+    return _folder_of(sources_of(preset)[0], preset)
 
 
 def find_weights(preset: Preset, cache: Path | None = None) -> Weights:
-    """Looks for the preset's model in its folder or in the hub's cache, without fetching it."""
-    if preset.path is not None:
-        return find_folder(preset.path, preset.variant)
-    return find_snapshot(str(preset.repo), preset.revision, cache, variant=preset.variant)
+    """Looks for all of the preset's model on this machine, without fetching it."""
+    sources = sources_of(preset)
+    found = [source.find(cache) for source in sources]
+    size = sum(weights.bytes for weights in found)
+    for source, weights in zip(sources, found, strict=True):
+        if weights.state != "complete" and source is not sources[0]:
+            lack = f"{source.name} is {_state(weights)}"
+            return replace(found[0], state="partial", bytes=size, lack=lack, hint=weights.hint)
+        if weights.state != "complete":
+            return weights
+    return replace(found[0], bytes=size)
 
 
-def revision_here(preset: Preset, folder: Path) -> str:
-    """Returns what tells the weights in `folder` from others: the commit, or a sum of the files."""
-    if preset.path is None:
-        return folder.name
-    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    needed = needed_files(
-        names, lambda name: json.loads((folder / name).read_text("utf-8")), preset.variant
-    )
-    return sum_of(folder / name for name in sorted(needed))
+def revision_here(preset: Preset) -> str:
+    """Returns what tells the weights here from others: commits, or sums of the files in folders."""
+    revisions = []
+    for source in sources_of(preset):
+        folder = _folder_of(source, preset)
+        revisions.append(folder.name if source.repo else sum_of(source.files(folder)))
+    return ", ".join(revisions)
 
 
 def sum_of(files: Iterable[Path]) -> str:
@@ -71,20 +82,45 @@ def missing_weights(preset: Preset) -> str | None:
     weights = find_weights(preset)
     if weights.state == "complete":
         return None
-    lack = (
-        f"not complete on this machine: {weights.lack}" if weights.lack else "not on this machine"
-    )
     way = weights.hint or f"type `{download_command(preset)}`, or add --download to the run"
-    return f"{preset.source} is {lack}; {way}"
+    return f"{preset.source} is {_state(weights)}; {way}"
 
 
 def download_command(preset: Preset) -> str:
     """Returns the command that fetches the preset's model."""
     if _is_found_by_name(preset):
         return f"chords download {preset.name}"
+    if len(sources_of(preset)) > 1:  # only the preset's file names them all
+        return "chords download PRESET.yaml"
     options = {"--revision": preset.revision, "--variant": preset.variant}
     words = [f" {option} {value}" for option, value in options.items() if value]
     return f"chords download {preset.repo}{''.join(words)}"
+
+
+def _folder_of(source: Source, preset: Preset) -> Path:
+    """Returns the local folder of a source.
+
+    Raises:
+        UsageError: What is taken of it is not on this machine.
+    """
+    if source.repo is not None:
+        command = download_command(preset)
+        return local_snapshot(source.repo, source.revision, command, source.variant, source.pieces)
+    assert source.path is not None, "a source is a repository or a folder"
+    if source.pieces.of_pipeline and not (source.path / INDEX).is_file():
+        raise UsageError(f"{source.path} holds no model: there is no {INDEX}", SAVE_FIRST)
+    if not source.pieces.of_pipeline and (weights := source.find()).state != "complete":
+        raise UsageError(
+            f"{source.path} is {_state(weights)}", weights.hint or "correct its path in the preset"
+        )
+    return source.path
+
+
+def _state(weights: Weights) -> str:
+    """Says that weights are missing or incomplete."""
+    if weights.lack:
+        return f"not complete on this machine: {weights.lack}"
+    return "not on this machine"
 
 
 def _is_found_by_name(preset: Preset) -> bool:
@@ -93,5 +129,4 @@ def _is_found_by_name(preset: Preset) -> bool:
         named = find_preset(preset.name)
     except UsageError:
         return False
-    wanted = (preset.repo, preset.revision, preset.variant)
-    return (named.repo, named.revision, named.variant) == wanted
+    return sources_of(named) == sources_of(preset)

@@ -87,7 +87,8 @@ def _type_at(loc: Loc) -> Any:
         if _is_part(annotation):
             annotation = _unwrap(_keys(annotation)[str(key)].annotation)
         else:
-            annotation = _unwrap(typing.get_args(annotation)[-1])
+            arguments = typing.get_args(annotation)  # of a tuple the last one is an ellipsis
+            annotation = _unwrap(arguments[-1] if arguments[-1] is not ... else arguments[0])
     return annotation
 
 

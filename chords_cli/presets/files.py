@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from chords_cli.errors import UsageError, check_all, either, verbatim
 from chords_cli.presets.explain import explain
+from chords_cli.presets.parts import PLACE
 from chords_cli.presets.schema import Preset
 from chords_cli.sampler.choice import PlanChoice, resolve_plan
 
@@ -86,9 +87,7 @@ def load_preset(path: Path) -> Preset:
             f"{path}: holds {content}, but a preset is a mapping of keys",
             "start from a shipped one: `chords presets demo-image > my.yaml`",
         )
-    preset = check_preset(data, str(path))
-    folder = preset.path and (path.parent / preset.path.expanduser()).resolve()
-    return preset.model_copy(update={"path": folder})
+    return check_preset(data, str(path)).in_folder(path.parent)
 
 
 def check_preset(data: object, origin: str) -> Preset:
@@ -112,6 +111,12 @@ def check_preset(data: object, origin: str) -> Preset:
 def to_yaml(preset: Preset) -> str:
     """Writes a preset with all its defaults, so that it can be loaded again."""
     data = preset.model_dump(mode="json", by_alias=True)
+    for part in (
+        *data["components"].values(),
+        *data["adapters"],
+    ):  # most have no place of their own
+        for key in [key for key in PLACE & part.keys() if part[key] is None]:
+            del part[key]
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=88)
 
 

@@ -8,18 +8,26 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    Field,
-    PlainValidator,
-    Strict,
-    model_validator,
-)
+from pydantic import Field, PlainValidator, model_validator
 
 from chords_cli.errors import PlanError, UsageError
 from chords_cli.pipelines.load.spec import Dtype
 from chords_cli.presets.call import STEPS, Call, Limits, Part, true_guidance
 from chords_cli.presets.inputs import Inputs, PipelineName, Variants, choose_variant
-from chords_cli.presets.parts import Cache, Component, Items, Quantization, Scalar, Scheduler, Text
+from chords_cli.presets.parts import (
+    REPO,
+    Adapter,
+    Cache,
+    Component,
+    Elsewhere,
+    Folder,
+    Items,
+    Quantization,
+    Repo,
+    Scalar,
+    Scheduler,
+    Text,
+)
 from chords_cli.sampler.choice import DEFAULT_ALGO, Algo, DefaultPlan, Starts, parse_init_t
 from chords_cli.sampler.stop import StopRule
 
@@ -99,12 +107,10 @@ class Preset(Part):
     )
     title: Text = Field(examples=["FLUX.1-dev"])
     kind: Literal["image", "video"] = Field(examples=["image"])
-    repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = Field(
-        default=None,
-        description="owner/name as on the Hugging Face hub",
-        examples=["black-forest-labs/FLUX.1-dev"],
+    repo: Repo | None = Field(
+        default=None, description=REPO, examples=["black-forest-labs/FLUX.1-dev"]
     )
-    path: Annotated[Path, Strict(False)] | None = Field(default=None, examples=["weights/my-flux"])
+    path: Folder | None = Field(default=None, examples=["weights/my-flux"])
     revision: Text | None = Field(default=None, examples=["main"])
     variant: Annotated[str, Field(pattern=r"^\w+$")] | None = Field(
         default=None,
@@ -124,6 +130,9 @@ class Preset(Part):
     variants: Variants = Field(default={}, examples=["{image: FluxImg2ImgPipeline}"])
     scheduler: Scheduler | None = Field(default=None, examples=["{class: EulerDiscreteScheduler}"])
     components: dict[str, Component] = Field(default={}, examples=["{vae: {tiling: true}}"])
+    adapters: Annotated[tuple[Adapter, ...], Items] = Field(
+        default=(), examples=["[{repo: h94/IP-Adapter, file: models/ip-adapter_sd15.safetensors}]"]
+    )
     limits: Limits = Field(default=Limits(), examples=["{size_multiple: 16}"])
     guidance_split: bool = Field(default=False, examples=[True])
     context: Annotated[int, Field(ge=1)] = Field(default=1, examples=[2])
@@ -173,11 +182,21 @@ class Preset(Part):
         """The place of the weights: a repository of the hub or a local folder."""
         return str(self.repo or self.path)
 
+    def source_of(self, component: str) -> str:
+        """Returns the place of a component's weights, which may be another one."""
+        part = self.components.get(component)
+        return str((part and (part.repo or part.path)) or self.source)
+
+    @property
+    def from_elsewhere(self) -> frozenset[str]:
+        """The components that have a repository or a folder of their own."""
+        return frozenset(name for name, part in self.components.items() if part.elsewhere)
+
     @property
     def identity(self) -> dict[str, Any]:
         """Which weights are loaded and how, without defaults.
 
-        Offloading is left out, because it determines no pixel. Of a local folder only the name is
+        Offloading is left out, because it determines no pixel. Of local folders only the names are
         kept, because people take pictures to other machines.
         """
         model = self.model_dump(
@@ -187,7 +206,18 @@ class Preset(Part):
             part.pop("offload", None)
         parts = {name: part for name, part in model.pop("components", {}).items() if part}
         model |= {"components": parts} if parts else {}
-        return model if self.path is None else {**model, "path": self.path.name}
+        for part in (model, *parts.values(), *model.get("adapters", ())):
+            part |= {"path": Path(part["path"]).name} if "path" in part else {}
+        return model
+
+    def in_folder(self, folder: Path) -> "Preset":
+        """Returns the preset with the folders that it names found from `folder`."""
+        components = {name: part.in_folder(folder) for name, part in self.components.items()}
+        adapters = tuple(adapter.in_folder(folder) for adapter in self.adapters)
+        path = self.path and (folder / self.path.expanduser()).resolve()
+        return self.model_copy(
+            update={"path": path, "components": components, "adapters": adapters}
+        )
 
     def starting_from(self, roles: Collection[str]) -> "Preset":
         """Returns the preset with the pipeline that takes files of these roles."""
@@ -224,8 +254,14 @@ class Preset(Part):
                 f"0 to {cores}",
             ),
         )
-        if any(broken for broken, _ in rules):
-            raise UsageError("; ".join(rule for broken, rule in rules if broken))
+        parts: dict[str, Elsewhere] = {
+            **{f"components.{name}": part for name, part in self.components.items()},
+            **{f"adapters[{place}]": part for place, part in enumerate(self.adapters)},
+        }
+        broken = [rule for is_broken, rule in rules if is_broken]
+        broken += [rule for where, part in parts.items() for rule in part.broken_rules(where)]
+        if broken:
+            raise UsageError("; ".join(broken))
 
     def check_kind(self, pipeline: str, frames: str | None, count: Any) -> None:
         """Checks that a pipeline makes what the preset says.

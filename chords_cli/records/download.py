@@ -96,6 +96,7 @@ class CatalogueEntry(Record):
         state: `complete`, `partial` or `absent` on this machine.
         bytes: The size of all files that a run opens; None if it is unknown.
         exact: Whether `bytes` is exact and not an estimate.
+        others: Other repositories that parts of it come from.
         license: The licence's name.
         gated: Whether the licence has to be accepted first.
     """
@@ -108,6 +109,7 @@ class CatalogueEntry(Record):
     state: Literal["complete", "partial", "absent"]
     bytes: int | None
     exact: bool
+    others: tuple[str, ...] = ()
     license: str
     gated: bool
 
@@ -123,7 +125,8 @@ class VerifyRecord(Record):
     """A model on this machine, compared with the hub.
 
     Attributes:
-        files: Maps each path to `intact` or to what is wrong with the file.
+        files: Maps each path to `intact` or to what is wrong with the file; paths in another
+            repository, of which only a part is taken, begin with its name.
         intact: Whether all files are intact.
     """
 

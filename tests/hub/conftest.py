@@ -1,4 +1,4 @@
-"""A hub on loopback with two repositories, a home for its cache, and `chords` beside it."""
+"""A hub on loopback with three repositories, a home for its cache, and `chords` beside it."""
 
 import io
 import os
@@ -15,7 +15,7 @@ from huggingface_hub import constants
 from chords_cli.cli.app import run
 from tests.hub import repositories
 from tests.hub.content import Repo
-from tests.hub.repositories import FLUX, WAN
+from tests.hub.repositories import FLUX, PARTS, WAN
 from tests.hub.server import FakeHub, serving
 from tests.waiting import HANG, ended
 
@@ -175,10 +175,11 @@ def environment_of(hub: FakeHub, home: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def released(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Repo]:
-    """The two repositories, made once."""
+    """The repositories, made once."""
     return {
         FLUX: Repo.of(repositories.flux(tmp_path_factory.mktemp("flux")), gated=True),
         WAN: Repo.of(repositories.wan(tmp_path_factory.mktemp("wan"))),
+        PARTS: Repo.of(repositories.parts(tmp_path_factory.mktemp("parts"))),
     }
 
 

@@ -9,6 +9,19 @@ from tests.doubles import tiny
 from tests.hub.content import LARGE, File, Repo
 
 FLUX, WAN = "black-forest-labs/FLUX.1-tiny", "Wan-AI/Wan2.1-tiny"
+PARTS = "somebody/parts"
+"""Components for other models, one at its root and one in a folder, as control nets and image
+encoders are released; and a file that stands alone."""
+
+PARTS_NEEDS = {
+    "config.json",
+    "diffusion_pytorch_model.safetensors",
+    "models/t5/config.json",
+    "models/t5/model-00001-of-00002.safetensors",
+    "models/t5/model-00002-of-00002.safetensors",
+    "models/t5/model.safetensors.index.json",
+}
+"""What a run opens of them, as a VAE and a text encoder of FLUX."""
 
 FLUX_NEEDS = {
     "model_index.json",
@@ -75,6 +88,11 @@ BESIDE = {
         *("Wan2.1_VAE.pth", "models_t5_umt5-xxl-enc-bf16.pth", "tokenizer/spiece.model"),
         "vae/diffusion_pytorch_model.bin",
     ),
+    PARTS: (
+        *("README.md", "diffusion_pytorch_model.bin", "checkpoint-500/config.json"),
+        *("checkpoint-500/diffusion_pytorch_model.safetensors", "models/other.safetensors"),
+        *("models/t5/pytorch_model.bin", "models/t5/tf_model.h5"),
+    ),
 }
 """What else lies in these repositories, and nobody opens."""
 
@@ -96,6 +114,16 @@ def wan(folder: Path) -> Path:
     _in_shards(pipe.text_encoder, folder / "text_encoder", "40KB")
     _in_shards(pipe.transformer, folder / "transformer", "80KB")
     return _released(folder, WAN)
+
+
+def parts(folder: Path) -> Path:
+    """Saves a VAE and a text encoder of a tiny FLUX without a pipeline around them."""
+    pipe: Any = tiny.BUILDERS["flux"]()
+    for weight in (*pipe.vae.parameters(), *pipe.text_encoder_2.parameters()):
+        weight.data.mul_(0.5)  # no file is the one of another repository
+    pipe.vae.save_pretrained(folder)
+    pipe.text_encoder_2.save_pretrained(folder / "models" / "t5", max_shard_size="40KB")
+    return _released(folder, PARTS)
 
 
 def inflated(repo: Repo, size: int) -> Repo:

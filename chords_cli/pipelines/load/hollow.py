@@ -25,13 +25,13 @@ def make_hollow(
     """Makes a component that knows its configuration, its dtype and its buffers.
 
     Args:
-        name: Of the component, which is its folder.
+        name: Of the component.
         library: `diffusers` or `transformers`.
         cls: Its class there.
         spec: The model.
         device: Where its buffers lie, and where it says that it is.
     """
-    folder = Path(spec.folder) / name
+    folder = spec.folder_of(name)
     made: Any = getattr(importlib.import_module(library), cls)
     with _META:
         if library == "diffusers":

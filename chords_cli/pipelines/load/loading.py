@@ -18,6 +18,7 @@ from diffusers.pipelines import pipeline_utils
 from chords_cli.errors import ChordsError
 from chords_cli.pipelines.chain import check_pipeline
 from chords_cli.pipelines.conditions.encoding import encodes_apart
+from chords_cli.pipelines.load.elsewhere import load_part
 from chords_cli.pipelines.load.hollow import make_hollow
 from chords_cli.pipelines.load.offload import is_hollow
 from chords_cli.pipelines.load.options import tune
@@ -50,6 +51,7 @@ def load_pipeline(
     cls = pipeline_class(spec.pipeline)
     check_pipeline(cls)
     index = _read_index(Path(spec.folder))
+    index |= {name: [part.library, part.cls] for name, part in spec.parts.items()}
     given: Arguments = {"scheduler": load_scheduler(spec)}
     if not encodes and encodes_apart(cls):
         given |= {name: None for name in index if name.startswith(ENCODERS)}
@@ -60,8 +62,12 @@ def load_pipeline(
             given[name] = make_hollow(name, library, part, spec, device)
     quantization = quantization_config(spec, index)
     if reading:
-        names = [name for name in index if name not in given]
-        reading.expect(file_sizes(Path(spec.folder), names, spec.variant))
+        folders = {name: spec.folder_of(name) for name in index if name not in given}
+        reading.expect(file_sizes(folders, spec.variant))
+    for name in spec.parts.keys() - given.keys():
+        if reading:
+            reading.hear(name, 0, None)
+        given[name] = load_part(name, spec)
     pipe = _from_folder(cls, spec, given, quantization, _device_map(cls, spec, device))
     _place(pipe, device)
     tune(pipe, spec)

@@ -1,4 +1,4 @@
-"""Sets a loaded pipeline up: VAE options, LoRA, compiled blocks.
+"""Sets a loaded pipeline up: VAE options, adapters, LoRA, compiled blocks.
 
 All of it is diffusers' own; here is only the order, and what each may refuse.
 """
@@ -9,6 +9,7 @@ from typing import Any
 from diffusers import DiffusionPipeline
 
 from chords_cli.errors import ChordsError, UsageError
+from chords_cli.pipelines.load.elsewhere import add_adapters
 from chords_cli.pipelines.load.spec import (
     DENOISERS,
     TEXT_ENCODER,
@@ -25,11 +26,12 @@ def tune(pipe: DiffusionPipeline, spec: ModelSpec) -> None:
 
     Raises:
         UsageError: A component has no such option.
-        ChordsError: A LoRA cannot be loaded.
+        ChordsError: An adapter or a LoRA cannot be loaded.
     """
     for name, options in spec.components.items():
         if getattr(pipe, name, None) is not None:
             _set_vae_options(name, getattr(pipe, name), options)
+    add_adapters(pipe, spec)
     _add_loras(pipe, spec)
     if spec.compile is not None:
         _compile(pipe, spec.compile)

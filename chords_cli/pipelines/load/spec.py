@@ -6,6 +6,7 @@ needed to know them, so every layer above may.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 Dtype = Literal["float32", "bfloat16", "float16"]
@@ -71,6 +72,21 @@ BRANCHES = 2
 """The halves of classifier-free guidance: with the prompt, and without it."""
 
 
+@dataclass(frozen=True, slots=True)
+class PartSpec:
+    """A component that does not lie in the model's folder.
+
+    Attributes:
+        library: `diffusers` or `transformers`.
+        cls: Its class there.
+        folder: The folder that holds its configuration and its weights.
+    """
+
+    library: str
+    cls: str
+    folder: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelSpec:
     """What to load, on every core alike.
@@ -90,6 +106,8 @@ class ModelSpec:
             where the model has two of a kind.
         cache: None, else `{name, args}`: one of `CACHES` and its parameters.
         sees: Whether calls start from a picture or a video, which core 0 then encodes.
+        parts: Those components that lie elsewhere, by name.
+        adapters: Each a safetensors file of an IP-Adapter and its scale.
     """
 
     folder: str
@@ -103,6 +121,13 @@ class ModelSpec:
     loras: tuple[tuple[str, float], ...] = ()
     cache: Arguments | None = None
     sees: bool = False
+    parts: dict[str, PartSpec] = field(default_factory=dict)
+    adapters: tuple[tuple[str, float], ...] = ()
+
+    def folder_of(self, component: str) -> Path:
+        """Returns the folder of a component."""
+        part = self.parts.get(component)
+        return Path(part.folder) if part else Path(self.folder, component)
 
 
 def lora_part(source: str) -> tuple[str, str | None]:

@@ -19,11 +19,11 @@ def weight_files(folder: Path, variant: str | None = None) -> list[Path]:
     return chosen or [file for file in files if "." not in file.stem] or files
 
 
-def file_sizes(folder: Path, names: list[str], variant: str | None = None) -> dict[str, int]:
-    """Returns the bytes on disk of the components that have weights, in the order of `names`."""
+def file_sizes(folders: Mapping[str, Path], variant: str | None = None) -> dict[str, int]:
+    """Returns the bytes on disk of those components that have weights, of the given folders."""
     sizes = {
-        name: sum(file.stat().st_size for file in weight_files(folder / name, variant))
-        for name in names
+        name: sum(file.stat().st_size for file in weight_files(folder, variant))
+        for name, folder in folders.items()
     }
     return {name: size for name, size in sizes.items() if size}
 

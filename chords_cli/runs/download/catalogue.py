@@ -7,6 +7,7 @@ from pathlib import Path
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.hub.client import Hub
 from chords_cli.hub.repository import UnloadableError, likely_json, needed_files
+from chords_cli.models.elsewhere.sources import Source, sources_of
 from chords_cli.models.weights import find_weights
 from chords_cli.pipelines.load.spec import BYTES
 from chords_cli.presets.files import PresetFile, available_presets, load_preset
@@ -20,11 +21,12 @@ def catalogue(cache: Path | None = None) -> list[CatalogueEntry | UnreadablePres
     Sizes come from the disk or else from the hub; if the hub does not answer, they are estimated
     from the preset's numbers of parameters.
     """
-    entries = [entry for file in available_presets() if (entry := _describe(file, cache))]
+    described = [found for file in available_presets() if (found := _describe(file, cache))]
+    entries = [entry for entry, _ in described]
     hub, stop = Hub(cache=cache), threading.Event()
 
     def ask_size(place: int, entry: CatalogueEntry) -> None:
-        entries[place] = _with_size(hub, entry)
+        entries[place] = _with_size(hub, entry, described[place][1])
 
     tasks = [
         partial(ask_size, place, entry)
@@ -36,18 +38,20 @@ def catalogue(cache: Path | None = None) -> list[CatalogueEntry | UnreadablePres
     return entries
 
 
-def _describe(file: PresetFile, cache: Path | None) -> CatalogueEntry | UnreadablePreset | None:
-    """Describes a preset; None if it is a local folder."""
+def _describe(
+    file: PresetFile, cache: Path | None
+) -> tuple[CatalogueEntry | UnreadablePreset, tuple[Source, ...]] | None:
+    """Describes a preset, and where it comes from; None if it is a local folder."""
     try:
         preset = load_preset(file.file)
     except UsageError as error:
-        return UnreadablePreset(name=file.name, error=error.message)
+        return UnreadablePreset(name=file.name, error=error.message), ()
     if not preset.repo:
         return None
-    weights = find_weights(preset, cache)
+    weights, sources = find_weights(preset, cache), sources_of(preset)
     complete = weights.state == "complete"
     estimate = sum(preset.parameters.values()) * 1e9 * BYTES[preset.dtype]
-    return CatalogueEntry(
+    entry = CatalogueEntry(
         name=preset.name,
         title=preset.title,
         repo=preset.repo,
@@ -56,18 +60,22 @@ def _describe(file: PresetFile, cache: Path | None) -> CatalogueEntry | Unreadab
         state=weights.state,
         bytes=weights.bytes if complete else round(estimate) or None,
         exact=complete,
+        others=tuple(source.repo for source in sources[1:] if source.repo),
         license=preset.license.name,
         gated=preset.license.gated,
     )
+    return entry, sources
 
 
-def _with_size(hub: Hub, entry: CatalogueEntry) -> CatalogueEntry:
+def _with_size(hub: Hub, entry: CatalogueEntry, sources: tuple[Source, ...]) -> CatalogueEntry:
     """Replaces an estimate by the size that the hub lists; keeps it if the hub does not answer."""
-    try:
-        listing = hub.listing(entry.repo, entry.revision)
-        read = partial(likely_json, listing.files)
-        names = needed_files(listing.files, read, entry.variant)
-    except (ChordsError, UnloadableError):
-        return entry
-    size = sum(listing.files[name].size for name in names)
+    size = 0
+    for source in sources:
+        try:
+            listing = hub.listing(source.name, source.revision)
+            read = partial(likely_json, listing.files)
+            names = needed_files(listing.files, read, source.variant, source.pieces)
+        except (ChordsError, UnloadableError):
+            return entry
+        size += sum(listing.files[name].size for name in names)
     return entry.model_copy(update={"bytes": size, "exact": True})

@@ -65,6 +65,7 @@ class Order:
             while the user is offline.
         folder: Where the model is, or will be.
         size: The bytes of all files that a run opens.
+        files: These files.
     """
 
     target: Target
@@ -77,6 +78,12 @@ class Order:
     def left(self) -> int:
         """The bytes that are missing."""
         return sum(wanted.file.size - wanted.present for wanted in self.files)
+
+    @property
+    def last(self) -> str:
+        """The file that is linked last, so that whoever finds it finds all of the model."""
+        names = [wanted.file.path for wanted in self.files]
+        return INDEX if INDEX in names else names[0]
 
 
 def plan_download(request: DownloadRequest) -> DownloadPlan:
@@ -138,14 +145,18 @@ def _make_order(hub: Hub, target: Target, force: bool) -> Order:
     if target.folder:
         return Order(target, None, target.folder, 0)
     if hub.offline:
-        found = find_snapshot(target.repo, target.revision, hub.cache, variant=target.variant)
+        found = find_snapshot(
+            *(target.repo, target.revision, hub.cache),
+            variant=target.variant,
+            pieces=target.pieces,
+        )
         if found.state != "complete" or not found.folder or force:
             raise offline(target.repo)
         return Order(target, None, found.folder, found.bytes)
     listing = hub.listing(target.repo, target.revision)
     try:
         read = partial(hub.read_json, listing)
-        names = needed_files(listing.files, read, target.variant)
+        names = needed_files(listing.files, read, target.variant, target.pieces)
     except UnloadableError as error:
         hint = error.hint or "choose a repository in the format of diffusers, with safetensors"
         hint += ", or add {variant}" if error.variant else ""
@@ -192,7 +203,7 @@ class _Delivery:
         finally:
             with self._telling:
                 self._ended = True  # after a failure, tell nothing more about the other files
-        self._hub.finish(self._listing)
+        self._hub.finish(self._listing, order.last)
 
     def _fetch(self, file: RemoteFile, *, force: bool) -> None:
         model, path, size = self._order.target.name, file.path, file.size
@@ -206,7 +217,7 @@ class _Delivery:
         watch = Watch(arrived, retries, self._stop)
         if self._hub.fetch(self._listing, file, watch, force=force):
             self._tell(FileFetched(model=model, path=path, total=size))
-        if file.path != INDEX:
+        if file.path != self._order.last:
             self._hub.link(self._listing, file.path)
 
     def _tell(self, event: Event) -> None:

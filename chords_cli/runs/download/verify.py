@@ -7,6 +7,7 @@ from chords_cli.errors import ChordsError, UsageError
 from chords_cli.hub.client import Hub
 from chords_cli.hub.repository import Listing, RemoteFile, UnloadableError, needed_files
 from chords_cli.hub.transfer import matches
+from chords_cli.models.elsewhere.sources import Source, sources_of
 from chords_cli.presets.schema import Preset
 from chords_cli.records.download import VerifyRecord
 
@@ -29,16 +30,11 @@ def verify(preset: Preset, listener: Callable[[str, int], None]) -> VerifyRecord
             {"verify": True},
         )
     hub = Hub()
-    listing = hub.listing(preset.repo, preset.revision)
-    try:
-        names = needed_files(listing.files, partial(hub.read_json, listing), preset.variant)
-    except UnloadableError as error:
-        hint = error.hint or f"see {hub.endpoint}/{preset.repo}"
-        raise ChordsError(f"{preset.repo}: {error}", hint) from error
-    verdicts = {}
-    for name in names:
-        listener(name, listing.files[name].size)
-        verdicts[name] = _verdict(hub, listing, listing.files[name])
+    own, *others = (source for source in sources_of(preset) if source.repo)
+    listing, verdicts = _compare(hub, own, listener)
+    for source in others:
+        found = _compare(hub, source, listener)[1]
+        verdicts |= {f"{source.repo}/{path}": verdict for path, verdict in found.items()}
     return VerifyRecord(
         repo=preset.repo,
         commit=listing.commit,
@@ -46,6 +42,24 @@ def verify(preset: Preset, listener: Callable[[str, int], None]) -> VerifyRecord
         files=verdicts,
         intact=set(verdicts.values()) == {"intact"},
     )
+
+
+def _compare(
+    hub: Hub, source: Source, listener: Callable[[str, int], None]
+) -> tuple[Listing, dict[str, str]]:
+    """Returns what the hub lists of a source, and a verdict on each file that a run opens."""
+    listing = hub.listing(source.name, source.revision)
+    read = partial(hub.read_json, listing)
+    try:
+        names = needed_files(listing.files, read, source.variant, source.pieces)
+    except UnloadableError as error:
+        hint = error.hint or f"see {hub.endpoint}/{source.repo}"
+        raise ChordsError(f"{source.repo}: {error}", hint) from error
+    verdicts = {}
+    for name in names:
+        listener(name, listing.files[name].size)
+        verdicts[name] = _verdict(hub, listing, listing.files[name])
+    return listing, verdicts
 
 
 def _verdict(hub: Hub, listing: Listing, file: RemoteFile) -> str:

@@ -163,8 +163,10 @@ def _hello(request: Request, settings: Settings, place: Place) -> tuple[Hello, M
     options = {name: json.dumps(value) for name, value in asdict(model).items() if value}
     loras = ((Path(lora_part(source)[0]), scale) for source, scale in model.loras)
     own = {
-        "folder": revision_here(settings.preset, folder),
+        "folder": revision_here(settings.preset),
         "loras": ", ".join(f"{sum_of([file])}={scale:g}" for file, scale in loras),
+        "parts": ", ".join(sorted(model.parts)),  # "folder" tells which
+        "adapters": ", ".join(f"{scale:g}" for _, scale in model.adapters),
     }
     facts |= {_CALLED.get(name, name): value for name, value in (options | own).items()}
     return replace(_name(place), devices=_own_devices(request), facts=facts), model

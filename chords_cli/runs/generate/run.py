@@ -21,6 +21,7 @@ from chords_cli.events import (
 )
 from chords_cli.media.files import new_folder
 from chords_cli.models.caches import cache_arguments
+from chords_cli.models.elsewhere.sources import adapter_files, parts_elsewhere
 from chords_cli.models.fit import find_denoisers
 from chords_cli.models.loras import lora_files
 from chords_cli.models.weights import model_folder
@@ -258,7 +259,7 @@ def pool_settings(settings: Settings, folder: Path) -> "PoolSettings":
         dtype=settings.dtype,
         variant=preset.variant,
         scheduler=scheduler,
-        components={name: part.model_dump() for name, part in preset.components.items()},
+        components={name: part.loaded for name, part in preset.components.items()},
         quantization=preset.quantization.model_dump() if preset.quantization else None,
         compile=preset.compile,
         cache=cache_arguments(preset, settings.call),
@@ -267,6 +268,8 @@ def pool_settings(settings: Settings, folder: Path) -> "PoolSettings":
             for source, scale in settings.loras
             for file in lora_files(source, find_denoisers(preset))
         ),
+        parts=parts_elsewhere(preset),
+        adapters=adapter_files(preset),
     )
     return PoolSettings(
         model=model,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chords_cli.hub.repository import UnloadableError, likely_json, needed_files
+from chords_cli.hub.repository import Pieces, UnloadableError, likely_json, needed_files
 
 
 def needed(
@@ -154,3 +154,78 @@ def test_hidden_shards_of_a_variant_are_guessed_too():
     ]
     found = needed_files(names, lambda path: likely_json(names, path), "fp16")
     assert found == sorted(names[:-1])
+
+
+CONTROL = {
+    "config.json": {"_class_name": "ControlNetModel"},
+    "models/encoder/config.json": {"architectures": ["CLIPVisionModelWithProjection"]},
+    "nothing/config.json": {"model_type": "clip"},
+}
+"""A repository of parts for other models: one at its root, one in a folder."""
+
+OF_PARTS = [
+    *("README.md", "config.json", "diffusion_pytorch_model.safetensors"),
+    *("diffusion_pytorch_model.fp16.safetensors", "checkpoint-9/config.json"),
+    *("checkpoint-9/diffusion_pytorch_model.safetensors", "models/encoder/config.json"),
+    *("models/encoder/model.safetensors", "models/encoder/pytorch_model.bin"),
+    *("sdxl/ip-adapter.safetensors", "sdxl/ip-adapter.bin", "nothing/config.json"),
+]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "variant", "found"),
+    [
+        (
+            Pieces(folders=(".",)),
+            None,
+            ["config.json", "diffusion_pytorch_model.safetensors"],
+        ),
+        (
+            Pieces(folders=(".",)),
+            "fp16",
+            ["config.json", "diffusion_pytorch_model.fp16.safetensors"],
+        ),
+        (
+            Pieces(folders=("models/encoder",), files=("sdxl/ip-adapter.safetensors",)),
+            "fp16",
+            [
+                "models/encoder/config.json",
+                "models/encoder/model.safetensors",
+                "sdxl/ip-adapter.safetensors",
+            ],
+        ),
+    ],
+)
+def test_of_parts_for_other_models_only_those_are_needed_that_are_taken(pieces, variant, found):
+    assert needed_files(OF_PARTS, CONTROL.__getitem__, variant, pieces) == found
+    guess = needed_files(OF_PARTS, lambda path: likely_json(OF_PARTS, path), variant, pieces)
+    assert guess == found
+
+
+@pytest.mark.parametrize(
+    ("pieces", "message"),
+    [
+        (Pieces(folders=("vae",)), "there is no vae/config.json: it holds no model there"),
+        (Pieces(files=("a.safetensors",)), "there is no a.safetensors"),
+        (
+            Pieces(folders=("nothing",)),
+            "nothing/config.json names no class of diffusers or transformers",
+        ),
+        (
+            Pieces(folders=("checkpoint-9",)),
+            "component checkpoint-9 has no model.safetensors: other formats are not loaded",
+        ),
+    ],
+)
+def test_parts_that_are_not_there_are_refused(pieces, message):
+    documents = CONTROL | {"checkpoint-9/config.json": {"architectures": ["T5EncoderModel"]}}
+    with pytest.raises(UnloadableError) as raised:
+        needed_files(OF_PARTS, documents.__getitem__, None, pieces)
+    assert str(raised.value) == message
+
+
+def test_of_a_pipeline_those_components_are_left_out_that_come_from_elsewhere():
+    index = {"vae": ["diffusers", "AutoencoderKL"], "scheduler": ["diffusers", "DDIMScheduler"]}
+    names = ["model_index.json", "scheduler/scheduler_config.json"]
+    found = needed_files(names, lambda path: index, None, Pieces(without=("vae",)))
+    assert found == names

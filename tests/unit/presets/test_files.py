@@ -79,6 +79,41 @@ def test_preset_folder_is_relative_to_its_file(preset, tmp_path):
     assert preset("path: weights", "path: /somewhere").path == Path("/somewhere")
 
 
+ELSEWHERE = """components:
+  vae: {path: weights/vae, tiling: true}
+  image_encoder: {repo: a/b, subfolder: models/clip, offload: always}
+adapters: [{path: adapters, file: ip.safetensors, scale: 0.5}, {repo: a/b, file: c.safetensors}]
+"""
+
+
+def test_folders_of_parts_are_relative_to_the_file_too(preset, tmp_path):
+    found = preset("seed: 42\n", ELSEWHERE)
+    assert found.components["vae"].path == tmp_path / "weights" / "vae"
+    assert found.components["image_encoder"].path is None
+    assert [adapter.path for adapter in found.adapters] == [tmp_path / "adapters", None]
+
+
+def test_where_parts_lie_is_part_of_what_a_picture_tells_of_its_model(preset):
+    identity = preset("seed: 42\n", ELSEWHERE).identity
+    assert identity["path"] == "weights"
+    assert identity["components"] == {
+        "vae": {"path": "vae", "tiling": True},
+        "image_encoder": {"repo": "a/b", "subfolder": "models/clip"},
+    }
+    assert identity["adapters"] == [
+        {"path": "adapters", "file": "ip.safetensors", "scale": 0.5},
+        {"repo": "a/b", "file": "c.safetensors"},
+    ]
+
+
+def test_preset_written_in_full_says_where_parts_lie_only_if_it_is_elsewhere(preset):
+    written = to_yaml(preset("seed: 42\n", ELSEWHERE))
+    assert "  image_encoder:\n    repo: a/b\n    dtype: null\n" in written
+    assert "subfolder: models/clip" in written
+    assert "revision" in written.split("components:")[0]
+    assert "revision" not in written.split("components:")[1]
+
+
 def test_preset_written_in_full_loads_again(preset, tmp_path):
     loaded = preset()
     again = tmp_path / "again.yaml"
@@ -181,6 +216,26 @@ def test_wrong_key_is_named_with_the_nearest_and_all_that_are_allowed(
             "license: {name: MIT, gated: nope}",
             "license.gated is 'nope', but must be true or false",
             "write license.gated: false",
+        ),
+        (
+            "seed: 42",
+            "components: {vae: {repo: nobody}}",
+            "components.vae.repo is 'nobody', but must be owner/name as on the Hugging Face hub",
+            "write components.vae.repo: diffusers/controlnet-canny-sdxl-1.0",
+        ),
+        (
+            "seed: 42",
+            "adapters: [{repo: a/b, file: ../c.safetensors}]",
+            "adapters[0].file is '../c.safetensors', but must be the path of a .safetensors file "
+            "inside the repository",
+            "write adapters[0].file: sdxl_models/ip-adapter_sdxl_vit-h.safetensors",
+        ),
+        (
+            "seed: 42",
+            "adapters: [{repo: a/b, weight: c.safetensors}]",
+            "adapters[0].weight is not a key of presets (its value is 'c.safetensors'); "
+            "adapters[0].file is missing",
+            "allowed here: repo, revision, path, file, scale",
         ),
         (
             "path: weights",
@@ -347,6 +402,14 @@ def test_wrong_value_is_named_with_what_is_allowed(refusal, old, new, message, h
         ("path: weights", "path: weights\nrepo: a/b", "give either repo or path"),
         ("path: weights\n", "", "give either repo or path"),
         ("seed: 42", "revision: main", "revision belongs to repo, not to path"),
+        (
+            "seed: 42",
+            "components: {vae: {repo: a/b, path: c}, unet: {revision: d, subfolder: e}}\n"
+            "adapters: [{file: f.safetensors}]",
+            "give either components.vae.repo or components.vae.path; components.unet.revision "
+            "belongs to components.unet.repo; components.unet.subfolder needs a repo or path of "
+            "its own; adapters[0] needs a repo or path",
+        ),
         ("kind: image", "kind: video", "a video preset needs fps"),
         ("seed: 42", "fps: 24", "fps is for video presets only"),
         (

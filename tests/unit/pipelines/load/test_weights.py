@@ -23,12 +23,12 @@ def heard(words):
 def test_variants_beside_the_weights_are_not_counted(tmp_path):
     write(tmp_path / "vae", {"model.safetensors": 5, "model.fp16.safetensors": 3, "config.json": 9})
     assert [file.name for file in weight_files(tmp_path / "vae")] == ["model.safetensors"]
-    assert file_sizes(tmp_path, ["vae", "scheduler"]) == {"vae": 5}
+    assert file_sizes({name: tmp_path / name for name in ("vae", "scheduler")}) == {"vae": 5}
 
 
 def test_a_variant_alone_is_what_there_is(tmp_path):
     write(tmp_path / "vae", {"model.fp16.safetensors": 3})
-    assert file_sizes(tmp_path, ["vae"]) == {"vae": 3}
+    assert file_sizes({"vae": tmp_path / "vae"}) == {"vae": 3}
 
 
 def test_a_component_counts_as_read_when_the_next_begins():
