@@ -5,17 +5,13 @@ pipeline takes it is found by name, so a preset only says what names do not tell
 """
 
 from collections.abc import Collection, Mapping
-from typing import Annotated, Literal, get_args
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
 from chords_cli.presets.call import Changes, Part
 from chords_cli.presets.parts import Text
-
-Role = Literal["image", "last-image", "mask", "control", "video"]
-"""What a file is for, by the option that names it."""
-
-ROLES: tuple[Role, ...] = get_args(Role)
+from chords_cli.presets.roles import Role
 
 _SPECIFIC: tuple[Role, ...] = ("mask", "control", "video", "last-image", "image")
 """The roles, those first that say more about which pipeline is meant."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Mapping
 
-from chords_cli.presets.inputs import InputRule, Role
+from chords_cli.presets.inputs import InputRule
+from chords_cli.presets.roles import Role
 
 ARGUMENTS: Mapping[Role, tuple[str, ...]] = {
     "image": ("image", "images", "reference_images"),

@@ -6,7 +6,8 @@ import yaml
 from chords_cli.cli.options import as_option
 from chords_cli.errors import UsageError
 from chords_cli.presets.files import check_preset, to_yaml
-from chords_cli.presets.inputs import ROLES, InputRule, Variant
+from chords_cli.presets.inputs import InputRule, Variant
+from chords_cli.presets.roles import ROLES
 
 BASE = {
     "name": "mine",
