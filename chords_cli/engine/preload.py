@@ -7,7 +7,8 @@ Importing torch and diffusers takes seconds: eight workers that each did it on t
 import contextlib
 import os
 
-from chords_cli.engine.start import LOG_VARIABLE, PIPELINE_VARIABLE, redirect_output
+from chords_cli.engine.logs import redirect_output
+from chords_cli.engine.start import LOG_VARIABLE, PIPELINE_VARIABLE
 from chords_cli.pipelines.load.reporting import set_environment
 
 try:

@@ -24,7 +24,7 @@ from chords_cli.engine.messages import (
     Quit,
     WorkerSpec,
 )
-from chords_cli.engine.pulse import PoolPipe
+from chords_cli.engine.watch.pulse import PoolPipe
 from chords_cli.errors import ChordsError
 from chords_cli.events import CoreArrived, CoreDecoding, CoreEncoded, CoreStepped
 from chords_cli.pipelines.core_pipeline import CorePipeline

@@ -28,8 +28,8 @@ from chords_cli.engine.messages import (
     Restore,
     WorkerSpec,
 )
-from chords_cli.engine.pulse import PoolPipe
 from chords_cli.engine.walk import Walk
+from chords_cli.engine.watch.pulse import PoolPipe
 from chords_cli.errors import ChordsError
 from chords_cli.events import CoreLoading, CoreReady, CoreStarted, Warned
 from chords_cli.pipelines.core_pipeline import CorePipeline

@@ -7,8 +7,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from chords_cli.engine.hosts.remote import RemotePipe, RemoteProcess
+from chords_cli.engine.logs import last_line
 from chords_cli.engine.messages import WorkerSpec
-from chords_cli.engine.start import last_line, script_ran_again
+from chords_cli.engine.start import script_ran_again
 from chords_cli.errors import ChordsError
 
 

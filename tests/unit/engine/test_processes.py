@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from chords_cli.engine import processes
 from chords_cli.engine.messages import (
     Alive,
     Cancel,
@@ -17,7 +16,9 @@ from chords_cli.engine.messages import (
     WaitedInVainError,
 )
 from chords_cli.engine.processes import Worker, Workers
-from chords_cli.engine.pulse import PoolPipe, Silences
+from chords_cli.engine.watch import blame
+from chords_cli.engine.watch.pulse import PoolPipe
+from chords_cli.engine.watch.silences import Silences
 from chords_cli.errors import ChordsError
 from tests.waiting import HANG
 
@@ -25,7 +26,7 @@ from tests.waiting import HANG
 @pytest.fixture
 def workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Workers, list[Any]]]:
     """Two workers that the system still calls alive, and their ends of the pipes."""
-    monkeypatch.setattr(processes, "_BLAME_SECONDS", 0.1)
+    monkeypatch.setattr(blame, "_BLAME_SECONDS", 0.1)
     found, theirs = Workers(), list[Any]()
     for core in range(2):
         (ours, end), (sentinel, lifeline) = Pipe(), Pipe()
@@ -88,7 +89,7 @@ def test_a_core_without_a_sign_of_life_is_given_up_while_others_talk(
 def test_a_process_that_has_not_begun_has_the_default_time(
     workers: tuple[Workers, list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes, "DEFAULT_TIMEOUT", 0.1)
+    monkeypatch.setattr(blame, "DEFAULT_TIMEOUT", 0.1)
     found, _ = workers
     for worker in found._workers:
         worker.spec.timeout = 0.01
@@ -131,9 +132,9 @@ def test_neighbours_that_wait_in_vain_are_not_blamed_for_one_that_was_stopped(
     found, _ = workers
     waited = WaitedInVainError("core 1 on cpu: waited 9 s for another member of core 0", "wait")
     failed = Failed(core=1, error=waited, details="")
-    found._silences = Silences([0, 1])
-    assert found._blame(1, failed) is waited
-    found._silences.pass_by(HANG)
-    found._silences.end(1, Alive(1, works=False))
-    blamed = found._blame(1, failed)
+    found.watch.silences = Silences([0, 1])
+    assert found.watch.blame(1, failed) is waited
+    found.watch.silences.pass_by(HANG)
+    found.watch.silences.end(1, Alive(1, works=False))
+    blamed = found.watch.blame(1, failed)
     assert blamed.message == f"core 0 on cpu hangs: no sign of life for {HANG:g} s"
