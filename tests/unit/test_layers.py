@@ -38,6 +38,8 @@ FORBIDDEN = {
     "pipelines/": "cli engine hub media models presets records runs ui",
     "engine/": "cli hub media models presets records runs ui",
     "models/": "torch cli engine events records runs ui pipelines.chain pipelines.solver",
+    "runs/inputs/": "torch cli engine events hub media records ui runs.settings runs.outputs"
+    " runs.generate runs.compare runs.download",
     "runs/settings/": "cli ui runs.outputs runs.generate runs.compare runs.download",
     "runs/outputs/": "cli ui runs.generate runs.compare runs.download",
     "runs/generate/": "cli ui runs.compare runs.download",
