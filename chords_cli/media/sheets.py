@@ -36,11 +36,15 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Results of one prompt and seed, compared with the result at index `reference`."""
+    """Results of one prompt and seed, compared with the result at index `reference`.
+
+    `inputs` are what they start from, of any size; they are shown first.
+    """
 
     heading: str
     cells: tuple[Cell, ...]
     reference: int
+    inputs: tuple[Cell, ...] = ()
 
 
 def sheet(title: str, rows: Sequence[Row]) -> np.ndarray:
@@ -89,25 +93,39 @@ def _draw_row(row: Row, frame: int) -> "Image":
     pictures = [cell.frames[frame] for cell in row.cells]
     reference = pictures[row.reference]
     gain = gain_for(pictures, reference)
-    width, height = _scaled(pictures[0])
-    lines = max(len(cell.caption) for cell in row.cells)
+    size = width, height = _scaled(pictures[0])
+    shown = [*row.inputs, *row.cells]
+    lines = max(len(cell.caption) for cell in shown)
     above = _GAP + _LINE
     below = above + height + 4 + lines * _LINE + _GAP
-    page = _paper(_GAP + len(pictures) * (width + _GAP), below + height + _LINE + 2 * _GAP)
+    page = _paper(_GAP + len(shown) * (width + _GAP), below + height + _LINE + 2 * _GAP)
     pen = _pen(page)
     _write(pen, (_GAP, _GAP // 2), row.heading, page.width - 2 * _GAP, color=_FAINT)
-    for column, (cell, picture) in enumerate(zip(row.cells, pictures, strict=True)):
-        left = _GAP + column * (width + _GAP)
-        page.paste(_resized(picture, (width, height)), (left, above))
+    for column, cell in enumerate(shown):
+        left, number = _GAP + column * (width + _GAP), column - len(row.inputs)
+        picture = cell.frames[min(frame, len(cell.frames) - 1)]
+        page.paste(_fitted(picture, size) if number < 0 else _resized(picture, size), (left, above))
         for line, text in enumerate(cell.caption):
             top = above + height + 4 + line * _LINE
             _write(pen, (left, top), text, width, color=_FAINT if line else _INK)
-        if column == row.reference:
+        if number < 0:
+            continue
+        if number == row.reference:
             _write(pen, (left, below), "reference of the differences", width, color=_FAINT)
             continue
         gap = difference_map(picture, reference, gain)
-        page.paste(_resized(gap, (width, height)), (left, below))
+        page.paste(_resized(gap, size), (left, below))
         _write(pen, (left, below + height + 4), f"difference x {gain}", width, color=_FAINT)
+    return page
+
+
+def _fitted(picture: np.ndarray, size: tuple[int, int]) -> "Image":
+    """Returns a picture of another shape as large as it fits into `size`, in its middle."""
+    from PIL import Image, ImageOps
+
+    within = ImageOps.contain(Image.fromarray(picture), size, Image.Resampling.LANCZOS)
+    page = Image.new("RGB", size, _PAPER)
+    page.paste(within, ((size[0] - within.width) // 2, (size[1] - within.height) // 2))
     return page
 
 

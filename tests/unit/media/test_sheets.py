@@ -54,3 +54,16 @@ def test_a_heading_that_is_too_long_is_cut_not_wrapped():
     long = Row("word " * 500, (Cell(WHITE, ("x" * 999,)),), 0)
     short = Row("word", (Cell(WHITE, ("x",)),), 0)
     assert sheet("t", [long]).shape == sheet("t", [short]).shape
+
+
+def test_what_results_start_from_is_shown_first_and_has_no_difference():
+    blue = np.zeros((1, 40, 20, 3), dtype=np.uint8)
+    blue[..., 2] = 255
+    plain = row(WHITE, WHITE)
+    started = Row(plain.heading, plain.cells, plain.reference, (Cell(blue, ("image",)),))
+    pages = [sheet("t", [one]).astype(int) for one in (plain, started)]
+    assert pages[1].shape[1] * 2 == pages[0].shape[1] * 3 - 16  # a column more, and its margin
+    left, right = pages[1][:, :240], pages[1][:, 240:]
+    assert (left == (0, 0, 255)).all(-1).any()
+    assert not (right == (0, 0, 255)).all(-1).any()
+    assert film_frames("t", started).shape[0] == 3
