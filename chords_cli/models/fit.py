@@ -24,7 +24,7 @@ from chords_cli.models.quantization import check_method
 from chords_cli.models.schedulers import check_linear, check_scheduler
 from chords_cli.models.weights import SAVE_FIRST, download_command, own_folder
 from chords_cli.pipelines.load.spec import DENOISERS, TEXT_ENCODER, Index
-from chords_cli.pipelines.loops import check_loop, check_loop_arguments
+from chords_cli.pipelines.loops import check_loop, check_loop_arguments, check_turned_off
 from chords_cli.pipelines.rules import (
     check_components,
     check_step_arguments,
@@ -80,6 +80,7 @@ def check_model(
         _check_components(preset, [*known, *preset.from_elsewhere.intersection(takes)])
     if pipeline is not None:
         _check_call(preset, call, pipeline, options or {})
+        check_turned_off(pipeline.name, {**pipeline.defaults, **call}, known)
         _check_guidance(preset, call, pipeline, folder)
     if folder is not None:
         check_parts(preset, {name: parts[name] for name in parts if name in takes})

@@ -26,11 +26,26 @@ _SECTIONED = (
 )
 """Pipelines that make a video in sections, each in a loop of its own."""
 
+_NOISY = ("CosmosVideoToWorldPipeline", "UniDiffuserPipeline")
+"""Pipelines that draw noise in their loop, whatever their call."""
+
 _LEAVE_OUT = {
     "denoising_end": "the end",
     "denoising_start": "the beginning",
 }
 """Arguments that make a loop shorter than its grid, each with what it leaves out."""
+
+_DRAWS, _WRITES = "draws noise in every step", "has a language model write the prompt"
+_TURNED_OFF: Mapping[str, tuple[str, str | None, str]] = {
+    "image_cond_noise_scale": ("0", None, _DRAWS),
+    "caption_upsample_temperature": ("null", None, _WRITES),
+    "enable_prompt_rewrite": ("false", None, _WRITES),
+    "prompt_upsampling": ("false", None, _WRITES),
+    "use_pe": ("false", "pe", _WRITES),
+}
+"""Arguments that have to be off: how that is written, the component without which they do nothing,
+and what they do. Cores that leave out steps would draw other noise; a prompt is written by chance
+that no seed decides, with a text encoder that only core 0 has."""
 
 
 def check_loop_arguments(arguments: Mapping[str, Any]) -> None:
@@ -61,6 +76,26 @@ def check_loop_arguments(arguments: Mapping[str, Any]) -> None:
             )
 
 
+def check_turned_off(name: str, arguments: Mapping[str, Any], components: Collection[str]) -> None:
+    """Refuses a call that draws noise in its loop, or writes a prompt instead of the user's.
+
+    Args:
+        name: The pipeline's class.
+        arguments: Of its call, with their defaults.
+        components: The components that the model has.
+
+    Raises:
+        UsageError: An argument is not off that has to be.
+    """
+    for argument, (off, by, what) in _TURNED_OFF.items():
+        value = arguments.get(argument)
+        if value and (by is None or by in components):
+            raise UsageError(
+                f"{argument} is {value}: {name} {what}, which cores cannot share",
+                f"write `{argument}: {off}` in the preset's call",
+            )
+
+
 def check_loop(
     name: str, *, named: Collection[str], arguments: Collection[str], components: Collection[str]
 ) -> None:
@@ -74,7 +109,7 @@ def check_loop(
 
     Raises:
         UsageError: It takes no prompt or number of steps, has no denoising loop, or several, moves
-            several latents, or needs every step for the next one's drift.
+            several latents, draws noise, or needs every step for the next one's drift.
     """
     further = [part for part in components if part.endswith("_scheduler")]
     if "deepcopy" in named:
@@ -91,6 +126,10 @@ def check_loop(
         reason = "has a loop that does not number its steps"
     elif name in _SECTIONED:
         reason = "makes its video in sections, each in a loop of its own"
+    elif name in _NOISY:
+        reason = f"{_DRAWS}, which cores cannot share"
+    elif name == "GlmImagePipeline":
+        reason = "samples what its picture is made from with a language model, before its loop"
     elif name in _REMEMBERING:
         reason = "computes a step by what it did in those before, which faster cores leave out"
     else:
