@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from chords_cli.engine import processes
+from chords_cli.engine.watch import blame
 from chords_cli.engine.messages import Latent
 from chords_cli.engine.pool import Pool, PoolSettings
 from chords_cli.pipelines.load.loading import load_pipeline
@@ -30,8 +31,10 @@ def _patient() -> Iterator[None]:
     Not so in other folders: there a core that was stopped has to be killed.
     """
     with pytest.MonkeyPatch.context() as patch:
-        for limit in ("_QUIT_SECONDS", "_KILL_SECONDS", "_BLAME_SECONDS"):
+        for limit in ("_QUIT_SECONDS", "_KILL_SECONDS"):
             patch.setattr(processes, limit, HANG)
+        for limit in ("_BLAME_SECONDS", "_END_SECONDS"):
+            patch.setattr(blame, limit, HANG)
         yield
 
 
