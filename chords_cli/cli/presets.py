@@ -1,5 +1,6 @@
 """`chords presets`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,13 @@ from chords_cli.ui.console import Console
 if TYPE_CHECKING:
     from chords_cli.presets.files import PresetFile
     from chords_cli.presets.schema import Preset
-    from chords_cli.records.presets import PlanFacts, PresetRow, UnreadableRow, WeightsFacts
+    from chords_cli.records.presets import (
+        Facts,
+        PlanFacts,
+        PresetRow,
+        UnreadableRow,
+        WeightsFacts,
+    )
 
 
 @accepts("name", "new", "verify", "json")
@@ -45,13 +52,15 @@ def presets(name: str | None, new: str | None, verify: bool, json: bool) -> None
 def _list_presets(console: Console) -> None:
     from chords_cli.presets.files import available_presets
     from chords_cli.records.presets import PresetRow, UnreadableRow
-    from chords_cli.ui.views.presets import presets_table
+    from chords_cli.ui.views.presets import presets_view
 
     rows = [_make_row(file) for file in available_presets()]
     if console.mode == "json":
         console.document([row.document() for row in rows])
         return
-    console.show(presets_table([row for row in rows if isinstance(row, PresetRow)]))
+    readable = [row for row in rows if isinstance(row, PresetRow)]
+    for part in presets_view(readable, console.out.width):
+        console.show(part)
     for row in rows:
         if isinstance(row, UnreadableRow):
             console.error(row.error)
@@ -65,14 +74,10 @@ def _show_preset(console: Console, name: str) -> None:
     from chords_cli.ui.views.presets import preset_text
 
     preset = find_model(name)
-    weights = _find_weights(preset)
-    complete = weights.folder if weights.state == "complete" else None
+    found = _find_facts(preset)
+    complete = found.weights.folder if found.weights.state == "complete" else None
     memory = preset_memory(preset, Path(complete) if complete else None)
-    facts = PresetFacts(
-        plan=_resolve_plan(preset),
-        weights=weights,
-        memory=tuple(CoreWeights(**core) for core in memory),
-    )
+    facts = PresetFacts(**dict(found), memory=tuple(CoreWeights(**core) for core in memory))
     if console.mode == "json":
         settings = preset.model_dump(mode="json", by_alias=True)
         console.document(settings | facts.document())
@@ -118,7 +123,23 @@ def _make_row(file: "PresetFile") -> "PresetRow | UnreadableRow":
         kind=preset.kind,
         source=preset.source,
         license=LicenseFacts(**preset.license.model_dump()),
-        plan=_resolve_plan(preset),
+        **dict(_find_facts(preset)),
+    )
+
+
+def _find_facts(preset: "Preset") -> "Facts":
+    """Finds out what is not in the preset's file."""
+    from chords_cli.models.inputs.tasks import starts_of, tasks_of
+    from chords_cli.records.presets import EIGHT, Facts, StartFacts
+    from chords_cli.runs.settings.layouts.laying_out import usual_layout
+
+    plan, layout = _resolve_plan(preset), usual_layout(preset, EIGHT)
+    return Facts(
+        tasks=tasks_of(preset),
+        starts=tuple(StartFacts(**asdict(start)) for start in starts_of(preset)),
+        plan=plan,
+        layout=layout,
+        cores_help=(layout or plan).rounds < plan.steps,
         weights=_find_weights(preset),
     )
 

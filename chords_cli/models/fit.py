@@ -232,7 +232,8 @@ def _check_call(
             "name a pipeline that needs a prompt alone, or add it to the preset's call",
         )
     frames = next(iter(sorted(FRAMES & pipeline.arguments.keys())), None)
-    preset.check_kind(pipeline.name, frames, call.get(frames or ""))
+    if frames or preset.kind == "image" or "video" not in pipeline.arguments:
+        preset.check_kind(pipeline.name, frames, call.get(frames or ""))
 
 
 def _check_argument(

@@ -2,8 +2,12 @@
 
 from typing import Literal
 
+from chords_cli.records.layouts import LayoutRecord
 from chords_cli.records.recipe import Record
 from chords_cli.records.run import CoreWeights
+
+EIGHT = 8
+"""The devices for which the list names a layout: as many as a large host has."""
 
 
 class LicenseFacts(Record):
@@ -39,17 +43,50 @@ class WeightsFacts(Record):
     bytes: int
 
 
-class PresetFacts(Record):
-    """What is not in a preset's file: its plan in numbers, and its model on this machine."""
+class StartFacts(Record):
+    """Files that a model starts from.
 
+    Attributes:
+        role: What they are for, by the option that names them.
+        required: Whether nothing can be made without one.
+        several: Whether several are parts of one result.
+        pipeline: The class that takes them; None for the preset's own.
+    """
+
+    role: str
+    required: bool
+    several: bool
+    pipeline: str | None
+
+
+class Facts(Record):
+    """What is not in a preset's file.
+
+    Attributes:
+        tasks: What the model does; the first is what it was made for.
+        starts: The files that it starts from, those first that it needs.
+        plan: The preset's own plan, in numbers.
+        layout: How `EIGHT` devices make one picture where no link is fast; None where the preset
+            says how many cores a picture has.
+        cores_help: Whether several cores are sooner than one, which few steps do not allow.
+        weights: The model on this machine.
+    """
+
+    tasks: tuple[str, ...]
+    starts: tuple[StartFacts, ...]
     plan: PlanFacts
+    layout: LayoutRecord | None
+    cores_help: bool
     weights: WeightsFacts
+
+
+class PresetFacts(Facts):
+    """What is not in a preset's file, with the memory of its weights."""
+
     memory: tuple[CoreWeights, ...]
 
 
-class PresetRow(Record):
-    """A preset in the list."""
-
+class _Named(Record):
     name: str
     file: str
     origin: Literal["shipped", "user"]
@@ -57,8 +94,10 @@ class PresetRow(Record):
     kind: Literal["image", "video"]
     source: str
     license: LicenseFacts
-    plan: PlanFacts
-    weights: WeightsFacts
+
+
+class PresetRow(Facts, _Named):
+    """A preset in the list."""
 
 
 class UnreadableRow(Record):

@@ -1,5 +1,6 @@
 """`chords presets`: the list, one in full, and files of one's own."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,68 @@ def mine(chords, tmp_path) -> Path:
     return file
 
 
-def test_list_names_every_preset_on_a_line(chords):
+def listed(out: str) -> dict[str, list[str]]:
+    """The names in the list by what their models do."""
+    groups: dict[str, list[str]] = {}
+    for line in out.split("\nalso ")[0].splitlines()[2:]:
+        words = line.rstrip().split("  ")
+        if len(words) == 1 and words[0]:
+            names = groups[words[0]] = []
+        elif words[0]:
+            names.append(words[0].split(" ")[0])
+    return groups
+
+
+@pytest.mark.parametrize(("columns", "further"), [(80, 0), (120, 1), (160, 2)])
+def test_list_has_every_preset_below_what_its_model_does(chords, monkeypatch, columns, further):
+    monkeypatch.setenv("COLUMNS", str(columns))
     answer = chords("presets")
     assert (answer.code, answer.err) == (0, "")
-    head, _, *rows = answer.out.splitlines()
-    assert head.split() == ["name", "model", "plan", "weights", "licence"]
-    assert any(row.startswith("demo-image ") for row in rows)
+    assert max(map(len, answer.out.splitlines())) <= columns
+    head = re.split(r" {2,}", answer.out.splitlines()[0].rstrip())
+    columns_of_all = ["name", "starts from", "steps", "8 devices", "weights", "licence", "model"]
+    assert head == columns_of_all[: 5 + further]
+    rows = [row for row in chords("presets", "--json").document if row["origin"] == "shipped"]
+    groups = listed(answer.out)
+    assert {name for names in groups.values() for name in names} == {row["name"] for row in rows}
+    for row in rows:
+        assert row["name"] in groups[row["tasks"][0]]
+
+
+def test_list_says_which_models_do_more_with_a_file(chords, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    also = chords("presets").out.split("\nalso ")[1]
+    line = next(line for line in also.splitlines() if line.startswith("inpainting "))
+    assert re.match(r"inpainting +--image --mask +.*\bflux\b.*\bsdxl\b", line)
+
+
+def test_list_says_what_each_model_starts_from_and_whether_cores_help(chords):
+    rows = {row["name"]: row for row in chords("presets", "--json").document}
+    line = {
+        name: next(line for line in chords("presets").out.splitlines() if line.startswith(name))
+        for name in ("flux ", "z-image-turbo", "flux2-klein-4b")
+    }
+    assert "  text; image, mask  " in line["flux "]
+    assert "  text; image  " in line["z-image-turbo"]
+    assert "  text; images  " in line["flux2-klein-4b"]
+    for name, helps in {"flux ": True, "z-image-turbo": False, "flux2-klein-4b": False}.items():
+        assert rows[name.strip()]["cores_help"] is helps
+        assert ("no sooner" in line[name]) is not helps
+    assert rows["flux"]["starts"] == [
+        {
+            "role": role,
+            "required": False,
+            "several": False,
+            "pipeline": f"Flux{pipeline}Pipeline",
+        }
+        for role, pipeline in (("image", "Img2Img"), ("mask", "Inpaint"))
+    ]
+
+
+def test_the_layout_of_the_list_is_what_a_run_on_eight_devices_takes_over_slow_links(chords):
+    row = next(row for row in chords("presets", "--json").document if row["name"] == "wan2-1")
+    layouts = chords("plan", "--model", "wan2-1", "--devices", "8", "--json").document["layouts"]
+    assert row["layout"] == next(layout for layout in layouts if layout["context"] == 1)
 
 
 def test_list_has_the_users_own_presets(chords, mine):
@@ -97,6 +154,7 @@ def test_preset_in_full_has_a_line_for_every_key_and_none_is_cut(chords, monkeyp
     monkeypatch.setenv("COLUMNS", "40")
     lines = chords("presets", "demo-image").out.splitlines()
     assert lines[1] == "# plan: wavefront, 13 rounds instead of 50, ideally 3.85x sooner"
+    assert lines[3] == "# 8 devices: 4 cores x 2, 7.1x"
     assert "- a red circle left of a blue square on a yellow background" in lines
 
 

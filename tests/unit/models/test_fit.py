@@ -3,7 +3,10 @@ from importlib.metadata import version
 
 import pytest
 
+from chords_cli.models.diffusers_source import read_pipeline
 from chords_cli.models.fit import check_model
+from chords_cli.models.inputs.roles import argument_of, roles_of
+from chords_cli.presets.call import SIZES
 from chords_cli.presets.files import available_presets, load_preset
 
 VERSION = version("diffusers")
@@ -67,11 +70,18 @@ def test_an_offload_that_would_do_nothing_is_refused(refused, preset_file):
     )
 
 
-def test_every_shipped_preset_fits_what_diffusers_says_of_its_pipeline(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    for file in available_presets():
-        preset = load_preset(file.file)
-        check_model(preset, preset.call)
+@pytest.mark.parametrize("file", available_presets(), ids=lambda file: file.name)
+def test_every_shipped_preset_fits_what_diffusers_says_of_its_pipelines(file):
+    own = load_preset(file.file)
+    for preset in (own, *(own.starting_from([role]) for role in own.variants)):
+        takes = read_pipeline(preset.pipeline).arguments
+        call = {
+            key: value for key, value in preset.call.items() if key in takes or key not in SIZES
+        }
+        roles = roles_of(takes, preset.inputs)
+        assert preset.inputs.keys() <= {*roles}
+        files = {argument_of(role, takes, preset.inputs.get(role)): object() for role in roles}
+        check_model(preset, call | files)
 
 
 NOISY = "its steps draw noise or keep a history that does not survive a jump"

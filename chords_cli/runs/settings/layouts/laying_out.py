@@ -183,6 +183,20 @@ def list_layouts(
     )
 
 
+def usual_layout(preset: Preset, devices: int) -> LayoutRecord | None:
+    """Returns how so many devices make one picture where no link is fast.
+
+    None where the preset says how many cores a picture has.
+    """
+    request, gains = Request(kind=preset.kind), own_gains()
+    if not _is_left_open(request, preset):
+        return None
+    call, fast = resolve_call(request, preset), "context" in gains.measured
+    work = work_for(request, preset, call, pictures=1, gains=gains, fast=fast)
+    chosen = choose_layout(work, devices, gains)
+    return None if chosen is None else _as_record(chosen)
+
+
 def _as_record(layout: Layout) -> LayoutRecord:
     error = None if layout.exact else expected_error(layout.plan())
     return LayoutRecord(
