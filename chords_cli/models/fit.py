@@ -19,6 +19,7 @@ from chords_cli.models.counterparts import with_sampler
 from chords_cli.models.diffusers_source import FRAMES, PipelineClass, read_pipeline
 from chords_cli.models.elsewhere.checks import check_elsewhere
 from chords_cli.models.elsewhere.sources import held_parts
+from chords_cli.models.inputs.packages import check_packages
 from chords_cli.models.parts import check_parts
 from chords_cli.models.quantization import check_method
 from chords_cli.models.schedulers import check_linear, check_scheduler
@@ -82,6 +83,7 @@ def check_model(
         _check_call(preset, call, pipeline, options or {})
         check_turned_off(pipeline.name, {**pipeline.defaults, **call}, known)
         _check_guidance(preset, call, pipeline, folder)
+        check_packages(pipeline, components(index or {}))
     if folder is not None:
         check_parts(preset, {name: parts[name] for name in parts if name in takes})
 
@@ -221,11 +223,8 @@ def _check_call(
     check_all(
         *(partial(_check_argument, preset, name, call, pipeline, options) for name in call),
     )
-    missing = [
-        name
-        for name, needed in pipeline.arguments.items()
-        if needed and name != "prompt" and name not in call
-    ]
+    needed = [name for name, needed in pipeline.arguments.items() if needed]
+    missing = [name for name in needed if name not in ("prompt", *call)]
     if missing:
         raise UsageError(
             f"{pipeline.name} needs {' and '.join(missing)} beside the prompt",

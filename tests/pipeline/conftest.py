@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from chords_cli.engine import processes
-from chords_cli.engine.watch import blame
 from chords_cli.engine.messages import Latent
 from chords_cli.engine.pool import Pool, PoolSettings
+from chords_cli.engine.watch import blame
 from chords_cli.pipelines.load.loading import load_pipeline
 from chords_cli.pipelines.load.reporting import report_loading
 from chords_cli.pipelines.load.spec import ModelSpec

@@ -61,6 +61,13 @@ def four_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def torchvision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Has a package torchvision found, which some pipelines need."""
+    (tmp_path / "torchvision").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.fixture
 def model(tmp_path: Path) -> Path:
     """The folder of a model, as far as it is read before anything of it is loaded.
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from chords_cli.engine.pool import SampledOutput
     from chords_cli.sampler.choice import Algo
 
-_PACKAGES = ("torch", "diffusers", "transformers")
+_PACKAGES = ("torch", "torchvision", "diffusers", "transformers")
+"""With torchvision, processors of transformers scale pictures otherwise than with Pillow."""
 
 _PIXELS = {name for name, (_, option) in options_of(RunOptions).items() if option.pixels} - {
     "loras"

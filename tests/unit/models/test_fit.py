@@ -71,7 +71,7 @@ def test_an_offload_that_would_do_nothing_is_refused(refused, preset_file):
 
 
 @pytest.mark.parametrize("file", available_presets(), ids=lambda file: file.name)
-def test_every_shipped_preset_fits_what_diffusers_says_of_its_pipelines(file):
+def test_every_shipped_preset_fits_what_diffusers_says_of_its_pipelines(file, torchvision):
     own = load_preset(file.file)
     for preset in (own, *(own.starting_from([role]) for role in own.variants)):
         takes = read_pipeline(preset.pipeline).arguments

@@ -6,7 +6,7 @@ import pytest
 
 
 @pytest.fixture
-def calling(preset_file, monkeypatch, tmp_path):
+def calling(preset_file, torchvision, monkeypatch, tmp_path):
     """Has the preset name a pipeline and its call, in a repository that is not on this machine."""
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
 
