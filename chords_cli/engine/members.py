@@ -8,6 +8,7 @@ answers and takes the latent that the lead tells. `pipelines.split` says what a 
 from torch import Tensor
 
 from chords_cli.engine.exchange.group import Group
+from chords_cli.engine.watch.pulse import PoolPipe
 from chords_cli.pipelines.chain import Driver
 from chords_cli.pipelines.core_pipeline import CorePipeline
 from chords_cli.pipelines.solver import StockSolver
@@ -39,13 +40,15 @@ class Lead:
 class Helper:
     """Drives a helper's pipeline: its latent is moved by the lead."""
 
-    def __init__(self, group: Group) -> None:
-        self._group = group
+    def __init__(self, group: Group, pipe: PoolPipe) -> None:
+        self._group, self._pipe = group, pipe
         self.stopped = False
 
     def begin(self, solver: StockSolver) -> None:
-        """Does nothing: the lead alone solves."""
+        """Notes that steps begin; the lead alone solves."""
+        self._pipe.turn("taking a step")
 
     def advance(self, latent: Tensor, drift: Tensor) -> Tensor:
+        self._pipe.turn()
         moved, self.stopped = self._group.follow(latent)
         return moved

@@ -229,10 +229,20 @@ class Alive:
     """The core's process is there; it `works`, or waits for another one, unless it hangs.
 
     One that waits inside the model for another member of its core seems to hang, too.
+
+    Attributes:
+        core: The core.
+        works: Whether it used its processor, or waits.
+        waits: Whether it waits for the pool or another process.
+        turns: How often its own work has got on so far, whoever sends this.
+        doing: What it is doing, after "while".
     """
 
     core: int
     works: bool = True
+    waits: bool = False
+    turns: int = 0
+    doing: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

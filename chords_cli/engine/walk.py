@@ -96,9 +96,11 @@ class Walk:
         self._core, self._round = start_core(self._plan, self._rank, solver, self._line), 0
         self.encode_seconds = self._pipeline.encode_seconds
         self._pipe.send(CoreEncoded(core=self._rank, seconds=self.encode_seconds))
+        self._pipe.turn("taking a step")
 
     def advance(self, latent: Tensor, drift: Tensor) -> Tensor:
         """Moves the latent as the plan's algorithm does, unless the core is no longer needed."""
+        self._pipe.turn()
         self._line.expect(latent)
         self._hear()
         if self.stopped:
@@ -185,6 +187,7 @@ class Walk:
 
     def _decode(self, index: int) -> None:
         job, began = self._job, time.monotonic()
+        self._pipe.turn("decoding")
         self._pipe.send(CoreDecoding(core=self._rank, index=index))
         latent = self._outputs[index]
         frames = self._pipeline.decode(job.call, job.seed, job.plan.steps, latent)

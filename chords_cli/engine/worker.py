@@ -79,6 +79,7 @@ class _Worker:
 
     def _load(self) -> None:
         spec, core, began = self._spec, self._spec.core, time.monotonic()
+        self._pipe.turn("loading")
         started = CoreStarted(core=core, member=spec.member, device=spec.place, pid=os.getpid())
         self._pipe.send(started)
         torch.set_num_threads(spec.threads)
@@ -147,6 +148,7 @@ class _Worker:
         """Makes this one of the job's cores, as if the pool had no others, and serves the job."""
         self._cores = job.plan.cores
         self._said.begin()
+        self._pipe.turn("encoding the prompt")
         torch.set_num_threads(job.threads)
         if job.encodes:
             self._pipeline.forget()
@@ -183,13 +185,14 @@ class _Worker:
         """Helps this core's lead through the job; returns how long the prompt took to arrive."""
         plan, core = job.plan, self._spec.core
         walk = plan.walks[core][: plan.evaluations[core]]
-        self._pipeline.sample(job.call, job.seed, plan.steps, walk, Helper(group))
+        self._pipeline.sample(job.call, job.seed, plan.steps, walk, Helper(group, self._pipe))
         group.close()
         return self._pipeline.encode_seconds
 
     def _restore(self, wanted: Restore) -> None:
         """Decodes a latent that an earlier run has kept."""
         began, self._cores = time.monotonic(), 1
+        self._pipe.turn("decoding")
         torch.set_num_threads(wanted.threads)
         latent = unpack(wanted.latent).to(self._device)
         frames = self._pipeline.decode(wanted.call, wanted.seed, wanted.steps, latent)

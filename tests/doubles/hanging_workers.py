@@ -19,10 +19,11 @@ class HangingWorker:
     """The target of a worker's process, picklable.
 
     Attributes:
-        how: `stopped` by a signal, or `waiting` for something that never happens.
+        how: `stopped` by a signal, or `waiting` for something that never happens,
+            or `working` without end.
     """
 
-    how: Literal["stopped", "waiting"]
+    how: Literal["stopped", "waiting", "working"]
 
     def __call__(self, spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> None:
         from chords_cli.pipelines.core_pipeline import CorePipeline
@@ -33,4 +34,6 @@ class HangingWorker:
     def _hang(self, *_: Any) -> Any:
         if self.how == "stopped":
             os.kill(os.getpid(), signal.SIGSTOP)
+        while self.how == "working":
+            pass
         threading.Event().wait()

@@ -74,7 +74,7 @@ class Exchange:
             if _timed_out(error):
                 seconds = self._timeout.total_seconds()
                 cores = self.ranks // self.members
-                raise LostNeighbourError(
+                raise WaitedInVainError(
                     f"not all of {cores} cores came within {seconds:g} s",
                     "raise {timeout} if loading takes longer on some device",
                     {"timeout": None},

@@ -36,7 +36,10 @@ class Watch:
 
     def begin(self) -> None:
         """Counts silences from now on."""
-        self.silences = Silences([worker.spec.process for worker in self._workers])
+        ranks = [worker.spec.process for worker in self._workers]
+        if self.silences.ranks != ranks:
+            self.silences = Silences(ranks)
+        self.silences.forget()
 
     def hear(self, rank: int, message: object) -> None:
         """Notes that a process has sent a message."""
@@ -45,8 +48,11 @@ class Watch:
 
     def overdue(self) -> ChordsError | None:
         """Returns the error for a process that was silent for too long, if there is one."""
-        rank = self.silences.culprit(self._limits())
-        return None if rank is None else self._hung(rank)
+        limits = self._limits()
+        if (rank := self.silences.culprit(limits)) is not None:
+            return self._hung(rank)
+        rank = self.silences.stuck(limits)
+        return None if rank is None else self._stuck(rank)
 
     def _limits(self) -> dict[int, float]:
         """Returns per process after how many seconds of silence it is given up.
@@ -62,6 +68,15 @@ class Watch:
         return ChordsError(
             f"{spec.name} on {spec.place} hangs: no sign of life for {seconds:g} s",
             "run it again; raise {timeout} if its device was only busy",
+            {"timeout": None},
+        )
+
+    def _stuck(self, rank: int) -> ChordsError:
+        spec, silence = self._workers[rank].spec, self.silences[rank]
+        return ChordsError(
+            f"{spec.name} on {spec.place} is stuck: no progress for {silence.still:.0f} s while "
+            f"{silence.doing}",
+            "run it again; raise {timeout} if it was only slow",
             {"timeout": None},
         )
 
@@ -86,7 +101,8 @@ class Watch:
                 return self._hung(mute)
             for failure in failures.values():
                 if isinstance(failure.error, WaitedInVainError):
-                    return _as_error(failure)
+                    still = self.silences.stillest(self._limits())
+                    return _as_error(failure) if still is None else self._stuck(still)
             left = deadline - time.monotonic()
             if left <= 0:
                 own = failures.get(rank)

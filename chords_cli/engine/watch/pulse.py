@@ -3,8 +3,10 @@
 A core that computes a long step says nothing, and neither does one that hangs. What tells them
 apart is whether the process works. So a thread of its own tells the pool that the core is alive
 while the process uses the processor, or waits for the pool or for a neighbour: such a wait has a
-limit of its own. Otherwise it tells only that the process is there. Nothing here needs torch,
-because a process is alive before it has imported it.
+limit of its own. Otherwise it tells only that the process is there. A process may work without
+end and get nowhere, too. So the thread also tells how often the work itself has got on: that is
+counted by whoever takes a step, never by the thread. Nothing here needs torch, because a process is
+alive before it has imported it.
 """
 
 import threading
@@ -30,16 +32,23 @@ class PoolPipe:
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe, self._sending, self._counting = pipe, threading.Lock(), threading.Lock()
-        self._waits = 0
+        self._waits = self._turns = 0
+        self._doing = "starting"
         self.poll = pipe.poll
 
     def send(self, message: object) -> None:
-        with self._sending:
-            self._pipe.send(message)
+        self.turn()
+        self._send(message)
 
     def recv(self) -> object:
         with self.waiting():
             return self._pipe.recv()
+
+    def turn(self, doing: str = "") -> None:
+        """Notes that the process gets on: it begins to do something, or the next piece of it."""
+        with self._counting:
+            self._turns += 1
+            self._doing = doing or self._doing
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -59,14 +68,21 @@ class PoolPipe:
         used = -1.0
         while True:
             now = time.process_time()
-            works = bool(self._waits) or now - used > _WORKING * seconds
+            with self._counting:
+                waits, turns, doing = bool(self._waits), self._turns, self._doing
+            works = waits or now - used > _WORKING * seconds
             try:
-                self.send(Alive(core, works))
+                self._send(Alive(core, works, waits, turns, doing))
             except OSError:
                 return  # the pool is gone
             used = now
             time.sleep(seconds)
 
+    def _send(self, message: object) -> None:
+        with self._sending:
+            self._pipe.send(message)
+
     def _count(self, more: int) -> None:
         with self._counting:
             self._waits += more
+            self._turns += 1

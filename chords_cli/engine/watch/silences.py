@@ -1,42 +1,118 @@
-"""How long every process of a pool has been silent, as the pool hears them."""
+"""How long every process of a pool has been silent, and got nowhere, as the pool hears them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from chords_cli.engine.messages import Alive
 
+_SEVERAL = 10.0
+"""How many times longer than the slowest piece of the same work so far a piece may take."""
+
+_LEAST = 30.0
+"""Seconds that any piece of work may take, unless the timeout is shorter."""
+
+
+@dataclass(slots=True)
+class Silence:
+    """Of one process, in seconds.
+
+    Attributes:
+        idle: Since it last worked or waited for another one.
+        mute: Since it last said anything.
+        still: Since its work last got on, or it last waited for another one.
+        turns: How often its work has got on.
+        doing: What it is doing.
+    """
+
+    idle: float = 0.0
+    mute: float = 0.0
+    still: float = 0.0
+    turns: int = -1
+    doing: str = "starting"
+
 
 class Silences:
-    """How long each process of a pool has given no sign of life, as the pool hears them.
+    """How long each process of a pool has given no sign of life, or of getting on.
 
     Args:
         ranks: Of the processes.
     """
 
     def __init__(self, ranks: Sequence[int]) -> None:
-        self._idle, self._mute = dict.fromkeys(ranks, 0.0), dict.fromkeys(ranks, 0.0)
+        self._all = {rank: Silence() for rank in ranks}
+        self._slowest = dict[str, float]()  # piece of each kind of work
+
+    def forget(self) -> None:
+        """Begins to count again, for nobody has listened meanwhile; remembers what is slow."""
+        self._all = {rank: Silence() for rank in self._all}
+
+    @property
+    def ranks(self) -> list[int]:
+        """Of the processes."""
+        return [*self._all]
+
+    def __getitem__(self, rank: int) -> Silence:
+        return self._all[rank]
 
     def pass_by(self, seconds: float) -> None:
         """Counts seconds in which nothing was heard, as far as `end` does not take them back."""
-        for rank in self._idle:
-            self._idle[rank] += seconds
-            self._mute[rank] += seconds
+        for silence in self._all.values():
+            silence.idle += seconds
+            silence.mute += seconds
+            silence.still += seconds
 
     def end(self, rank: int, message: object) -> None:
         """Notes that a process has sent a message."""
-        self._mute[rank] = 0.0
-        if not isinstance(message, Alive) or message.works:
-            self._idle[rank] = 0.0
+        silence = self._all[rank]
+        silence.mute = 0.0
+        if not isinstance(message, Alive):
+            silence.idle = 0.0
+            self._move(silence)
+            return
+        if message.works:
+            silence.idle = 0.0
+        if message.turns != silence.turns:
+            self._move(silence)
+        if message.waits:
+            silence.still = 0.0
+        silence.turns, silence.doing = message.turns, message.doing
 
     def culprit(self, limits: Mapping[int, float]) -> int | None:
         """Returns which process hangs, if one was silent for longer than its limit.
 
         Those that wait for it inside the model are as idle, but not as mute if it was stopped.
         """
-        late = [rank for rank, seconds in self._idle.items() if seconds > limits[rank]]
+        late = [rank for rank, silence in self._all.items() if silence.idle > limits[rank]]
         mute = self.mute(limits)
         return mute if late and mute is not None else next(iter(late), None)
 
     def mute(self, limits: Mapping[int, float]) -> int | None:
         """Returns which process does not even say that it is there, if one does not."""
-        rank = max(self._mute, key=self._mute.__getitem__, default=None)
-        return rank if rank is not None and self._mute[rank] > limits[rank] / 2 else None
+        rank = max(self._all, key=lambda rank: self._all[rank].mute, default=None)
+        return rank if rank is not None and self._all[rank].mute > limits[rank] / 2 else None
+
+    def stuck(self, limits: Mapping[int, float]) -> int | None:
+        """Returns which process works and gets nowhere, for much longer than its work took before.
+
+        Its limit counts where it does work of this kind for the first time.
+        """
+        late = (k for k, one in self._all.items() if one.still > self._patience(one, limits[k]))
+        return max(late, key=lambda rank: self._all[rank].still, default=None)
+
+    def stillest(self, limits: Mapping[int, float]) -> int | None:
+        """Returns which process keeps the others waiting, if one gets nowhere and waits itself."""
+        rank = max(self._all, key=lambda rank: self._all[rank].still, default=None)
+        return rank if rank is not None and self._all[rank].still > limits[rank] / 2 else None
+
+    def _move(self, silence: Silence) -> None:
+        """Notes that a process has got on, and how long that took."""
+        before = self._slowest.get(silence.doing, 0.0)
+        self._slowest[silence.doing] = max(before, silence.still)
+        silence.still = 0.0
+
+    def _patience(self, silence: Silence, limit: float) -> float:
+        """Returns how long a process may get nowhere."""
+        slowest = self._slowest.get(silence.doing)
+        if slowest is None:
+            return max(limit, _SEVERAL * max(self._slowest.values(), default=0.0))
+        return max(limit / _SEVERAL, min(limit, _LEAST), _SEVERAL * slowest)

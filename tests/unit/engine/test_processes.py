@@ -102,7 +102,8 @@ def test_a_core_that_waits_for_the_pool_is_alive() -> None:
     pipe = PoolPipe(theirs)
     with pipe.waiting():
         pipe.beat(core=3, timeout=0.1)
-        assert [ours.recv() for _ in range(3)] == [Alive(3)] * 3
+        heard = [ours.recv() for _ in range(3)]
+    assert heard == [Alive(3, waits=True, turns=1, doing="starting")] * 3
     theirs.close()
 
 
@@ -124,6 +125,74 @@ def test_a_process_that_is_there_and_does_nothing_hangs_where_nobody_was_stopped
     assert silences.culprit(limits) is None
     silences.pass_by(1.0)
     assert (silences.culprit(limits), silences.mute(limits)) == (1, None)
+
+
+def _told(rank: int, turns: int, doing: str = "decoding", *, waits: bool = False) -> Alive:
+    return Alive(rank, works=True, waits=waits, turns=turns, doing=doing)
+
+
+def test_a_process_that_works_and_gets_nowhere_is_stuck_but_not_one_that_waits_or_gets_on() -> None:
+    silences, limits = Silences([0, 1, 2]), dict.fromkeys(range(3), 8.0)
+    for second in range(17):
+        assert silences.stuck(limits) is None
+        silences.pass_by(0.5 if second else 0.0)
+        silences.end(0, _told(0, turns=second))
+        silences.end(1, _told(1, turns=1))
+        silences.end(2, _told(2, turns=1, waits=True))
+    silences.pass_by(0.1)
+    assert silences.stuck(limits) == silences.stillest(limits) == 1
+    assert silences.culprit(limits) is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "slowest", "allowed"),
+    [
+        (600.0, 1.0, 60.0),  # a tenth of what anything may take
+        (600.0, 100.0, 1000.0),  # ten times the slowest
+        (100.0, 1.0, 30.0),  # never less than that
+        (8.0, 0.0, 8.0),  # but where the user wants to know it sooner
+        (6000.0, 1.0, 600.0),
+    ],
+)
+def test_how_long_a_piece_may_take_follows_from_the_slowest_of_its_kind(
+    limit: float, slowest: float, allowed: float
+) -> None:
+    silences = Silences([0, 1])
+    silences.end(1, _told(1, 1, "taking a step"))
+    silences.pass_by(slowest)
+    silences.end(1, _told(1, 2, "taking a step"))  # a core knows what it takes from another one
+    silences.end(0, _told(0, 2, "taking a step"))
+    silences.pass_by(allowed)
+    assert silences.stuck({0: limit, 1: limit}) is None
+    silences.forget()
+    silences.end(0, _told(0, 2, "taking a step"))
+    silences.pass_by(allowed + 0.1)
+    silences.end(1, _told(1, 3, "taking a step"))
+    assert silences.stuck({0: limit, 1: limit}) == 0
+
+
+def test_work_that_is_done_for_the_first_time_has_the_whole_timeout_or_more() -> None:
+    silences, limits = Silences([0]), {0: 600.0}
+    silences.end(0, _told(0, 1, "taking a step"))
+    silences.pass_by(100.0)
+    silences.end(0, _told(0, 2, "decoding"))
+    silences.pass_by(1000.0)
+    assert silences.stuck(limits) is None
+    silences.pass_by(0.1)
+    assert silences.stuck(limits) == 0
+
+
+def test_a_neighbour_that_waits_in_vain_for_one_that_is_stuck_has_it_named(
+    workers: tuple[Workers, list[Any]],
+) -> None:
+    found, _ = workers
+    waited = WaitedInVainError("core 1 on cpu: waited 9 s for core 0 in vain", "wait")
+    found.watch.silences = Silences([0, 1])
+    found.watch.silences.pass_by(HANG)
+    found.watch.silences.end(0, _told(0, turns=-1))
+    found.watch.silences.end(1, _told(1, turns=1, waits=True))
+    blamed = found.watch.blame(1, Failed(core=1, error=waited, details=""))
+    assert blamed.message == f"core 0 on cpu is stuck: no progress for {HANG:g} s while decoding"
 
 
 def test_neighbours_that_wait_in_vain_are_not_blamed_for_one_that_was_stopped(
