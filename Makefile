@@ -9,7 +9,7 @@ ARGS ?=
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-video test test-gpu check format clean
+.PHONY: help setup demo demo-video test test-gpu test-faults check format clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ test: $(READY)  ## run all tests; ARGS="-k name" for some, ARGS="-m 'not slow'" 
 # PY=python3 runs it with a python that has chords' packages already, and makes no .venv.
 test-gpu: $(if $(filter $(BIN)/python,$(PY)),$(READY))  ## run the tests for CUDA devices; elsewhere they say why not
 	$(PY) -m pytest tests/gpu $(ARGS)
+
+test-faults: $(READY)  ## break runs in every way and phase that tests/faults knows; takes 20 minutes
+	$(BIN)/python -m pytest -n $(JOBS) tests/faults --all-faults $(ARGS)
 
 check: $(READY)  ## lint, formatting, types
 	$(BIN)/ruff check .

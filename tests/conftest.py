@@ -21,6 +21,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all-faults", action="store_true", help="run every cell of tests/faults")
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Ends a test that hangs, though not before everything it waits for has had its time."""
     if item.config.pluginmanager.hasplugin("timeout"):

@@ -116,6 +116,10 @@ def _settle(cwd: str, environment: dict[str, str]) -> None:
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
+    if environment.get("FAULT_DIR"):  # as Python's site does where a process starts from nothing
+        from tests.faults.hooks.fault import install
+
+        install()
 
 
 def _prepare_server() -> None:

@@ -1,0 +1,89 @@
+"""The cells: which fault, in which phase of a run, and what the run is to do then."""
+
+import time
+from functools import partial
+
+from tests.faults.driver import Act, Cell, Run
+
+PLACES = {
+    "starting": (1, "starting:{}:{}:0.1"),
+    "loading": (0, "loading:{}:{}:0.1"),
+    "meeting": (3, "meeting:{}:{}:0.1"),
+    "encoding": (0, "encoding:{}:{}:1.1"),
+    "first step": (1, "step:{}:{}:1.1"),
+    "between rounds": (2, "step:{}:{}:2.3"),
+    "sending": (1, "sending:{}:{}:2.2"),
+    "receiving": (3, "receiving:{}:{}:2.2"),
+    "end of the line": (0, "closing:{}:{}:2.1"),
+    "decoding": (3, "in-decoder:{}:{}:2.1"),
+    "between samples": (1, "between:{}:{}:0.1"),
+}
+"""A core that is in the phase, and where it is then, with room for who and what."""
+
+DOING = {"starting": "starting", "loading": "loading", "meeting": "loading"}
+DOING |= {"encoding": "encoding the prompt", "decoding": "decoding"}
+SOON = ("--timeout", "4")
+Worker = partial(Cell, args=SOON)
+
+
+def at(phase: str, kind: str, who: object = None) -> str:
+    """The fault of a kind in a phase, in the core that is in it or in another process."""
+    core, place = PLACES[phase]
+    return place.format(core if who is None else who, kind)
+
+
+def send(name: str, number: int, phrase: str = "", delay: float = 0.0) -> Act:
+    """A signal from outside, some seconds after a phrase was said."""
+    heard = list[float]()
+
+    def act(run: Run) -> bool:
+        if phrase and phrase not in run.said:
+            return False
+        heard.append(time.time() if phrase else run.began)
+        return time.time() - heard[0] >= delay and run.send(name, number)
+
+    return act
+
+
+def do(phrase: str, what: Act) -> Act:
+    """Something that is done as soon as a phrase was said."""
+
+    def act(run: Run) -> bool:
+        if phrase not in run.said:
+            return False
+        run.note()
+        what(run)
+        return True
+
+    return act
+
+
+def _of_cores() -> list[Cell]:
+    cells = list[Cell]()
+    for phase, (core, _) in PLACES.items():
+        who, doing = f"core {core} on cpu", DOING.get(phase, "taking a step")
+        killed, stuck = f"{who} died: killed by SIGKILL", f"{who} is stuck: .* while {doing}$"
+        hangs, kind = f"{who} hangs: no sign of life for 4 s", f"core {core}"
+        quick = phase == "between rounds"
+        cells += [
+            Cell(phase=phase, what=f"{kind} is killed", fault=at(phase, "SIGKILL"), says=killed),
+            Worker(phase=phase, what=f"{kind} is stopped", fault=at(phase, "SIGSTOP"), says=hangs),
+            Worker(phase=phase, what=f"{kind} sleeps", fault=at(phase, "hang"), says=hangs),
+        ]
+        if phase != "starting":
+            spin = at(phase, "spin")
+            what = f"{kind} never ends"
+            cells.append(Worker(phase=phase, what=what, fault=spin, says=stuck, quick=quick))
+    return cells
+
+
+CELLS: list[Cell] = [
+    *_of_cores(),
+    Worker(
+        phase="between rounds",
+        what="the only core is stopped",
+        cores=1,
+        fault=at("between rounds", "SIGSTOP", 0),
+        says="core 0 on cpu hangs: no sign of life for 4 s",
+    ),
+]

@@ -1,0 +1,198 @@
+"""One fault, in one process, at one place of a run: `FAULT=place:who:kind:sample.nth`.
+
+`place` is a name that the patches below give, `who` is `server`, `parent` or a process's number,
+and `kind` is a signal, an exception, or one of nan, inf, slow, hang, spin, exit, segfault, eat. The
+signal goes to the process itself, or to the one that FAULT_TARGET names. When it happens, a line
+goes to `$FAULT_DIR/mark`; `$FAULT_DIR/pids/NAME` tells who is who.
+"""
+
+import builtins
+import ctypes
+import errno
+import functools
+import importlib.util
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+_PLACE, _WHO, _KIND, _WHEN = "", "", "", (0, 1)
+_counts: Counter[tuple[str, int]] = Counter()
+_me = "?"
+_sample = 0
+
+
+def install() -> None:
+    """Patches what is imported from now on; the fault is read from the environment."""
+    global _PLACE, _WHO, _KIND, _WHEN
+    _PLACE, _WHO, _KIND, when = [*os.environ.get("FAULT", ":::").split(":"), "0.1"][:4]
+    sample, _, nth = when.partition(".")
+    _WHEN = int(sample or 0), int(nth or 1)
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())  # type: ignore[arg-type]
+
+
+def _name_me(name: str) -> None:
+    global _me
+    _me = name
+    Path(os.environ["FAULT_DIR"], "pids", name).write_text(str(os.getpid()))
+
+
+def _at(place: str) -> str:
+    """Does the fault if its place and time have come; returns what is left for the caller to do."""
+    if (place, _me) != (_PLACE, _WHO):
+        return ""
+    if _KIND == "slow":
+        time.sleep(0.2)
+        return ""
+    sample = _sample if _WHEN[0] else 0
+    _counts[place, sample] += 1
+    if (sample, _counts[place, sample]) != _WHEN:
+        return ""
+    with Path(os.environ["FAULT_DIR"], "mark").open("a") as file:
+        file.write(f"{time.time()} {place} {_me} {_KIND}\n")
+    return _strike()
+
+
+def _strike() -> str:
+    if _KIND.startswith("SIG"):
+        name = os.environ.get("FAULT_TARGET", _me)
+        pid = int(Path(os.environ["FAULT_DIR"], "pids", name).read_text())
+        os.kill(pid, getattr(signal, _KIND))
+    elif _KIND == "hang":
+        threading.Event().wait()
+    elif _KIND == "spin":
+        while True:
+            pass
+    elif _KIND == "exit":
+        os._exit(3)
+    elif _KIND == "segfault":
+        ctypes.string_at(0)
+    elif _KIND == "eat":
+        kept = []
+        while True:
+            kept.append(bytearray(64 << 20))
+    elif _KIND == "ENOSPC":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    elif _KIND in ("nan", "inf"):
+        return _KIND
+    else:
+        raise getattr(builtins, _KIND)("boom, said the hook,\non two lines")
+    return ""
+
+
+def _before(owner: Any, name: str, place: str, *, after: str = "") -> None:
+    inner = getattr(owner, name)
+
+    @functools.wraps(inner)
+    def outer(*args: Any, **kwargs: Any) -> Any:
+        _at(place)
+        result = inner(*args, **kwargs)
+        if after:
+            _at(after)
+        return result
+
+    setattr(owner, name, outer)
+
+
+def _worker(module: Any) -> None:
+    run, serve = module.run_worker, module._Worker._serve
+
+    def run_worker(spec: Any, pipe: Any, lifeline: Any) -> None:
+        _name_me(str(spec.process))
+        _at("starting")
+        run(spec, pipe, lifeline)
+
+    def served(self: Any, job: Any) -> None:
+        global _sample
+        _sample += 1
+        serve(self, job)
+        _at("between")
+
+    module.run_worker, module._Worker._serve = run_worker, served
+    _before(module, "load_pipeline", "loading")
+    _before(module.Exchange, "open", "meeting")
+    _before(module.Exchange, "share", "encoding", after="encoded")
+
+
+def _walk(module: Any) -> None:
+    advance = module.Walk.advance
+
+    def advanced(self: Any, latent: Any, drift: Any) -> Any:
+        number = _at("step")
+        return advance(self, latent, drift * float(number) if number else drift)
+
+    module.Walk.advance = advanced
+    _before(module.Line, "send", "sending", after="sent")
+    _before(module.Line, "receive", "receiving")
+    _before(module.Line, "close", "closing")
+    _before(module.Walk, "_decode", "decoding")
+    _before(module.CorePipeline, "decode", "in-decoder", after="decoded")
+
+
+def _saving(module: Any) -> None:
+    _before(module, "write_file", "saving")
+
+
+def _files(module: Any) -> None:
+    inner = module._write_through
+
+    def half(path: Path, data: bytes) -> None:
+        if ("half-saved", _me) == (_PLACE, _WHO):
+            path.write_bytes(data[: len(data) // 2])
+            _at("half-saved")
+            path.unlink()
+        inner(path, data)
+
+    module._write_through = half
+
+
+def _generate(module: Any) -> None:
+    _name_me("parent")
+    _before(module, "write_record", "recording", after="recorded")
+    _before(module, "generate", "begins")
+
+
+def _preload() -> None:
+    _name_me("server")
+    _at("importing")
+
+
+_PATCHES = {
+    "chords_cli.engine.worker": _worker,
+    "chords_cli.engine.walk": _walk,
+    "chords_cli.runs.outputs.saving": _saving,
+    "chords_cli.media.files": _files,
+    "chords_cli.runs.generate.run": _generate,
+}
+
+
+class _Finder:
+    """Lets a module be imported as it is, then patches it."""
+
+    busy = False
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
+        if name == "chords_cli.engine.preload":
+            _preload()
+        if self.busy or name not in _PATCHES:
+            return None
+        self.busy = True
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self.busy = False
+        assert spec is not None
+        assert spec.loader is not None
+        load = spec.loader.exec_module
+
+        def exec_module(module: Any) -> None:
+            load(module)
+            _PATCHES[name](module)
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
