@@ -39,8 +39,8 @@ def fit_frames(
 ) -> Fitted:
     """Cuts videos to the frames that are made, or makes no more than the shortest one has.
 
-    Pictures in their place stand for all frames. Where the pipeline has no argument for their
-    number, it is that of the video.
+    Pictures in their place stand for all frames. Where neither the user nor the preset says how
+    many, it is as many as the shortest video has.
 
     Args:
         inputs: With their sizes.
@@ -57,7 +57,7 @@ def fit_frames(
     if not listed:
         return Fitted(tuple(inputs), call, ())
     names = FRAMES & pipeline.arguments.keys() if pipeline else {_NUM_FRAMES}
-    wanted = frames or next((call[name] for name in names if call.get(name)), None)
+    wanted = frames or next((call[name] for name in FRAMES if call.get(name)), None)
     shortest = min(
         (one for one in listed if one.frames > 1), key=lambda one: one.frames, default=None
     )

@@ -14,6 +14,9 @@ from chords_cli.runs.inputs.inputs import Fitted, Input, Size
 _LEADING: tuple[Role, ...] = ("video", "image", "control")
 """Whose shape the result has, if several are given."""
 
+_REFERENCES = ("reference_images", "ip_adapter_image")
+"""Arguments for pictures that say what is shown, never in which shape."""
+
 _FLUX2 = "Flux2"
 _LEAST, _LONGEST = 64, 8
 """The limits of Flux2's image processor: the pixels of a side, and one side by the other."""
@@ -56,7 +59,7 @@ def fit_sizes(
 
     Where no side is given, it is the shape of the picture at the area of the preset's size; where
     the preset has none, it is left to the pipeline. A pipeline without arguments for a size takes
-    it from the picture, which then is scaled. References, of which there are several, stay whole.
+    it from the picture, which then is scaled. References stay whole.
 
     Args:
         inputs: As they were read.
@@ -69,7 +72,7 @@ def fit_sizes(
     Raises:
         UsageError: A picture is too small or too narrow for the pipeline.
     """
-    shown = [one for one in inputs if one.argument != "reference_images"]
+    shown = [one for one in inputs if one.argument not in _REFERENCES]
     leading = next((one for role in _LEADING for one in shown if one.role == role), None)
     if leading is None:
         return Fitted(tuple(inputs), call, ())
@@ -144,7 +147,7 @@ def _cropped(
         scaled: Whether the pipeline takes the size from it.
     """
     rule = preset.inputs.get(one.role)
-    if shape is None or (rule and rule.several):
+    if shape is None or one.argument in _REFERENCES or (rule and rule.several):
         return one
     crop = shape if size is None and one.size == leading.size else crop_to(one.size, shape)
     target = shape if scaled and crop != shape else None

@@ -84,6 +84,14 @@ def test_a_pipeline_without_a_number_of_frames_gets_those_of_the_video(write):
     assert ("num_frames" in done.call, taken(done, V2V)) == (False, {"video": 5})
 
 
+def test_a_pipeline_of_the_same_weights_takes_no_more_than_the_preset_makes(write):
+    preset = make_video_preset("WanVideoToVideoPipeline")
+    write("walk.mp4", files.video(16, fps=16))
+    done = fit(preset, ("video", "walk.mp4"))
+    assert ("num_frames" in done.call, taken(done, preset)) == (False, {"video": 9})
+    assert done.notes == ("walk.mp4 has 16 frames: the first 9 are taken",)
+
+
 def test_a_mask_for_all_frames_is_repeated(write):
     write("walk.mp4", files.video(9, fps=16))
     write("mask.png", files.encoded(Image.new("L", (64, 48), 255)))

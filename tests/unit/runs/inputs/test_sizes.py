@@ -183,6 +183,19 @@ def test_references_of_a_video_do_not_say_its_shape(write):
     assert done.call == preset.call
 
 
+def test_a_picture_for_an_adapter_says_no_shape_and_stays_whole(write):
+    preset = make_preset(
+        "StableDiffusionXLControlNetPipeline",
+        inputs={"image": {"argument": "ip_adapter_image"}, "control": {"argument": "image"}},
+    )
+    style = write("style.png", blank(300, 700))
+    edges = write("edges.png", blank(64, 48))
+    done = fitted(preset, [("image", style), ("control", edges)])
+    assert (done.call["width"], done.call["height"]) == (64, 48)
+    assert kept(done.inputs[0]) == (None, None)
+    assert fitted(preset, [("image", style), ("control", style)]).inputs[0].medium.crop is None
+
+
 def test_the_sides_of_a_video_are_even(write):
     preset = make_video_preset("WanImageToVideoPipeline", limits={"size_multiple": 1})
     done = fit(write, preset, "image", size=(77, 51))
