@@ -36,9 +36,11 @@ _LEAVE_OUT = {
 """Arguments that make a loop shorter than its grid, each with what it leaves out."""
 
 _DRAWS, _WRITES = "draws noise in every step", "has a language model write the prompt"
+_PASTES = "pastes what it makes into the picture, and hands out no latent"
 _TURNED_OFF: Mapping[str, tuple[str, str | None, str]] = {
     "image_cond_noise_scale": ("0", None, _DRAWS),
     "caption_upsample_temperature": ("null", None, _WRITES),
+    "padding_mask_crop": ("null", None, _PASTES),
     "enable_prompt_rewrite": ("false", None, _WRITES),
     "prompt_upsampling": ("false", None, _WRITES),
     "use_pe": ("false", "pe", _WRITES),

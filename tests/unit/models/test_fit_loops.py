@@ -36,6 +36,13 @@ def calling(preset_file, torchvision, monkeypatch, tmp_path):
             "write `caption_upsample_temperature: null` in the preset's call",
         ),
         (
+            "FluxInpaintPipeline",
+            "padding_mask_crop: 32, image: a, mask_image: b",
+            "padding_mask_crop is 32: FluxInpaintPipeline pastes what it makes into the picture, "
+            "and hands out no latent, which cores cannot share",
+            "write `padding_mask_crop: null` in the preset's call",
+        ),
+        (
             "LongCatImagePipeline",
             "",
             "enable_prompt_rewrite is True: LongCatImagePipeline has a language model write the "
