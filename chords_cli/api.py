@@ -127,7 +127,7 @@ class Chords:
         samples: list[Sample] = []
         self._running_pool.sample(
             settings.plan,
-            settings.call | {"prompt": prompt},
+            settings.arguments | {"prompt": prompt},
             settings.seed,
             settings.stop,
             on_output=lambda output: samples.append(make_sample(settings, prompt, output, began)),
@@ -148,7 +148,7 @@ class Chords:
             ChordsError: An option is wrong, or a core failed.
         """
         settings, began = self._resolve(prompt, options, all_outputs=True), time.monotonic()
-        call, pool = settings.call | {"prompt": prompt}, self._running_pool
+        call, pool = settings.arguments | {"prompt": prompt}, self._running_pool
         for output in pool.outputs(settings.plan, call, settings.seed, settings.stop):
             yield make_sample(settings, prompt, output, began)
 

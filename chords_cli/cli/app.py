@@ -16,7 +16,8 @@ from chords_cli import __version__
 from chords_cli.cli.compare import compare
 from chords_cli.cli.download import download
 from chords_cli.cli.image import image
-from chords_cli.cli.options import as_option
+from chords_cli.cli.inputs import join_numbers
+from chords_cli.cli.options import NUMBERED, as_option
 from chords_cli.cli.plan import plan
 from chords_cli.cli.presets import presets
 from chords_cli.cli.video import video
@@ -52,6 +53,9 @@ def _show_no_types(parameters: list[Any]) -> list[Any]:
 
 
 class _Command(TyperCommand):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, join_numbers(args, NUMBERED))
+
     def get_params(self, ctx: Any) -> list[Any]:
         return _show_no_types(super().get_params(ctx))
 

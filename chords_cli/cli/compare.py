@@ -19,8 +19,8 @@ def compare(**options: Any) -> None:
 
     An arm is sequential, few-steps, chords or wavefront, and settings of its own:
     model, scheduler, cores, steps, init_t, rounds, speedup, stop_index, stop_residual,
-    guidance, negative_prompt, dtype, devices, context, and guidance_split, which needs no
-    value.
+    guidance, negative_prompt, strength, dtype, devices, context, and guidance_split, which
+    needs no value.
     few-steps is sequential with as many steps as the fastest other arm has rounds;
     wavefront cores=1 takes as many.
     scheduler is dpm++2m or unipc in the place of the model's own. cache is a step

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 from chords_cli.cli.download import fetch_missing
+from chords_cli.cli.inputs import parse_inputs
 from chords_cli.cli.options import options_for, parse_loras
 from chords_cli.errors import UsageError
 from chords_cli.runs.settings.hosts import HostOptions, find_place
@@ -63,7 +64,7 @@ def make_request(kind: Literal["image", "video"], options: Mapping[str, Any]) ->
     prompts, loras = tuple(options["prompts"] or ()), parse_loras(options["loras"] or ())
     _check_scales(prompts, loras)
     values = options_for(Request, options) | {"prompts": prompts, "loras": loras}
-    return Request(kind=kind, **values)
+    return Request(kind=kind, **values | parse_inputs(options))
 
 
 def _check_scales(prompts: tuple[str, ...], loras: tuple[tuple[str, float], ...]) -> None:

@@ -19,6 +19,7 @@ from chords_cli.runs.compare.request import CompareRequest
 from chords_cli.runs.settings.hosts import HostOptions
 from chords_cli.runs.settings.options.option import (
     ARMS,
+    INPUTS,
     MACHINE,
     MODEL,
     OUTPUT,
@@ -31,7 +32,7 @@ from chords_cli.runs.settings.options.option import (
 )
 from chords_cli.runs.settings.options.request import Request
 
-GROUPS = (None, MODEL, ARMS, PLAN, PICTURE, OUTPUT, SOURCE, MACHINE, SHOWN)
+GROUPS = (None, MODEL, INPUTS, ARMS, PLAN, PICTURE, OUTPUT, SOURCE, MACHINE, SHOWN)
 """The order in which `--help` lists options."""
 
 Command = Callable[..., None]
@@ -102,6 +103,9 @@ _DEFAULTS = {
     for field in fields(declaration)
 }
 _COMMON = ("download", "dry_run", "json", "quiet", "verbose")
+
+NUMBERED = [f"--{name}" for name, (_, option) in _RUN.items() if option.number]
+"""The flags after whose value a number may follow."""
 
 IMAGE = (*(name for name, (_, option) in _RUN.items() if not option.video), *_HOSTS, *_COMMON)
 VIDEO = (*_RUN, *_HOSTS, *_COMMON)

@@ -119,9 +119,10 @@ def _parameters(document: Mapping[str, Any]) -> str:
     made = {"frames": call.get("num_frames"), **call, **document["output"]}
     negative = call.get("negative_prompt")
     settings = {
-        "Steps": document["steps"],
+        "Steps": call.get("num_inference_steps", document["steps"]),
         "Sampler": document["algo"],
         "CFG scale": guidance_of(call),
+        "Denoising strength": call.get("strength"),
         "Seed": document["seed"],
         "Size": f"{made['width']}x{made['height']}" if {"width", "height"} <= set(made) else None,
         "Frames": made["frames"] if "num_frames" in call else None,

@@ -61,15 +61,8 @@ def check_model(
         UsageError: The preset's folder holds no complete model, or the preset names something that
             the model does not have, or the pipeline cannot run with these settings or packages.
     """
-    folder, pipeline = _find_folder(preset), read_pipeline(preset.pipeline)
+    folder, pipeline = _find_folder(preset), check_pipeline(preset)
     index = None if folder is None else _read_index(preset, folder)
-    if pipeline is not None:
-        check_loop(
-            pipeline.name,
-            named=pipeline.named,
-            arguments=pipeline.arguments,
-            components=pipeline.components,
-        )
     if pipeline is not None and index is not None:
         _check_parts(preset, pipeline, index)
     steps = None if {"sigmas", "timesteps"} & call.keys() else call[STEPS]
@@ -86,6 +79,19 @@ def check_model(
         check_packages(pipeline, components(index or {}))
     if folder is not None:
         check_parts(preset, {name: parts[name] for name in parts if name in takes})
+
+
+def check_pipeline(preset: Preset) -> PipelineClass | None:
+    """Returns the pipeline of a preset if cores can share its loop; None without its source.
+
+    Raises:
+        UsageError: They cannot, or diffusers has no such pipeline.
+    """
+    found = read_pipeline(preset.pipeline)
+    if found is not None:
+        named, arguments, components = found.named, found.arguments, found.components
+        check_loop(found.name, named=named, arguments=arguments, components=components)
+    return found
 
 
 def check_algo(preset: Preset, algo: str, call: Mapping[str, Any]) -> None:
@@ -208,12 +214,6 @@ def _check_call(
     preset: Preset, call: Mapping[str, Any], pipeline: PipelineClass, options: Mapping[str, str]
 ) -> None:
     """Refuses a call that the pipeline would refuse once it is loaded.
-
-    Args:
-        preset: The model.
-        call: The preset's arguments, changed by the options.
-        pipeline: The pipeline that is called.
-        options: Maps an argument to the option that sets it.
 
     Raises:
         UsageError: An argument is unknown, missing, of the wrong type, makes steps draw noise or

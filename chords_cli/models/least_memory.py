@@ -1,7 +1,7 @@
 """Bounds from below the memory that a run takes: what is certain, not what is likely.
 
 Cores on the host that load weights as they are stored share the pages of the file, so these count
-once. Text encoders may leave a device, and how far a quantization compresses weights is not known
+once. Encoders may leave a device, and how far a quantization compresses weights is not known
 here, so neither counts. Of all that a run computes, only the decoded picture counts, and in the
 plain VAE the last layer before it.
 """
@@ -15,7 +15,7 @@ from chords_cli.media.latents import read_header
 from chords_cli.models.diffusers_source import FRAMES
 from chords_cli.models.elsewhere.sources import part_folder
 from chords_cli.models.memory import CoreMemory
-from chords_cli.pipelines.load.spec import BYTES, DENOISERS, TEXT_ENCODER
+from chords_cli.pipelines.load.spec import BYTES, DENOISERS, OFFLOADED
 from chords_cli.pipelines.load.weights import weight_files
 from chords_cli.presets.schema import Preset
 
@@ -47,7 +47,7 @@ def least_weights(
     total = 0
     for name in dict.fromkeys(name for core in cores for name in core["components"]):
         sizes = [core["components"][name] for core in cores if name in core["components"]]
-        if name in (quantized or ()) or (device != "cpu" and name.startswith(TEXT_ENCODER)):
+        if name in (quantized or ()) or (device != "cpu" and name.startswith(OFFLOADED)):
             continue
         shared = device == "cpu" and (folder is None or _as_stored(preset, dtype, folder, name))
         total += max(sizes) if shared and not copies else sum(sizes)

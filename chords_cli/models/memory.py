@@ -8,13 +8,14 @@ on the size of the picture.
 import json
 import math
 from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
 from chords_cli.hub.repository import INDEX
 from chords_cli.media.latents import read_header
 from chords_cli.models.elsewhere.sources import adapter_files, held_parts
-from chords_cli.pipelines.load.spec import BYTES, DENOISERS, ENCODERS
+from chords_cli.pipelines.load.spec import BYTES, DENOISERS, ENCODERS, SEEING
 from chords_cli.pipelines.load.weights import weight_files
 from chords_cli.presets.schema import Preset
 from chords_cli.sampler.choice import resolve_plan
@@ -39,6 +40,8 @@ def estimate_memory(
     decoders: Collection[int],
     folder: Path | None,
     encoders: Collection[int] = (0,),
+    *,
+    sees: bool = False,
 ) -> list[CoreMemory]:
     """Estimates the bytes of the weights on every core.
 
@@ -49,6 +52,7 @@ def estimate_memory(
         decoders: The cores that may have to decode an output.
         folder: The folder of the model; None if it is not on this machine.
         encoders: The cores that encode prompts.
+        sees: Whether these also encode what the call starts from.
 
     Returns:
         One estimate per core; an empty list if nothing is known.
@@ -64,8 +68,11 @@ def estimate_memory(
         }
     estimate: list[CoreMemory] = []
     for core in range(cores if weights else 0):
+        encodes, decodes = core in encoders, core in decoders
         held = {
-            name: size for name, size in weights.items() if _holds(core, name, decoders, encoders)
+            name: size
+            for name, size in weights.items()
+            if _holds(name, encodes=encodes, decodes=decodes, sees=encodes and sees)
         }
         estimate.append({"core": core, "components": held, "bytes": sum(held.values())})
     return estimate
@@ -75,17 +82,19 @@ def preset_memory(preset: Preset, folder: Path | None) -> list[CoreMemory]:
     """Estimates the memory for a preset's own plan; files that cannot be read count as missing."""
     plan = resolve_plan(preset.plan)
     decoders = resolve_stop(preset.stop, plan.cores).decoders(plan)
+    sees = bool(preset.adapters) or any(rule.required for rule in preset.inputs.values())
+    estimate = partial(estimate_memory, preset, preset.dtype, plan.cores, decoders, sees=sees)
     try:
-        return estimate_memory(preset, preset.dtype, plan.cores, decoders, folder)
+        return estimate(folder)
     except (OSError, ValueError):
-        return estimate_memory(preset, preset.dtype, plan.cores, decoders, None)
+        return estimate(None)
 
 
-def _holds(core: int, name: str, decoders: Collection[int], encoders: Collection[int]) -> bool:
+def _holds(name: str, *, encodes: bool, decodes: bool, sees: bool) -> bool:
     """Tells whether a core loads the weights of a component."""
-    if name == "vae":
-        return core in decoders
-    return core in encoders or not name.startswith(ENCODERS)
+    if name in SEEING:
+        return sees or (decodes and SEEING[name] == "encode")
+    return encodes or not name.startswith(ENCODERS)
 
 
 def _file_weights(

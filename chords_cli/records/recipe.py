@@ -62,6 +62,14 @@ class Lora(Record):
     scale: float
 
 
+class InputRecord(Record):
+    """A file that a run started from: its role, its name without folders, and its hash."""
+
+    role: str
+    name: str
+    sha256: str
+
+
 class StopRecord(Record):
     """The stop rule with the value that its criterion uses."""
 
@@ -80,6 +88,7 @@ class KnownArguments(Record):
     guidance_scale: float | None = None
     true_cfg_scale: float | None = None
     negative_prompt: str | None = None
+    strength: float | None = None
 
 
 def _check_call(call: Document, border: ValidationInfo) -> Document:
@@ -107,6 +116,7 @@ class Pixels(Record):
         init_t: Empty for algorithms that have no starts.
         planned_rounds: The rounds in which the fastest core should arrive; None for algorithms that
             are not planned by rounds.
+        inputs: The files that the run started from; their names determine no pixel.
         device: The kind of device of the first core, such as `cuda`.
         fps: None for images.
         guidance_split: Whether every core computed the halves of guidance on two devices; where a
@@ -127,6 +137,7 @@ class Pixels(Record):
     ] = None
     stop: StopRecord
     device: str
+    inputs: tuple[InputRecord, ...] | None = None
     call: Call
     fps: int | None = None
     guidance_split: bool = False
@@ -134,7 +145,11 @@ class Pixels(Record):
 
     def pixels(self) -> Document:
         """Returns all of these settings, and nothing else, as plain JSON."""
-        return self.model_dump(mode="json", include=set(Pixels.model_fields))
+        return self.model_dump(
+            mode="json",
+            include=set(Pixels.model_fields),
+            exclude={"inputs": {"__all__": {"name"}}},
+        )
 
 
 class _Head(Record):

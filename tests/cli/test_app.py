@@ -79,7 +79,7 @@ def test_help_lists_the_commands_when_nothing_is_typed(chords):
 IMAGE_OPTIONS = {
     *("--model", "-m", "--prompt-file", "--negative-prompt", "--guidance", "-g"),
     *("--lora", "--algo", "--cores", "-k", "--steps", "--init-t", "--rounds", "--speedup"),
-    "--exact",
+    *("--image", "--mask", "--control", "--strength", "--exact"),
     *("--stop-index", "--stop-residual"),
     *("--seed", "-s", "--num", "-n", "--width", "-W", "--height", "-H"),
     *("--output", "-o", "--all-cores", "--save-latents", "--resume", "--overwrite"),

@@ -1,5 +1,7 @@
 """Presets of pipelines that start from files, and what is said of files that are wrong."""
 
+from collections.abc import Callable
+
 import pytest
 
 from chords_cli.cli.options import as_option
@@ -48,6 +50,11 @@ def spelled(error: UsageError) -> tuple[str, str]:
 
 
 def refusal(preset: Preset, *files: tuple[str, str]) -> tuple[str, str]:
+    return refusal_of(lambda: read(preset, *files))
+
+
+def refusal_of(check: Callable[[], object]) -> tuple[str, str]:
+    """Message and hint with which it is refused."""
     with pytest.raises(UsageError) as caught:
-        read(preset, *files)
+        check()
     return spelled(caught.value)

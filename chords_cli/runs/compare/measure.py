@@ -126,7 +126,9 @@ class _TestBench:
         if self._comparison.request.repeat == 1 and plan.hits[0].core in settings.decoders:
             stop = StopRule(index=0)
         self._turn_to(pool, arm, "warm-up of ")
-        pool.sample(plan, settings.call | {"prompt": sample.prompt}, sample.seed, stop, again=True)
+        pool.sample(
+            plan, settings.arguments | {"prompt": sample.prompt}, sample.seed, stop, again=True
+        )
 
     def run(self, pool: "Pool", arm: Arm, sample: PlannedSample, *, first: bool) -> Measured:
         """Runs and measures an arm; keeps its result if it is the `first` run of the sample."""
@@ -144,7 +146,7 @@ class _TestBench:
             if first:
                 self._keep(arm, sample, output)
 
-        call = settings.call | {"prompt": sample.prompt}
+        call = settings.arguments | {"prompt": sample.prompt}
         start = time.monotonic()
         sampled = pool.sample(
             settings.plan, call, sample.seed, settings.stop, again=True, on_output=take_output

@@ -90,6 +90,7 @@ def _by_core(settings: Settings, folder: Path | None) -> tuple[CoreMemory, ...]:
         demand.decoding,
         folder,
         demand.encoding,
+        sees=demand.sees,
     )
     found = []
     for rank, (held, device) in enumerate(zip(estimate, settings.devices, strict=False)):

@@ -46,7 +46,7 @@ class Making:
         settings = self._settings
         return Wanted(
             plan=settings.plan,
-            call=settings.call | {"prompt": self.sample.prompt},
+            call=settings.arguments | {"prompt": self.sample.prompt},
             seed=self.sample.seed,
             stop=settings.stop,
             keep=settings.all_cores,

@@ -87,7 +87,7 @@ def _decode(prepared: Prepared, pool: "Pool", latent: "Latent") -> tuple["Sample
     settings, path = prepared.settings, prepared.request.from_latent
     assert path is not None, "a request for a latent names its file"
     (sample,), which = settings.samples, read_recipe(path).output
-    call = settings.call | {"prompt": sample.prompt}
+    call = settings.arguments | {"prompt": sample.prompt}
     frames, seconds = pool.restore(call, sample.seed, settings.plan.steps, latent)
     output = SampledOutput(
         index=which.index,

@@ -5,13 +5,16 @@ that it was made with the same settings, and if its files are present.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 
 from chords_cli.errors import UsageError, verbatim
 from chords_cli.media.metadata import find_metadata
-from chords_cli.records.recipe import Document, Pixels, Recipe
+from chords_cli.presets.call import STEPS
+from chords_cli.presets.roles import option_of
+from chords_cli.records.recipe import Document, InputRecord, Pixels, Recipe
 from chords_cli.records.run import (
     OutputRecord,
     RunRecord,
@@ -23,6 +26,7 @@ from chords_cli.runs.generate.record import JOURNAL, RECORD, read_journal
 from chords_cli.runs.outputs.files import endings
 from chords_cli.runs.outputs.recipe import pixels
 from chords_cli.runs.outputs.saving import planned_names
+from chords_cli.runs.settings.finding import with_inputs
 from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.output_folder import check_free, check_writable
 from chords_cli.runs.settings.samples import PlannedSample
@@ -73,10 +77,11 @@ def fill_from_record(request: Request) -> Request:
     files = request.prompt_file or request.from_metadata or request.from_latent
     given = request.prompts or files
     record = None if given or request.output is None else _read_record(request.output)
-    if record is None:
+    if record is None or request.output is None:
         return request
     settings = record.settings
     prompts = settings.prompts or tuple(dict.fromkeys(sample.prompt for sample in record.prompts))
+    request = with_inputs(request, settings.inputs or (), request.output / RECORD)
     return replace(
         request,
         prompts=prompts,
@@ -124,18 +129,22 @@ def _find_done(settings: Settings) -> Earlier:
 
 
 def _options_of(then: Pixels, now: Pixels) -> Document:
-    """Returns the options with which a run goes on that has other devices or steps now."""
+    """Returns the options with which a run goes on that has other devices, steps or files now."""
+    steps = (then.call[STEPS], now.call[STEPS])
     options = {
         "cores": (None if then.algo == "sequential" else then.cores, now.cores),
         "rounds": (then.planned_rounds, now.planned_rounds),
         "algo": (None if then.algo == "wavefront" else then.algo, now.algo),
         "guidance_split": (then.guidance_split, now.guidance_split),
         "context": (then.context, now.context),
-        "steps": (then.steps, now.steps),
+        "steps": steps,
     }
     if then.steps != now.steps:
         del options["rounds"]  # they follow from the steps
-    return {name: was for name, (was, is_) in options.items() if was not in (None, is_)}
+    wanted = {name: was for name, (was, is_) in options.items() if was not in (None, is_)}
+    given = {one.role for one in now.inputs or ()}
+    files = {option_of(one.role): one.name for one in then.inputs or () if one.role not in given}
+    return {**files, **wanted}
 
 
 def _read_record(folder: Path) -> RunRecord | None:
@@ -157,13 +166,32 @@ def _read_record(folder: Path) -> RunRecord | None:
 
 def _describe_changes(record: RunRecord, settings: Settings) -> str:
     """Names the first setting that differs, with both values, and counts the others."""
-    then, now = _flatten(record.settings.pixels()), _flatten(pixels(settings).pixels())
+    before, after = record.settings, pixels(settings)
+    then, now = _flatten(before.pixels()), _flatten(after.pixels())
     differ = [key for key in {**now, **then} if then.get(key) != now.get(key)]
     if not differ:
         return ""
+    if "inputs" in differ:
+        return _describe_inputs(before.inputs or (), after.inputs or ())
     more = f", and {len(differ) - 1} more" if len(differ) > 1 else ""
     option = differ[0].removeprefix("planned_")
     return f"{option} was {then.get(differ[0])}, is {now.get(differ[0])}{more}"
+
+
+def _describe_inputs(then: Sequence[InputRecord], now: Sequence[InputRecord]) -> str:
+    """Names the first file that differs."""
+    for before, after in zip_longest(then, now):
+        if before is None:
+            return f"{after.role} was none, is {after.name}"
+        if after is None:
+            return f"{before.role} was {before.name}, is none"
+        if (before.role, before.sha256) == (after.role, after.sha256):
+            continue
+        if (before.role, before.name) == (after.role, after.name):
+            return f"{before.role} {before.name} is another file now"
+        is_ = after.name if before.role == after.role else f"{after.role} {after.name}"
+        return f"{before.role} was {before.name}, is {is_}"
+    raise AssertionError("only called where they differ")
 
 
 def _flatten(settings: Document, prefix: str = "") -> Document:

@@ -263,6 +263,7 @@ def pool_settings(settings: Settings, folder: Path) -> "PoolSettings":
         quantization=preset.quantization.model_dump() if preset.quantization else None,
         compile=preset.compile,
         cache=cache_arguments(preset, settings.call),
+        sees=bool(settings.inputs),
         loras=tuple(
             (file, scale)
             for source, scale in settings.loras

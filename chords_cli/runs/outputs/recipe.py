@@ -12,6 +12,7 @@ import chords_cli
 from chords_cli.engine.hosts.places import kind_of
 from chords_cli.records.recipe import (
     SCHEMA,
+    InputRecord,
     Lora,
     Output,
     Pixels,
@@ -53,7 +54,16 @@ def pixels(settings: Settings) -> Pixels:
         planned_rounds=settings.plan.planned_rounds,
         stop=stop_record(settings),
         device=kind_of(settings.devices[0]),
+        inputs=input_records(settings) or None,
         call=settings.call,
+    )
+
+
+def input_records(settings: Settings) -> tuple[InputRecord, ...]:
+    """Returns what is remembered of the files that a run starts from."""
+    return tuple(
+        InputRecord(role=one.role, name=one.path.name, sha256=one.medium.sha256)
+        for one in settings.inputs
     )
 
 

@@ -16,12 +16,14 @@ import chords_cli
 from chords_cli.engine.devices import devices_of
 from chords_cli.errors import UsageError, verbatim
 from chords_cli.media.metadata import read_metadata
+from chords_cli.models.inputs.strength import strength_of
 from chords_cli.models.repositories import find_model
 from chords_cli.pipelines.load.spec import Arguments
 from chords_cli.presets.call import guidance_key, guidance_of
 from chords_cli.presets.parts import Cache, Scheduler
 from chords_cli.presets.schema import Preset, Sampling, Stop
 from chords_cli.records.recipe import Document, PresetKey, Recipe
+from chords_cli.runs.settings.finding import check_same, with_inputs
 from chords_cli.runs.settings.options.option import PLAN, options_of
 from chords_cli.runs.settings.options.request import CALL_OPTIONS, Request
 from chords_cli.runs.settings.options.run_options import RunOptions
@@ -101,9 +103,14 @@ def with_recipe(request: Request, recipe: Recipe) -> Request:
         UsageError: The preset is missing or has changed, or this machine does not have a device of
             the recipe's kind.
     """
+    assert request.from_metadata is not None, "a recipe comes from a file"
+    request = with_inputs(request, recipe.inputs or (), request.from_metadata)
+    if request.from_latent:
+        check_same(request, recipe.inputs or (), request.from_latent)
     model = request.model or _name_model(request, recipe)
     call = recipe.call
-    arguments = call | {"guidance": guidance_of(call)}
+    strength = call.get(_strength_argument(recipe) or "")
+    arguments = call | {"guidance": guidance_of(call), "strength": strength}
     values: dict[str, Any] = {
         **{name: arguments.get(argument) for argument, name in CALL_OPTIONS.items()},
         **{
@@ -118,7 +125,8 @@ def with_recipe(request: Request, recipe: Recipe) -> Request:
         "loras": tuple((lora.source, lora.scale) for lora in recipe.loras or ()),
     }
     if request.model is None:
-        _check_unchanged(find_model(model), recipe)
+        roles = [one.role for one in recipe.inputs or ()]
+        _check_unchanged(find_model(model).starting_from(roles), recipe)
     missing = {key: value for key, value in values.items() if getattr(request, key) in (None, ())}
     return replace(request, **missing)
 
@@ -214,7 +222,7 @@ def _check_unchanged(preset: Preset, recipe: Recipe) -> None:
     now, then = preset.identity, recipe.model
     keys = sorted({*now, *then} - _PARTS.keys())
     changed = [key for key in keys if now.get(key) != then.get(key)]
-    changed += [f"call.{key}" for key in _changed_arguments(preset.call, recipe.call)]
+    changed += [f"call.{key}" for key in _changed_arguments(preset.call, recipe)]
     if changed:
         raise UsageError(
             f"preset {preset.name} has changed since that picture was made: "
@@ -224,11 +232,20 @@ def _check_unchanged(preset: Preset, recipe: Recipe) -> None:
         )
 
 
-def _changed_arguments(now: Arguments, then: Arguments) -> list[str]:
+def _strength_argument(recipe: Recipe) -> str | None:
+    """Returns what the recipe's pipeline calls its strength; None if it has none."""
+    with suppress(UsageError):  # a pipeline of another version of diffusers
+        found = strength_of(str(recipe.model.get("pipeline")))
+        return found.argument if found else None
+    return None
+
+
+def _changed_arguments(now: Arguments, recipe: Recipe) -> list[str]:
     """Returns the arguments that the preset now sets differently and that no option restores."""
-    options = {*CALL_OPTIONS, guidance_key(now)}
+    then = recipe.call
+    options = {*CALL_OPTIONS, guidance_key(now), _strength_argument(recipe)}
     by_option = {key for key in options if key in then}
-    keys = sorted({*now, *(key for key in then if key not in CALL_OPTIONS)} - by_option)
+    keys = sorted({*now, *(key for key in then if key not in options)} - by_option)
     return [key for key in keys if key not in then or now.get(key) != then[key]]
 
 

@@ -27,6 +27,7 @@ from chords_cli.runs.settings.from_metadata import (
     with_recipe,
     with_sampling,
 )
+from chords_cli.runs.settings.inputs import begin_from
 from chords_cli.runs.settings.layouts.capacity import check_memory
 from chords_cli.runs.settings.layouts.laying_out import as_asked, as_exact, lay_out
 from chords_cli.runs.settings.layouts.layout import Layout
@@ -81,27 +82,45 @@ def resolve(
     preset = preset or find_preset(request)
     check_kind(request, preset, model)
     preset = with_parts(preset, recipe, named=model is not None)
+    preset = preset.starting_from([role for role, _ in request.files])
     sampled = with_sampling(preset, recipe)
     requested_method()  # refuses a wrong CHORDS_START
-    plan, stop = plan_and_stop(request, sampled)
-    prompts = resolve_prompts(request.prompts, request.prompt_file, preset.prompts)
+    beginning = begin_from(request, preset, resolve_call(request, preset))
+    planned = beginning.apply(request)
+    with beginning.explained():
+        plan, stop = plan_and_stop(planned, sampled)
     settings = Settings(
         **_run_options(request, preset),
         preset=preset,
-        prompts=prompts,
+        prompts=resolve_prompts(request.prompts, request.prompt_file, preset.prompts),
         plan=plan,
         stop=stop,
-        call=resolve_call(request, preset),
+        call=beginning.call,
+        inputs=beginning.inputs,
         devices=(),
-        note=None,
+        note="\n".join(beginning.notes) or None,
     )
-    check_values(settings, preset, prompts)
-    check_model(preset, settings.call, CALL_OPTIONS)
+    check_values(settings, preset, settings.prompts)
+    check_model(preset, settings.arguments, CALL_OPTIONS)
     check_members(preset, settings.call, split=settings.guidance_split, context=settings.context)
-    available, members = find_devices(request, preset, starts=starts), settings.members
+    available = find_devices(request, preset, starts=starts)
+    with beginning.explained():
+        return _on_devices(settings, planned, sampled, available, earlier)
+
+
+def _on_devices(
+    settings: Settings,
+    request: Request,
+    sampled: Preset,
+    available: Sequence[str],
+    earlier: Pixels | None,
+) -> Settings:
+    """Returns the settings with devices laid out, or with the plan's cores on them."""
     if laid_out := _lay_out(settings, request, sampled, available, earlier):
         return laid_out
-    if recipe is None and request.cores is None and request.init_t in (None, "auto"):
+    plan, stop, members = settings.plan, settings.stop, settings.members
+    again = request.from_metadata is not None
+    if not again and request.cores is None and request.init_t in (None, "auto"):
         plan, stop = at_most(max(1, len(available) // members), request, sampled, plan, stop)
     asked = request.cores or min(len(available) // members, sampled.plan.cores)
     alone = request.from_latent is not None
@@ -169,7 +188,7 @@ def _on_cores(
     placement = _place(settings, plan.cores, available, alone=alone)
     settings = replace(settings, plan=plan, stop=stop, devices=placement.devices)
     free = free_cores(plan, asked)
-    notes = (placement.note, free, caution(plan), check_memory(settings.demand))
+    notes = (settings.note, placement.note, free, caution(plan), check_memory(settings.demand))
     return replace(settings, note="\n".join(filter(None, notes)) or None)
 
 
@@ -194,7 +213,7 @@ def _laid_out(
     )
     chosen = layout.describe(len(available))
     chosen += "" if layout.exact else "; --exact makes what the stock pipeline makes"
-    notes = (chosen, caution(plan), check_memory(settings.demand))
+    notes = (settings.note, chosen, caution(plan), check_memory(settings.demand))
     return replace(settings, note="\n".join(filter(None, notes)))
 
 
@@ -219,7 +238,7 @@ def check_again(settings: Settings) -> None:
     Raises:
         UsageError: The model does not fit the preset, or the machine.
     """
-    check_model(settings.preset, settings.call)
+    check_model(settings.preset, settings.arguments)
     check_algo(settings.preset, settings.plan.algo, settings.call)
     check_memory(settings.demand)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from chords_cli.engine.hosts.places import as_seen_from
 from chords_cli.pipelines.load.spec import Arguments, Dtype
 from chords_cli.presets.schema import Preset
+from chords_cli.runs.inputs.inputs import Input, in_call
 from chords_cli.runs.settings.layouts.capacity import Demand
 from chords_cli.runs.settings.layouts.layout import Layout, members_of
 from chords_cli.runs.settings.options.run_options import RunOptions
@@ -20,7 +21,8 @@ class Settings(RunOptions):
 
     Attributes:
         plan: The plan as far as `stop` needs it if that is known, else to the last output.
-        call: The arguments of the pipeline's call, without the prompt.
+        call: The arguments of the pipeline's call, without the prompt and the files.
+        inputs: The files that the run starts from.
         devices: One entry per process; those of a group, and in it of a core, stand side by side.
         groups: How many samples are made at a time, each by as many cores as the plan has.
         layout: How devices are laid out; None where the request or the preset says it.
@@ -33,6 +35,7 @@ class Settings(RunOptions):
     plan: Plan
     stop: StopRule
     call: Arguments
+    inputs: tuple[Input, ...] = ()
     devices: tuple[str, ...]
     groups: int = 1
     layout: Layout | None = field(default=None, compare=False)
@@ -51,6 +54,11 @@ class Settings(RunOptions):
         return members_of(split=self.guidance_split, context=self.context)
 
     @property
+    def arguments(self) -> Arguments:
+        """All arguments of the pipeline's call but the prompt."""
+        return self.call | in_call(self.inputs, self.preset)
+
+    @property
     def samples(self) -> tuple[PlannedSample, ...]:
         """What the run makes, in order."""
         return planned_samples(self.prompts, self.num, self.seed)
@@ -62,6 +70,7 @@ class Settings(RunOptions):
             preset=self.preset,
             dtype=self.dtype,
             call=self.call,
+            sees=bool(self.inputs),
             devices=as_seen_from(self.host, self.devices),
             decoders=self.decoders,
             members=self.members,

@@ -35,6 +35,7 @@ def dry_run_view(record: DryRunRecord, width: int) -> list[RenderableType]:
         f"{sample.prompt!r}, seed {sample.seed}{', made before' if sample.done else ''}"
         for sample in record.prompts
     )
+    files = [f"{one.role} {one.name}" for one in settings.inputs or ()]
     model = f"{record.preset} from {record.repo or record.path}, {record.dtype}"
     return [
         plan_chart(plan, index, width),
@@ -43,6 +44,7 @@ def dry_run_view(record: DryRunRecord, width: int) -> list[RenderableType]:
         Text(),
         _facts("model", [model, record.missing] if record.missing else [model]),
         _facts("devices", _devices(record)),
+        *([_facts("inputs", files)] if files else []),
         _facts("settings", [*arguments, seeds]),
         _facts("stop", [end]),
         _facts("memory", _memory(record)),

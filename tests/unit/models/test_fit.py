@@ -174,7 +174,7 @@ def test_a_pipeline_whose_parts_are_missing_is_refused(refused, preset_file, mod
     )
 
 
-@pytest.mark.parametrize("pipeline", ["FluxImg2ImgPipeline", "FluxInpaintPipeline"])
+@pytest.mark.parametrize("pipeline", ["FluxKontextPipeline"])
 def test_another_pipeline_of_the_same_parts_is_accepted(resolved, preset_file, pipeline):
     preset_file.write_text(preset_file.read_text().replace("FluxPipeline", pipeline))
     assert resolved().preset.pipeline == pipeline

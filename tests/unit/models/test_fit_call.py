@@ -74,13 +74,6 @@ def test_an_argument_that_the_pipeline_does_not_take_is_refused(
             "remove denoising_end from the preset's call",
         ),
         (
-            "strength: 0.5",
-            "FluxImg2ImgPipeline",
-            "strength is 0.5, which leaves out the beginning of the loop, but a plan takes every "
-            "step",
-            "remove strength from the preset's call",
-        ),
-        (
             "sigmas: [1.0, 0.5]",
             "FluxPipeline",
             "sigmas lists 2 steps, but the plan has 50",
@@ -120,9 +113,10 @@ def test_an_argument_that_it_takes_is_accepted(resolved, with_call, text):
 def test_an_option_that_the_pipeline_does_not_take_is_refused(refused, preset_file, elsewhere):
     elsewhere()
     text = preset_file.read_text().replace("height: 64, width: 96, ", "")
-    preset_file.write_text(text.replace("FluxPipeline", "StableDiffusionXLImg2ImgPipeline"))
+    text = text.replace(', negative_prompt: ""', "")
+    preset_file.write_text(text.replace("FluxPipeline", "VQDiffusionPipeline"))
     assert refused(width=96) == (
-        "StableDiffusionXLImg2ImgPipeline takes no width",
+        "VQDiffusionPipeline takes no width",
         "leave out --width",
     )
 
@@ -140,8 +134,8 @@ def test_a_pipeline_that_needs_a_picture_is_refused(refused, with_call, elsewher
     elsewhere()
     with_call("guidance_scale_2: 1.0", "WanImageToVideoPipeline")
     assert refused() == (
-        "WanImageToVideoPipeline needs image beside the prompt",
-        "name a pipeline that needs a prompt alone, or add it to the preset's call",
+        "toy starts from a picture, and none is given",
+        "name one with --image FILE",
     )
 
 

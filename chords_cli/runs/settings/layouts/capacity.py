@@ -28,7 +28,7 @@ class Demand:
     """What the memory of a run depends on.
 
     `devices` has one entry per process, `members` of them per core; `decoders` are cores of each of
-    the `groups`.
+    the `groups`; core 0 of each `sees` what a run starts from, or there is nothing to see.
     """
 
     preset: Preset
@@ -38,6 +38,7 @@ class Demand:
     decoders: Collection[int]
     members: int = 1
     groups: int = 1
+    sees: bool = False
 
     @property
     def processes(self) -> str:
@@ -118,7 +119,13 @@ def _needs(demand: Demand, folder: Path | None) -> Mapping[str, _Need]:
     needs = {device: _Need(pixels=size) for device, size in _pixels(demand, folder).items()}
     try:
         cores = estimate_memory(
-            preset, dtype, len(devices), demand.decoding, folder, demand.encoding
+            preset,
+            dtype,
+            len(devices),
+            demand.decoding,
+            folder,
+            demand.encoding,
+            sees=demand.sees,
         )
         for device in dict.fromkeys(devices):
             held = [core for core in cores if devices[core["core"]] == device]

@@ -152,7 +152,8 @@ class Layout:
         cores = f"{self.cores} core{'s' if self.cores > 1 else ''}{members}"
         parts = [cores if self.groups == 1 else f"{self.groups} pictures at a time, {cores} each"]
         steps = self.work.steps
-        parts += [f"all {steps} steps" if self.exact else f"{self.rounds} rounds of {steps}"]
+        every = f"all {steps} steps" if steps > 1 else "its only step"
+        parts += [every if self.exact else f"{self.rounds} rounds of {steps}"]
         parts += [f"ideally {self.speedup:.3g}x"]
         error = None if self.exact else expected_error(self.plan())
         parts += [f"expected error {error.median:.2g}"] if error else []

@@ -21,6 +21,7 @@ def resolve_call(request: Request, preset: Preset) -> Arguments:
         if option.call and (value := getattr(request, name)) is not None
     }
     guidance = given.pop("guidance", None)
+    given.pop("strength", None)  # its name depends on the pipeline (runs.settings.inputs)
     call = preset.call | given
     if guidance is not None:
         if guidance_key(preset.call) is None:

@@ -6,8 +6,9 @@ from typing import Any, Literal, get_args, get_type_hints
 
 from chords_cli.errors import UsageError
 
-MODEL, ARMS, PLAN, PICTURE, OUTPUT, SOURCE, MACHINE, SHOWN = (
+MODEL, INPUTS, ARMS, PLAN, PICTURE, OUTPUT, SOURCE, MACHINE, SHOWN = (
     "Model and prompts",
+    "Start from",
     "Arms: the ways that are compared",
     "Plan: how cores share the work",
     "Picture",
@@ -29,6 +30,7 @@ class Option:
         flags: How it is typed, such as `--cores/-k`; empty for its name with dashes.
         metavar: The placeholder for its value in `--help`.
         completion: What the shell completes its value from: `models`, `devices` or nothing.
+        number: Whether a number may follow its value, as in `--image sketch.png 0.7`.
         call: The argument of the pipeline's call that it sets; `guidance` for the argument that is
             the preset's guidance.
         video: Whether only videos have it.
@@ -44,6 +46,7 @@ class Option:
     flags: str = ""
     metavar: str | None = None
     completion: Literal["models", "devices"] | None = None
+    number: bool = False
     call: str | None = None
     video: bool = False
     preset: bool = False

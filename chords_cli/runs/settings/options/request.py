@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from chords_cli.engine.hosts.places import HostDevices
+from chords_cli.runs.settings.options.input_options import InputOptions
 from chords_cli.runs.settings.options.option import (
     MACHINE,
     MODEL,
@@ -23,12 +24,11 @@ from chords_cli.runs.settings.options.option import (
     Option,
     options_of,
 )
-from chords_cli.runs.settings.options.run_options import RunOptions
 from chords_cli.sampler.choice import Algo, PlanChoice, parse_init_t
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Request(RunOptions):
+class Request(InputOptions):
     """What the user asks for: the options of `chords image` and `chords video`.
 
     `hosts` are the devices of all hosts if several work on it.

@@ -13,7 +13,7 @@ from chords_cli.sampler.choice import ALGORITHMS
 
 SETTINGS = (
     "an arm may set model, cores, steps, init_t, rounds, speedup, stop_index, stop_residual, "
-    "guidance, negative_prompt, devices, dtype, guidance_split, context, scheduler, cache"
+    "guidance, negative_prompt, devices, dtype, guidance_split, context, strength, scheduler, cache"
 )
 
 REFUSED = {

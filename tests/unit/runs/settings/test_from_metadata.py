@@ -130,14 +130,14 @@ def test_a_stop_that_is_said_wins_over_the_pictures_own(picture):
 
 def test_a_preset_that_changed_since_is_refused_and_says_what(picture, preset_file, tmp_path):
     path = picture()
-    changed = preset_file.read_text().replace("FluxPipeline", "FluxImg2ImgPipeline")
-    changed = changed.replace("guidance_scale: 3.5", "guidance_scale: 3.5, strength: 1.0")
+    changed = preset_file.read_text().replace("FluxPipeline", "FluxKontextPipeline")
+    changed = changed.replace("guidance_scale: 3.5", "guidance_scale: 3.5, max_area: 4096")
     (tmp_path / "config" / "chords" / "presets" / "toy.yaml").write_text(changed)
     assert refusal(path) == (
-        "preset toy has changed since that picture was made: pipeline, call.strength",
+        "preset toy has changed since that picture was made: pipeline, call.max_area",
         "add --model toy to use it as it is now",
     )
-    assert again(path, model="toy").preset.pipeline == "FluxImg2ImgPipeline"
+    assert again(path, model="toy").preset.pipeline == "FluxKontextPipeline"
 
 
 def test_defaults_that_the_preset_changed_do_not_matter(picture, preset_file, tmp_path):

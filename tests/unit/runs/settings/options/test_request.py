@@ -26,7 +26,7 @@ def test_every_field_is_an_option_but_the_kind_the_hosts_and_the_base(declaratio
 
 def test_a_command_takes_every_option_and_images_all_but_those_of_videos():
     assert set(OPTIONS) <= set(VIDEO)
-    assert set(VIDEO) - set(IMAGE) == {"frames", "fps", "gif"}
+    assert set(VIDEO) - set(IMAGE) == {"frames", "fps", "gif", "last_image", "video"}
 
 
 def test_no_two_options_set_the_same_argument():
