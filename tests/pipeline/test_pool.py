@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from chords_cli.engine.exchange.meeting import Exchange
-from chords_cli.engine.messages import LostNeighbourError
+from chords_cli.engine.messages import LostNeighbourError, WaitedInVainError
 from chords_cli.engine.pool import Pool, PoolSettings
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.events import CoreReady, CoreStarted, CoreStepped, Event, ProcessesStarted
@@ -167,7 +167,7 @@ def test_output_that_is_not_finite_ends_the_run_and_says_so(spec: Spec) -> None:
 
 def test_core_gives_up_on_a_neighbour_that_never_comes(tmp_path: Path) -> None:
     exchange = Exchange(0, 2, tmp_path / "rendezvous", timeout=0.2)
-    with pytest.raises(LostNeighbourError, match="not all of 2 cores came"):
+    with pytest.raises(WaitedInVainError, match="not all of 2 cores came"):
         exchange.open()
 
 
