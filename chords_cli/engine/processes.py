@@ -5,8 +5,10 @@ once.
 """
 
 import shutil
+import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -17,13 +19,14 @@ from typing import Any
 
 from chords_cli.engine.hosts.remote import Hosts, RemoteProcess
 from chords_cli.engine.hosts.watched import Worker
-from chords_cli.engine.logs import last_line, redirect_output, start_log
+from chords_cli.engine.logs import redirect_output
 from chords_cli.engine.messages import Alive, Failed, Quit, WorkerSpec
 from chords_cli.engine.settings import PoolSettings, worker_specs
 from chords_cli.engine.start import Context, StartMethod, preload, start_method, starting
 from chords_cli.engine.watch.blame import Watch
 from chords_cli.engine.watch.pulse import PoolPipe
-from chords_cli.errors import ChordsError
+from chords_cli.engine.watch.server import lost_server, not_waiting_for_ever
+from chords_cli.errors import ChordsError, verbatim
 from chords_cli.pipelines.load.reporting import set_environment
 
 _QUIT_SECONDS = 5.0
@@ -67,7 +70,7 @@ class Workers:
         specs = worker_specs(settings, self.folder)
         method = start_method([spec.device for spec in specs])
         placed = self._hosts.join(specs) if self._hosts else ((spec, None) for spec in specs)
-        with starting():
+        with starting(), not_waiting_for_ever():
             for spec, host in placed:
                 if host:
                     process = host.start(spec)
@@ -87,11 +90,7 @@ class Workers:
             self._workers.append(_start(context, spec))
             return self._workers[-1]
         except (EOFError, ConnectionError) as error:
-            quoted = last_line(start_log())[:200]
-            raise ChordsError(
-                f"the process that starts the cores died{f' ({quoted})' if quoted else ''}",
-                "run it again; if the system killed it for its memory, free some first",
-            ) from error
+            raise lost_server() from error
         except OSError as error:
             raise ChordsError(
                 f"{spec.name} cannot be started: {error.strerror or error}",
@@ -176,9 +175,28 @@ def worker_process(spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> 
     set_environment()
     to_pool = PoolPipe(pipe)
     to_pool.beat(spec.core, spec.timeout)
-    from chords_cli.engine.worker import run_worker
-
+    try:
+        from chords_cli.engine.worker import run_worker
+    except Exception as error:  # noqa: BLE001  whatever a broken installation raises
+        to_pool.send(_not_imported(spec, error))
+        return
     run_worker(spec, to_pool, lifeline)
+
+
+def _not_imported(spec: WorkerSpec, error: Exception) -> Failed:
+    """Tells the pool that what a worker needs cannot be imported, and of which library it is."""
+    missing = (name for name in ("torch", "transformers", "diffusers") if name not in sys.modules)
+    library = next(missing, "what cores need")
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return Failed(
+        core=spec.core,
+        error=ChordsError(
+            f"{spec.name} on {spec.place}: {library} cannot be imported: {verbatim(reason[:300])}",
+            "`python -c 'import torch, diffusers'` in this environment shows more; "
+            "install both again",
+        ),
+        details="".join(traceback.format_exception(error)),
+    )
 
 
 def _start(context: Context, spec: WorkerSpec) -> Worker:

@@ -17,9 +17,9 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import forkserver, resource_tracker
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.forkserver import ensure_running, set_forkserver_preload
@@ -28,6 +28,7 @@ from typing import Any
 
 import chords_cli
 from chords_cli.engine.logs import last_line, redirect_output, start_log
+from chords_cli.engine.watch.server import kill_server, not_waiting_for_ever
 from chords_cli.errors import ChordsError, UsageError
 
 START_VARIABLE = "CHORDS_START"
@@ -99,7 +100,7 @@ def preload(pipeline: str) -> None:
     _check_main_guard()
     set_forkserver_preload(["chords_cli.engine.preload"])
     if not _server:
-        atexit.register(_end_server)
+        atexit.register(kill_server)
     _server.update({LOG_VARIABLE: str(start_log()), PIPELINE_VARIABLE: pipeline})
     with starting():
         ensure_running()
@@ -150,7 +151,7 @@ def ask(question: Callable[[], Any]) -> Any:
     )
     try:
         # a forked process inherits from the server, and Ctrl-C need not wait for its imports
-        with starting(interruptible=bool(_server)):
+        with starting(interruptible=bool(_server)), not_waiting_for_ever():
             process.start()
         writer.close()
         if not reader.poll(DEFAULT_TIMEOUT):
@@ -238,17 +239,6 @@ def script_ran_again(core: int) -> UsageError:
     quoted = last_line(start_log())[:200]
     reason = quoted.removeprefix(f"{UsageError.__module__}.{UsageError.__name__}: ")
     return UsageError(f"core {core} ended while it read the script again: {reason}", _GUARD)
-
-
-def _end_server() -> None:
-    """Ends the process that others are forked from, in the middle of its imports if need be.
-
-    It would notice the end of this process by itself, but only once it has imported everything.
-    """
-    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)
-    if pid is not None:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
 
 
 def _context(method: str) -> Context:

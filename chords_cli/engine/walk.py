@@ -24,7 +24,7 @@ from chords_cli.engine.messages import (
     Quit,
     WorkerSpec,
 )
-from chords_cli.engine.watch.pulse import PoolPipe
+from chords_cli.engine.watch.pulse import PoolGoneError, PoolPipe
 from chords_cli.errors import ChordsError
 from chords_cli.events import CoreArrived, CoreDecoding, CoreEncoded, CoreStepped
 from chords_cli.pipelines.core_pipeline import CorePipeline
@@ -173,7 +173,7 @@ class Walk:
                 case Finish(job) if job == number:
                     self._finished = True
                 case Quit():
-                    raise EOFError
+                    raise PoolGoneError
 
     def _decode_wanted(self) -> None:
         """Decodes what the pool asks for until it wants nothing more."""

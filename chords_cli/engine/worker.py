@@ -29,7 +29,7 @@ from chords_cli.engine.messages import (
     WorkerSpec,
 )
 from chords_cli.engine.walk import Walk
-from chords_cli.engine.watch.pulse import PoolPipe
+from chords_cli.engine.watch.pulse import PoolGoneError, PoolPipe
 from chords_cli.errors import ChordsError
 from chords_cli.events import CoreLoading, CoreReady, CoreStarted, Warned
 from chords_cli.pipelines.core_pipeline import CorePipeline
@@ -54,8 +54,8 @@ def run_worker(spec: WorkerSpec, pipe: PoolPipe, lifeline: Connection) -> None:
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     try:
         _Worker(spec, pipe).run()
-    except EOFError:
-        return  # the pool is gone
+    except PoolGoneError:
+        return
     except Exception as error:  # noqa: BLE001  the border of the process: nothing may get lost
         pipe.send(_failed(spec, error))
 

@@ -77,6 +77,13 @@ def _of_cores() -> list[Cell]:
     return cells
 
 
+def break_torch(run: Run) -> None:
+    """Puts one before the real one that cannot be imported."""
+    package = run.folder / "broken" / "torch"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError('libcudart.so.12: cannot open')")
+
+
 CELLS: list[Cell] = [
     *_of_cores(),
     Worker(
@@ -85,5 +92,61 @@ CELLS: list[Cell] = [
         cores=1,
         fault=at("between rounds", "SIGSTOP", 0),
         says="core 0 on cpu hangs: no sign of life for 4 s",
+    ),
+    Cell(
+        phase="importing",
+        what="the process that starts cores is stopped",
+        fault="importing:server:SIGSTOP",
+        fresh=True,
+        says="the process that starts the cores hangs: it did nothing for 30 s while it imported",
+        hint="import torch",
+    ),
+    Cell(
+        phase="importing",
+        what="the process that starts cores sleeps",
+        fault="importing:server:hang",
+        fresh=True,
+        says="the process that starts the cores hangs: it did nothing for 30 s while it imported",
+    ),
+    Cell(
+        phase="importing",
+        what="the process that starts cores is killed",
+        fault="importing:server:SIGKILL",
+        fresh=True,
+        says="the process that starts the cores died",
+    ),
+    *(
+        Cell(
+            phase=phase,
+            what="the process that starts cores is killed",
+            fault=at(phase, "SIGKILL"),
+            target="server",
+            says="the process that starts the cores died",
+            quick=phase == "sending",
+        )
+        for phase in ("loading", "sending", "decoding", "between samples")
+    ),
+    Cell(
+        phase="importing",
+        what="torch is broken",
+        fresh=True,
+        prepare=break_torch,
+        paths=("broken",),
+        says="core . on cpu: torch cannot be imported: libcudart.so.12: cannot open$",
+        quick=True,
+    ),
+    Cell(
+        phase="between rounds",
+        what="an EOFError in core 2",
+        fault=at("between rounds", "EOFError"),
+        says="core 2 on cpu: EOFError: boom, said the hook, on two lines$",
+    ),
+    Cell(
+        phase="sending",
+        what="the process that starts cores is stopped",
+        fault=at("sending", "SIGSTOP"),
+        target="server",
+        code=0,
+        kept=2,
     ),
 ]

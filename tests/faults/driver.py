@@ -46,6 +46,7 @@ class Cell:
         resumes: Whether `--resume` is tried afterwards.
         prepare: Called before the run starts.
         env: Further variables.
+        paths: Folders of the run that Python searches first.
         fresh: Whether it starts from nothing, so that importing is part of it.
         quick: Whether the everyday suite runs it.
     """
@@ -65,6 +66,7 @@ class Cell:
     resumes: bool = False
     prepare: Callable[["Run"], None] | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    paths: tuple[str, ...] = ()
     command: tuple[str, ...] = ("image", "a red heart", "--steps", "16")
     cores: int = 4
     fresh: bool = False
@@ -121,7 +123,9 @@ class Run:
     def environment(self) -> dict[str, str]:
         kept = {name: text for name, text in os.environ.items() if not name.startswith("FAULT")}
         told = {
-            "PYTHONPATH": os.pathsep.join([str(HOOKS), str(ROOT)]),
+            "PYTHONPATH": os.pathsep.join(
+                [*(str(self.folder / path) for path in self.cell.paths), str(HOOKS), str(ROOT)]
+            ),
             "TMPDIR": str(self.temporary),
             "FAULT_DIR": str(self.folder),
             "FAULT": self.cell.fault or ":::",
@@ -208,8 +212,9 @@ class Run:
                         found[int(entry.name)] = line.decode()[-80:]
         for path in (self.folder / "pids").iterdir():  # of those that were forked from others
             stat = Path("/proc", path.read_text() or "-", "stat")
-            if stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z":
-                found[int(path.read_text())] = path.name
+            with suppress(OSError):
+                if stat.read_text().rsplit(")", 1)[1].split()[0] != "Z":
+                    found[int(path.read_text())] = path.name
         return found
 
     def end(self) -> None:

@@ -10,7 +10,11 @@ from chords_cli.engine.hosts.remote import RemotePipe, RemoteProcess
 from chords_cli.engine.logs import last_line
 from chords_cli.engine.messages import WorkerSpec
 from chords_cli.engine.start import script_ran_again
+from chords_cli.engine.watch.server import has_died, lost_server
 from chords_cli.errors import ChordsError
+
+_UNKNOWN = 255
+"""The exit code that multiprocessing gives a process when the one it was forked from is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ def death(worker: Worker, seconds: float) -> ChordsError:
     code = process.exitcode
     if code is None:
         how = "it closed its connection"
+    elif code == _UNKNOWN and here and has_died(seconds):
+        return lost_server()
     elif code > 0 and here and not Path(spec.log).exists():  # before this package ran
         return script_ran_again(spec.core)
     else:

@@ -1,4 +1,4 @@
 """Whether processes live and get on, and who is to blame when one does not.
 
-Nothing here starts or ends a process, and nothing needs torch.
+Nothing here starts a process, and nothing needs torch.
 """

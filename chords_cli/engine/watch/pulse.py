@@ -27,6 +27,10 @@ _WORKING = 0.001
 """How much of the time a process computes that is not counted as hanging."""
 
 
+class PoolGoneError(Exception):
+    """The pool wants nothing more of this process, or is gone."""
+
+
 class PoolPipe:
     """A worker's end of its pipe; several threads may send."""
 
@@ -41,8 +45,16 @@ class PoolPipe:
         self._send(message)
 
     def recv(self) -> object:
+        """Returns the pool's next message, once there is one.
+
+        Raises:
+            PoolGoneError: None will come.
+        """
         with self.waiting():
-            return self._pipe.recv()
+            try:
+                return self._pipe.recv()
+            except EOFError:
+                raise PoolGoneError from None
 
     def turn(self, doing: str = "") -> None:
         """Notes that the process gets on: it begins to do something, or the next piece of it."""
