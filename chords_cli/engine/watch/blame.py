@@ -73,9 +73,11 @@ class Watch:
 
     def _stuck(self, rank: int) -> ChordsError:
         spec, silence = self._workers[rank].spec, self.silences[rank]
+        how = f"is stuck: no progress for {silence.still:.0f} s while {silence.doing}"
+        if silence.idle > silence.still / 2:  # it is not even at work
+            how = f"hangs: no sign of life for {silence.idle:.0f} s"
         return ChordsError(
-            f"{spec.name} on {spec.place} is stuck: no progress for {silence.still:.0f} s while "
-            f"{silence.doing}",
+            f"{spec.name} on {spec.place} {how}",
             "run it again; raise {timeout} if it was only slow",
             {"timeout": None},
         )
