@@ -5,12 +5,12 @@ It shares its functions with the command line, but keeps samples in memory inste
 
 import difflib
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from chords_cli.errors import ChordsError, UsageError
+from chords_cli.errors import ChordsError, PlanError, UsageError
 from chords_cli.events import Listener
 from chords_cli.models.repositories import find_model
 from chords_cli.models.weights import model_folder
@@ -18,10 +18,11 @@ from chords_cli.presets.call import is_guided_twice
 from chords_cli.presets.files import DEFAULT
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.generate.run import pool_settings
+from chords_cli.runs.inputs.files import encode
 from chords_cli.runs.settings.layouts.laying_out import as_asked
 from chords_cli.runs.settings.layouts.layout import Layout
 from chords_cli.runs.settings.options.call import resolve_call
-from chords_cli.runs.settings.options.option import OUTPUT, PLAN, check_value, options_of
+from chords_cli.runs.settings.options.option import INPUTS, OUTPUT, PLAN, check_value, options_of
 from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.resolve import resolve
 from chords_cli.runs.settings.settings import Settings
@@ -40,7 +41,7 @@ _OPTIONS = {
 """The options of a run, except those that choose files or list prompts."""
 
 _PER_SAMPLE = {
-    name for name, (_, option) in _OPTIONS.items() if option.call or option.group == PLAN
+    name for name, (_, option) in _OPTIONS.items() if option.call or option.group in (PLAN, INPUTS)
 } | {"seed"}
 """The options that every sample may set for itself."""
 
@@ -75,7 +76,8 @@ class Chords:
         self._preset = preset
         given = {name: _check_option(name, value) for name, value in options.items()}
         self._request = Request(kind=preset.kind, **given)
-        self._settings = resolve(replace(self._request, prompts=("-",)), preset=preset)
+        request = replace(self._request, prompts=("-",))
+        self._settings = resolve(request, preset=preset, complete=False)
         if (layout := self._settings.layout) is not None:  # all samples have the same processes
             self._request = replace(as_asked(self._request, layout), exact=False, rounds=None)
         self._listener = listener or (lambda event: None)
@@ -103,8 +105,10 @@ class Chords:
             raise ChordsError("the cores have started already", "use one `with` block at a time")
         settings = self._settings
         start = pool_settings(settings, model_folder(settings.preset))
-        all_cores = frozenset(range(settings.plan.cores))  # a sample may ask for any output
-        self._pool = Pool(replace(start, decoders=all_cores), self._listener).__enter__()
+        # a sample may start from a picture, and ask for any output
+        model, all_cores = replace(start.model, sees=True), frozenset(range(settings.plan.cores))
+        start = replace(start, model=model, decoders=all_cores)
+        self._pool = Pool(start, self._listener).__enter__()
         return self
 
     def __exit__(self, *exception: Any) -> None:
@@ -158,6 +162,15 @@ class Chords:
             raise ChordsError("the cores have not started", "write `with Chords(...) as chords:`")
         return self._pool
 
+    def _resolved(self, request: Request, given: Collection[str]) -> Settings:
+        """Resolves a request, with fewer cores where a strength leaves fewer steps than cores."""
+        try:
+            return resolve(request, preset=self._preset)
+        except PlanError:
+            if "cores" in given or request.strength is None:
+                raise
+        return resolve(replace(request, cores=None), preset=self._preset)
+
     def _resolve(
         self, prompt: str, options: dict[str, Any], *, all_outputs: bool = False
     ) -> Settings:
@@ -174,7 +187,8 @@ class Chords:
         request = replace(self._request, prompts=(prompt,), all_cores=all_outputs, **given)
         if layout and layout.split:
             _check_guided(request, self._preset)
-        settings, available = resolve(request, preset=self._preset), self._settings.plan.cores
+        settings, available = self._resolved(request, given), self._settings.plan.cores
+        _check_pipeline(self._settings.preset, settings.preset)
         if settings.plan.cores > available and "cores" not in given:
             settings = resolve(replace(request, cores=available), preset=self._preset)
         if settings.plan.cores > available:
@@ -184,6 +198,20 @@ class Chords:
                 {"cores": settings.plan.cores},
             )
         return settings
+
+
+def _check_pipeline(loaded: Preset, wanted: Preset) -> None:
+    """Refuses a sample for which another pipeline than the one that is loaded takes its files.
+
+    Raises:
+        UsageError: It is another.
+    """
+    if wanted.pipeline != loaded.pipeline:
+        raise UsageError(
+            f"this sample needs {wanted.pipeline}, but these Chords have loaded {loaded.pipeline}",
+            "give files of the same roles to Chords, as in {image}; a sample may name others",
+            {"image": "sketch.png"},
+        )
 
 
 def _as_laid_out(layout: Layout, given: dict[str, Any]) -> dict[str, Any]:
@@ -222,6 +250,26 @@ def _check_option(name: str, value: Any) -> Any:
         raise UsageError(f"{name} is not an option of Chords", choice)
     if name in ("devices", "init_t") and isinstance(value, list | tuple):
         value = ("," if name == "devices" else "-").join(map(str, value))
+    elif _OPTIONS[name][1].group == INPUTS:
+        value = _as_files(name, value)
     elif name == "loras" and isinstance(value, list | tuple):
         value = tuple(tuple(lora) if isinstance(lora, list) else lora for lora in value)
     return check_value(name, value, _OPTIONS[name][0])
+
+
+def _as_files(name: str, value: Any) -> Any:
+    """Returns paths as text and pictures of Pillow as if they were files.
+
+    A single image is one of several.
+    """
+    if name == "image" and not isinstance(value, list | tuple):
+        value = () if value is None else (value,)
+    if isinstance(value, list | tuple):
+        return tuple(_as_files("", one) for one in value)
+    if isinstance(value, PurePath):
+        return str(value)
+    if value is None or isinstance(value, str):
+        return value
+    from PIL import Image
+
+    return encode(value, name or "image") if isinstance(value, Image.Image) else value

@@ -16,6 +16,7 @@ import typer
 
 from chords_cli.errors import UsageError
 from chords_cli.runs.compare.request import CompareRequest
+from chords_cli.runs.inputs.files import Picture
 from chords_cli.runs.settings.hosts import HostOptions
 from chords_cli.runs.settings.options.option import (
     ARMS,
@@ -166,6 +167,8 @@ def _make_parameter(name: str, type: Any, option: Option) -> inspect.Parameter:
     default = _DEFAULTS[name]
     if get_origin(type) is tuple:
         type, default = list[str] | None, None
+    elif Picture in get_args(type):  # only Python has one
+        type = str | None
     completions = {"models": _complete_model, "devices": _complete_devices, None: None}
     completion = completions[option.completion]
     help = option.help + _say_default(name, type, option)

@@ -16,6 +16,7 @@ from chords_cli.engine import devices
 from chords_cli.events import CoreStepped, Warned
 from chords_cli.media.metadata import read_metadata
 from chords_cli.presets.files import find_preset
+from tests.doubles import files
 from tests.waiting import HANG
 
 DOCS = Path(__file__).parents[2] / "docs" / "python.md"
@@ -104,6 +105,46 @@ def test_a_prompt_that_is_no_text_is_refused(chords):
         chords(5)
     with pytest.raises(ChordsError, match=r"^cores is '4', but must be a whole number$"):
         plan(cores="4")
+
+
+def test_a_sample_starts_from_a_path_or_a_picture_with_a_strength_of_its_own(tmp_path):
+    photo, other = files.picture(128, 128), files.picture(128, 128).rotate(90)
+    path = tmp_path / "photo.png"
+    photo.save(path)
+    with Chords(cores=2, steps=6, devices="cpu", image=path) as running:
+        one = running(HEART, seed=3, strength=0.7)
+        same = running(HEART, seed=3, strength=0.7, image=photo)
+        turned = running(HEART, seed=3, strength=0.7, image=[other])
+        short = running(HEART, seed=3, strength=0.1)  # leaves one step for two cores
+        with pytest.raises(ChordsError) as caught:
+            running(HEART, mask=photo)
+    assert (one.frames == same.frames).all()
+    assert (one.frames != turned.frames).any()
+    assert (short.output.round, short.output.exact) == (1, True)
+    recipe = read_metadata(one.save(tmp_path / "heart.png"))
+    assert [given["name"] for given in recipe["inputs"]] == ["photo.png"]
+    assert caught.value.message == (
+        "this sample needs FluxInpaintPipeline, but these Chords have loaded FluxImg2ImgPipeline"
+    )
+    assert caught.value.hint == (
+        "give files of the same roles to Chords, as in image='sketch.png'; a sample may name others"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "hint"),
+    [
+        ({"image": "gone.png"}, "image gone.png does not exist", "check its path"),
+        ({"strength": 0.5}, "strength is 0.5, but the run starts from no picture", None),
+        ({"image": 5}, "image is (5,): ", "write a value of that type"),
+        ({"control": "a.png"}, "demo-image takes no control: ", None),
+    ],
+)
+def test_what_is_wrong_with_files_is_said_in_pythons_words(options, message, hint):
+    with pytest.raises(ChordsError) as caught:
+        Chords(devices="cpu", **options)
+    assert caught.value.message.startswith(message)
+    assert hint in (None, caught.value.hint)
 
 
 def test_the_exact_output_is_what_one_core_makes(chords):

@@ -1,13 +1,22 @@
-"""Reads the bytes of a file that a user names, or says why it cannot be read."""
+"""Reads the bytes of a file that a user names, or says why it cannot be read.
 
+Python also hands over pictures that are no files; they are encoded as if they were.
+"""
+
+import io
 import os
 import re
 import shlex
 import stat
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chords_cli.errors import UsageError, verbatim
 from chords_cli.pipelines.rules import did_you_mean
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 MOST_BYTES = 2**30
 """How large a file may be: it travels to every core."""
@@ -15,7 +24,37 @@ MOST_BYTES = 2**30
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
-def read_file(option: str, name: str) -> tuple[Path, bytes]:
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that is no file, with the name and the bytes that its file would have."""
+
+    name: str
+    data: bytes = field(repr=False)
+
+
+File = str | Picture
+"""How a user names what a run starts from."""
+
+
+def encode(picture: "Image", name: str) -> Picture:
+    """Encodes a picture of Pillow without loss; what its camera says of its position is kept."""
+    from PIL import ImageOps
+
+    for format in ("PNG", "TIFF"):  # PNG knows no CMYK and no fractions
+        file = io.BytesIO()
+        try:
+            ImageOps.exif_transpose(picture).save(file, format)
+        except OSError:
+            continue
+        return Picture(f"{name}.{format.lower()}", file.getvalue())
+    raise UsageError(
+        f"{{{name}:name}} is a picture of mode {picture.mode}, which no file can hold",
+        "convert it: picture.convert('RGB')",
+        {name: None},
+    )
+
+
+def read_file(option: str, name: File) -> tuple[Path, bytes]:
     """Returns the path of a file and its bytes.
 
     Args:
@@ -25,6 +64,8 @@ def read_file(option: str, name: str) -> tuple[Path, bytes]:
     Raises:
         UsageError: It is missing, no file, too large, not allowed to be read, or written to.
     """
+    if isinstance(name, Picture):
+        return Path(name.name), name.data
     try:
         problem, hint, path, data = _read(name)
     except FileNotFoundError:

@@ -8,13 +8,17 @@ from chords_cli.errors import UsageError, verbatim
 from chords_cli.models.diffusers_source import PipelineClass
 from chords_cli.presets.roles import Role, option_of
 from chords_cli.presets.schema import Preset
-from chords_cli.runs.inputs.files import read_file
+from chords_cli.runs.inputs.files import File, read_file
 from chords_cli.runs.inputs.inputs import Input
 from chords_cli.runs.inputs.roles import check_roles, takes_frames
 
 
 def read_inputs(
-    files: Sequence[tuple[Role, str]], preset: Preset, pipeline: PipelineClass | None
+    files: Sequence[tuple[Role, File]],
+    preset: Preset,
+    pipeline: PipelineClass | None,
+    *,
+    complete: bool = True,
 ) -> tuple[Input, ...]:
     """Reads the files of a request, in its order.
 
@@ -22,12 +26,13 @@ def read_inputs(
         files: Roles and names.
         preset: With the pipeline that takes files of these roles.
         pipeline: That pipeline; None where its source cannot be read.
+        complete: Whether these are all files; else further ones are named later.
 
     Raises:
         UsageError: A file cannot be read or is wrong; or the pipeline takes none in its role, or
             not so many, or lacks one.
     """
-    taken = check_roles([role for role, _ in files], preset, pipeline)
+    taken = check_roles([role for role, _ in files], preset, pipeline, complete=complete)
     inputs = tuple(
         read_input(
             role, name, argument=taken[role], several_frames=takes_frames(taken[role], pipeline)
@@ -41,7 +46,7 @@ def read_inputs(
     return inputs
 
 
-def read_input(role: Role, name: str, *, argument: str, several_frames: bool) -> Input:
+def read_input(role: Role, name: File, *, argument: str, several_frames: bool) -> Input:
     """Reads a file and decodes it whole.
 
     Args:
@@ -57,13 +62,14 @@ def read_input(role: Role, name: str, *, argument: str, several_frames: bool) ->
     from chords_cli.pipelines.conditions.pictures import Medium, examine
 
     option, mask = option_of(role), role == "mask"
+    shown = name if isinstance(name, str) else name.name
     path, data = read_file(option, name)
     try:
         content = examine(data, mask=mask)
     except UsageError as error:
         raise error.reworded(
-            f"{{{option}:name}} {verbatim(name)} {{message}}",
-            error.hint.replace("FILE", verbatim(shlex.quote(name))),
+            f"{{{option}:name}} {verbatim(shown)} {{message}}",
+            error.hint.replace("FILE", verbatim(shlex.quote(shown))),
             {option: None},
         ) from error
     medium = Medium(

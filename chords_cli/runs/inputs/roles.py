@@ -43,12 +43,16 @@ def takes_frames(argument: str, pipeline: PipelineClass | None) -> bool:
 
 
 def check_roles(
-    given: Sequence[Role], preset: Preset, pipeline: PipelineClass | None
+    given: Sequence[Role],
+    preset: Preset,
+    pipeline: PipelineClass | None,
+    *,
+    complete: bool = True,
 ) -> dict[Role, str]:
     """Checks that the pipeline takes files of these roles, and so many; returns `taken_roles`.
 
     Raises:
-        UsageError: It does not, or cannot do without another.
+        UsageError: It does not; or if the files are complete, it cannot do without another.
     """
     taken = taken_roles(preset, pipeline)
     for role in dict.fromkeys(given):
@@ -64,7 +68,7 @@ def check_roles(
     for role, argument in taken.items():
         rule, option = preset.inputs.get(role), option_of(role)
         needed = rule.required if rule else bool(pipeline and pipeline.arguments[argument])
-        if needed and role not in given:
+        if complete and needed and role not in given:
             raise UsageError(
                 f"{preset.name} starts from {_NOUNS[role]}, and none is given",
                 f"name one with {{{option}}}",

@@ -46,7 +46,7 @@ def check_same(request: Request, recorded: Sequence[InputRecord], made: Path) ->
     """
     known = {(one.role, one.sha256) for one in recorded}
     for role, file in request.files:
-        if (role, _hash(Path(file))) not in known:
+        if isinstance(file, str) and (role, _hash(Path(file))) not in known:
             raise UsageError(
                 f"{verbatim(made)} was not made from {verbatim(file)}, and decoding it needs the "
                 "files that it was made from",

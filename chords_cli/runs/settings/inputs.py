@@ -14,6 +14,7 @@ from chords_cli.presets.schema import Preset
 from chords_cli.runs.inputs.fitting import fit_inputs
 from chords_cli.runs.inputs.inputs import Input
 from chords_cli.runs.inputs.reading import read_inputs
+from chords_cli.runs.inputs.roles import taken_roles
 from chords_cli.runs.settings.options.request import Request
 
 
@@ -27,6 +28,7 @@ class Beginning:
         steps: How many steps of the grid are taken.
         shortened: Why these are fewer than the grid has; None where all are taken.
         notes: What the user should know of the files and the steps.
+        missing: The arguments of files that are named later.
     """
 
     inputs: tuple[Input, ...]
@@ -34,6 +36,7 @@ class Beginning:
     steps: int
     shortened: str | None
     notes: tuple[str, ...]
+    missing: tuple[str, ...] = ()
 
     def apply(self, request: Request) -> Request:
         """Returns the request for the steps that are taken, of which the plan is made."""
@@ -50,19 +53,22 @@ class Beginning:
             raise error.reworded(f"{self.shortened}, and {{message}}") from error
 
 
-def begin_from(request: Request, preset: Preset, call: Arguments) -> Beginning:
+def begin_from(
+    request: Request, preset: Preset, call: Arguments, *, complete: bool = True
+) -> Beginning:
     """Reads the files of a request and tells what its strength leaves to do.
 
     Args:
         request: What the user asks for.
         preset: With the pipeline that takes files of these roles.
         call: The arguments of the pipeline's call, without a strength that the user gives.
+        complete: Whether the request names all files; else further ones are named later.
 
     Raises:
         UsageError: A file is wrong, or missing, or the strength is.
     """
     pipeline = check_pipeline(preset)
-    inputs = read_inputs(request.files, preset, pipeline)
+    inputs = read_inputs(request.files, preset, pipeline, complete=complete)
     if request.strength is not None:
         call = call | _strength(request.strength, preset, starts=bool(inputs))
     fitted = fit_inputs(
@@ -76,13 +82,16 @@ def begin_from(request: Request, preset: Preset, call: Arguments) -> Beginning:
         fps=request.fps or preset.fps,
     )
     starts = bool(inputs) or not call.keys().isdisjoint(("image", "video"))
-    taken, shortened = _steps(preset, fitted.call, starts=starts)
+    taken, shortened = int(call[STEPS]), None
+    if complete or starts:
+        taken, shortened = _steps(preset, fitted.call, starts=starts)
     return Beginning(
         inputs=fitted.inputs,
         call=fitted.call,
         steps=taken,
         shortened=shortened,
         notes=fitted.notes if shortened is None else (*fitted.notes, shortened),
+        missing=() if complete else tuple(taken_roles(preset, pipeline).values()),
     )
 
 

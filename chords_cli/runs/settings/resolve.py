@@ -59,6 +59,7 @@ def resolve(
     preset: Preset | None = None,
     starts: bool = False,
     earlier: Pixels | None = None,
+    complete: bool = True,
 ) -> Settings:
     """Resolves the settings of a run.
 
@@ -67,6 +68,7 @@ def resolve(
         preset: The preset to run, if the request does not name it.
         starts: Whether to start importing what the workers need while the devices are found.
         earlier: The settings of a run that goes on.
+        complete: Whether the request names all files to start from; else they are named later.
 
     Raises:
         UsageError: Settings contradict each other, are out of range, or name something that does
@@ -85,7 +87,7 @@ def resolve(
     preset = preset.starting_from([role for role, _ in request.files])
     sampled = with_sampling(preset, recipe)
     requested_method()  # refuses a wrong CHORDS_START
-    beginning = begin_from(request, preset, resolve_call(request, preset))
+    beginning = begin_from(request, preset, resolve_call(request, preset), complete=complete)
     planned = beginning.apply(request)
     with beginning.explained():
         plan, stop = plan_and_stop(planned, sampled)
@@ -101,7 +103,7 @@ def resolve(
         note="\n".join(beginning.notes) or None,
     )
     check_values(settings, preset, settings.prompts)
-    check_model(preset, settings.arguments, CALL_OPTIONS)
+    check_model(preset, dict.fromkeys(beginning.missing) | settings.arguments, CALL_OPTIONS)
     check_members(preset, settings.call, split=settings.guidance_split, context=settings.context)
     available = find_devices(request, preset, starts=starts)
     with beginning.explained():

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from chords_cli.presets.roles import ROLES, Role, option_of
+from chords_cli.runs.inputs.files import File
 from chords_cli.runs.settings.options.option import INPUTS, Option
 from chords_cli.runs.settings.options.run_options import RunOptions
 
@@ -13,7 +14,7 @@ class InputOptions(RunOptions):
     """One option a role; which argument of the pipeline takes its file is found by the role."""
 
     image: Annotated[
-        tuple[str, ...],
+        tuple[File, ...],
         Option(
             INPUTS,
             "Start from this picture; repeatable where a model takes several. A number after it is"
@@ -24,7 +25,7 @@ class InputOptions(RunOptions):
         ),
     ] = ()
     last_image: Annotated[
-        str | None,
+        File | None,
         Option(
             INPUTS,
             "The picture that a video ends with.",
@@ -34,7 +35,7 @@ class InputOptions(RunOptions):
         ),
     ] = None
     mask: Annotated[
-        str | None,
+        File | None,
         Option(
             INPUTS,
             "What is made anew: white in a picture as large as the image.",
@@ -43,7 +44,7 @@ class InputOptions(RunOptions):
         ),
     ] = None
     control: Annotated[
-        str | None,
+        File | None,
         Option(
             INPUTS,
             "What the result follows: edges, depth or whatever the model was trained with.",
@@ -52,7 +53,7 @@ class InputOptions(RunOptions):
         ),
     ] = None
     video: Annotated[
-        str | None,
+        File | None,
         Option(
             INPUTS,
             "Start from this video. A number after it is the strength.",
@@ -73,7 +74,7 @@ class InputOptions(RunOptions):
     ] = None
 
     @property
-    def files(self) -> tuple[tuple[Role, str], ...]:
+    def files(self) -> tuple[tuple[Role, File], ...]:
         """The files to start from with their roles, those of one role as they are given."""
         given = {role: getattr(self, option_of(role)) for role in ROLES}
         listed = {role: one if isinstance(one, tuple) else (one,) for role, one in given.items()}
