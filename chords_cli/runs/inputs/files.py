@@ -70,7 +70,7 @@ def read_file(option: str, name: File) -> tuple[Path, bytes]:
         problem, hint, path, data = _read(name)
     except FileNotFoundError:
         beside = Path(name).expanduser().parent.glob("*")
-        near = did_you_mean(Path(name).name, [one.name for one in beside])
+        near = did_you_mean(Path(name).name, [one.name for one in beside], cutoff=0.75)
         problem, hint = "does not exist", near.strip() or "check its path"
     except UnicodeEncodeError:
         problem, hint = "has a name that is not UTF-8", "rename it"

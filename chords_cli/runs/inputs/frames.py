@@ -71,7 +71,9 @@ def fit_frames(
     )
     told = [_note(one, count) for one in listed]
     if shortest is not None and frames is None and wanted and count < wanted:
-        told.append(f"{shortest.name} has {shortest.frames} frames: the result has {count}")
+        told.append(
+            f"{shortest.name} has {shortest.frames} frames: the result has {count}, not {wanted}"
+        )
     told.append(_pace(shortest, fps) if shortest else None)
     return Fitted(cut, call, tuple(note for note in told if note))
 

@@ -23,7 +23,7 @@ _LEAST, _LONGEST = 64, 8
 
 
 def size_from(picture: Size, area: int, multiple: int) -> Size:
-    """Returns the size with a picture's shape and at most that area, in multiples.
+    """Returns the size that keeps most of a picture in at most that area, in multiples.
 
     Args:
         picture: Width and height.
@@ -34,8 +34,19 @@ def size_from(picture: Size, area: int, multiple: int) -> Size:
         Width and height; 0 where less than a multiple is left of a side.
     """
     width, height = picture
-    across, down = math.isqrt(area * width // height), math.isqrt(area * height // width)
-    return across // multiple * multiple, down // multiple * multiple
+    across, down = (
+        math.isqrt(area * side // other) // multiple * multiple
+        for side, other in ((width, height), (height, width))
+    )
+    sizes = [(across + more, down + extra) for more in (0, multiple) for extra in (0, multiple)]
+
+    def value(size: Size) -> float:
+        """Returns how much is kept of the picture, times how much is used of the area."""
+        kept = sorted((size[0] * height, size[1] * width))
+        return kept[0] / kept[1] * size[0] * size[1]
+
+    fitting = [size for size in sizes if size[0] * size[1] <= area and all(size)]
+    return max(fitting, key=value, default=(across, down))
 
 
 def crop_to(picture: Size, shape: Size) -> Size:
@@ -57,9 +68,9 @@ def fit_sizes(
 ) -> Fitted:
     """Chooses the size of the result, and crops every input around its centre to its shape.
 
-    Where no side is given, it is the shape of the picture at the area of the preset's size; where
-    the preset has none, it is left to the pipeline. A pipeline without arguments for a size takes
-    it from the picture, which then is scaled. References stay whole.
+    Where no side is given, it is nearly the shape of the picture at the area of the preset's size;
+    where the preset has none, it is left to the pipeline. A pipeline without arguments for a size
+    takes it from the picture, which then is scaled. References stay whole.
 
     Args:
         inputs: As they were read.
@@ -104,9 +115,9 @@ def _size(
         return width, height
     own = preset.call.get("width"), preset.call.get("height")
     if width:
-        size = width, width * leading.size[1] // leading.size[0] // multiple * multiple
+        size = width, round(width * leading.size[1] / leading.size[0] / multiple) * multiple
     elif height:
-        size = height * leading.size[0] // leading.size[1] // multiple * multiple, height
+        size = round(height * leading.size[0] / leading.size[1] / multiple) * multiple, height
     elif own[0] and own[1]:
         size = size_from(leading.size, own[0] * own[1], multiple)
     else:

@@ -66,7 +66,7 @@ def test_of_a_short_video_no_more_is_made(write):
     assert taken(done, VACE) == {"video": 5}
     assert done.notes == (
         "walk.mp4 has 7 frames: the first 5 are taken",
-        "walk.mp4 has 7 frames: the result has 5",
+        "walk.mp4 has 7 frames: the result has 5, not 9",
     )
 
 

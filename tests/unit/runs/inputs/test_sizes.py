@@ -26,14 +26,19 @@ MEGAPIXEL = 1024 * 1024
         ((1024, 1024), (1024, 1024)),
         ((300, 300), (1024, 1024)),
         ((1200, 800), (1248, 832)),
-        ((4000, 3000), (1168, 880)),
-        ((3000, 4000), (880, 1168)),
+        ((4000, 3000), (1184, 880)),
+        ((3000, 4000), (880, 1184)),
         ((1920, 1080), (1360, 768)),
         ((1000, 10), (10240, 96)),
     ],
 )
 def test_a_size_has_the_shape_of_the_picture_and_the_area_of_the_preset(picture, size):
     assert size_from(picture, MEGAPIXEL, 16) == size
+
+
+def test_of_coarse_sizes_the_one_that_keeps_most_is_taken():
+    assert size_from((400, 300), 128 * 128, 16) == (144, 112)
+    assert size_from((1920, 1080), 832 * 480, 16) == (832, 480)
 
 
 SIDES = st.tuples(st.integers(1, 20000), st.integers(1, 20000))
@@ -102,9 +107,9 @@ def test_a_result_has_the_shape_of_its_picture(write):
 
 def test_what_goes_beyond_the_shape_is_cropped_and_told(write):
     done = fit(write, FLUX, "image", size=(1200, 790))
-    assert (done.call["width"], done.call["height"]) == (1248, 816)
-    assert kept(done.inputs[0]) == ((1200, 785), None)
-    note = "image-0.png is 1200x790: cropped to 1200x785, the result is 1248x816"
+    assert (done.call["width"], done.call["height"]) == (1248, 832)
+    assert kept(done.inputs[0]) == ((1185, 790), None)
+    note = "image-0.png is 1200x790: cropped to 1185x790, the result is 1248x832"
     assert done.notes == (note,)
 
 
@@ -122,14 +127,14 @@ def test_a_size_that_is_asked_for_wins_and_the_picture_is_cropped_around_its_cen
 
 def test_the_other_side_follows_from_the_picture(write):
     done = fit(write, FLUX, "image", width=640)
-    assert (done.call["width"], done.call["height"]) == (640, 416)
+    assert (done.call["width"], done.call["height"]) == (640, 432)
     done = fit(write, FLUX, "image", height=640)
     assert (done.call["width"], done.call["height"]) == (960, 640)
 
 
 def test_mask_and_picture_are_cropped_alike_and_told_once(write):
     done = fit(write, INPAINT, "image", "mask", size=(1200, 790))
-    assert [kept(one) for one in done.inputs] == [((1200, 785), None)] * 2
+    assert [kept(one) for one in done.inputs] == [((1185, 790), None)] * 2
     assert sum("cropped" in note for note in done.notes) == 1
 
 
@@ -141,18 +146,18 @@ def test_a_last_picture_of_another_size_gets_the_shape_of_the_first(write):
     first = write("first.png", blank(1280, 720))
     last = write("last.png", blank(1000, 1000))
     done = fitted(preset, [("image", first), ("last-image", last)])
-    assert (done.call["width"], done.call["height"]) == (832, 464)
-    assert [kept(one) for one in done.inputs] == [((1280, 714), None), ((1000, 558), None)]
-    assert done.notes[0] == ("first.png is 1280x720: cropped to 1280x714, the result is 832x464")
-    assert done.notes[1] == "last.png is 1000x1000: cropped to 1000x558"
+    assert (done.call["width"], done.call["height"]) == (832, 480)
+    assert [kept(one) for one in done.inputs] == [((1248, 720), None), ((1000, 577), None)]
+    assert done.notes[0] == ("first.png is 1280x720: cropped to 1248x720, the result is 832x480")
+    assert done.notes[1] == "last.png is 1000x1000: cropped to 1000x577"
 
 
 def test_a_pipeline_that_takes_the_size_from_the_picture_gets_it_scaled(write):
     done = fit(write, SDXL, "image", size=(4000, 3000))
     assert not {"width", "height"} & done.call.keys()
     crop, size = kept(done.inputs[0])
-    assert size == (1176, 880)
-    assert crop[0] / crop[1] == pytest.approx(1176 / 880, rel=0.001)
+    assert size == (1176, 888)
+    assert crop[0] / crop[1] == pytest.approx(1176 / 888, rel=0.001)
     done = fit(write, SDXL, "image", width=512, height=768)
     assert kept(done.inputs[0])[1] == (512, 768)
     assert not {"width", "height"} & done.call.keys()
@@ -174,7 +179,7 @@ def test_references_stay_whole_and_the_first_says_the_shape(write):
     hat = write("hat.png", blank(300, 700))
     done = fitted(FLUX2, [("image", car), ("image", hat)])
     assert [kept(one) for one in done.inputs] == [(None, None)] * 2
-    assert (done.call["width"], done.call["height"]) == (1248, 816)
+    assert (done.call["width"], done.call["height"]) == (1248, 832)
 
 
 def test_references_of_a_video_do_not_say_its_shape(write):
@@ -224,9 +229,9 @@ TOO_NARROW = "crop it, or say --width and --height"
         ),
         (
             FLUX,
-            (60, 800),
+            (30, 800),
             {"height": 160},
-            f"--image image-0.png is 60x800: {LESS} wide",
+            f"--image image-0.png is 30x800: {LESS} wide",
             TOO_NARROW,
         ),
         (
