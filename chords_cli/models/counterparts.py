@@ -12,7 +12,7 @@ from typing import Any
 
 from chords_cli.errors import UsageError
 from chords_cli.models.diffusers_source import PipelineClass, SchedulerClass, read_scheduler
-from chords_cli.models.schedulers import find_scheduler
+from chords_cli.models.schedulers import find_scheduler, lacking_noise
 from chords_cli.pipelines.load.spec import Index
 from chords_cli.pipelines.rules import SIGMA_INDEXED
 from chords_cli.presets.parts import Scheduler
@@ -123,6 +123,8 @@ def _obstacles(
     for key in _KEPT:
         if settings.get(key) and (key not in target.settings or (flow and key in _OWN_SIGMAS)):
             yield f"{key} is {settings[key]}"
+    if pipeline and (lacks := lacking_noise(pipeline, target)):
+        yield lacks
     named = pipeline.named if pipeline else frozenset()
     if not flow or "sigmas" in target.grid:
         return

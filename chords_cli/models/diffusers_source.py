@@ -29,6 +29,10 @@ FRAMES = {"num_frames", "video_length", "frames"}
 """The names that pipelines give to the number of frames of their videos."""
 
 
+NOISES = frozenset({"scale_noise", "add_noise"})
+"""The methods of schedulers that add noise to a latent; some have one, some the other."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PipelineClass:
     """A pipeline class.
@@ -40,6 +44,8 @@ class PipelineClass:
         types: For every argument and component, the classes that its annotation names.
         named: Every name and attribute in the body of its call.
         evaluates: At how many places its loop asks the denoiser, those in a loop of its own twice.
+        noises: The methods of its scheduler by which it adds noise to a picture; empty if it takes
+            whichever a scheduler has.
     """
 
     name: str
@@ -49,6 +55,7 @@ class PipelineClass:
     types: Mapping[str, frozenset[str]]
     named: frozenset[str]
     evaluates: int
+    noises: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,12 +66,14 @@ class SchedulerClass:
         settings: With their defaults, as far as the source says them; else None.
         order: How many times it calls the model per step.
         grid: The arguments of its `set_timesteps`.
+        methods: What it can be asked.
     """
 
     name: str
     settings: Mapping[str, Any]
     order: int
     grid: frozenset[str]
+    methods: frozenset[str]
 
 
 @functools.cache
@@ -89,6 +98,7 @@ def read_pipeline(name: str) -> PipelineClass | None:
         types={arg.arg: _identifiers(arg.annotation) for arg in _args(call) + _args(init)},
         named=_identifiers(call),
         evaluates=_evaluations(call),
+        noises=_noises(lineage),
     )
 
 
@@ -108,6 +118,9 @@ def read_scheduler(name: str) -> SchedulerClass | None:
         settings=dict.fromkeys(_required(init)) | default_values(init),
         order=order.value if isinstance(order, ast.Constant) and type(order.value) is int else 1,
         grid=frozenset(_required(find_method(lineage, "set_timesteps"))),
+        methods=frozenset(
+            node.name for cls in lineage for node in cls.body if isinstance(node, ast.FunctionDef)
+        ),
     )
 
 
@@ -222,6 +235,16 @@ def _evaluations(method: ast.FunctionDef | None) -> int:
         if isinstance(node, ast.Assign) and ast.unparse(node.value) in parts:
             parts.add(ast.unparse(node.targets[0]))
     return count(method, 0) if method else 0
+
+
+def _noises(lineage: list[ast.ClassDef]) -> frozenset[str]:
+    """Finds the scheduler's methods by which a pipeline adds noise, unless it asks which it has."""
+    nodes = [node for cls in lineage for node in ast.walk(cls) if isinstance(node, ast.Call)]
+    for node in nodes:
+        if ast.unparse(node.func) == "hasattr" and _strings(node) & NOISES:
+            return frozenset()
+    asked = {ast.unparse(node.func).removeprefix("self.scheduler.") for node in nodes}
+    return NOISES & asked
 
 
 def _args(method: ast.FunctionDef | None) -> list[ast.arg]:

@@ -66,7 +66,7 @@ def check_model(
     if pipeline is not None and index is not None:
         _check_parts(preset, pipeline, index)
     steps = None if {"sigmas", "timesteps"} & call.keys() else call[STEPS]
-    check_scheduler(preset, folder, index or {}, steps)
+    check_scheduler(preset, folder, index or {}, steps, pipeline)
     parts = {} if index is None or folder is None else held_parts(preset, folder, index)
     takes = list(pipeline.components if pipeline else parts)
     check_elsewhere(preset, pipeline, parts or None)

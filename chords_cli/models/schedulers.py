@@ -11,7 +11,7 @@ from typing import Any
 
 from chords_cli.errors import UsageError
 from chords_cli.hub.repository import components
-from chords_cli.models.diffusers_source import SchedulerClass, read_scheduler
+from chords_cli.models.diffusers_source import PipelineClass, SchedulerClass, read_scheduler
 from chords_cli.pipelines.load.spec import Index
 from chords_cli.pipelines.rules import (
     check_clipping,
@@ -24,7 +24,13 @@ from chords_cli.presets.parts import Scheduler
 from chords_cli.presets.schema import Preset
 
 
-def check_scheduler(preset: Preset, folder: Path | None, index: Index, steps: int | None) -> None:
+def check_scheduler(
+    preset: Preset,
+    folder: Path | None,
+    index: Index,
+    steps: int | None,
+    pipeline: PipelineClass | None,
+) -> None:
     """Refuses a scheduler that does not exist, that cores cannot share, or with wrong settings.
 
     Args:
@@ -32,6 +38,7 @@ def check_scheduler(preset: Preset, folder: Path | None, index: Index, steps: in
         folder: The model's; None while it is not on this machine.
         index: Its model_index.json; empty while that is not on this machine.
         steps: The number of steps of the grid; None where the call brings a grid of its own.
+        pipeline: What its pipeline is, as far as that is known.
 
     Raises:
         UsageError: It cannot work.
@@ -42,6 +49,15 @@ def check_scheduler(preset: Preset, folder: Path | None, index: Index, steps: in
     name, cls, settings = found
     check_shareable(name, order=cls.order if cls else 1, config=settings)
     check_grid(name, settings, steps)
+    if pipeline and cls and (lacks := lacking_noise(pipeline, cls)):
+        raise UsageError(lacks, "choose another scheduler for the preset, or none")
+
+
+def lacking_noise(pipeline: PipelineClass, scheduler: SchedulerClass) -> str | None:
+    """Says that a pipeline adds noise to a picture in a way that a scheduler does not know."""
+    if lacks := sorted(pipeline.noises - scheduler.methods):
+        return f"{pipeline.name} asks for {lacks[0]}, which {scheduler.name} does not have"
+    return None
 
 
 def check_linear(preset: Preset, folder: Path | None, index: Index) -> None:

@@ -5,7 +5,15 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from chords_cli.records.recipe import Call, Document, Lora, Output, Record, StopRecord
+from chords_cli.records.recipe import (
+    Call,
+    Document,
+    InputRecord,
+    Lora,
+    Output,
+    Record,
+    StopRecord,
+)
 from chords_cli.records.run import PlanRecord, SampleSeconds, StartMethod
 from chords_cli.records.timeline import Timeline
 
@@ -211,6 +219,7 @@ class CompareHead(Record):
         license: The licence of the reference's weights.
         again: The command that makes the comparison again.
         reference: The name of the arm that the others are compared with.
+        inputs: The files that all arms start from, in the order in which they are shown.
         environment: Versions by the name of the package.
         left_out: Says which of the usual arms the model does not take.
     """
@@ -227,6 +236,7 @@ class CompareHead(Record):
     reference: str
     repeat: int
     fps: int | None
+    inputs: tuple[InputRecord, ...] = ()
     environment: Mapping[str, str | None]
     left_out: tuple[str, ...] = ()
 

@@ -171,8 +171,10 @@ def _make_arguments(comparison: Comparison) -> list[str]:
 
 
 def _as_words(name: str, value: Any) -> list[str]:
-    """Writes an option; one that is true or false has no value."""
+    """Writes an option, as often as it has values; one that is true or false has none."""
     flag = name.replace("_", "-")
+    if isinstance(value, tuple):
+        return [word for one in value for word in (f"--{flag}", str(one))]
     if isinstance(value, bool):
         return [f"--{flag}" if value else f"--no-{flag}"]
     return [f"--{flag}", str(value)]

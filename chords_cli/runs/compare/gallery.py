@@ -1,6 +1,7 @@
 """Writes the results of a comparison, and keeps their frames for as long as they are compared."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,11 @@ SHOWN = 6
 def difference_name(arm: str, sample: int) -> str:
     """Returns the name by which the page asks for an arm's difference map."""
     return f"difference {sample} {arm}"
+
+
+def input_name(number: int) -> str:
+    """Returns the name by which the page asks for a file that all arms start from, from 1."""
+    return f"input {number}"
 
 
 class Gallery:
@@ -90,8 +96,11 @@ class Gallery:
         }
 
     def assets(self) -> dict[str, bytes]:
-        """Returns what the page shows: pictures and videos by file name, and difference maps."""
-        shown: dict[str, bytes] = {}
+        """Returns what the page shows: results, difference maps, and what arms start from."""
+        shown = {
+            input_name(number): png_bytes(cell.frames[0], {})
+            for number, cell in enumerate(self._inputs, 1)
+        }
         for sample in self._shown_samples():
             _, maps = self.differences(sample)
             for arm in self._comparison.arms:
@@ -102,6 +111,19 @@ class Gallery:
                     name = difference_name(arm.name, sample.number)
                     shown[name] = png_bytes(maps[arm.number], {})
         return shown
+
+    @cached_property
+    def _inputs(self) -> tuple[Cell, ...]:
+        """What all arms start from, as their pipeline gets it."""
+        from chords_cli.pipelines.conditions.pictures import opened
+
+        cells = []
+        for one in self._comparison.reference.settings.inputs:
+            found = opened({one.role: one.medium})[one.role]
+            frames = found if isinstance(found, list) else [found]
+            pictures = np.stack([np.asarray(frame.convert("RGB")) for frame in frames])
+            cells.append(Cell(pictures, (one.role, one.path.name)))
+        return tuple(cells)
 
     def _check_shape(self, arm: Arm, shape: tuple[int, ...]) -> None:
         """Refuses a result that has another size than the first one."""
@@ -124,7 +146,7 @@ class Gallery:
             Cell(self.frames(arm, sample), lines) for arm, lines in zip(arms, captions, strict=True)
         )
         heading = f"{sample.prompt}  ·  seed {sample.seed}"
-        return Row(heading, cells, arms.index(self._comparison.reference))
+        return Row(heading, cells, arms.index(self._comparison.reference), self._inputs)
 
     def _path(self, arm: Arm, sample: PlannedSample) -> Path:
         return self._spool / f"{arm.number}-{sample.number}.npy"

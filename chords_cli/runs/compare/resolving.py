@@ -8,7 +8,9 @@ from typing import cast
 from chords_cli.errors import UsageError, verbatim
 from chords_cli.models.counterparts import NoCounterpartError
 from chords_cli.models.fit import preset_with_sampler
+from chords_cli.models.inputs.strength import steps_taken
 from chords_cli.models.repositories import find_model
+from chords_cli.presets.call import STEPS
 from chords_cli.presets.files import DEFAULT
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.compare.arms import (
@@ -104,7 +106,7 @@ def _with_pace(spec: ArmSpec, base: Request, others: Iterable[Arm]) -> ArmSpec:
     """Returns an arm with as many evaluations in a row as the fastest other on several cores."""
     rounds = [arm.rounds for arm in others if not arm.spec.on_one_core and arm.rounds]
     if rounds and spec.algo == FEW_STEPS:
-        return replace(spec, given={**spec.given, "steps": min(rounds)})
+        return replace(spec, given={**spec.given, "steps": _grid_for(spec, base, min(rounds))})
     if rounds:
         most = min(*rounds, _resolve_arm(spec, base).plan.steps)
         return replace(spec, given={**spec.given, "rounds": most})
@@ -116,6 +118,17 @@ def _with_pace(spec: ArmSpec, base: Request, others: Iterable[Arm]) -> ArmSpec:
         f'say how many, as in {{arm}} "{FEW_STEPS} steps=20"',
         {"arm": None},
     )
+
+
+def _grid_for(spec: ArmSpec, base: Request, steps: int) -> int:
+    """Returns the smallest grid of which a pipeline takes so many steps: more with a strength."""
+    full = replace(spec, given={key: v for key, v in spec.given.items() if key != "steps"})
+    settings = _resolve_arm(full, base)
+    if settings.plan.steps == settings.call[STEPS]:
+        return steps
+    pipeline, grids = settings.preset.pipeline, range(steps, settings.call[STEPS] + 1)
+    taken = (steps_taken(pipeline, settings.call | {STEPS: grid}) for grid in grids)
+    return next(grid for grid, left in zip(grids, taken, strict=True) if left >= steps)
 
 
 def _resolve_arm(spec: ArmSpec, base: Request) -> Settings:
@@ -133,6 +146,7 @@ def _resolve_arm(spec: ArmSpec, base: Request) -> Settings:
 def _preset(spec: ArmSpec, base: Request) -> Preset:
     """Returns an arm's model, with its sampler and its cache."""
     preset = find_model(spec.given.get("model") or base.model or DEFAULT[base.kind])
+    preset = preset.starting_from([role for role, _ in base.files])
     preset = preset_with_cache(preset, spec.cache)
     return preset if spec.scheduler is None else preset_with_sampler(preset, spec.scheduler)
 

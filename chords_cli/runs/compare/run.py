@@ -38,7 +38,7 @@ from chords_cli.runs.compare.request import CompareRequest
 from chords_cli.runs.compare.resolving import Arm
 from chords_cli.runs.compare.results import Results
 from chords_cli.runs.generate.record import plan_record
-from chords_cli.runs.outputs.recipe import environment, pixels
+from chords_cli.runs.outputs.recipe import environment, input_records, pixels
 from chords_cli.runs.settings.options.option import options_of
 from chords_cli.runs.settings.options.run_options import RunOptions
 from chords_cli.runs.settings.resolve import check_again
@@ -185,6 +185,7 @@ def _head(comparison: Comparison) -> CompareHead:
         again=comparison.again,
         reference=comparison.reference.name,
         repeat=comparison.request.repeat,
+        inputs=input_records(settings),
         environment=environment(),
         left_out=comparison.left_out,
         **options | {"output": str(comparison.output)},
