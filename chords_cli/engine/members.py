@@ -5,6 +5,8 @@ cores, decodes and hears the pool. A helper lends its device: it computes its sh
 answers and takes the latent that the lead tells. `pipelines.split` says what a share is.
 """
 
+from collections.abc import Iterable
+
 from torch import Tensor
 
 from chords_cli.engine.exchange.group import Group
@@ -38,17 +40,28 @@ class Lead:
 
 
 class Helper:
-    """Drives a helper's pipeline: its latent is moved by the lead."""
+    """Drives a helper's pipeline: its latent is moved by the lead.
 
-    def __init__(self, group: Group, pipe: PoolPipe) -> None:
-        self._group, self._pipe = group, pipe
+    Args:
+        group: The lines to the lead.
+        pipe: To the pool.
+        stops: The steps at which the core stands after its evaluations, one after the other.
+    """
+
+    def __init__(self, group: Group, pipe: PoolPipe, stops: Iterable[int]) -> None:
+        self._group, self._pipe, self._stops = group, pipe, iter(stops)
+        self._solver: StockSolver | None = None
         self.stopped = False
 
     def begin(self, solver: StockSolver) -> None:
         """Notes that steps begin; the lead alone solves."""
+        self._solver = solver
         self._pipe.turn("taking a step")
 
     def advance(self, latent: Tensor, drift: Tensor) -> Tensor:
         self._pipe.turn()
         moved, self.stopped = self._group.follow(latent)
+        assert self._solver is not None, "a loop begins before it takes a step"
+        # the pipeline may ask where it stands, as inpainting does for the noise of the known parts
+        self._solver.settle(next(self._stops), jumped=False, rectified=False)
         return moved

@@ -185,7 +185,9 @@ class _Worker:
         """Helps this core's lead through the job; returns how long the prompt took to arrive."""
         plan, core = job.plan, self._spec.core
         walk = plan.walks[core][: plan.evaluations[core]]
-        self._pipeline.sample(job.call, job.seed, plan.steps, walk, Helper(group, self._pipe))
+        stops = (plan.reached(core, round) for round in range(len(walk)))
+        helper = Helper(group, self._pipe, stops)
+        self._pipeline.sample(job.call, job.seed, plan.steps, walk, helper)
         group.close()
         return self._pipeline.encode_seconds
 

@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import FluxInpaintPipeline
+from PIL import Image
 
 from chords_cli.engine.pool import Pool, Sampled
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.events import CoreReady, CoreStarted, CoreStepped, Event
 from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler.stop import StopRule
+from tests.doubles import tiny
 from tests.doubles.loras import tiny_lora
 from tests.pipeline.conftest import BUILDERS, call_of, pool_of
 from tests.pipeline.members import NEGATIVE, PLANS, SEED, STEPS, gap, sampled
@@ -94,6 +97,20 @@ def test_a_split_keeps_the_bits_of_what_else_is_done_to_a_model(
         again = pool.sample(PLANS["alone"], call, SEED, StopRule(), keep=True)
     assert latents(whole) == latents(halves) == latents(again)
     assert whole.evaluated == halves.evaluated == again.evaluated
+
+
+def test_both_members_put_known_parts_back_with_the_noise_of_the_same_step(tmp_path: Path) -> None:
+    FluxInpaintPipeline(**tiny.flux().components).save_pretrained(tmp_path)
+    model = ModelSpec(
+        folder=str(tmp_path), pipeline="FluxInpaintPipeline", dtype="float32", sees=True
+    )
+    picture, mask = Image.new("RGB", (8, 8), "red"), Image.linear_gradient("L").resize((8, 8))
+    call = guided("flux") | {"image": picture, "mask_image": mask, "strength": 1.0}
+    made = []
+    for pool in (pool_of(model, 1), split_pool(model, 1)):
+        with pool as cores:
+            made.append(cores.sample(PLANS["alone"], call, SEED, StopRule(), keep=True))
+    assert latents(made[0]) == latents(made[1])
 
 
 @pytest.mark.parametrize(("start", "stop"), [(0.0, 0.5), (0.5, 1.0)])
