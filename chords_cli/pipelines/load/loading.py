@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
+import diffusers.guiders  # which every loading imports: once, before cores are forked
 import torch
 from diffusers import DiffusionPipeline, SchedulerMixin
 from diffusers.pipelines import pipeline_utils
