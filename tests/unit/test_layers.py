@@ -1,6 +1,7 @@
 """Which layer may know what, and how long anything may be (the tree is read, not imported)."""
 
 import ast
+import functools
 import re
 import sys
 from collections import Counter
@@ -75,6 +76,12 @@ MOST_TINY = 20
 MOST_FILES = 15
 
 
+@functools.cache
+def parsed(source: str) -> ast.Module:
+    """The tree of a file that several tests read and none changes."""
+    return ast.parse(source)
+
+
 class RunningCode(ast.NodeTransformer):
     """Drops what only type checkers read: knowing a type is no dependency."""
 
@@ -83,8 +90,13 @@ class RunningCode(ast.NodeTransformer):
         return ast.Pass() if only_types else self.generic_visit(node)
 
 
-def imported(source: str) -> Iterator[str]:
+@functools.cache
+def imported(source: str) -> frozenset[str]:
     """Every module that runs as an import anywhere, `from a import b` as both `a` and `a.b`."""
+    return frozenset(_imported(source))
+
+
+def _imported(source: str) -> Iterator[str]:
     for node in ast.walk(RunningCode().visit(ast.parse(source))):
         match node:
             case ast.Import(names=names):
@@ -113,7 +125,7 @@ def forbidden(file: str) -> list[str]:
 
 def violations(file: str, source: str) -> list[str]:
     """What `file` (relative to the package) imports although it must not."""
-    names = sorted(set(imported(source)))
+    names = sorted(imported(source))
     names = [name for name in names if not within(name, module_of(NAMES))]
     found = [name for name in names if any(within(name, module) for module in forbidden(file))]
     if file in STDLIB_ONLY:
@@ -123,7 +135,7 @@ def violations(file: str, source: str) -> list[str]:
 
 def body_lengths(source: str) -> Iterator[tuple[str, int]]:
     """Every function with the number of lines below its signature and docstring."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             body = node.body[1:] if ast.get_docstring(node) is not None else node.body
             yield node.name, body[-1].end_lineno - body[0].lineno + 1 if body else 0
@@ -142,7 +154,7 @@ def module_of(file: str) -> str:
 def own_imports(source: str, modules: set[str]) -> set[str]:
     """Our own modules that `source` names in an import anywhere, for types too."""
     found = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -204,7 +216,7 @@ def test_file_stays_short(file):
 
 @pytest.mark.parametrize("file", FILES)
 def test_file_says_why_it_exists(file):
-    assert ast.get_docstring(ast.parse((PACKAGE / file).read_text()))
+    assert ast.get_docstring(parsed((PACKAGE / file).read_text()))
 
 
 def test_untyped_dictionaries_stay_at_the_borders():
@@ -214,7 +226,7 @@ def test_untyped_dictionaries_stay_at_the_borders():
 
 def tiny_functions(source: str) -> list[str]:
     """Private functions of at most three lines that one place alone names."""
-    tree = ast.parse(source)
+    tree = parsed(source)
     named = Counter(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
     named.update(node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute))
     plain = {
@@ -267,7 +279,7 @@ def test_no_folder_holds_more_files_than_one_can_survey():
 
 @pytest.mark.parametrize("file", [file for file in FILES if file.endswith("/__init__.py")])
 def test_a_folder_says_in_two_sentences_what_belongs_there_and_what_does_not(file):
-    text = ast.get_docstring(ast.parse((PACKAGE / file).read_text())) or ""
+    text = ast.get_docstring(parsed((PACKAGE / file).read_text())) or ""
     assert len(re.findall(r"[.?](?:\s|$)", text)) >= 2
     assert re.search(r"\b(not|nothing|no|neither)\b", text, re.IGNORECASE)
 
