@@ -53,11 +53,15 @@ from tests.doubles.labelled_tensors import (
     twin,
 )
 
-_PLAIN = (torch.device, torch._C._nn._parse_to, torch._has_compatible_shallow_copy_type)
+_PLAIN = frozenset((torch.device, torch._C._nn._parse_to, torch._has_compatible_shallow_copy_type))
 """Functions that read devices and make none."""
 
-_MOVES = (Tensor.to, Tensor.cuda, Tensor.cpu, Tensor.type_as, torch.as_tensor, torch.asarray)
+_MOVES = frozenset(
+    (Tensor.to, Tensor.cuda, Tensor.cpu, Tensor.type_as, torch.as_tensor, torch.asarray)
+)
 """Functions whose result lies where they are told, wherever their tensor does."""
+
+_DEVICE = re.compile(r"(cpu|meta|cuda)(:\d+)?")
 
 _OWN = ("torch/", "tests/doubles/labelled_")
 """Files of which no place is told."""
@@ -145,7 +149,11 @@ class LabelledDevices(TorchFunctionMode):
         device = asked or device_of(func, args, kwargs)
         if isinstance(kwargs.get("generator"), torch.Generator) and device.type == "cuda":
             raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
-        made = self._put(func(*_on_host(args), **_on_host(kwargs)), device)
+        if asked or "pin_memory" in kwargs:
+            made = func(*_on_host(args), **_on_host(kwargs))
+        else:
+            made = func(*args, **kwargs)
+        self._put(made, device)
         return pin(made) if kwargs.get("pin_memory") else made
 
     def _moved(
@@ -247,7 +255,7 @@ def _on_host(values: Any) -> Any:
 
 def _names_device(value: Any) -> bool:
     if isinstance(value, str):
-        return re.fullmatch(r"(cpu|meta|cuda)(:\d+)?", value) is not None
+        return _DEVICE.fullmatch(value) is not None
     return isinstance(value, torch.device)
 
 

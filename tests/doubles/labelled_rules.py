@@ -1,5 +1,6 @@
 """What CUDA says to an operation: where its result lies, what is refused, where the host waits."""
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -10,25 +11,31 @@ from tests.doubles.labelled_tensors import HOST, is_labelled, label, tensors_in
 
 Function = Callable[..., Any]
 
-_JOINS = (torch.cat, torch.concat, torch.concatenate, torch.stack, torch.hstack, torch.vstack)
+_JOINS = frozenset(
+    (torch.cat, torch.concat, torch.concatenate, torch.stack, torch.hstack, torch.vstack)
+)
 """Operations that treat a host scalar like any other tensor."""
 
-_LOOKS = (
-    *(Tensor.expand_as, Tensor.view_as, Tensor.reshape_as, torch.result_type),
-    Tensor.__deepcopy__,  # is given what was copied before
+_LOOKS = frozenset(
+    (
+        *(Tensor.expand_as, Tensor.view_as, Tensor.reshape_as, torch.result_type),
+        Tensor.__deepcopy__,  # is given what was copied before
+    )
 )
 """Operations that read no number of any tensor but their first."""
 
-_NUMPY = (Tensor.numpy, Tensor.__array__)
-_INDEXING = (Tensor.__getitem__, Tensor.__setitem__, Tensor.index_put_, torch.index_put)
+_NUMPY = frozenset((Tensor.numpy, Tensor.__array__))
+_INDEXING = frozenset((Tensor.__getitem__, Tensor.__setitem__, Tensor.index_put_, torch.index_put))
 _MASKS = (torch.bool, torch.uint8)
 
-_WAITS = (
-    *(Tensor.item, Tensor.tolist, Tensor.is_nonzero, torch.is_nonzero, Tensor.__contains__),
-    *(Tensor.__bool__, Tensor.__float__, Tensor.__int__, Tensor.__index__, Tensor.__complex__),
-    *(Tensor.__format__, Tensor.__repr__, Tensor.equal, torch.equal, Tensor.allclose),
-    *(torch.allclose, Tensor.nonzero, torch.nonzero, Tensor.masked_select, torch.masked_select),
-    *(Tensor.unique, torch.unique, torch.argwhere),
+_WAITS = frozenset(
+    (
+        *(Tensor.item, Tensor.tolist, Tensor.is_nonzero, torch.is_nonzero, Tensor.__contains__),
+        *(Tensor.__bool__, Tensor.__float__, Tensor.__int__, Tensor.__index__, Tensor.__complex__),
+        *(Tensor.__format__, Tensor.__repr__, Tensor.equal, torch.equal, Tensor.allclose),
+        *(torch.allclose, Tensor.nonzero, torch.nonzero, Tensor.masked_select, torch.masked_select),
+        *(Tensor.unique, torch.unique, torch.argwhere),
+    )
 )
 """Operations whose answer or whose size is a number of the host's."""
 
@@ -49,7 +56,7 @@ def device_of(func: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> to
         return _for_numpy(args[0])
     if func in _INDEXING:
         return _indexed(func, args[0], *args[1:], *kwargs.values())
-    given = list(tensors_in((args, kwargs)))
+    given = tensors_in((args, kwargs))
     held = kwargs.get("out", given[0] if given and _in_place(func) else None)
     return _common(func, given, held)
 
@@ -65,7 +72,7 @@ def waits(func: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Iterat
         yield name
     if func == Tensor.__setitem__ and isinstance(args[2], Tensor) and crosses(*args[::2]):
         yield name
-    numbers = tensors_in([kwargs.get(number) for number in _NUMBERS])
+    numbers = tensors_in([kwargs.get(number) for number in _NUMBERS]) if kwargs else ()
     if any(is_labelled(one) and one.dim() == 0 for one in numbers):
         yield f"a number for {name}"
 
@@ -75,6 +82,7 @@ def crosses(one: Tensor, other: Tensor) -> bool:
     return {label(one).type, label(other).type} == {"cpu", "cuda"}
 
 
+@functools.cache
 def name_of(func: Function) -> str:
     return getattr(func, "__name__", str(func))
 
@@ -115,7 +123,7 @@ def _for_numpy(tensor: Tensor) -> torch.device:
 
 def _index_waits(target: Tensor, index: Any) -> bool:
     """Whether indexing needs a device's number on the host, or the host's on the device."""
-    indices = list(tensors_in(index))
+    indices = tensors_in(index)
     if any(is_labelled(one) and (_is_place(one) or one.dtype in _MASKS) for one in indices):
         return True
     pieces = index if isinstance(index, tuple) else (index,)
@@ -134,6 +142,7 @@ def _is_free(tensor: Tensor) -> bool:
     return tensor.dim() == 0 and label(tensor) == HOST
 
 
+@functools.cache
 def _in_place(func: Function) -> bool:
     name = name_of(func)
     return (name.endswith("_") and not name.endswith("__")) or name.startswith("__i")

@@ -1,6 +1,6 @@
 """Host tensors that claim to lie on a device or in pinned memory: the labels themselves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -12,6 +12,8 @@ HOST = torch.device("cpu")
 _LABELS, _PINNED = WeakTensorKeyDictionary(), WeakTensorKeyDictionary()
 """Tensors by their labels, and those whose memory claims to be pinned. Not kept as attributes, for
 some libraries make a weight again with all of its attributes as arguments."""
+
+_NESTED = (tuple, list)
 
 _CACHE_LINE = 64
 """In bytes; torch's own memory begins at one."""
@@ -29,8 +31,9 @@ def is_labelled(tensor: Tensor) -> bool:
 
 def put(made: Any, device: torch.device) -> Any:
     """Labels all tensors of what was made; those without numbers (`meta`) lie nowhere else."""
-    for tensor in tensors_in(made):
-        if device.type == "cuda" and not tensor.is_meta:
+    labels = device.type == "cuda"
+    for tensor in (made,) if isinstance(made, Tensor) else tensors_in(made):
+        if labels and not tensor.is_meta:
             _LABELS[tensor] = device
         else:
             _LABELS.pop(tensor, None)
@@ -58,17 +61,23 @@ def is_pinned(tensor: Tensor) -> bool:
     return any(one in _PINNED for one in (tensor, tensor._base) if one is not None)
 
 
-def tensors_in(value: Any) -> Iterator[Tensor]:
+def tensors_in(value: Any) -> list[Tensor]:
     """All tensors in nested tuples, lists, dicts and slices."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from tensors_in(item)
-    elif isinstance(value, dict):
-        yield from tensors_in(list(value.values()))
-    elif isinstance(value, slice):
-        yield from tensors_in((value.start, value.stop, value.step))
+    found: list[Tensor] = []
+    _gather((value,), found)
+    return found
+
+
+def _gather(values: Iterable[Any], found: list[Tensor]) -> None:
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, _NESTED):
+            _gather(value, found)
+        elif isinstance(value, dict):
+            _gather(value.values(), found)
+        elif isinstance(value, slice):
+            _gather((value.start, value.stop, value.step), found)
 
 
 def _as_subclass(tensor: Tensor, kind: type) -> Tensor:
