@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ import pytest
 from chords_cli.engine import devices, processes, start
 from chords_cli.engine.devices import Memory, find_devices, measure_devices
 from tests.doubles.labelled_workers import LabelledWorker
+from tests.doubles.warm import Warm
+from tests.waiting import ended
 
 GB = 10**9
 FREE = {"cuda:0": 70 * GB}
@@ -169,18 +172,18 @@ def test_a_run_whose_fork_came_too_late_spawns_its_cores_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    gpus(2)
+    gpus(1)
     monkeypatch.setenv("XDG_CONFIG_HOME", home["XDG_CONFIG_HOME"])
     monkeypatch.setattr(start, "used_before_fork", too_late)
     monkeypatch.setattr(processes, "worker_process", LabelledWorker(bad_fork=True))
     reason = "something that was imported had used cuda before the fork"
-    line = ("image", "a cat", "--model", "tiny", "--steps", "4", "--cores", "2")
+    line = ("image", "a cat", "--model", "tiny", "--steps", "4", "--cores", "1")
     answer = chords(*line, "--output", str(tmp_path / "out"), "--verbose")
     assert answer.code == 0, answer.err
     assert f"the cores were started one by one: {reason}\n" in answer.err
     made = json.loads((tmp_path / "out" / "run.json").read_text())
     assert made["start_method"] == {"method": "spawn", "reason": reason}
-    assert made["devices"] == ["cuda:0", "cuda:1"]
+    assert made["devices"] == ["cuda:0"]
 
 
 @pytest.mark.parametrize(
@@ -218,27 +221,32 @@ def test_a_comparison_on_one_device_leaves_out_what_is_sequential_there(
     assert {arm.split()[0] for arm in arms[1:-1]} == {"few-steps"}
 
 
-def test_a_script_without_a_main_guard_is_told_of_it(tmp_path: Path) -> None:
+def test_a_script_without_a_main_guard_is_told_of_it(warm: Warm, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "import sys; from chords_cli.cli.app import run\n"
         "sys.exit(run(['image', 'a heart', '--output', 'made', '--quiet']))\n"
     )
-    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert 'under `if __name__ == "__main__":`' in done.stderr
+    running = warm.start(script=script, cwd=tmp_path, env=os.environ)
+    _, err = ended(running)
+    assert running.returncode == 1
+    assert 'under `if __name__ == "__main__":`' in err
     assert not (tmp_path / "made").exists()
 
 
-def test_a_script_that_cores_cannot_read_again_is_told_of_it(tmp_path: Path) -> None:
+def test_a_script_that_cores_cannot_read_again_is_told_of_it(warm: Warm, tmp_path: Path) -> None:
     text = "from chords_cli import Chords\nwith Chords('demo-image', devices='cpu'): pass\n"
-    (tmp_path / "script.py").write_text(text)
-    for script, said in (("script.py", "core 0 ended while"), ("-", "<stdin> is not a file")):
-        done = subprocess.run(
-            [sys.executable, script], cwd=tmp_path, input=text, capture_output=True, text=True
-        )
-        assert done.returncode == 1
-        assert said in done.stderr.splitlines()[-1]
+    script = tmp_path / "script.py"
+    script.write_text(text)
+    running = warm.start(script=script, cwd=tmp_path, env=os.environ)
+    _, err = ended(running)
+    assert running.returncode == 1
+    assert "core 0 ended while" in err.splitlines()[-1]
+    done = subprocess.run(
+        [sys.executable, "-"], cwd=tmp_path, input=text, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "<stdin> is not a file" in done.stderr.splitlines()[-1]
 
 
 def test_starts_that_are_chosen_by_themselves_ask_for_no_cores(

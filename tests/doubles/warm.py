@@ -107,6 +107,7 @@ class Warm:
         stderr: int | IO[str] = subprocess.PIPE,
         start_new_session: bool = False,
         network: str | None = None,
+        script: Path | None = None,
     ) -> Command:
         """Starts a command line, as `subprocess.Popen` would start `chords`.
 
@@ -114,6 +115,7 @@ class Warm:
 
         Args:
             network: The network namespace, as a path.
+            script: What Python runs with these arguments instead of `chords`.
         """
         request = {
             "arguments": [*map(str, arguments)],
@@ -121,6 +123,7 @@ class Warm:
             "environment": dict(env),
             "session": start_new_session,
             "network": network,
+            "script": script and str(script),
             "ignored": [n for n in _INHERITED if signal.getsignal(n) is signal.SIG_IGN],
         }
         streams = [_opened(stream) for stream in (stdin, stdout, stderr)]

@@ -17,6 +17,7 @@ def main(address: str, arguments: list[str]) -> int:
         "environment": dict(os.environ),
         "session": False,
         "network": f"/proc/{os.getpid()}/ns/net",
+        "script": None,
         "ignored": [],
     }
     with socket.socket(socket.AF_UNIX) as link:

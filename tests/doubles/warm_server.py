@@ -17,6 +17,7 @@ import sys
 import tempfile
 import termios
 import traceback
+import types
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing import util
@@ -174,6 +175,23 @@ def _sleep(waker: socket.socket) -> None:
     exec(told["code"], {"__name__": "__main__"})
 
 
+def _run(script: str | None, arguments: list[str]) -> None:
+    sys.argv = [script or "chords", *arguments]
+    if script is None:
+        runpy.run_module("chords_cli", run_name="__main__", alter_sys=True)
+    else:
+        sys.path.insert(0, str(Path(script).parent))
+        _run_script(Path(script))
+
+
+def _run_script(path: Path) -> None:
+    """Runs it as `python script.py` does: the module lives on while others may ask for it."""
+    main = types.ModuleType("__main__")
+    main.__file__, main.__builtins__ = str(path), __builtins__  # type: ignore[attr-defined]
+    sys.modules["__main__"] = main
+    exec(compile(path.read_text(), str(path), "exec"), main.__dict__)
+
+
 def _import() -> None:
     """Imports what commands and their cores import; not the module that forks cores."""
     from chords_cli.pipelines.load.reporting import set_environment
@@ -190,5 +208,4 @@ def _import() -> None:
 if __name__ == "__main__":
     _import()
     if (asked := serve()) is not None:
-        sys.argv = ["chords", *asked["arguments"]]
-        runpy.run_module("chords_cli", run_name="__main__", alter_sys=True)
+        _run(asked["script"], asked["arguments"])

@@ -1,5 +1,6 @@
 """The Python API, with the built-in model."""
 
+import os
 import re
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from chords_cli.events import CoreStepped, Warned
 from chords_cli.media.metadata import read_metadata
 from chords_cli.presets.files import find_preset
 from tests.doubles import files
-from tests.waiting import HANG
+from tests.waiting import HANG, ended
 
 DOCS = Path(__file__).parents[2] / "docs" / "python.md"
 EXAMPLE = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)[0]
@@ -300,11 +301,10 @@ def test_a_plan_needs_no_torch():
     assert StopRule("core_index", 1).fixed == 1
 
 
-def test_an_example_of_the_documentation_runs_as_a_script(tmp_path):
+def test_an_example_of_the_documentation_runs_as_a_script(warm, tmp_path):
     script = tmp_path / "example.py"
     script.write_text(EXAMPLE)
-    done = subprocess.run(
-        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout
+    running = warm.start(script=script, cwd=tmp_path, env=os.environ)
+    out, err = ended(running)
+    assert running.returncode == 0, err
+    assert out

@@ -1,12 +1,9 @@
 """What happens when something goes wrong: one message that names the cause, and nothing left."""
 
 import os
-import resource
+import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
-from multiprocessing import forkserver
 from pathlib import Path
 
 import psutil
@@ -14,14 +11,14 @@ import pytest
 
 from chords_cli.engine.exchange.meeting import Exchange
 from chords_cli.engine.messages import LostNeighbourError, WaitedInVainError
-from chords_cli.engine.pool import Pool, PoolSettings
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.events import CoreReady, CoreStarted, CoreStepped, Event, ProcessesStarted
 from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.sampler import chords_plan, default_init_t
 from chords_cli.sampler.stop import StopRule
-from tests.pipeline.conftest import Shared, call_of, pool_of
-from tests.waiting import HANG, until
+from tests.doubles.warm import Warm
+from tests.pipeline.conftest import call_of, pool_of
+from tests.waiting import HANG, ended, until
 
 STEPS, CORES = 12, 4
 
@@ -71,12 +68,10 @@ def test_core_killed_while_it_loads_is_named(kind: type[Event], spec: Spec) -> N
     assert not any(_runs(pid) for pid in killer.pids.values())
 
 
-def test_workers_end_with_a_parent_that_is_killed(spec: Spec, tmp_path: Path) -> None:
+def test_workers_end_with_a_parent_that_is_killed(spec: Spec, warm: Warm, tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(_PARENT.format(spec=spec("flux", "float32"), cores=CORES))
-    parent = subprocess.Popen(
-        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=_with_root()
-    )
+    parent = warm.start(script=script, cwd=tmp_path, env=os.environ)
     assert parent.stdout is not None
     pids = [int(pid) for pid in parent.stdout.readline().split()]
     assert len(pids) == CORES
@@ -87,25 +82,12 @@ def test_workers_end_with_a_parent_that_is_killed(spec: Spec, tmp_path: Path) ->
 
 
 def test_system_that_refuses_another_process_is_named_as_the_cause(
-    spec: Spec, shared: Shared
+    spec: Spec, warm: Warm, tmp_path: Path
 ) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    settings = PoolSettings(
-        model=spec("flux", "float32"), devices=("cpu",) * 8, decoders=frozenset(), timeout=HANG
-    )
-    with pool_of(spec("flux", "float32"), 1):  # the process that others are forked from is there
-        files = len(list(Path("/proc/self/fd").iterdir()))
-        resource.setrlimit(resource.RLIMIT_NOFILE, (files + 12, hard))
-        try:
-            with (
-                pytest.raises(ChordsError, match=r"cannot be started: Too many open files$"),
-                Pool(settings, lambda event: None),
-            ):
-                pass
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    shared.leave()
-    forkserver._forkserver._stop()  # a request that was cut may be its end; the next test's is new
+    script = tmp_path / "limited.py"  # a request that is cut may be the end of who forks cores
+    script.write_text(_LIMITED.format(spec=spec("flux", "float32")))
+    out, err = ended(warm.start(script=script, cwd=tmp_path, env=os.environ))
+    assert re.search(r"cannot be started: Too many open files$", out), err
 
 
 def test_folder_without_a_pipeline_is_refused_by_name(tmp_path: Path) -> None:
@@ -184,10 +166,6 @@ def _runs(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
-def _with_root() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-
-
 _PARENT = """
 import signal
 from chords_cli.engine.pool import Pool, PoolSettings
@@ -207,4 +185,25 @@ if __name__ == "__main__":
     with Pool(settings, hear):
         print(*pids, flush=True)
         signal.pause()
+"""
+
+_LIMITED = """
+import resource
+from dataclasses import replace
+from pathlib import Path
+from chords_cli.engine.pool import Pool, PoolSettings
+from chords_cli.errors import ChordsError
+from chords_cli.pipelines.load.spec import ModelSpec
+
+if __name__ == "__main__":
+    one = PoolSettings(model={spec!r}, devices=("cpu",), decoders=frozenset())
+    with Pool(one, lambda event: None):  # the process that others are forked from is there
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        files = len(list(Path("/proc/self/fd").iterdir()))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files + 12, hard))
+        try:
+            with Pool(replace(one, devices=("cpu",) * 8), lambda event: None):
+                pass
+        except ChordsError as error:
+            print(error.message)
 """
