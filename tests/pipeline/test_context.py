@@ -17,7 +17,7 @@ from chords_cli.sampler import sequential_plan
 from chords_cli.sampler.stop import StopRule
 from tests.pipeline.conftest import call_of, pool_of
 from tests.pipeline.members import NEGATIVE, PLANS, SEED, STEPS, gap, sampled
-from tests.pipeline.oracle import pipeline_outputs
+from tests.pipeline.oracle import Oracle
 from tests.waiting import HANG
 
 FAMILIES: dict[str, dict[str, Any]] = {
@@ -56,12 +56,12 @@ def test_every_output_of_cores_that_share_tokens_is_that_of_whole_ones(
     family: str, branches: int, spec: Spec, loaded: Loaded
 ) -> None:
     call, close = called(family), CLOSE.get(family, 4e-6)
+    oracle = Oracle(loaded(family, "float32"), call, SEED)
     with shared_pool(spec(family, "float32"), 2, branches) as pool:
         for name, plan in PLANS.items():
             made = sampled(pool, plan, call)
-            expected = pipeline_outputs(loaded(family, "float32"), call, SEED, plan)
-            for output, oracle in zip(made, expected, strict=True):
-                assert gap(output, oracle.latent) <= close, name
+            for output, expected in zip(made, oracle.outputs(plan), strict=True):
+                assert gap(output, expected.latent) <= close, name
         again = sampled(pool, plan, call)
     assert all(map(torch.equal, made, again))
 

@@ -11,7 +11,7 @@ from chords_cli.sampler.stop import StopRule
 from tests.pipeline.conftest import as_tensor, pool_of, threads_of
 from tests.pipeline.oracle import Oracle, stock_latent
 
-STEPS, SEED = 10, 42
+STEPS, SEED = 8, 42
 
 
 def plans(cores: int) -> list[Plan]:
@@ -30,13 +30,19 @@ def test_core_zero_ends_with_the_bits_of_stock_and_every_output_equals_the_oracl
     spec = ModelSpec(folder=str(preset.path), pipeline=preset.pipeline, dtype=dtype)
     call = preset.call | {"prompt": preset.prompts[0], "num_inference_steps": STEPS}
     every = [plan for cores in (1, 2, 4) for plan in plans(cores)]
+    stock: dict[int, torch.Tensor] = {}  # by the number of threads, which may change bits
+    oracles: dict[int, Oracle] = {}
     with pool_of(spec, 4) as pool:  # a plan of fewer cores leaves the others idle
         made = [pool.sample(plan, call, SEED, StopRule(index=plan.cores)) for plan in every]
     pipe = load_pipeline(spec, device=torch.device("cpu"), encodes=True, decodes=False)
     for plan, sampled in zip(every, made, strict=True):
         with threads_of(plan.cores):
-            stock, outputs = stock_latent(pipe, call, SEED), Oracle(pipe, call, SEED).outputs(plan)
-        assert torch.equal(as_tensor(sampled.outputs[-1].latent), stock)
+            threads = torch.get_num_threads()
+            if threads not in stock:
+                stock[threads] = stock_latent(pipe, call, SEED)
+                oracles[threads] = Oracle(pipe, call, SEED)
+            outputs = oracles[threads].outputs(plan)
+        assert torch.equal(as_tensor(sampled.outputs[-1].latent), stock[threads])
         assert len(sampled.outputs) == len(outputs)
         for output, wanted in zip(sampled.outputs, outputs, strict=True):
             assert torch.equal(as_tensor(output.latent), wanted.latent)

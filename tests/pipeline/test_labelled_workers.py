@@ -19,7 +19,7 @@ from tests.doubles.loras import tiny_lora
 from tests.pipeline.conftest import BUILDERS, call_of
 from tests.waiting import HANG
 
-STEPS, SEED = 8, 7
+STEPS, SEED = 6, 7
 BUILT_IN = ("demo-image", "demo-video")
 LABELLED = ("cuda:0", "cuda:1")
 
@@ -74,7 +74,7 @@ def labelled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Labelled:
 
 def plans(cores: int) -> Iterator[Plan]:
     """Of both algorithms; the wavefront's extrapolates beyond what is known."""
-    rounds = 5 if cores == 2 else default_rounds(STEPS, cores)
+    rounds = 4 if cores == 2 else default_rounds(STEPS, cores)
     yield chords_plan(STEPS, default_init_t(STEPS, cores))
     yield wavefront_plan(STEPS, cores, rounds)
 
@@ -182,7 +182,7 @@ def test_four_cores_share_two_devices_and_stop_early(spec: Spec, labelled: Label
 
 def make_encoded_again(devices: tuple[str, ...], model: ModelSpec) -> list[Made]:
     """Three samples, each with its text encoded."""
-    call, plan = call_of("flux", STEPS), wavefront_plan(STEPS, 2, 5)
+    call, plan = call_of("flux", STEPS), wavefront_plan(STEPS, 2, 4)
     with pool_on(devices, model) as pool:
         other = call | {"prompt": "a dog"}
         return [make(pool, plan, one, again=True) for one in (call, other, call)]

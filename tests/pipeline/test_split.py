@@ -23,7 +23,7 @@ from tests.doubles import tiny
 from tests.doubles.loras import tiny_lora
 from tests.pipeline.conftest import BUILDERS, call_of, pool_of
 from tests.pipeline.members import NEGATIVE, PLANS, SEED, STEPS, gap, sampled
-from tests.pipeline.oracle import pipeline_outputs, stock_latent
+from tests.pipeline.oracle import Oracle, stock_latent
 
 FURTHER: dict[str, dict[str, Any]] = {"flux": NEGATIVE, "hunyuan": NEGATIVE}
 """What makes families guided that are told their guidance."""
@@ -63,11 +63,12 @@ def test_every_output_of_split_cores_is_that_of_whole_ones(
     call = guided(family)
     pipe = loaded(family, "float32")
     stock = stock_latent(pipe, call, SEED) if family != "flux2-klein" else None
+    oracle = Oracle(pipe, call, SEED)
     with split_pool(spec(family, "float32"), 2) as pool:
         for name, plan in PLANS.items():
-            made, expected = sampled(pool, plan, call), pipeline_outputs(pipe, call, SEED, plan)
-            for output, oracle in zip(made, expected, strict=True):
-                far = gap(output, oracle.latent)
+            made = sampled(pool, plan, call)
+            for output, expected in zip(made, oracle.outputs(plan), strict=True):
+                far = gap(output, expected.latent)
                 assert far == 0 if family not in DOUBLED else far <= CLOSE, name
             if stock is not None and stock.shape == made[-1].shape:
                 assert gap(made[-1], stock) <= (CLOSE if family in DOUBLED else 0), name
