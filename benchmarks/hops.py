@@ -26,31 +26,21 @@ import os
 import platform
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from multiprocessing.synchronize import Barrier
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from chords_cli.engine.exchange.line import Line
-from chords_cli.engine.exchange.meeting import Exchange
-from chords_cli.engine.exchange.staging import staging_for
-from chords_cli.pipelines.load.accelerator import make_current
+from chords_cli.engine.exchange.rounds import bare
+from chords_cli.engine.exchange.trial import WARM_UP, Round, Times, Trial, Way
+from chords_cli.engine.exchange.trying import run_trial
 from chords_cli.sampler import wavefront_plan
 from chords_cli.sampler.algorithms import start_core
 
-WARM_UP = 3
-"""Rounds that do not count: connections open, memory is touched for the first time."""
-
-SETTLE = 0.01
-"""Seconds that core 0 waits before a round, so that all others wait for their message."""
-
-PATIENCE = 60.0
-"""Seconds that a process waits for the others before it gives up."""
+PATIENCE = 600.0
+"""Seconds that all rounds of a chain may take."""
 
 
 @dataclass(frozen=True)
@@ -68,44 +58,24 @@ class Chain:
     alone: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """What every process of a chain is told: rounds with a barrier and rounds without."""
-
-    way: str
-    cores: int
-    megabytes: float
-    repeats: int
-    device: str
-    folder: Path
-
-    @property
-    def rounds(self) -> int:
-        return 2 * (self.repeats + WARM_UP)
-
-
-Round = Callable[[int], None]
-
-
 def main() -> None:
     options = _parse()
     torch.set_num_threads(1)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "chords_cli.engine.exchange.line"])
+    context.set_forkserver_preload(["chords_cli.engine.exchange.rounds"])
     chains = []
     for megabytes in options.megabytes:
         alone = _alone(megabytes, options.repeats, options.device)
         for cores in options.cores:
             for way in options.ways:
-                times, own = _times(
-                    context,
-                    way=way,
-                    cores=cores,
-                    megabytes=megabytes,
+                trial = Trial(
+                    devices=(options.device,) * cores,
+                    elements=_elements(megabytes),
                     repeats=options.repeats,
-                    device=options.device,
+                    patience=PATIENCE,
                 )
-                chains.append(_chain(way, cores, megabytes, times, own=own, alone=alone))
+                times = run_trial(trial, context, _WAYS[way])
+                chains.append(_chain(way, cores, megabytes, times, alone=alone))
                 sys.stderr.write(f"{megabytes:g} MB, {cores} cores, {way}: done\n")
     document = {
         "machine": _machine(),
@@ -142,102 +112,14 @@ def _several(text: str) -> int:
     return int(text)
 
 
-def _times(context: Any, **told: Any) -> tuple[list[float], float]:
-    """Seconds of every round that counts, and of a round without a pause."""
-    cores = told["cores"]
-    together = context.Barrier(cores, timeout=PATIENCE)
-    with tempfile.TemporaryDirectory() as folder:
-        setting = Setting(**told, folder=Path(folder))
-        ends = context.SimpleQueue()
-        running = [
-            context.Process(target=_run, args=(setting, core, together, ends))
-            for core in range(cores)
-        ]
-        for process in running:
-            process.start()
-        for process in running:
-            process.join()
-        if any(process.exitcode for process in running):
-            sys.exit(f"error: a process of the chain of {cores} cores ended early; see above")
-        heard = dict(ends.get() for _ in ("first", "last"))
-    begins, (arrivals, own) = heard["begin"], heard["end"]
-    taken = [end - begin for begin, end in zip(begins, arrivals, strict=True)]
-    return taken[WARM_UP:], own
-
-
-def _run(setting: Setting, core: int, together: Barrier, ends: Any) -> None:
-    """One core's process. The clock is the machine's, so its readings compare across processes."""
-    torch.set_num_threads(1)
-    cores, rounds = setting.cores, setting.rounds
-    device = torch.device(setting.device)
-    make_current(device)
-    exchange = Exchange(core, cores, setting.folder / "rendezvous", PATIENCE, staging_for(device))
-    exchange.open()
-    sends = list(range(rounds)) if core + 1 < cores else []
-    line = Line(exchange, sends, list(range(rounds)) if core else [])
-    like = torch.zeros(1, _elements(setting.megabytes), device=setting.device)
-    line.expect(like)
-    step = _WAYS[setting.way](core, cores, rounds, line, like)
-    times = _with_pauses(step, core, setting, together)
-    own = _without_pauses(step, setting, together)
-    together.wait()
-    line.close()
-    exchange.close()
-    if core == 0:
-        ends.put(("begin", times))
-    elif core == cores - 1:
-        ends.put(("end", (times, own)))
-
-
-def _with_pauses(step: Round, core: int, setting: Setting, together: Barrier) -> list[float]:
-    """When every round began, on core 0, or was over, on the last one."""
-    times = []
-    for round in range(setting.rounds // 2):
-        _wait_for(setting.device)
-        together.wait()
-        if core == 0:
-            time.sleep(SETTLE)
-            times.append(time.monotonic())
-        step(round)
-        if core == setting.cores - 1:
-            _wait_for(setting.device)
-            times.append(time.monotonic())
-    return times
-
-
-def _without_pauses(step: Round, setting: Setting, together: Barrier) -> float:
-    """Seconds a round, as the last core sees it."""
-    first = setting.rounds // 2
-    together.wait()
-    for round in range(first, setting.rounds):
-        if round == first + WARM_UP:
-            _wait_for(setting.device)
-            began = time.monotonic()
-        step(round)
-    _wait_for(setting.device)
-    return (time.monotonic() - began) / setting.repeats
-
-
-def _bare(core: int, cores: int, rounds: int, line: Line, like: torch.Tensor) -> Round:
-    """The two additions that a hop needs, and no more."""
-    own, drift = torch.full_like(like, 0.5), torch.full_like(like, 0.25)
-
-    def step(round: int) -> None:
-        latent = line.receive(round, own).add_(own) if core else own
-        if core + 1 < cores:
-            line.send(round, torch.add(latent, drift, alpha=0.1))
-
-    return step
-
-
-def _core(core: int, cores: int, rounds: int, line: Line, like: torch.Tensor) -> Round:
+def _core(core: int, trial: Trial, line: Line, like: torch.Tensor) -> Round:
     """The project's core in the first rounds of a wavefront, its latent and drift given."""
     # every process of a chain imports this file, and most need no diffusers
     from diffusers import FlowMatchEulerDiscreteScheduler
 
     from chords_cli.pipelines.solver import StockSolver
 
-    plan = wavefront_plan(rounds + cores, cores, rounds)
+    plan = wavefront_plan(trial.rounds + trial.cores, trial.cores, trial.rounds)
     scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
     scheduler.set_timesteps(plan.steps, device=like.device)
     solver = StockSolver(scheduler)
@@ -251,10 +133,7 @@ def _core(core: int, cores: int, rounds: int, line: Line, like: torch.Tensor) ->
     return step
 
 
-_WAYS: dict[str, Callable[[int, int, int, Line, torch.Tensor], Round]] = {
-    "bare": _bare,
-    "core": _core,
-}
+_WAYS: dict[str, Way] = {"bare": bare, "core": _core}
 
 
 def _alone(megabytes: float, repeats: int, device: str) -> float:
@@ -271,10 +150,8 @@ def _alone(megabytes: float, repeats: int, device: str) -> float:
     return statistics.median(times[WARM_UP:]) * 1e3
 
 
-def _chain(
-    way: str, cores: int, megabytes: float, times: list[float], *, own: float, alone: float
-) -> Chain:
-    ordered = [1e3 * taken for taken in sorted(times)]
+def _chain(way: str, cores: int, megabytes: float, times: Times, *, alone: float) -> Chain:
+    ordered = [1e3 * taken for taken in sorted(times.rounds)]
     median = statistics.median(ordered)
     return Chain(
         way=way,
@@ -284,7 +161,7 @@ def _chain(
         p90=ordered[min(len(ordered) - 1, int(0.9 * len(ordered)))],
         worst=ordered[-1],
         a_hop=median / (cores - 1),
-        own=1e3 * own,
+        own=1e3 * times.own,
         alone=alone,
     )
 

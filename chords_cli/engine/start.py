@@ -133,11 +133,12 @@ def used_before_fork(kinds: Sequence[str]) -> str | None:
     return None
 
 
-def ask(question: Callable[[], Any]) -> Any:
+def ask(question: Callable[[], Any], seconds: float = DEFAULT_TIMEOUT) -> Any:
     """Calls `question` in a process of its own, so that this one need not import torch.
 
     Args:
         question: Can be pickled, and what it returns too.
+        seconds: How long it may take to answer.
 
     Raises:
         ChordsError: The process failed, did not answer or could not be started.
@@ -154,7 +155,8 @@ def ask(question: Callable[[], Any]) -> Any:
         with starting(interruptible=bool(_server)), not_waiting_for_ever():
             process.start()
         writer.close()
-        if not reader.poll(DEFAULT_TIMEOUT):
+        if not reader.poll(seconds):
+            process.kill()
             raise EOFError
         answer = reader.recv()
     except (EOFError, OSError) as error:

@@ -19,20 +19,37 @@ def have_fast_links(devices: Sequence[str]) -> bool:
     Without its tool, and for other devices, links count as slow. Of several hosts, this one counts:
     what needs fast links stays inside a host.
     """
-    kinds = set(map(kind_of, devices))
-    return len(devices) > 1 and kinds == {"cuda"} and _all_joined(_topology())
+    if len(devices) < 2 or set(map(kind_of, devices)) != {"cuda"}:
+        return False
+    links = links_between()
+    return bool(links) and all(re.fullmatch(r"NV\d+", link) for link in links.values())
 
 
-def _all_joined(topology: str) -> bool:
-    """Reads the matrix of `nvidia-smi topo -m`: a row per GPU, a column per GPU, `NV18` or so."""
-    rows = [line.split() for line in topology.splitlines() if re.match(r"\s*GPU\d+\s+\S", line)]
-    links = {row[0]: row[1 : len(rows) + 1] for row in rows if not row[1].startswith("GPU")}
-    pairs = itertools.combinations(range(len(links)), 2)
-    matrix = list(links.values())
-    return len(matrix) > 1 and all(
-        column < len(matrix[row]) and re.fullmatch(r"NV\d+", matrix[row][column])
-        for row, column in pairs
-    )
+def links_between() -> dict[tuple[str, str], str]:
+    """Returns what joins every two GPUs, as the driver names both; empty where it says nothing.
+
+    It says that in a matrix: a row per GPU, a column per GPU, `NV18` or so.
+    """
+    lines = _topology().splitlines()
+    rows = [line.split() for line in lines if re.match(r"\s*GPU\d+\s+\S", line)]
+    matrix = {row[0]: row[1 : len(rows) + 1] for row in rows if not row[1].startswith("GPU")}
+    numbered = itertools.combinations(enumerate(matrix), 2)
+    return {
+        (one, other): matrix[one][column] if column < len(matrix[one]) else ""
+        for (_, one), (column, other) in numbered
+    }
+
+
+def peer_access(devices: Sequence[str]) -> list[tuple[str, str]]:
+    """Returns the pairs that can read each other's memory, in the process that calls this."""
+    import torch
+
+    return [
+        (one, other)
+        for one, other in itertools.combinations(devices, 2)
+        if torch.cuda.can_device_access_peer(one, other)
+        and torch.cuda.can_device_access_peer(other, one)
+    ]
 
 
 @functools.cache
