@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from chords_cli import __version__
 from chords_cli.cli.compare import compare
+from chords_cli.cli.doctor import doctor
 from chords_cli.cli.download import download
 from chords_cli.cli.image import image
 from chords_cli.cli.inputs import join_numbers
@@ -32,7 +33,7 @@ from chords_cli.ui.console import (
 END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end the program as Ctrl-C does: with all of its clean-up."""
 
-COMMANDS = (image, video, compare, download, plan, presets)
+COMMANDS = (image, video, compare, download, plan, presets, doctor)
 
 _REWORDED = {
     "Value error, ": "",

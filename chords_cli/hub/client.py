@@ -33,6 +33,7 @@ from chords_cli.hub import errors
 from chords_cli.hub.cache import cache_folder, storage
 from chords_cli.hub.errors import Access
 from chords_cli.hub.repository import Listing, RemoteFile
+from chords_cli.hub.token import is_token
 from chords_cli.hub.transfer import DELAYS, Source, StoppedError, Watch, matches, receive
 
 T = TypeVar("T")
@@ -66,7 +67,7 @@ class Hub:
         self._address = address.rstrip("/")
         self.endpoint = _without_credentials(self._address)
         self._token = get_token_to_send(None)
-        if self._token and not all("!" <= letter <= "~" for letter in self._token):
+        if self._token and not is_token(self._token):
             raise UsageError(
                 "the token has spaces or letters that no token has",
                 "copy it again from https://huggingface.co/settings/tokens",

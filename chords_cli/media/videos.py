@@ -39,6 +39,11 @@ _REPEATABLE = ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-threads", "1"]
 _TAGGED = ["-movflags", "+faststart+use_metadata_tags"]
 """Allows tags of any name, and puts all of them before the frames."""
 
+_ANSWER_SECONDS = 20.0
+"""How long ffmpeg may take to say what it is."""
+
+_REINSTALL = "reinstall imageio-ffmpeg, which brings one, or correct IMAGEIO_FFMPEG_EXE"
+
 
 def mp4_bytes(frames: "np.ndarray", fps: int, texts: Mapping[str, str]) -> bytes:
     """Returns an MP4 file of `frames` with `texts` as tags.
@@ -79,17 +84,38 @@ def check_encoder() -> None:
     Raises:
         UsageError: ffmpeg is missing, cannot be run, or has no H.264 encoder.
     """
-    hint = "reinstall imageio-ffmpeg, which brings one, or correct IMAGEIO_FFMPEG_EXE"
+    if b"libx264" not in _asked("-encoders"):
+        raise UsageError("the ffmpeg of this machine has no encoder libx264", _REINSTALL)
+
+
+def encoder_version() -> str:
+    """Returns the version of ffmpeg.
+
+    Raises:
+        UsageError: ffmpeg is missing or cannot be run.
+    """
+    found = re.match(rb"ffmpeg version (\S+)", _asked("-version"))
+    return found[1].decode(errors="replace") if found else "of unknown version"
+
+
+def _asked(question: str) -> bytes:
+    """Returns what ffmpeg says of itself.
+
+    Raises:
+        UsageError: It is missing, cannot be run, or does not answer.
+    """
     try:
-        finished = _run_ffmpeg("-v", "quiet", "-encoders")
+        return _run_ffmpeg("-v", "quiet", question, seconds=_ANSWER_SECONDS).stdout
+    except subprocess.TimeoutExpired as error:
+        raise UsageError(
+            f"ffmpeg does not answer: {error.cmd[0]} ran for {error.timeout:g} s", _REINSTALL
+        ) from error
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         place = getattr(error, "filename", None)
         raise UsageError(
-            f"ffmpeg cannot be run{f' from {place}' if place else ''}: {reason}", hint
+            f"ffmpeg cannot be run{f' from {place}' if place else ''}: {reason}", _REINSTALL
         ) from error
-    if b"libx264" not in finished.stdout:
-        raise UsageError("the ffmpeg of this machine has no encoder libx264", hint)
 
 
 def gif_bytes(frames: "np.ndarray", fps: int, comment: str = "") -> bytes:
@@ -118,11 +144,13 @@ def read_tags(path: Path) -> dict[str, str]:
     return {_unescaped(key): _unescaped(value) for key, value in entries}
 
 
-def _run_ffmpeg(*arguments: str, pixels: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def _run_ffmpeg(
+    *arguments: str, pixels: bytes = b"", seconds: float | None = None
+) -> subprocess.CompletedProcess[bytes]:
     import imageio_ffmpeg
 
     line = [imageio_ffmpeg.get_ffmpeg_exe(), *arguments]
-    return subprocess.run(line, input=pixels, capture_output=True, check=False)
+    return subprocess.run(line, input=pixels, capture_output=True, check=False, timeout=seconds)
 
 
 def _escaped(text: str) -> str:

@@ -8,7 +8,8 @@ import json
 import os
 import sys
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, Literal
 
 from rich.console import Console as RichConsole
@@ -52,6 +53,12 @@ class Console:
     def document(self, document: Any) -> None:
         """Prints a JSON document on stdout."""
         self.line(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+    @contextmanager
+    def waiting(self, text: str) -> Iterator[None]:
+        """Shows on a terminal that something goes on inside, below what is shown meanwhile."""
+        with self.out.status(Text(text, style="dim")) if self.talks else nullcontext():
+            yield
 
     def say(self, renderable: RenderableType) -> None:
         """Prints talk on stderr if a person reads along."""

@@ -52,11 +52,11 @@ def dry_run(request: Request) -> DryRunRecord:
         dry_run=True,
         missing=missing_weights(settings.preset),
         files=tuple(str(settings.output / name) for name in (*names, RECORD)),
-        memory=_estimate_memory(settings),
+        memory=memory_record(settings),
     )
 
 
-def _estimate_memory(settings: Settings) -> MemoryRecord:
+def memory_record(settings: Settings) -> MemoryRecord:
     """Estimates the memory of the weights per core and per device.
 
     The estimate comes from the files or, if they are not on this machine, from the preset.

@@ -57,6 +57,10 @@ class Demand:
         return range(0, len(self.devices), len(self.devices) // self.groups)
 
 
+class DoesNotFitError(UsageError):
+    """What a run takes for certain is more than what is free."""
+
+
 def check_memory(demand: Demand, *, guess: bool = False) -> str | None:
     """Refuses a run that its devices or the host cannot hold; returns a note if it is tight.
 
@@ -66,7 +70,7 @@ def check_memory(demand: Demand, *, guess: bool = False) -> str | None:
             it otherwise, since nothing can be run yet.
 
     Raises:
-        UsageError: What the run takes for certain is more than what is free.
+        DoesNotFitError: What the run takes for certain is more than what is free.
     """
     folder: Path | None = None
     with suppress(ChordsError):
@@ -156,7 +160,7 @@ def _memory(needs: Mapping[str, _Need]) -> dict[str, Memory]:
     return {}
 
 
-def _too_large(demand: Demand, takes: str) -> UsageError:
+def _too_large(demand: Demand, takes: str) -> DoesNotFitError:
     """Returns the error for a picture or video that cannot be decoded."""
     sizes = {"width": "width", "height": "height", "frames": "num_frames"}
     wanted = {option: demand.call[name] for option, name in sizes.items() if name in demand.call}
@@ -164,21 +168,21 @@ def _too_large(demand: Demand, takes: str) -> UsageError:
     options = [f"{{{option}}}" for option in wanted]
     article = "an" if demand.preset.kind == "image" else "a"
     what = _joined([f"{option} {value}" for option, value in wanted.items()])
-    return UsageError(
+    return DoesNotFitError(
         f"{article} {demand.preset.kind} with {what} takes at least {takes}",
         f"try {_joined(options)}" if own != wanted else "choose a smaller model",
         own,
     )
 
 
-def _too_heavy(demand: Demand, device: str, need: _Need, free: int, has: str) -> UsageError:
+def _too_heavy(demand: Demand, device: str, need: _Need, free: int, has: str) -> DoesNotFitError:
     """Returns the error for weights that a device cannot hold."""
     held, name = demand.devices.count(device), demand.preset.name
     most = int(held * free / need.least) * len(set(demand.devices)) // demand.members
     helps = most and need.weights == need.copies
     fewer = f"use {{cores}}{' or fewer' if most > 1 else ''}, or " if helps else ""
     share = f"{held} {demand.processes} of {name} take together" if held > 1 else f"{name} takes"
-    return UsageError(
+    return DoesNotFitError(
         f"{share} {need}, but {has}",
         f"{fewer}choose a smaller model, or {{devices:name}} with more memory",
         {"cores": most, "devices": None},
