@@ -21,6 +21,13 @@ from chords_cli.errors import StdoutError
 Mode = Literal["human", "json", "quiet"]
 
 
+class _Talk(RichConsole):
+    """rich's console on stderr, where a reader that is gone is no reason to end."""
+
+    def on_broken_pipe(self) -> None:
+        _send_to_nowhere(sys.stderr.fileno())
+
+
 class Console:
     """Prints what a command has to say.
 
@@ -35,7 +42,7 @@ class Console:
         self.mode: Mode = mode
         self.verbose = verbose
         self.out = RichConsole(highlight=False, markup=False, emoji=False)
-        self.err = RichConsole(stderr=True, highlight=False, markup=False, emoji=False)
+        self.err = _Talk(stderr=True, highlight=False, markup=False, emoji=False)
 
     @property
     def talks(self) -> bool:
@@ -63,7 +70,7 @@ class Console:
     def say(self, renderable: RenderableType) -> None:
         """Prints talk on stderr if a person reads along."""
         if self.talks:
-            self.err.print(renderable, soft_wrap=isinstance(renderable, str | Text))
+            self._talk(renderable, soft_wrap=isinstance(renderable, str | Text))
 
     def error(self, message: str, hint: str = "") -> None:
         """Prints an error: two lines on stderr; in `json` mode a document on stdout if possible."""
@@ -71,13 +78,20 @@ class Console:
             with suppress(StdoutError):
                 self.document({"error": {"message": message, "hint": hint}})
                 return
-        self.err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+        self._talk(Text.assemble(("error: ", "bold red"), message))
         if hint:
-            self.err.print(Text.assemble(("hint: ", "bold cyan"), hint), soft_wrap=True)
+            self._talk(Text.assemble(("hint: ", "bold cyan"), hint))
 
     def traceback(self) -> None:
         """Prints the traceback of the error that is being handled, for developers."""
-        self.err.print(Text(traceback.format_exc()), soft_wrap=True)
+        self._talk(Text(traceback.format_exc()))
+
+    def _talk(self, renderable: RenderableType, *, soft_wrap: bool = True) -> None:
+        """Prints on stderr; what nobody can read there ends no run."""
+        try:
+            self.err.print(renderable, soft_wrap=soft_wrap)
+        except OSError:
+            _send_to_nowhere(sys.stderr.fileno())
 
     def _print(self, renderable: RenderableType, *, soft_wrap: bool) -> None:
         """Prints on stdout.
