@@ -140,11 +140,16 @@ class Workers:
 
     def end(self, *, at_once: bool) -> None:
         """Ends all workers: by asking, unless `at_once`, then by force."""
-        if not at_once:
-            for worker in self._workers:
-                with suppress(OSError):
-                    worker.pipe.send(Quit())
-            _join([worker.process for worker in self._workers], _QUIT_SECONDS)
+        try:
+            if not at_once:
+                for worker in self._workers:
+                    with suppress(OSError):
+                        worker.pipe.send(Quit())
+                _join([worker.process for worker in self._workers], _QUIT_SECONDS)
+        finally:  # Ctrl-C may come meanwhile
+            self._end_by_force()
+
+    def _end_by_force(self) -> None:
         for force in ("terminate", "kill"):
             alive = [worker.process for worker in self._workers if worker.process.is_alive()]
             for process in alive:
