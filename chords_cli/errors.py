@@ -5,6 +5,7 @@ line that says what to write instead. Both name an option such as `cores` as `{c
 shows them chooses the spelling: Python writes `cores=4`, the command line `--cores 4`.
 """
 
+import errno
 import re
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -138,6 +139,29 @@ def check_all(*checks: Callable[[], object]) -> None:
     if found:
         _, *others = dict.fromkeys(error.message for error in found)
         raise found[0].reworded("; ".join(["{message}", *map(verbatim, others)]))
+
+
+def refused_by_system(error: OSError | MemoryError) -> ChordsError:
+    """Returns what a user is told where the system refuses this process something."""
+    if isinstance(error, MemoryError):
+        return ChordsError("out of memory in the command itself", "free some memory first")
+    reason, place = error.strerror or str(error), error.filename
+    message = f"{verbatim(place)}: {reason}" if place else f"the system refuses: {reason}"
+    many = error.errno in (errno.EMFILE, errno.ENFILE)
+    return ChordsError(
+        message,
+        "close files, or raise the limit (ulimit -n shows it)"
+        if many
+        else where_to_write(error)[0],
+        where_to_write(error)[1],
+    )
+
+
+def where_to_write(error: OSError) -> tuple[str, dict[str, Any]]:
+    """Returns the hint for a file that cannot be written, with the option that it suggests."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "make room there", {}
+    return "choose another {output:name}", {"output": None}
 
 
 class UsageError(ChordsError):

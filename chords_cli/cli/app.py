@@ -22,7 +22,7 @@ from chords_cli.cli.options import NUMBERED, as_option
 from chords_cli.cli.plan import plan
 from chords_cli.cli.presets import presets
 from chords_cli.cli.video import video
-from chords_cli.errors import ChordsError, Interrupted, StdoutError, either
+from chords_cli.errors import ChordsError, Interrupted, StdoutError, either, refused_by_system
 from chords_cli.ui.console import (
     Console,
     let_go_of_dead_terminals,
@@ -135,8 +135,11 @@ def _report(console: Console, error: Exception, arguments: Sequence[str]) -> int
         meant = f"did you mean {near[0]}? " if near else _place_of(message.rpartition(" ")[2])
         console.error(message, f"{meant}`{command} --help` lists what it takes")
         return 2
+    if isinstance(error, OSError | MemoryError):
+        return _report(console, refused_by_system(error), arguments)
+    told = " ".join(str(error).split())
     console.error(
-        f"{type(error).__name__}: {error}", "this is a bug; CHORDS_DEBUG=1 for the traceback"
+        f"{type(error).__name__}: {told}", "this is a bug; CHORDS_DEBUG=1 for the traceback"
     )
     return 1
 

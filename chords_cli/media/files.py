@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from chords_cli.errors import ChordsError, UsageError, verbatim
+from chords_cli.errors import ChordsError, UsageError, verbatim, where_to_write
 
 _ELSEWHERE = ("choose another {output}", {"output": None})
 """The hint for a folder that cannot hold the results, with the option that it suggests."""
@@ -37,9 +37,11 @@ def write_file(path: Path, data: bytes, *, replace: bool = False) -> None:
         ) from error
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ChordsError(f"cannot write {verbatim(path)}: {reason}", *_ELSEWHERE) from error
+        hint, suggests = where_to_write(error)
+        raise ChordsError(f"cannot write {verbatim(path)}: {reason}", hint, suggests) from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that cannot be written is said already
+            beside.unlink()
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """The cells: which fault, in which phase of a run, and what the run is to do then."""
 
+import shutil
+import signal
 import time
 from functools import partial
 
@@ -140,6 +142,83 @@ CELLS: list[Cell] = [
         what="an EOFError in core 2",
         fault=at("between rounds", "EOFError"),
         says="core 2 on cpu: EOFError: boom, said the hook, on two lines$",
+    ),
+    Cell(
+        phase="between rounds",
+        what="core 1 raises",
+        fault=at("between rounds", "RuntimeError", 1),
+        says="core 1 on cpu: RuntimeError: boom",
+        hint="; 1 of 2 images is kept in .*: add --resume to go on$",
+        kept=1,
+        resumes=True,
+    ),
+    Cell(
+        phase="saving",
+        what="no memory in the command",
+        fault="saving:parent:MemoryError:0.2",
+        says="out of memory in the command itself",
+        hint="^free some memory first; 1 of 2 images is kept in .*: add --resume to go on$",
+        kept=1,
+        resumes=True,
+    ),
+    Cell(
+        phase="saving",
+        what="the disk is full",
+        fault="half-saved:parent:ENOSPC:0.3",
+        says="cannot write .*/0002-a-red-heart-s43.png: No space left on device",
+        hint="make room there; .*1 of 2 images is kept in .*: add --resume to go on$",
+        kept=1,
+        resumes=True,
+        quick=True,
+    ),
+    Cell(
+        phase="saving",
+        what="no more files may be opened",
+        fault="saving:parent:EMFILE:0.2",
+        says="the system refuses: Too many open files",
+        hint="raise the limit.*1 of 2 images is kept",
+        kept=1,
+    ),
+    Cell(
+        phase="saving",
+        what="the folder is a file now",
+        act=do("2/2: ", lambda run: (shutil.rmtree(run.out), run.out.write_text(""))),
+        says="cannot write .*: Not a directory",
+    ),
+    Cell(
+        phase="saving",
+        what="the folder is gone",
+        act=do("2/2: ", lambda run: shutil.rmtree(run.out)),
+        says="cannot write .*: No such file or directory",
+        hint="^choose another --output$",
+        kept=0,
+    ),
+    Cell(
+        phase="the end",
+        what="Ctrl-C",
+        act=send("group", signal.SIGINT, "2/2 done"),
+        code=130,
+        says="interrupted: 2 of 2 images are kept",
+        kept=2,
+    ),
+    *(
+        Cell(phase="the beginning", what=what, shell=shell, code=0, kept=2, quick=quick)
+        for what, shell, quick in (
+            ("standard output is closed", '"$@" >&-', False),
+            ("standard error is closed", '"$@" 2>&-', False),
+            ("standard error is full", '"$@" 2>/dev/full', True),
+            ("the reader of standard error ends", '"$@" 2> >(head -2)', False),
+        )
+    ),
+    Cell(
+        phase="between samples",
+        what="Ctrl-C",
+        act=send("group", signal.SIGINT, "1/2 done"),
+        code=130,
+        says="interrupted: 1 of 2 images is kept",
+        hint="^add --resume to go on$",
+        kept=1,
+        resumes=True,
     ),
     Cell(
         phase="sending",

@@ -55,12 +55,14 @@ class Making:
         )
 
     def record(self, sampled: "Sampled") -> SampleRecord:
-        """Tells that the sample is done and returns its record."""
+        """Returns the record of the finished sample."""
         seconds = time.monotonic() - self._began
-        record = sample_record(self.sample, sampled, self._saver.files, seconds)
-        path = self._settings.output / record.output
+        return sample_record(self.sample, sampled, self._saver.files, seconds)
+
+    def tell_done(self, record: SampleRecord) -> None:
+        """Tells that the sample is done, once that is noted."""
+        path, seconds = self._settings.output / record.output, time.monotonic() - self._began
         self._tell(PromptDone(number=self.sample.number, path=str(path), seconds=seconds))
-        return record
 
     def keep_latent(self, pool: "Pool") -> Path | None:
         """Keeps the result's latent if it is here and could not be decoded or written."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import chords_cli
-from chords_cli.errors import ChordsError, verbatim
+from chords_cli.errors import ChordsError, verbatim, where_to_write
 from chords_cli.media.files import write_file
 from chords_cli.records.recipe import SCHEMA
 from chords_cli.records.run import (
@@ -146,7 +146,8 @@ def write_record(folder: Path, record: RunRecord) -> None:
     """Replaces an earlier record, completely or not at all; then removes the journal."""
     text = json.dumps(record.document(), indent=2, ensure_ascii=False, allow_nan=False)
     write_file(folder / RECORD, f"{text}\n".encode(), replace=True)
-    (folder / JOURNAL).unlink(missing_ok=True)
+    with suppress(OSError):  # what it holds is in the record too
+        (folder / JOURNAL).unlink()
 
 
 def append_to_journal(folder: Path, sample: SampleRecord) -> None:
@@ -164,9 +165,7 @@ def append_to_journal(folder: Path, sample: SampleRecord) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise ChordsError(
-            f"cannot write {verbatim(path)}: {error.strerror or error}",
-            "choose another {output}",
-            suggests={"output": None},
+            f"cannot write {verbatim(path)}: {error.strerror or error}", *where_to_write(error)
         ) from error
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chords_cli.errors import ChordsError, Interrupted
+from chords_cli.errors import ChordsError
 from chords_cli.events import (
     CoreStarted,
     Event,
@@ -26,6 +26,7 @@ from chords_cli.models.fit import find_denoisers
 from chords_cli.models.loras import lora_files
 from chords_cli.models.weights import model_folder
 from chords_cli.records.run import RunRecord, RunSeconds, SampleRecord, StartMethod
+from chords_cli.runs.generate.kept import telling_what_is_kept
 from chords_cli.runs.generate.making import Making
 from chords_cli.runs.generate.record import (
     JOURNAL,
@@ -102,19 +103,8 @@ def generate(prepared: Prepared, listener: Listener) -> RunRecord:
     run = _Run(prepared, listener)
     folder = model_folder(settings.preset)
     check_again(settings)  # the model may have been fetched since
-    try:
-        with new_folder(settings.output):
-            return run.run(folder)
-    except Interrupted as end:
-        if run.done:
-            total, kind = len(settings.samples), settings.preset.kind
-            are = "is" if run.done == 1 else "are"
-            end.message += f": {run.done} of {total} {kind}s {are} kept in {settings.output}"
-            where = "" if request.output else " {output}"
-            same, more = "type the same again to go on", f"add {{resume}}{where} to go on"
-            end.hint = same if request.resume else more
-            end.suggests = {"resume": True, "output": settings.output}
-        raise
+    with telling_what_is_kept(request, settings, lambda: run.done), new_folder(settings.output):
+        return run.run(folder)
 
 
 class _Run:
@@ -187,8 +177,10 @@ class _Run:
             try:
                 for number, sampled in pool.each(wanted):
                     one = making[number]
-                    self._note(one.sample, one.record(sampled))
+                    record = one.record(sampled)
+                    self._note(one.sample, record)
                     del making[number]
+                    one.tell_done(record)
             except BaseException as error:
                 self._saved = {one.sample.number for one in making.values() if one.saved}
                 told = self._keep_latents(making.values(), pool, error)

@@ -76,8 +76,9 @@ def _strike() -> str:
         kept = []
         while True:
             kept.append(bytearray(64 << 20))
-    elif _KIND == "ENOSPC":
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    elif _KIND in ("ENOSPC", "EMFILE"):
+        number = getattr(errno, _KIND)
+        raise OSError(number, os.strerror(number))
     elif _KIND in ("nan", "inf"):
         return _KIND
     else:
