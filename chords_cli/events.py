@@ -126,13 +126,17 @@ class Warned(CoreEvent):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PromptStarted(Event):
-    """Sampling of image or video `number` (from 1) of `total` begins, by a group of cores."""
+    """Sampling of image or video `number` (from 1) of `total` begins, by a group of cores.
+
+    `steps` are those of its plan, where it is not the run's.
+    """
 
     number: int
     total: int
     prompt: str
     seed: int
     group: int = 0
+    steps: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,11 +1,19 @@
 """The record of a run, as `run.json` and `--json` contain it: what was run and what came out."""
 
+import json
 from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from chords_cli.records.recipe import Output, Pixels, Record, StopRecord
+from chords_cli.records.recipe import (
+    Document,
+    InputRecord,
+    Output,
+    Pixels,
+    Record,
+    StopRecord,
+)
 
 
 class PlanRecord(Record):
@@ -79,6 +87,25 @@ class SampleSeconds(Record):
     total: float = 0.0
 
 
+class OwnRecord(Record):
+    """The settings of a sample whose line in a prompt file has options of its own.
+
+    Its attributes are those of `Pixels`.
+    """
+
+    inputs: tuple[InputRecord, ...] | None = None
+    call: Document
+    steps: int
+    init_t: tuple[int, ...]
+    planned_rounds: int | None = None
+
+    @property
+    def key(self) -> str:
+        """What two samples have in common if these settings make the same pixels of both."""
+        names = {"inputs": {"__all__": {"name"}}}
+        return json.dumps(self.model_dump(mode="json", exclude=names), sort_keys=True)
+
+
 class SampleRecord(Record):
     """One picture or video.
 
@@ -91,6 +118,7 @@ class SampleRecord(Record):
         warnings: What the user has to know about it, in sentences.
         within: What the distance of its latent to core 0's is estimated to be at most, RMSE.
         evaluated: How many evaluations of the model a step cache let it make; None without one.
+        own: Its settings where these are not the run's, from a line of a prompt file.
         done: Whether it was made before; only a dry run sets this.
     """
 
@@ -104,6 +132,7 @@ class SampleRecord(Record):
     warnings: tuple[str, ...] = ()
     within: float | None = None
     evaluated: float | None = None
+    own: OwnRecord | None = None
     done: bool = False
 
 

@@ -235,3 +235,117 @@ def test_a_role_that_this_version_does_not_know_is_left_alone(place):
     request = Request(kind="image")
     unknown = InputRecord(role="sound", name="a.wav", sha256="0")
     assert with_inputs(request, [unknown], place / "x.png") == request
+
+
+LINES = (
+    {"prompt": "a cat", "image": "photo.png", "strength": 0.7},
+    {"prompt": "a dog", "image": "../inputs/turned.png", "strength": 0.25, "seed": 7},
+)
+
+
+@pytest.fixture(scope="module")
+def lined(command, place):
+    """A run whose prompts have pictures and strengths of their own, in a folder of their own."""
+    folder = place / "prompts"
+    folder.mkdir()
+    (place / "inputs").mkdir()
+    files.picture(32, 32).save(folder / "photo.png")
+    files.picture(32, 32).rotate(90).save(place / "inputs" / "turned.png")
+    (folder / "many.jsonl").write_text("\n".join(map(json.dumps, LINES)))
+    given = ("--prompt-file", "prompts/many.jsonl", *OPTIONS, "--output", "lined", "-q")
+    command("image", *MODEL, *given, cwd=place)
+    return place / "lined"
+
+
+def test_every_line_has_its_picture_its_strength_its_seed_and_its_plan(lined, place, edited):
+    cat, dog = json.loads((lined / "run.json").read_text())["prompts"]
+    assert (cat["own"]["steps"], dog["own"]["steps"]) == (6, 2)
+    assert (cat["seed"], dog["seed"]) == (42, 7)
+    assert [one["name"] for one in dog["own"]["inputs"]] == ["turned.png"]
+    assert dog["own"]["call"]["strength"] == 0.25
+    first, alone = (Image.open(folder / f"{CAT}.png").tobytes() for folder in (lined, edited))
+    assert first == alone
+    metadata = read_metadata(lined / dog["output"])
+    assert (metadata["steps"], metadata["inputs"][0]["name"]) == (2, "turned.png")
+
+
+@pytest.mark.parametrize(
+    ("lines", "done"),
+    [(LINES, 2), (LINES[::-1], 2), ((LINES[1], {**LINES[0], "prompt": "a hen"}), 1)],
+)
+def test_a_run_of_lines_goes_on_whatever_their_order(command, place, lined, lines, done):
+    (place / "prompts" / "again.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    given = ("--prompt-file", "prompts/again.jsonl", *OPTIONS, "--output", "lined", "--resume")
+    record = command("image", *MODEL, *given, "--dry-run", "--json", cwd=place).document
+    assert sum(sample["done"] for sample in record["prompts"]) == done
+
+
+def test_a_line_that_is_another_is_not_done(command, place, lined):
+    changed = ({**LINES[0], "strength": 0.5}, LINES[1])
+    (place / "prompts" / "changed.jsonl").write_text("\n".join(map(json.dumps, changed)))
+    given = ("--prompt-file", "prompts/changed.jsonl", *OPTIONS, "--output", "lined", "--resume")
+    refused = command("image", *MODEL, *given, cwd=place, code=2)
+    assert refused.err.startswith(f"error: lined/{CAT}.png and ")
+    assert "made with other settings" in refused.err
+
+
+def test_a_run_of_lines_goes_on_with_its_file(command, place, lined):
+    given = (*OPTIONS, "--output", "lined", "--resume", "-q")
+    refused = command("image", *MODEL, *given, cwd=place, code=2)
+    assert refused.err == (
+        "error: lined was made from a prompt file whose lines have options\n"
+        "hint: name it again with --prompt-file FILE.jsonl\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("second", "message", "hint"),
+    [
+        (
+            {"prompt": "a", "image": "photo.png", "strength": 2},
+            "strength is 2, but must be above 0 and at most 1, which is all new",
+            'try "strength": 0.7',
+        ),
+        (
+            {"prompt": "a", "image": "gone.png"},
+            "image prompts/gone.png does not exist",
+            "check its path",
+        ),
+        (
+            {"prompt": "a", "image": "photo.png", "mask": "photo.png"},
+            "this line needs FluxInpaintPipeline, but the first one FluxImg2ImgPipeline",
+            "put lines with files of other roles into a file of their own",
+        ),
+        (
+            {"prompt": "a"},
+            "tiny starts from a picture or a video, and none is given",
+            'name one with "image": "FILE"',
+        ),
+        (
+            {"prompt": "a", "image": "photo.png", "seed": -1},
+            "seed is -1, but must be from 0 to 2^64 - 1",
+            'try "seed": 42',
+        ),
+        (
+            {"prompt": "a", "image": "photo.png", "video": "walk.mp4"},
+            "video is prompts/walk.mp4, but tiny makes images",
+            'leave out "video"',
+        ),
+    ],
+)
+def test_a_wrong_line_is_named_before_anything_starts(command, place, lined, second, message, hint):
+    lines = ({"prompt": "a cat", "image": "photo.png"}, second)
+    (place / "prompts" / "bad.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    refused = command("image", *MODEL, "--prompt-file", "prompts/bad.jsonl", cwd=place, code=2)
+    shown = message.replace("image prompts", '"image" prompts')
+    assert refused.err == f"error: prompts/bad.jsonl:2: {shown}\nhint: {hint}\n"
+
+
+def test_a_comparison_takes_no_lines_with_options(command, place, lined):
+    given = ("--prompt-file", "prompts/many.jsonl", "--dry-run")
+    refused = command("compare", *MODEL, *given, cwd=place, code=2)
+    assert refused.err == (
+        "error: prompt file prompts/many.jsonl has options for every line, and chords compare "
+        "gives all prompts the same\n"
+        "hint: name a file with one prompt a line\n"
+    )

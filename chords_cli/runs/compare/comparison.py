@@ -13,6 +13,7 @@ from chords_cli.runs.compare.arms import parse_arms
 from chords_cli.runs.compare.request import CompareRequest
 from chords_cli.runs.compare.resolving import Arm, default_arms, resolve_arms
 from chords_cli.runs.outputs.files import endings
+from chords_cli.runs.settings.lines import refuse_lines
 from chords_cli.runs.settings.options.option import options_of
 from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.output_folder import check_free, check_writable, default_output
@@ -98,6 +99,7 @@ def resolve_comparison(request: CompareRequest, *, starts: bool = False) -> Comp
 def _resolve_base(request: Request, *, starts: bool) -> Request:
     """Returns what all arms have in common, with prompts, seed and folder resolved."""
     preset = find_model(request.model or DEFAULT[request.kind])
+    refuse_lines(request.prompt_file, "chords compare")
     prompts = resolve_prompts(request.prompts, request.prompt_file, preset.prompts[:1])
     base = replace(
         request,

@@ -16,7 +16,7 @@ from chords_cli.records.run import (
     MemoryRecord,
     SampleRecord,
 )
-from chords_cli.runs.generate.record import RECORD, run_record
+from chords_cli.runs.generate.record import RECORD, run_record, with_own
 from chords_cli.runs.generate.run import prepare
 from chords_cli.runs.outputs.saving import planned_names
 from chords_cli.runs.settings.options.request import Request
@@ -37,16 +37,16 @@ def dry_run(request: Request) -> DryRunRecord:
     planned = []
     for sample in settings.samples:
         earlier = done.get(sample.number)
-        new_names = () if earlier else planned_names(settings, sample)
+        own = settings.of(sample)
+        new_names = () if earlier else planned_names(own, sample)
         names += new_names
-        planned.append(
-            SampleRecord(
-                prompt=sample.prompt,
-                seed=sample.seed,
-                output=earlier.output if earlier else new_names[0],
-                done=earlier is not None,
-            )
+        record = SampleRecord(
+            prompt=sample.prompt,
+            seed=sample.seed,
+            output=earlier.output if earlier else new_names[0],
+            done=earlier is not None,
         )
+        planned.append(with_own(record, own, sample))
     return DryRunRecord(
         **dict(run_record(settings, planned)),
         dry_run=True,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from chords_cli.errors import ChordsError
 from chords_cli.events import Listener, PromptDone, PromptStarted
 from chords_cli.records.run import SampleRecord
-from chords_cli.runs.generate.record import sample_record
+from chords_cli.runs.generate.record import sample_record, with_own
 from chords_cli.runs.outputs.saving import OutputSaver, keep_latent
 from chords_cli.runs.settings.samples import PlannedSample
 from chords_cli.runs.settings.settings import Settings
@@ -57,7 +57,8 @@ class Making:
     def record(self, sampled: "Sampled") -> SampleRecord:
         """Returns the record of the finished sample."""
         seconds = time.monotonic() - self._began
-        return sample_record(self.sample, sampled, self._saver.files, seconds)
+        record = sample_record(self.sample, sampled, self._saver.files, seconds)
+        return with_own(record, self._settings, self.sample)
 
     def tell_done(self, record: SampleRecord) -> None:
         """Tells that the sample is done, once that is noted."""
@@ -80,6 +81,7 @@ class Making:
             prompt=self.sample.prompt,
             seed=self.sample.seed,
             group=group,
+            steps=self._settings.plan.steps,
         )
         self._group, self._began = group, began.at
         self._tell(began)

@@ -19,6 +19,7 @@ from chords_cli.media.files import write_file
 from chords_cli.records.recipe import SCHEMA
 from chords_cli.records.run import (
     OutputRecord,
+    OwnRecord,
     PlanRecord,
     RunRecord,
     RunSeconds,
@@ -130,6 +131,21 @@ def sample_record(
         within=None if sampled.within is None else float(f"{sampled.within:.2g}"),
         evaluated=sampled.evaluated,
     )
+
+
+def with_own(record: SampleRecord, settings: Settings, sample: PlannedSample) -> SampleRecord:
+    """Returns the record with those settings that the sample's line in a prompt file has alone.
+
+    Args:
+        record: Of the sample.
+        settings: Those of the sample.
+        sample: What is made.
+    """
+    if sample.line is None:
+        return record
+    made = pixels(settings)
+    own = OwnRecord(**{name: getattr(made, name) for name in OwnRecord.model_fields})
+    return record.model_copy(update={"own": own})
 
 
 def seconds_record(sampled: "Sampled", total: float) -> SampleSeconds:

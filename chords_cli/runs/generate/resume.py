@@ -17,12 +17,13 @@ from chords_cli.presets.roles import option_of
 from chords_cli.records.recipe import Document, InputRecord, Pixels, Recipe
 from chords_cli.records.run import (
     OutputRecord,
+    OwnRecord,
     RunRecord,
     SampleRecord,
     SampleSeconds,
     SettingsRecord,
 )
-from chords_cli.runs.generate.record import JOURNAL, RECORD, read_journal
+from chords_cli.runs.generate.record import JOURNAL, RECORD, read_journal, with_own
 from chords_cli.runs.outputs.files import endings
 from chords_cli.runs.outputs.recipe import pixels
 from chords_cli.runs.outputs.saving import planned_names
@@ -80,6 +81,12 @@ def fill_from_record(request: Request) -> Request:
     if record is None or request.output is None:
         return request
     settings = record.settings
+    if any(sample.own for sample in record.prompts):
+        raise UsageError(
+            f"{verbatim(request.output)} was made from a prompt file whose lines have options",
+            "name it again with {prompt_file}",
+            {"prompt_file": "FILE.jsonl"},
+        )
     prompts = settings.prompts or tuple(dict.fromkeys(sample.prompt for sample in record.prompts))
     request = with_inputs(request, settings.inputs or (), request.output / RECORD)
     return replace(
@@ -116,16 +123,23 @@ def _find_done(settings: Settings) -> Earlier:
             + "choose another {output}, or give {overwrite} in place of {resume} to make all again",
             {**wanted, "output": None, "overwrite": True, "resume": True},
         )
-    known: dict[tuple[str, int], list[SampleRecord]] = defaultdict(list)
+    known: dict[tuple[str, int, str], list[SampleRecord]] = defaultdict(list)
     for earlier in record.prompts if record else ():
-        known[earlier.prompt, earlier.seed].append(earlier)
+        known[_key(earlier)].append(earlier)
     done: dict[int, SampleRecord] = {}
     for sample in settings.samples:
-        same = known[sample.prompt, sample.seed]
-        found = same.pop(0) if same else _record_of_picture(settings, sample)
-        if found and _is_complete(settings, found):
+        own = settings.of(sample)
+        bare = SampleRecord(prompt=sample.prompt, seed=sample.seed, output="")
+        same = known[_key(with_own(bare, own, sample))]
+        found = same.pop(0) if same else _record_of_picture(own, sample)
+        if found and _is_complete(own, found):
             done[sample.number] = found
     return Earlier(done, [earlier for same in known.values() for earlier in same], record)
+
+
+def _key(sample: SampleRecord) -> tuple[str, int, str]:
+    """Returns what two samples have in common if one need not be made because of the other."""
+    return sample.prompt, sample.seed, sample.own.key if sample.own else ""
 
 
 def _options_of(then: Pixels, now: Pixels) -> Document:
@@ -169,6 +183,8 @@ def _describe_changes(record: RunRecord, settings: Settings) -> str:
     before, after = record.settings, pixels(settings)
     then, now = _flatten(before.pixels()), _flatten(after.pixels())
     differ = [key for key in {**now, **then} if then.get(key) != now.get(key)]
+    if settings.lines or any(sample.own for sample in record.prompts):
+        differ = [key for key in differ if key.partition(".")[0] not in OwnRecord.model_fields]
     if not differ:
         return ""
     if "inputs" in differ:
@@ -203,14 +219,19 @@ def _flatten(settings: Document, prefix: str = "") -> Document:
 
 
 def _record_of_picture(settings: Settings, sample: PlannedSample) -> SampleRecord | None:
-    """Makes a record from the recipe in a picture, in case the record of the run was lost."""
+    """Makes a record from the recipe in a picture, in case the record of the run was lost.
+
+    Args:
+        settings: Those of the sample.
+        sample: What is made.
+    """
     name, *beside = planned_names(settings, sample)
     recipe = _read_same_recipe(settings, sample, name)
     if recipe is None:
         return None
     extra = tuple(name for name in beside if (settings.output / name).is_file())
     output = OutputRecord(**dict(recipe.output), seconds=None, path=name, latent=None, extra=extra)
-    return SampleRecord(
+    record = SampleRecord(
         prompt=sample.prompt,
         seed=sample.seed,
         output=name,
@@ -218,6 +239,7 @@ def _record_of_picture(settings: Settings, sample: PlannedSample) -> SampleRecor
         outputs=(output,),
         seconds=SampleSeconds(encode=0.0, sample=0.0, decode=0.0, total=0.0),
     )
+    return with_own(record, settings, sample)
 
 
 def _read_same_recipe(settings: Settings, sample: PlannedSample, name: str) -> Recipe | None:
@@ -248,6 +270,7 @@ def _has_all_files(settings: Settings, output: OutputRecord) -> bool:
 def _names_to_write(settings: Settings, left: Iterator[PlannedSample]) -> Iterator[str]:
     """Yields the files of unfinished samples, except those that were made with these settings."""
     for sample in left:
-        for name in planned_names(settings, sample):
-            if not settings.resume or _read_same_recipe(settings, sample, name) is None:
+        own = settings.of(sample)
+        for name in planned_names(own, sample):
+            if not own.resume or _read_same_recipe(own, sample, name) is None:
                 yield name

@@ -25,6 +25,7 @@ from chords_cli.models.elsewhere.sources import adapter_files, parts_elsewhere
 from chords_cli.models.fit import find_denoisers
 from chords_cli.models.loras import lora_files
 from chords_cli.models.weights import model_folder
+from chords_cli.presets.call import STEPS
 from chords_cli.records.run import RunRecord, RunSeconds, SampleRecord, StartMethod
 from chords_cli.runs.generate.kept import telling_what_is_kept
 from chords_cli.runs.generate.making import Making
@@ -170,7 +171,7 @@ class _Run:
             total, making = len(self._samples), dict[int, Making]()
             wanted = (
                 making.setdefault(
-                    number, Making(sample, self._settings, total, self._tell)
+                    number, Making(sample, self._settings.of(sample), total, self._tell)
                 ).wanted()
                 for number, sample in enumerate(left)
             )
@@ -254,8 +255,8 @@ def pool_settings(settings: Settings, folder: Path) -> "PoolSettings":
         components={name: part.loaded for name, part in preset.components.items()},
         quantization=preset.quantization.model_dump() if preset.quantization else None,
         compile=preset.compile,
-        cache=cache_arguments(preset, settings.call),
-        sees=bool(settings.inputs),
+        cache=cache_arguments(preset, settings.call | {STEPS: settings.plan.steps}),
+        sees=settings.sees,
         loras=tuple(
             (file, scale)
             for source, scale in settings.loras

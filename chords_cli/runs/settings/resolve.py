@@ -5,6 +5,7 @@ and the preset over the defaults here.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from chords_cli.errors import UsageError
 from chords_cli.models.fit import check_algo, check_model
 from chords_cli.presets.schema import Preset
 from chords_cli.records.recipe import Pixels
+from chords_cli.runs.settings.by_line import with_lines
 from chords_cli.runs.settings.first_checks import (
     check_kind,
     check_resume,
@@ -39,6 +41,7 @@ from chords_cli.runs.settings.layouts.placement import (
     place,
     plan_and_stop,
 )
+from chords_cli.runs.settings.lines import read_lines
 from chords_cli.runs.settings.options.call import resolve_call
 from chords_cli.runs.settings.options.option import options_of
 from chords_cli.runs.settings.options.request import CALL_OPTIONS, Request
@@ -84,17 +87,21 @@ def resolve(
     preset = preset or find_preset(request)
     check_kind(request, preset, model)
     preset = with_parts(preset, recipe, named=model is not None)
-    preset = preset.starting_from([role for role, _ in request.files])
+    lines = () if request.prompts else read_lines(request.prompt_file)
+    first = lines[0].apply(request) if lines else request
+    preset = preset.starting_from([role for role, _ in first.files])
     sampled = with_sampling(preset, recipe)
     requested_method()  # refuses a wrong CHORDS_START
-    beginning = begin_from(request, preset, resolve_call(request, preset), complete=complete)
-    planned = beginning.apply(request)
+    with lines[0].named() if lines else nullcontext():
+        beginning = begin_from(first, preset, resolve_call(first, preset), complete=complete)
+    planned = beginning.apply(first)
     with beginning.explained():
         plan, stop = plan_and_stop(planned, sampled)
     settings = Settings(
         **_run_options(request, preset),
         preset=preset,
-        prompts=resolve_prompts(request.prompts, request.prompt_file, preset.prompts),
+        prompts=tuple(line.prompt for line in lines)
+        or resolve_prompts(request.prompts, request.prompt_file, preset.prompts),
         plan=plan,
         stop=stop,
         call=beginning.call,
@@ -107,7 +114,8 @@ def resolve(
     check_members(preset, settings.call, split=settings.guidance_split, context=settings.context)
     available = find_devices(request, preset, starts=starts)
     with beginning.explained():
-        return _on_devices(settings, planned, sampled, available, earlier)
+        settings = _on_devices(settings, planned, sampled, available, earlier)
+    return with_lines(settings, request, sampled, lines) if lines else settings
 
 
 def _on_devices(

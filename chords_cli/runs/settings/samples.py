@@ -23,11 +23,15 @@ _CHECK = "check the path of {prompt_file}"
 
 @dataclass(frozen=True, slots=True)
 class PlannedSample:
-    """One picture or video to make; `number` counts from 1 through the whole run."""
+    """One picture or video to make; `number` counts from 1 through the whole run.
+
+    `line` is the number of its line, from 0, if lines have options of their own.
+    """
 
     number: int
     prompt: str
     seed: int
+    line: int | None = None
 
     @property
     def stem(self) -> str:
@@ -50,10 +54,24 @@ def check_samples(prompts: int, num: int, seed: int) -> None:
     _check_seed(seed, num)
 
 
-def planned_samples(prompts: Sequence[str], num: int, seed: int) -> tuple[PlannedSample, ...]:
-    """Returns `num` samples for each prompt, prompt after prompt."""
-    seeded = ((prompt, seed + n) for prompt in prompts for n in range(num))
-    return tuple(PlannedSample(number, *pair) for number, pair in enumerate(seeded, 1))
+def planned_samples(
+    prompts: Sequence[str], num: int, seed: int, own_seeds: Sequence[int | None] = ()
+) -> tuple[PlannedSample, ...]:
+    """Returns `num` samples for each prompt, prompt after prompt.
+
+    Args:
+        prompts: What to make.
+        num: How many of each.
+        seed: Of the first sample of a prompt.
+        own_seeds: The seed of every line, None for the run's; empty if lines are only prompts.
+    """
+    seeds = [seed if own is None else own for own in own_seeds] or [seed] * len(prompts)
+    seeded = (
+        (prompt, first + n, line if own_seeds else None)
+        for line, (prompt, first) in enumerate(zip(prompts, seeds, strict=True))
+        for n in range(num)
+    )
+    return tuple(PlannedSample(number, *one) for number, one in enumerate(seeded, 1))
 
 
 def slug(prompt: str) -> str:
@@ -96,7 +114,9 @@ def resolve_prompts(given: Sequence[str], file: str | None, demo: Sequence[str])
             "there is no prompt, and the preset has none of its own",
             'give one in quotes, as in "a red circle"',
         )
-    return tuple(_check_prompt(prompt, n) for n, prompt in enumerate(given, 1)) or tuple(demo)
+    for number, prompt in enumerate(given, 1):
+        check_prompt(prompt, f"prompt {number}")
+    return tuple(given) or tuple(demo)
 
 
 def read_prompts(file: str) -> tuple[str, ...]:
@@ -105,28 +125,37 @@ def read_prompts(file: str) -> tuple[str, ...]:
     Raises:
         UsageError: The file is missing, unreadable, not UTF-8 text, or holds no prompt.
     """
-    name = "standard input" if file == "-" else f"prompt file {verbatim(file)}"
-    lines = (line.strip() for line in _decode(_read(file, name), name).split("\n"))
+    lines = (line.strip() for line in read_text(file).split("\n"))
     prompts = tuple(line for line in lines if line and not line.startswith("#"))
     if not prompts:
         raise UsageError(
-            f"{name} holds no prompt",
+            f"{_name(file)} holds no prompt",
             "write one prompt a line; blank lines and lines that begin with # are skipped",
         )
     return prompts
 
 
-def _read(file: str, name: str) -> bytes:
+def read_text(file: str) -> str:
+    """Returns the text of a prompt file, `-` for standard input.
+
+    Raises:
+        UsageError: The file is missing, unreadable, or not UTF-8 text.
+    """
+    name = _name(file)
     if file == "-":
-        return sys.stdin.buffer.read() if sys.stdin else b""
+        return _decode(sys.stdin.buffer.read() if sys.stdin else b"", name)
     try:
-        return Path(file).read_bytes()
+        return _decode(Path(file).read_bytes(), name)
     except FileNotFoundError as error:
         raise UsageError(f"{name} does not exist", _CHECK, {"prompt_file": None}) from error
     except OSError as error:
         raise UsageError(
             f"{name} cannot be read: {error.strerror}", _CHECK, {"prompt_file": None}
         ) from error
+
+
+def _name(file: str) -> str:
+    return "standard input" if file == "-" else f"prompt file {verbatim(file)}"
 
 
 def _decode(data: bytes, name: str) -> str:
@@ -139,16 +168,20 @@ def _decode(data: bytes, name: str) -> str:
         ) from error
 
 
-def _check_prompt(prompt: str, number: int) -> str:
+def check_prompt(prompt: str, name: str) -> None:
+    """Refuses a prompt that is empty or no text; `name` is what to call it.
+
+    Raises:
+        UsageError: It is.
+    """
     if not prompt.strip():
-        raise UsageError(f"prompt {number} is empty", 'say what to show, as in "a red circle"')
+        raise UsageError(f"{name} is empty", 'say what to show, as in "a red circle"')
     try:
         prompt.encode()
     except UnicodeEncodeError as error:
         raise UsageError(
-            f"prompt {number} is not UTF-8 text", "use a terminal with a UTF-8 locale"
+            f"{name} is not UTF-8 text", "use a terminal with a UTF-8 locale"
         ) from error
-    return prompt
 
 
 def _check_num(num: int, prompts: int) -> None:

@@ -1,6 +1,6 @@
 """The complete settings of a run, as `resolve` makes them and everything after it reads them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from chords_cli.engine.hosts.places import as_seen_from
@@ -16,6 +16,25 @@ from chords_cli.sampler.stop import StopRule
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Own:
+    """What one line of a prompt file has of its own.
+
+    Attributes:
+        seed: Of its first sample; None for the run's.
+        call: The arguments of the pipeline's call, without the prompt and the files.
+        inputs: The files that it starts from.
+        plan: Of the steps that its strength leaves.
+        stop: Chooses its result.
+    """
+
+    seed: int | None
+    call: Arguments
+    inputs: tuple[Input, ...]
+    plan: Plan
+    stop: StopRule
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Settings(RunOptions):
     """The complete settings of a run.
 
@@ -23,6 +42,8 @@ class Settings(RunOptions):
         plan: The plan as far as `stop` needs it if that is known, else to the last output.
         call: The arguments of the pipeline's call, without the prompt and the files.
         inputs: The files that the run starts from.
+        lines: What every line of a prompt file has of its own; empty if lines are only prompts.
+            `call`, `inputs`, `plan` and `stop` are the first one's then.
         devices: One entry per process; those of a group, and in it of a core, stand side by side.
         groups: How many samples are made at a time, each by as many cores as the plan has.
         layout: How devices are laid out; None where the request or the preset says it.
@@ -36,6 +57,7 @@ class Settings(RunOptions):
     stop: StopRule
     call: Arguments
     inputs: tuple[Input, ...] = ()
+    lines: tuple["Own", ...] = ()
     devices: tuple[str, ...]
     groups: int = 1
     layout: Layout | None = field(default=None, compare=False)
@@ -61,7 +83,17 @@ class Settings(RunOptions):
     @property
     def samples(self) -> tuple[PlannedSample, ...]:
         """What the run makes, in order."""
-        return planned_samples(self.prompts, self.num, self.seed)
+        own_seeds = [line.seed for line in self.lines]
+        return planned_samples(self.prompts, self.num, self.seed, own_seeds)
+
+    def of(self, sample: PlannedSample) -> "Settings":
+        """Returns the settings that a sample is made with."""
+        if sample.line is None:
+            return self
+        own = self.lines[sample.line]
+        return replace(
+            self, call=own.call, inputs=own.inputs, plan=own.plan, stop=own.stop, lines=()
+        )
 
     @property
     def demand(self) -> Demand:
@@ -70,7 +102,7 @@ class Settings(RunOptions):
             preset=self.preset,
             dtype=self.dtype,
             call=self.call,
-            sees=bool(self.inputs),
+            sees=self.sees,
             devices=as_seen_from(self.host, self.devices),
             decoders=self.decoders,
             members=self.members,
@@ -80,4 +112,11 @@ class Settings(RunOptions):
     @property
     def decoders(self) -> frozenset[int]:
         """The cores that may be asked to decode an output."""
-        return self.stop.decoders(self.plan, keep=self.all_cores)
+        cores = self.stop.decoders(self.plan, keep=self.all_cores)
+        own = (line.stop.decoders(line.plan, keep=self.all_cores) for line in self.lines)
+        return cores.union(*own)
+
+    @property
+    def sees(self) -> bool:
+        """Whether a sample starts from a picture or a video."""
+        return bool(self.inputs) or any(line.inputs for line in self.lines)

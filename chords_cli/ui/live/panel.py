@@ -182,7 +182,7 @@ def _core_cells(core: CoreProgress, plan: Plan | None) -> list[RenderableType]:
         stands = ""
     else:
         steps = f"{done}/{total}"
-        stands = f"{core.stop}/{plan.steps}" if plan else f"{core.stop}"
+        stands = f"{core.stop}/{core.steps or plan.steps}" if plan else f"{core.stop}"
     return [
         Text(core.state, style=_STATE_STYLES[core.state]),
         bar,

@@ -33,6 +33,7 @@ class CoreProgress:
         stop: The grid step that it has reached.
         decodes: The index of the output that it is decoding; None while it decodes none.
         number: The image or video that it makes; None before the first one.
+        steps: Of the grid on which it makes that; None for the plan's.
         corrections: Its last corrections, oldest first.
     """
 
@@ -46,6 +47,7 @@ class CoreProgress:
     stop: int = 0
     decodes: int | None = None
     number: int | None = None
+    steps: int | None = None
     corrections: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
 
     def apply(self, event: events.CoreEvent) -> None:
@@ -175,5 +177,5 @@ class Progress:
             if rank // max(1, cores) == event.group:
                 core.state = "waiting" if rank % cores else "encoding"
                 core.done = core.stop = 0
-                core.number = event.number
+                core.number, core.steps = event.number, event.steps
                 core.corrections.clear()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from chords_cli.records.run import DeviceMemory, DryRunRecord
+from chords_cli.records.run import DeviceMemory, DryRunRecord, SampleRecord
 from chords_cli.sampler.plan import Plan, chords_plan, sequential_plan
 from chords_cli.sampler.wavefront import wavefront_plan
 from chords_cli.ui.format import (
@@ -31,11 +31,8 @@ def dry_run_view(record: DryRunRecord, width: int) -> list[RenderableType]:
         end = f"at {first_within(stop.residual)}, or at the last"
     arguments = [f"{key} {value!r}" for key, value in settings.call.items()]
     seeds = f"seed {settings.seed}, {plural(settings.num, 'result')} a prompt"
-    prompts = (
-        f"{sample.prompt!r}, seed {sample.seed}{', made before' if sample.done else ''}"
-        for sample in record.prompts
-    )
-    files = [f"{one.role} {one.name}" for one in settings.inputs or ()]
+    own = any(sample.own for sample in record.prompts)
+    files = () if own else [f"{one.role} {one.name}" for one in settings.inputs or ()]
     model = f"{record.preset} from {record.repo or record.path}, {record.dtype}"
     return [
         plan_chart(plan, index, width),
@@ -48,10 +45,19 @@ def dry_run_view(record: DryRunRecord, width: int) -> list[RenderableType]:
         _facts("settings", [*arguments, seeds]),
         _facts("stop", [end]),
         _facts("memory", _memory(record)),
-        _facts("prompts", prompts),
+        _facts("prompts", map(_sample, record.prompts)),
         _facts("files", record.files),
         Text("nothing was loaded, started or written", style="dim"),
     ]
+
+
+def _sample(sample: SampleRecord) -> str:
+    """Says what is made, and what its line in a prompt file has of its own."""
+    parts = [repr(sample.prompt), f"seed {sample.seed}"]
+    if sample.own:
+        parts += [f"{one.role} {one.name}" for one in sample.own.inputs or ()]
+        parts += [f"{sample.own.steps} steps"]
+    return ", ".join([*parts, "made before"] if sample.done else parts)
 
 
 def _rebuild_plan(record: DryRunRecord) -> Plan:

@@ -32,7 +32,8 @@ def summary(record: RunRecord) -> Text:
 
 def _details(record: RunRecord) -> Iterator[str]:
     """Yields the last result in rounds and seconds, and what to know about it."""
-    last, devices, steps = record.prompts[-1], record.devices, record.plan.steps
+    last, devices = record.prompts[-1], record.devices
+    steps = last.own.steps if last.own else record.plan.steps
     spent, rounds = last.seconds, last.rounds or steps
     yield (
         f"{plural(rounds, 'round')} instead of {plural(steps, 'step')}:"

@@ -59,7 +59,8 @@ class Request(InputOptions):
         Option(
             MODEL,
             "Read prompts from a file, one per line, or with `-` from standard input; lines that"
-            " are empty or begin with # are skipped.",
+            " are empty or begin with # are skipped. A .jsonl file has an object of options per"
+            " line.",
             compare="all",
         ),
     ] = None
