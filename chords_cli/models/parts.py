@@ -7,6 +7,7 @@ not asked here, but in `models.fit`.
 import importlib.metadata
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from chords_cli.pipelines.load.weights import weight_files
 from chords_cli.presets.schema import Preset
 
 _OTHERS = "name a model whose components are classes of diffusers and transformers"
+
+_LONG = 1 << 20
+"""Bytes from which a JSON file is judged by its last character alone."""
 
 
 def check_parts(preset: Preset, parts: Mapping[str, PartSpec]) -> None:
@@ -43,6 +47,7 @@ def check_parts(preset: Preset, parts: Mapping[str, PartSpec]) -> None:
             raise UsageError(f"{preset.path} is not complete: {weights.lack}", hint)
     for name, part in parts.items():
         _check_size(preset, name, Path(part.folder))
+        _check_texts(preset, name, Path(part.folder))
         method = method_of(_config(Path(part.folder)))
         if method is not None:
             what = f"component {name} is quantized with {method}"
@@ -85,10 +90,33 @@ def _check_size(preset: Preset, name: str, folder: Path) -> None:
             whole, size = 0, -1
         if size != whole:
             reason = f"has {size} bytes instead of {whole}" if whole else "has no header"
-            again = (
-                "copy or save it again" if preset.path else f"{download_command(preset)} --force"
-            )
-            raise UsageError(f"{name}/{file.name} of {preset.source_of(name)} {reason}", again)
+            message = f"{name}/{file.name} of {preset.source_of(name)} {reason}"
+            raise UsageError(message, _again(preset))
+
+
+def _check_texts(preset: Preset, name: str, folder: Path) -> None:
+    """Refuses a configuration or vocabulary that was cut or damaged."""
+    for file in sorted(folder.glob("*.json")):
+        with suppress(OSError):  # a core reports why it cannot be read
+            if not _is_whole(file.read_bytes()):
+                raise UsageError(
+                    f"{name}/{file.name} of {preset.source_of(name)} is damaged: it is no JSON",
+                    _again(preset),
+                )
+
+
+def _is_whole(text: bytes) -> bool:
+    if len(text) > _LONG:  # a vocabulary
+        return text.rstrip()[-1:] in (b"}", b"]")
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _again(preset: Preset) -> str:
+    return "copy or save it again" if preset.path else f"{download_command(preset)} --force"
 
 
 def _config(folder: Path) -> dict[str, Any]:

@@ -90,6 +90,14 @@ def cut(model: Path) -> None:
     (model / WEIGHTS).write_bytes((model / WEIGHTS).read_bytes()[:-100])
 
 
+def cut_scheduler(model: Path) -> None:
+    (model / "scheduler/scheduler_config.json").write_text('{"_class')
+
+
+def cut_vocabulary(model: Path) -> None:
+    (model / "tokenizer_2/tokenizer.json").write_bytes(b'{"' + b"x" * (1 << 20))
+
+
 def one_variant(model: Path) -> None:
     (model / WEIGHTS).rename(model / WEIGHTS.replace(".safetensors", ".fp16.safetensors"))
 
@@ -144,6 +152,14 @@ REFUSED: dict[Callable[[Path], None], tuple[str, str]] = {
     no_component: ("{model} is not complete: component vae has no configuration", SAVED),
     cut: (
         f"{WEIGHTS} of {{model}} has {{cut}} bytes instead of {{whole}}",
+        "copy or save it again",
+    ),
+    cut_scheduler: (
+        "scheduler/scheduler_config.json of {model} is damaged: it is no JSON",
+        "copy or save it again",
+    ),
+    cut_vocabulary: (
+        "tokenizer_2/tokenizer.json of {model} is damaged: it is no JSON",
         "copy or save it again",
     ),
     one_variant: (
