@@ -109,6 +109,8 @@ class Walk:
         round, waited = self._round, self._line.waited
         self._round += 1
         move = self._core.advance(latent, drift)
+        if (spoilt := self._line.spoilt) is not None:
+            raise self._not_finite(f"the latent after step {self._steps[spoilt]}")
         if (preview := move.preview) is not None:
             landed = partial(self._land, 0, self._plan.hits[0].round, preview)
             self._staging.report(lambda: preview, landed)
@@ -142,12 +144,7 @@ class Walk:
         """Sends an output to the pool; `host` holds its values where these were copied already."""
         values = latent if host is None else host
         if not values.isfinite().all():
-            wider = "try {dtype}, or" if self._dtype == "float16" else "try"
-            raise ChordsError(
-                f"output {index} is not finite: the model made nan or inf in {self._dtype}",
-                f"{wider} a smaller {{guidance}}",
-                {"dtype": "bfloat16", "guidance": None},
-            )
+            raise self._not_finite(f"output {index}")
         self._outputs[index] = latent
         self._pipe.send(
             Landed(
@@ -158,6 +155,15 @@ class Walk:
                 latent=pack(values),
                 at=time.monotonic(),
             )
+        )
+
+    def _not_finite(self, what: str) -> ChordsError:
+        wider = {"float16": ["bfloat16", "float32"], "bfloat16": ["float32"]}.get(self._dtype)
+        return ChordsError(
+            f"{what} is not finite: the model made nan or inf in {self._dtype}",
+            f"try {'{dtype}, or ' if wider else ''}a smaller {{guidance}}"
+            + ("" if wider else "; if that does not help, its weights may be damaged"),
+            {"dtype": wider, "guidance": None},
         )
 
     def _hear(self, *, wait: bool = False) -> None:

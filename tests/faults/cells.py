@@ -143,6 +143,17 @@ CELLS: list[Cell] = [
         fault=at("between rounds", "EOFError"),
         says="core 2 on cpu: EOFError: boom, said the hook, on two lines$",
     ),
+    *(
+        Cell(
+            phase="between rounds",
+            what=f"the model makes {kind} on core 2",
+            fault=at("between rounds", kind, 2),
+            says=r"core 2 on cpu: the latent after step \d+ is not finite: the model made nan",
+            kept=1,
+            quick=kind == "nan",
+        )
+        for kind in ("nan", "inf")
+    ),
     Cell(
         phase="between rounds",
         what="core 1 raises",

@@ -34,6 +34,7 @@ class Line:
     Attributes:
         ended: Whether the slower core has stopped before it had sent all latents of its plan.
         waited: Seconds spent waiting for latents.
+        spoilt: The round in which this core sent a latent that is not finite, if it did.
     """
 
     def __init__(self, exchange: Exchange, sends: list[int], receives: list[int]) -> None:
@@ -48,6 +49,7 @@ class Line:
         self._shape = torch.Size()
         self.ended = False
         self.waited = 0.0
+        self.spoilt: int | None = None
 
     def expect(self, like: Tensor) -> None:
         """Takes the shape of this job's latents, so that the first one can come."""
@@ -87,6 +89,8 @@ class Line:
         tag = self._sends.popleft()
 
         def post() -> dist.Work | None:
+            if not parcel.isfinite().all():
+                self.spoilt = tag if self.spoilt is None else self.spoilt
             with self._exchange.naming(self._faster):
                 return dist.isend(parcel, self._faster, tag=tag)
 
