@@ -81,8 +81,8 @@ def test_torch_that_cannot_be_imported_is_a_line_with_the_cause(error, environme
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-def test_what_a_person_reads_has_a_line_per_check(forked, tmp_path):
-    answer = forked("doctor", "--model", "tiny", "--devices", "cpu", cwd=tmp_path)
+def test_what_a_person_reads_has_a_line_per_check(command, tmp_path):
+    answer = command("doctor", "--model", "tiny", "--devices", "cpu", cwd=tmp_path)
     lines = answer.out.splitlines()
     assert [line for line in lines if line in TOPICS] == TOPICS
     assert [line[6:17].strip() for line in lines if line[:6] in (" ok   ", " warn ")] == NAMES

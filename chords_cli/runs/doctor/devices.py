@@ -14,6 +14,7 @@ from chords_cli.engine.devices import Memory, checked_devices, device_memory, th
 from chords_cli.engine.exchange.links import links_between, peer_access
 from chords_cli.engine.hosts.places import kind_of
 from chords_cli.engine.start import ask
+from chords_cli.engine.watch.server import has_died, lost_server
 from chords_cli.errors import ChordsError
 from chords_cli.pipelines.load.installed import Libraries, look_at_libraries
 from chords_cli.records.doctor import Check
@@ -41,15 +42,18 @@ class Driver:
 
 def ask_libraries(notes: Notes, pipeline: str) -> Libraries | None:
     """Asks torch what it is, in another process; None where it cannot be asked, which is noted."""
-    error: Exception
     try:
         return ask(functools.partial(look_at_libraries, pipeline), PATIENCE)
-    except (ChordsError, OSError) as failed:
-        error = failed
+    except ChordsError as failed:
+        error = lost_server() if has_died() else failed
+    except OSError as failed:
+        error = ChordsError(f"no process can be started: {failed}", "see what is said of disks")
     if cause := why_not("torch"):
         return Libraries(torch=None, broken={"torch": cause})
-    known = error if isinstance(error, ChordsError) else ChordsError(f"no process starts: {error}")
-    notes.add(DEVICES.refused("torch", known, notes.spell))
+    if cause := why_not("diffusers"):
+        notes.add(_broken("diffusers", find_package("diffusers"), cause))
+    else:
+        notes.add(DEVICES.refused("torch", error, notes.spell))
     return None
 
 
@@ -61,7 +65,7 @@ def look(notes: Notes, wanted: str | None, libraries: Libraries | None) -> tuple
         notes.add(check_torch(libraries, package, nvidia=bool(driver and driver.gpus)))
     notes.add(check_driver(driver, libraries))
     if libraries is None or libraries.torch is None:
-        notes.add(DEVICES.fail("devices", "not known, since torch cannot be asked", "see torch"))
+        notes.add(DEVICES.fail("devices", "not known, since torch cannot be asked", "see above"))
         return ()
     names = [name.strip() for name in (wanted or "").split(",")] if wanted is not None else []
     own = notes.value(DEVICES, "devices", lambda: checked_devices(names))
@@ -128,11 +132,7 @@ def check_torch(libraries: Libraries, package: Package | None, *, nvidia: bool) 
     if installed is None:
         return DEVICES.fail("torch", "it is not installed", again)
     if cause := libraries.broken.get("torch"):
-        return DEVICES.fail(
-            "torch",
-            f"{installed} cannot be imported: {cause}",
-            f"install it again: pip install --force-reinstall torch=={installed.partition('+')[0]}",
-        )
+        return _broken("torch", package, cause)
     found = f"{installed}, built for {libraries.build}"
     if package and not package.fits:
         return DEVICES.fail("torch", f"{found}; needed is {package.wanted}", again)
@@ -143,6 +143,17 @@ def check_torch(libraries: Libraries, package: Package | None, *, nvidia: bool) 
             "install a build for CUDA: https://pytorch.org/get-started/locally",
         )
     return DEVICES.ok("torch", found)
+
+
+def _broken(name: str, package: Package | None, cause: str) -> Check:
+    """Says why a library cannot be imported."""
+    installed = (package.installed if package else None) or ""
+    again = f"{name}=={installed.partition('+')[0]}" if installed else name
+    return DEVICES.fail(
+        name,
+        f"{installed or 'it'} cannot be imported: {cause}",
+        f"install it again: pip install --force-reinstall {again}",
+    )
 
 
 def check_driver(driver: Driver | None, libraries: Libraries | None) -> Check:

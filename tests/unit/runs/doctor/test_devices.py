@@ -108,6 +108,13 @@ def test_what_hides_torch_is_asked_for_when_nobody_answers(monkeypatch, notes):
         torch=None, broken={"torch": "ImportError: torch"}
     )
     assert notes.checks == []
+    monkeypatch.setattr(
+        devices, "why_not", lambda name: "RuntimeError: numpy" if name == "diffusers" else None
+    )
+    assert ask_libraries(notes, "FluxPipeline") is None
+    broken = notes.checks.pop()
+    assert (broken.name, broken.state) == ("diffusers", "fail")
+    assert broken.found.endswith(" cannot be imported: RuntimeError: numpy")
     monkeypatch.setattr(devices, "why_not", lambda name: None)
     assert ask_libraries(notes, "FluxPipeline") is None
     assert [(check.name, check.state) for check in notes.checks] == [("torch", "fail")]
@@ -121,6 +128,22 @@ def test_without_torch_no_device_is_known(monkeypatch, notes):
         ("driver", "ok"),
         ("devices", "fail"),
     ]
+
+
+def test_gpus_are_told_one_by_one_with_their_links(monkeypatch, notes):
+    h100 = Memory(title="NVIDIA H100", total=85 * GB, free=84 * GB)
+    monkeypatch.setattr(devices, "ask_driver", lambda: Driver(version="570.86", gpus=4))
+    monkeypatch.setattr(devices, "device_memory", lambda own: dict.fromkeys(own, h100))
+    monkeypatch.setattr(devices, "links_between", lambda: NV)
+    monkeypatch.setattr(devices, "ask", lambda question, seconds: [question.args[0]])
+    assert look(notes, "cuda:0, cuda:2", ON_CUDA) == ("cuda:0", "cuda:2")
+    assert [check.name for check in notes.checks] == [
+        *("torch", "driver", "cuda:0", "cuda:2", "links")
+    ]
+    assert {check.state for check in notes.checks} == {"ok"}
+    assert notes.checks[-1].found == (
+        "NVLink (NV18) between every two; none reads another's memory"
+    )
 
 
 def test_devices_that_are_not_here_are_refused(monkeypatch, notes):
