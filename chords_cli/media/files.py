@@ -4,6 +4,7 @@ Bytes go to a hidden file beside the target, are flushed to the disk, and then g
 step.
 """
 
+import fcntl
 import os
 import secrets
 from collections.abc import Iterator
@@ -48,17 +49,52 @@ def write_file(path: Path, data: bytes, *, replace: bool = False) -> None:
 def new_folder(folder: Path) -> Iterator[None]:
     """Makes `folder` if it is missing, and removes it afterwards if it is still empty.
 
+    No other run can write to it meanwhile.
+
     Raises:
-        UsageError: The folder cannot be made.
+        UsageError: The folder cannot be made, or another run writes to it.
     """
     made: list[Path] = []
     try:
         _make(folder, made)
-        yield
+        with _alone_in(folder):
+            yield
     finally:
         with suppress(OSError):
             for part in reversed(made):
                 part.rmdir()
+
+
+def check_alone(folder: Path) -> None:
+    """Refuses a folder that another run writes to.
+
+    Raises:
+        UsageError: One does.
+    """
+    with _alone_in(folder):
+        pass
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Holds a lock on the folder itself: nothing is left of it, however this process ends."""
+    place = None
+    try:
+        try:
+            place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(
+                f"another run writes to {verbatim(folder)}",
+                "wait until it has ended, or choose another {output}",
+                {"output": None},
+            ) from error
+        except OSError:  # no folder, or none that can be locked
+            pass
+        yield
+    finally:
+        if place is not None:
+            os.close(place)
 
 
 def _make(folder: Path, made: list[Path]) -> None:

@@ -11,6 +11,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from chords_cli.errors import UsageError, verbatim
+from chords_cli.media.files import check_alone
 from chords_cli.media.metadata import find_metadata
 from chords_cli.presets.call import STEPS
 from chords_cli.presets.roles import option_of
@@ -57,6 +58,7 @@ def look_back(settings: Settings) -> Earlier:
     Raises:
         UsageError: The folder cannot be written, or holds files that this run may not replace.
     """
+    check_alone(settings.output)
     check_writable(settings.output)
     earlier = _find_done(settings) if settings.resume else Earlier()
     if not settings.overwrite:

@@ -5,7 +5,7 @@ import pytest
 
 from chords_cli.cli.options import as_option
 from chords_cli.errors import ChordsError, UsageError
-from chords_cli.media.files import new_folder, write_file
+from chords_cli.media.files import check_alone, new_folder, write_file
 
 
 def test_a_file_is_written_with_nothing_left_beside_it(tmp_path):
@@ -86,3 +86,15 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_the_user(tmp_path):
     with pytest.raises(UsageError) as caught, new_folder(Path(folder)):
         pass
     assert caught.value.message == f"output {folder} cannot be made: Not a directory"
+
+
+def test_a_folder_is_written_by_one_run_at_a_time_and_nothing_of_a_lock_is_left(tmp_path):
+    folder = tmp_path / "out"
+    with new_folder(folder):
+        (folder / "a.png").touch()
+        for enter in (new_folder(folder).__enter__, lambda: check_alone(folder)):
+            with pytest.raises(UsageError, match=r"another run writes to .*out$") as caught:
+                enter()
+        assert caught.value.hint == "wait until it has ended, or choose another output"
+    check_alone(folder)
+    assert [path.name for path in folder.iterdir()] == ["a.png"]
