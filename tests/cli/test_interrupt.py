@@ -299,3 +299,25 @@ def _server_of(process: Running) -> psutil.Process:
 
 def _family(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True)
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "ended by SIGTERM")],
+)
+def test_a_signal_while_the_command_itself_is_imported_leaves_no_traceback(
+    number: signal.Signals, said: str
+) -> None:
+    code = (
+        "import os, sys\n"
+        "class Strikes:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        name == 'chords_cli.cli.app' and os.kill(os.getpid(), {int(number)})\n"
+        "sys.meta_path.insert(0, Strikes())\n"
+        "from chords_cli.__main__ import main\n"
+        "main()\n"
+    )
+    line = [sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(line, capture_output=True, text=True, env=environment, timeout=HANG)
+    assert (done.returncode, done.stderr) == (128 + number, f"error: {said}\n")
