@@ -114,7 +114,7 @@ REFUSED = {
     ),
     "an image to image without an image": (
         ["--model", "changing.yaml"],
-        "tiny starts from a picture or a video, and none is given",
+        "tiny changes what it is given, and starts from no file",
         "name one with --image FILE",
     ),
     "an option that only videos have": (

@@ -318,7 +318,7 @@ def test_a_run_of_lines_goes_on_with_its_file(command, place, lined):
         ),
         (
             {"prompt": "a"},
-            "tiny starts from a picture or a video, and none is given",
+            "tiny changes what it is given, and starts from no file",
             'name one with "image": "FILE"',
         ),
         (

@@ -244,8 +244,10 @@ def _changed_arguments(now: Arguments, recipe: Recipe) -> list[str]:
     """Returns the arguments that the preset now sets differently and that no option restores."""
     then = recipe.call
     options = {*CALL_OPTIONS, guidance_key(now), _strength_argument(recipe)}
-    by_option = {key for key in options if key in then}
-    keys = sorted({*now, *(key for key in then if key not in options)} - by_option)
+    restored = {key for key in options if key in then}
+    if recipe.inputs:  # which say the size where the call does not
+        restored |= {*SIZES} - then.keys()
+    keys = sorted({*now, *(then.keys() - options)} - restored)
     return [key for key in keys if key not in then or now.get(key) != then[key]]
 
 

@@ -1,7 +1,7 @@
 """From the files that a run starts from to its pipeline's call, and to the steps that are left."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -10,6 +10,7 @@ from chords_cli.models.fit import check_pipeline
 from chords_cli.models.inputs.strength import steps_taken, strength_of
 from chords_cli.pipelines.load.spec import Arguments
 from chords_cli.presets.call import STEPS
+from chords_cli.presets.roles import Role, option_of
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.inputs.fitting import fit_inputs
 from chords_cli.runs.inputs.inputs import Input
@@ -83,15 +84,16 @@ def begin_from(
     )
     starts = bool(inputs) or not call.keys().isdisjoint(("image", "video"))
     taken, shortened = int(call[STEPS]), None
+    roles = taken_roles(preset, pipeline)
     if complete or starts:
-        taken, shortened = _steps(preset, fitted.call, starts=starts)
+        taken, shortened = _steps(preset, fitted.call, roles, starts=starts)
     return Beginning(
         inputs=fitted.inputs,
         call=fitted.call,
         steps=taken,
         shortened=shortened,
         notes=fitted.notes if shortened is None else (*fitted.notes, shortened),
-        missing=() if complete else tuple(taken_roles(preset, pipeline).values()),
+        missing=() if complete else tuple(roles.values()),
     )
 
 
@@ -119,17 +121,20 @@ def _strength(strength: float, preset: Preset, *, starts: bool) -> Arguments:
     return {found.argument: strength}
 
 
-def _steps(preset: Preset, call: Arguments, *, starts: bool) -> tuple[int, str | None]:
+def _steps(
+    preset: Preset, call: Arguments, roles: Collection[Role], *, starts: bool
+) -> tuple[int, str | None]:
     """Returns how many steps are taken, and why they are fewer than the grid has."""
     steps, found = int(call[STEPS]), strength_of(preset.pipeline)
     taken = steps_taken(preset.pipeline, call)
     if found is None or taken == steps:
         return steps, None
     if not starts:
+        option = option_of(next(iter(roles), "image"))
         raise UsageError(
-            f"{preset.name} starts from a picture or a video, and none is given",
-            "name one with {image}",
-            {"image": "FILE"},
+            f"{preset.name} changes what it is given, and starts from no file",
+            f"name one with {{{option}}}",
+            {option: "FILE"},
         )
     of = f"strength {call.get(found.argument, found.default):g}"
     of += "" if found.argument in call else f", {preset.pipeline}'s own,"

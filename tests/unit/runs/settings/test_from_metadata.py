@@ -1,3 +1,4 @@
+import hashlib
 import json
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from chords_cli.runs.outputs.recipe import make_recipe, pixels
 from chords_cli.runs.settings.from_metadata import read_recipe, with_recipe
 from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.resolve import resolve
+from tests.doubles import files
 from tests.unit.conftest import GPUS
 
 FRAME = np.zeros((1, 1, 3), np.uint8)
@@ -138,6 +140,23 @@ def test_a_preset_that_changed_since_is_refused_and_says_what(picture, preset_fi
         "add --model toy to use it as it is now",
     )
     assert again(path, model="toy").preset.pipeline == "FluxKontextPipeline"
+
+
+def test_a_size_that_was_left_to_a_file_is_no_change_of_the_preset(picture, preset_file, tmp_path):
+    data = files.encoded(files.picture(96, 64))
+    (tmp_path / "photo.png").write_bytes(data)
+
+    def change(made):
+        named = {"role": "image", "name": "photo.png", "sha256": hashlib.sha256(data).hexdigest()}
+        made["inputs"] = [named]
+        made["model"]["pipeline"] = "FluxImg2ImgPipeline"
+        del made["call"]["width"], made["call"]["height"]
+
+    path = picture(change=change)
+    text = preset_file.read_text() + "variants: {image: FluxImg2ImgPipeline}\n"
+    (tmp_path / "config" / "chords" / "presets" / "toy.yaml").write_text(text)
+    (found,) = again(path).inputs
+    assert found.path == tmp_path / "photo.png"
 
 
 def test_defaults_that_the_preset_changed_do_not_matter(picture, preset_file, tmp_path):
