@@ -19,7 +19,7 @@ from chords_cli.media.metadata import read_metadata
 from chords_cli.models.inputs.strength import strength_of
 from chords_cli.models.repositories import find_model
 from chords_cli.pipelines.load.spec import Arguments
-from chords_cli.presets.call import guidance_key, guidance_of
+from chords_cli.presets.call import SIZES, guidance_key, guidance_of
 from chords_cli.presets.parts import Cache, Scheduler
 from chords_cli.presets.schema import Preset, Sampling, Stop
 from chords_cli.records.recipe import Document, PresetKey, Recipe
