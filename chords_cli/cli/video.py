@@ -8,7 +8,7 @@ from chords_cli.cli.options import VIDEO, accepts
 
 @accepts(*VIDEO)
 def video(**options: Any) -> None:
-    """Make videos from text, on several cores that correct each other.
+    """Make videos from text and pictures, on several cores that correct each other.
 
     [bold]Examples[/bold]
 
