@@ -6,6 +6,7 @@ step.
 
 import fcntl
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -58,6 +59,7 @@ def new_folder(folder: Path) -> Iterator[None]:
     try:
         _make(folder, made)
         with _alone_in(folder):
+            _remove_parts(folder)
             yield
     finally:
         with suppress(OSError):
@@ -95,6 +97,14 @@ def _alone_in(folder: Path) -> Iterator[None]:
     finally:
         if place is not None:
             os.close(place)
+
+
+def _remove_parts(folder: Path) -> None:
+    """Removes files that a run was killed in the middle of."""
+    for path in folder.glob(".*.part"):
+        if re.fullmatch(r"\..*\.[0-9a-f]{8}\.part", path.name):
+            with suppress(OSError):
+                path.unlink()
 
 
 def _make(folder: Path, made: list[Path]) -> None:

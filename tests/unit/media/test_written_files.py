@@ -98,3 +98,11 @@ def test_a_folder_is_written_by_one_run_at_a_time_and_nothing_of_a_lock_is_left(
         assert caught.value.hint == "wait until it has ended, or choose another output"
     check_alone(folder)
     assert [path.name for path in folder.iterdir()] == ["a.png"]
+
+
+def test_what_a_killed_run_has_half_written_is_removed_by_the_next(tmp_path):
+    names = [".0001-a.png.0123abcd.part", "mine.part", ".mine.part", ".0001-a.png.0123abcd"]
+    for name in names:
+        (tmp_path / name).touch()
+    with new_folder(tmp_path):
+        assert {path.name for path in tmp_path.iterdir()} == {*names[1:]}
