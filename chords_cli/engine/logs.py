@@ -1,11 +1,22 @@
-"""What processes that are started print: into files, of which errors quote the last line."""
+"""What processes that are started print: into files, of which errors quote the last line.
+
+Those files lie in the one temporary folder that a process has.
+"""
 
 import atexit
+import fcntl
 import functools
 import os
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
+
+_PREFIX = "chords-run-"
+
+_JUST_MADE = 60.0
+"""Seconds in which a folder may have been made and not locked yet."""
 
 
 def redirect_output(path: str) -> None:
@@ -28,6 +39,31 @@ def last_line(path: Path, *, after: int = 0) -> str:
 @functools.cache
 def start_log() -> Path:
     """Returns the log of all processes that are no cores; the file ends with this process."""
-    folder = Path(tempfile.mkdtemp(prefix="chords-start-"))
+    return temporary_folder() / "start.log"
+
+
+@functools.cache
+def temporary_folder() -> Path:
+    """Returns a folder for logs, and for whatever processes meet by; it ends with this process.
+
+    This process holds a lock on it, so that the next one knows it as left where this one is killed,
+    and removes it.
+    """
+    _remove_left()
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder / "start.log"
+    return folder
+
+
+def _remove_left() -> None:
+    """Removes what processes that were killed have left."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # another user's, or one that lives
+            place = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+            try:
+                if time.time() - os.fstat(place).st_mtime > _JUST_MADE:
+                    fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(place)

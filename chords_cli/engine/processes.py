@@ -19,7 +19,7 @@ from typing import Any
 
 from chords_cli.engine.hosts.remote import Hosts, RemoteProcess
 from chords_cli.engine.hosts.watched import Worker
-from chords_cli.engine.logs import redirect_output
+from chords_cli.engine.logs import redirect_output, temporary_folder
 from chords_cli.engine.messages import Alive, Failed, Quit, WorkerSpec
 from chords_cli.engine.settings import PoolSettings, worker_specs
 from chords_cli.engine.start import Context, StartMethod, preload, start_method, starting
@@ -57,7 +57,7 @@ class Workers:
     def __init__(self, hosts: Hosts | None = None) -> None:
         self._workers: list[Worker] = []
         self._hosts = hosts
-        self.folder = Path(tempfile.mkdtemp(prefix="chords-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="pool-", dir=temporary_folder()))
         self.watch = Watch(self._workers, _LINKS if hosts else 1)
 
     def start(self, settings: PoolSettings) -> StartMethod:
@@ -92,6 +92,12 @@ class Workers:
         except (EOFError, ConnectionError) as error:
             raise lost_server() from error
         except OSError as error:
+            if not self.folder.exists():
+                raise ChordsError(
+                    f"{spec.name} cannot be started: the temporary folder "
+                    f"{verbatim(self.folder.parent)} is gone",
+                    "run it again, with TMPDIR set to a folder that nobody empties meanwhile",
+                ) from error
             raise ChordsError(
                 f"{spec.name} cannot be started: {error.strerror or error}",
                 "use fewer {cores}, or raise the limits of this shell (ulimit -a shows them)",

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import chords_cli
-from chords_cli.engine.logs import last_line, redirect_output, start_log
+from chords_cli.engine.logs import last_line, redirect_output, start_log, temporary_folder
 from chords_cli.engine.watch.server import kill_server, not_waiting_for_ever
 from chords_cli.errors import ChordsError, UsageError
 
@@ -53,7 +53,7 @@ Loading a large model takes minutes on some devices.
 
 _JOIN_SECONDS = 5.0
 
-_LONGEST_FOLDER = 70
+_LONGEST_FOLDER = 65
 """Bytes of a folder in which multiprocessing can make sockets."""
 
 _server: dict[str, str] = {}
@@ -198,15 +198,18 @@ def starting(*, interruptible: bool = False) -> Iterator[None]:
 
 
 def _keep_sockets_short() -> None:
-    """Gives multiprocessing another folder for its sockets where TMPDIR is too long for them.
+    """Gives multiprocessing a folder for its sockets: ours, or another where TMPDIR is too long.
 
-    The path of a socket has at most 107 bytes; multiprocessing appends 32 to the folder's.
+    The path of a socket has at most 107 bytes; 38 are appended to the folder's.
 
     Raises:
         ChordsError: There is no such folder.
     """
     config = multiprocessing.current_process()._config  # type: ignore[attr-defined]
-    if "tempdir" in config or len(os.fsencode(tempfile.gettempdir())) <= _LONGEST_FOLDER:
+    if "tempdir" in config:
+        return
+    if len(os.fsencode(tempfile.gettempdir())) <= _LONGEST_FOLDER:
+        config["tempdir"] = str(temporary_folder())
         return
     for folder in (os.environ.get("XDG_RUNTIME_DIR"), "/tmp", "/var/tmp", "/dev/shm"):
         if folder and len(folder) <= _LONGEST_FOLDER and os.access(folder, os.W_OK | os.X_OK):

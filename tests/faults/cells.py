@@ -204,6 +204,49 @@ CELLS: list[Cell] = [
         hint="^choose another --output$",
         kept=0,
     ),
+    *(
+        Cell(
+            phase=phase,
+            what="the temporary folder is removed",
+            act=do(said, lambda run: shutil.rmtree(run.temporary)),
+            code=0,
+            kept=2,
+        )
+        for phase, said in (("between samples", "2/2: "), ("first step", "1/2: "))
+    ),
+    *(
+        Cell(
+            phase=phase,
+            what="the command is killed",
+            fault=at(phase, "SIGKILL"),
+            target="parent",
+            code=-9,
+            kept=kept,
+            remains="tmp/chords-run-",
+            resumes=phase == "decoding",
+        )
+        for phase, kept in (("loading", 0), ("between rounds", 1), ("decoding", 1))
+    ),
+    *(
+        Cell(
+            phase=phase,
+            what=f"SIGINT to {who or 'a core'} alone",
+            fault=at(phase, "SIGINT"),
+            target=who,
+            code=0,
+            kept=2,
+        )
+        for phase, who in (("starting", ""), ("sending", "server"), ("loading", ""))
+    ),
+    Cell(
+        phase="half saved",
+        what="the command is killed",
+        fault="half-saved:parent:SIGKILL:0.3",
+        code=-9,
+        kept=1,
+        remains="",
+        resumes=True,
+    ),
     Cell(
         phase="the end",
         what="Ctrl-C",

@@ -49,6 +49,7 @@ class Cell:
         paths: Folders of the run that Python searches first.
         fresh: Whether it starts from nothing, so that importing is part of it.
         quick: Whether the everyday suite runs it.
+        remains: What may be left, as nobody was there to remove it.
     """
 
     phase: str
@@ -71,6 +72,7 @@ class Cell:
     cores: int = 4
     fresh: bool = False
     quick: bool = False
+    remains: str = "-"
 
     @property
     def name(self) -> str:
@@ -171,7 +173,8 @@ class Run:
     def struck(self) -> float:
         """When the fault happened; 0.0 before."""
         mark = self.folder / "mark"
-        return self.acted or (float(mark.read_text().split()[0]) if mark.exists() else 0.0)
+        words = mark.read_text().split() if mark.exists() else []
+        return self.acted or float((words or ["0"])[0])
 
     def pid(self, name: str) -> int:
         path = self.folder / "pids" / name
@@ -272,7 +275,8 @@ def _resume(run: Run, found: Found, pixels: Mapping[str, str]) -> Found:
         line, cwd=run.folder, env=environment, capture_output=True, check=False, timeout=LONGEST
     )
     kept, wrong = _look(run.out, pixels)
-    return replace(found, resumed=(done.returncode, kept), wrong=(*found.wrong, *wrong))
+    left = [f"{path.name} after --resume" for path in run.out.glob(".*")]
+    return replace(found, resumed=(done.returncode, kept), wrong=(*found.wrong, *wrong, *left))
 
 
 def pixels_of(path: Path) -> str:
@@ -293,7 +297,7 @@ def _look(out: Path, pixels: Mapping[str, str]) -> tuple[int, tuple[str, ...]]:
                 wrong.append(f"{name}: {error}")
             kept += same
             wrong += [] if same else [f"{name}: other bits"]
-        elif not re.fullmatch(r"run\.jsonl?|.*\.safetensors", name):
+        elif not re.fullmatch(r"run\.jsonl?|.*\.safetensors|\..*", name):
             wrong.append(name)
     if "run.json" in names:
         told = json.loads((out / "run.json").read_text())["prompts"]
@@ -313,7 +317,7 @@ def doubts(cell: Cell, found: Found) -> list[str]:
             if not re.search(wanted, text)
         ),
         *(f"{who!r} was left" for who in found.orphans),
-        *(f"{name} was left" for name in found.left),
+        *(f"{name} was left" for name in found.left if not name.startswith(cell.remains)),
         *(["a traceback"] if "Traceback" in found.said else []),
         *(["this is a bug"] if "this is a bug" in found.said else []),
         *found.wrong,

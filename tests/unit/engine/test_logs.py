@@ -1,0 +1,36 @@
+"""What is left of processes that were killed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chords_cli.engine import logs
+
+CODE = "from chords_cli.engine.logs import temporary_folder as f; print(f(), flush=True); input()"
+
+
+def test_the_next_process_removes_what_a_killed_one_has_left_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    monkeypatch.setattr(logs.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(logs, "_JUST_MADE", -1.0)
+    (tmp_path / "chords-other").mkdir()
+    pipe, folders = subprocess.PIPE, list[Path]()
+    both = [
+        subprocess.Popen([sys.executable, "-c", CODE], env=environment, stdin=pipe, stdout=pipe)
+        for _ in range(2)
+    ]
+    for process in both:
+        assert process.stdout
+        folders.append(Path(process.stdout.readline().decode().strip()))
+    killed, alive = both
+    killed.kill()
+    killed.communicate()
+    logs._remove_left()
+    assert {*tmp_path.iterdir()} == {folders[1], tmp_path / "chords-other"}
+    alive.communicate(b"\n")
+    assert {*tmp_path.iterdir()} == {tmp_path / "chords-other"}
