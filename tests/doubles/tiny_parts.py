@@ -9,10 +9,13 @@ import torch
 from diffusers import AutoencoderKL
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
+    CLIPImageProcessor,
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModel,
     Gemma2Config,
     Gemma2Model,
     GemmaTokenizer,
@@ -52,7 +55,22 @@ _DECODER: dict[str, Any] = {
 _QWEN = _DECODER | {
     "rope_parameters": {"mrope_section": [1, 1, 2], "rope_type": "default", "rope_theta": 1e6}
 }
-_IMAGE_MARKS = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
+_IMAGE_MARKS = {
+    "image_token_id": "<|image_pad|>",
+    "video_token_id": "<|video_pad|>",
+    "vision_start_token_id": "<|vision_start|>",
+    "vision_end_token_id": "<|vision_end|>",
+}
+
+TOWER: dict[str, Any] = {
+    "hidden_size": 16,
+    "intermediate_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "image_size": 32,
+    "patch_size": 16,
+}
+"""A tower that looks at pictures: four tokens of 32 x 32 pixels."""
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,'-"
 WORDS = ("a", "an", "the", "of", "in", "on", "with", "photo", "cat", "dog", "riding", "horse")
@@ -63,6 +81,22 @@ def seeded() -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         yield
+
+
+def remade(part: Any, cls: type[torch.nn.Module] | None = None, **changes: Any) -> torch.nn.Module:
+    """A fresh model with another one's configuration, but for `changes`."""
+    config = {key: value for key, value in part.config.items() if not key.startswith("_")}
+    with seeded():
+        return (cls or type(part))(**config | changes).eval()
+
+
+def woken(part: torch.nn.Module) -> torch.nn.Module:
+    """A control network: it begins as zeros, of which nothing would come."""
+    with seeded():
+        for weight in part.parameters():
+            if not weight.any():
+                torch.nn.init.normal_(weight, std=0.1)
+    return part.eval()
 
 
 def clip_tokenizer() -> CLIPTokenizer:
@@ -100,14 +134,17 @@ def llama_tokenizer(template: str) -> PreTrainedTokenizerFast:
     )
 
 
-def qwen_tokenizer(*marks: str) -> Qwen2Tokenizer:
+def qwen_tokenizer(*, sees: bool = False) -> Qwen2Tokenizer:
     """Few merges, so that no prompt is shorter than the tokens that pipelines crop before it."""
-    specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *marks]
+    specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    named = {"image_token": _IMAGE_MARKS["image_token_id"]} if sees else {}
+    specials += _IMAGE_MARKS.values() if sees else ()
     model = json.loads(_byte_level_bpe([" ".join(WORDS)], specials, size=300).to_str())["model"]
     tokenizer = Qwen2Tokenizer(
         vocab=model["vocab"],
         merges=[tuple(merge) for merge in model["merges"]],
         extra_special_tokens=specials[1:],
+        **named,
     )
     tokenizer.chat_template = CHAT
     return tokenizer
@@ -150,6 +187,15 @@ def clip_text_model(
     return (CLIPTextModelWithProjection if projection else CLIPTextModel)(config).eval()
 
 
+def clip_vision_model() -> torch.nn.Module:
+    with seeded():
+        return CLIPVisionModel(CLIPVisionConfig(**TOWER)).eval()
+
+
+def clip_image_processor() -> CLIPImageProcessor:
+    return CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+
+
 def t5_encoder(
     tokenizer: T5Tokenizer, width: int = 32, multilingual: bool = False
 ) -> torch.nn.Module:
@@ -186,7 +232,11 @@ def llama_model(tokenizer: PreTrainedTokenizerFast) -> torch.nn.Module:
 
 def qwen_vision_model(tokenizer: Qwen2Tokenizer) -> torch.nn.Module:
     """Qwen2.5-VL whole, image tower included."""
-    marks = {name: len(tokenizer) + number for number, name in enumerate(_IMAGE_MARKS)}
+    words, further = tokenizer.get_vocab(), len(tokenizer)
+    marks = {
+        name: words.get(mark, further + number)
+        for number, (name, mark) in enumerate(_IMAGE_MARKS.items())
+    }
     config = Qwen2_5_VLConfig(
         text_config=_QWEN | {"vocab_size": len(tokenizer) + len(marks)},
         vision_config={

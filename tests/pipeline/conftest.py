@@ -16,12 +16,15 @@ from chords_cli.engine.watch import blame
 from chords_cli.pipelines.load.loading import load_pipeline
 from chords_cli.pipelines.load.reporting import report_loading
 from chords_cli.pipelines.load.spec import ModelSpec
-from tests.doubles import tiny, zoo
+from tests.doubles import tiny, zoo, zoo_controls, zoo_pictures
+from tests.doubles.adapters import save_ip_adapter
 from tests.waiting import HANG
 
 BUILDERS = tiny.BUILDERS | zoo.BUILDERS
 CALLS = tiny.CALLS | zoo.CALLS
 PROMPT = "a cat riding a horse"
+
+_ADAPTER = "ip_adapter.safetensors"
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -51,7 +54,10 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
     def saved(family: str) -> Path:
         if family not in folders:
             folders[family] = tmp_path_factory.mktemp(family)
-            BUILDERS[family]().save_pretrained(folders[family])
+            made = (BUILDERS | zoo_pictures.BUILDERS)[family]()
+            made.save_pretrained(folders[family])
+            if family in zoo_controls.ADAPTED:
+                save_ip_adapter(made.unet, folders[family] / _ADAPTER)
         return folders[family]
 
     return saved
@@ -62,8 +68,14 @@ def spec(repository: Callable[[str], Path]) -> Callable[[str, str], ModelSpec]:
     """How a family's tiny repository is loaded in a dtype."""
 
     def made(family: str, dtype: str = "float32") -> ModelSpec:
-        pipeline = _class_name(repository(family))
-        return ModelSpec(folder=str(repository(family)), pipeline=pipeline, dtype=dtype)
+        folder, sees = repository(family), family in zoo_pictures.BUILDERS
+        return ModelSpec(
+            folder=str(folder),
+            pipeline=_class_name(folder),
+            dtype=dtype,
+            sees=sees,
+            adapters=((str(folder / _ADAPTER), 0.7),) if family in zoo_controls.ADAPTED else (),
+        )
 
     return made
 
@@ -113,7 +125,8 @@ def shared(spec: Callable[[str, str], ModelSpec]) -> Iterator[Shared]:
 
 def call_of(family: str, steps: int) -> dict[str, Any]:
     """The family's smallest call."""
-    return {"prompt": PROMPT, **CALLS[family], "num_inference_steps": steps}
+    calls = CALLS | zoo_pictures.CALLS
+    return {"prompt": PROMPT, **calls[family], "num_inference_steps": steps}
 
 
 def pool_of(spec: ModelSpec, cores: int, **settings: Any) -> Pool:

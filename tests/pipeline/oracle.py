@@ -5,11 +5,13 @@ a walk of one step, and what it hands to `scheduler.step` is the drift.
 """
 
 import copy
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import torch
 from diffusers import DiffusionPipeline
 from torch import Tensor, nn
@@ -23,6 +25,26 @@ def stock_latent(pipe: DiffusionPipeline, call: dict[str, Any], seed: int) -> Te
     """What stock diffusers computes."""
     noise = torch.Generator("cpu").manual_seed(seed)
     return pipe(**call, generator=noise, output_type="latent", return_dict=False)[0]
+
+
+def stock_picture(
+    pipe: DiffusionPipeline, call: dict[str, Any], seed: int
+) -> tuple[Tensor, np.ndarray]:
+    """What the last step of stock diffusers returns, and the frames that become of it."""
+    seen: list[Tensor] = []
+    step = pipe.scheduler.step
+
+    @functools.wraps(step)
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        moved = step(*args, **kwargs)
+        seen.append(moved[0])
+        return moved
+
+    noise = torch.Generator("cpu").manual_seed(seed)
+    with patch.object(pipe.scheduler, "step", watched):
+        made = pipe(**call, generator=noise, output_type="pil", return_dict=False)[0]
+    frames = made[0] if isinstance(made[0], list) else made
+    return seen[-1], np.stack([np.asarray(frame) for frame in frames])
 
 
 def pipeline_outputs(
@@ -151,12 +173,14 @@ class _Witness:
 class _Beginning:
     """What a pipeline's models return up to its first drift: the same in every call.
 
-    Text is encoded there, and a drift evaluated that nobody needs again.
+    Text and pictures are encoded there, and a drift evaluated that nobody needs again.
     """
 
     def __init__(self, pipe: DiffusionPipeline) -> None:
-        parts = pipe.components.values()
-        self._models = [part for part in parts if isinstance(part, nn.Module)]
+        models = [part for part in pipe.components.values() if isinstance(part, nn.Module)]
+        self._asked = [
+            (part, name) for part in models for name in ("forward", "encode") if hasattr(part, name)
+        ]
         self._answers: list[Any] = []
 
     @contextmanager
@@ -176,8 +200,8 @@ class _Beginning:
             return answer
 
         with ExitStack() as patches:
-            for model in self._models:
-                patches.enter_context(patch.object(model, "forward", answering(model.forward)))
+            for model, name in self._asked:
+                patches.enter_context(patch.object(model, name, answering(getattr(model, name))))
             yield
 
 

@@ -1,8 +1,7 @@
 """Families that no product code knows by name: core 0 is stock, the fast core ends in a picture."""
 
 import functools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DiffusionPipeline
-from torch import Tensor
 
 from chords_cli.engine.pool import Sampled
 from chords_cli.pipelines.load.loading import load_pipeline
@@ -19,7 +17,7 @@ from chords_cli.sampler import chords_plan, default_init_t
 from chords_cli.sampler.stop import StopRule
 from tests.doubles import zoo
 from tests.pipeline.conftest import as_tensor, call_of, pool_of
-from tests.pipeline.oracle import pipeline_outputs
+from tests.pipeline.oracle import pipeline_outputs, stock_picture
 
 STEPS, SEED = 6, 7
 PLAN = chords_plan(STEPS, default_init_t(STEPS, 2))
@@ -86,12 +84,9 @@ def test_core_zero_ends_with_the_latent_and_the_picture_of_stock(
     member: str, ran: Callable[[str], Ran]
 ) -> None:
     done = ran(member)
-    with last_latent(done.pipe) as seen:
-        noise = torch.Generator("cpu").manual_seed(SEED)
-        made = done.pipe(**done.call, generator=noise, output_type="pil", return_dict=False)[0]
-    frames = made[0] if isinstance(made[0], list) else made
-    assert torch.equal(as_tensor(done.first.outputs[-1].latent), seen[-1])
-    assert np.array_equal(done.frames[2], np.stack([np.asarray(frame) for frame in frames]))
+    latent, frames = stock_picture(done.pipe, done.call, SEED)
+    assert torch.equal(as_tensor(done.first.outputs[-1].latent), latent)
+    assert np.array_equal(done.frames[2], frames)
 
 
 @pytest.mark.parametrize("member", MEMBERS)
@@ -125,22 +120,3 @@ def test_prompt_is_encoded_once_and_only_by_core_zero(
     assert not [name for name in core_one if name.startswith(("text_encoder", "tokenizer"))]
     assert done.first.encode_seconds > 0
     assert done.second.encode_seconds == 0
-
-
-@contextmanager
-def last_latent(pipe: DiffusionPipeline) -> Iterator[list[Tensor]]:
-    """Sees what every step of a stock pipeline's scheduler returns."""
-    seen: list[Tensor] = []
-    step = pipe.scheduler.step
-
-    @functools.wraps(step)
-    def watched(*args: Any, **kwargs: Any) -> Any:
-        moved = step(*args, **kwargs)
-        seen.append(moved[0])
-        return moved
-
-    pipe.scheduler.step = watched
-    try:
-        yield seen
-    finally:
-        del pipe.scheduler.step
