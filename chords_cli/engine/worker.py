@@ -197,7 +197,7 @@ class _Worker:
         self._pipe.turn("decoding")
         torch.set_num_threads(wanted.threads)
         latent = unpack(wanted.latent).to(self._device)
-        frames = self._pipeline.decode(wanted.call, wanted.seed, wanted.steps, latent)
+        frames = self._pipeline.decode(wanted.call, wanted.seed, wanted.steps, latent, own=False)
         self._pipe.send(
             Decoded(
                 number=wanted.number,

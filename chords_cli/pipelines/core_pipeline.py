@@ -160,12 +160,15 @@ class CorePipeline:
                 {"guidance_split": True, "guidance": None},
             )
 
-    def _can_skip_loop(self, call: Arguments) -> bool:
+    def _can_skip_loop(self, call: Arguments, *, own: bool = True) -> bool:
         """Tells whether a call with an empty loop decodes what the loop begins with.
 
-        Not where a loop begins with something else, or puts known parts of a picture back.
+        Not where a loop begins with something else, or puts known parts of a picture back. Whether
+        it does is known of this core's own latents: those of a core that took longer steps may be
+        changed where this core's are not.
         """
-        unchanged = self._alters is False or (self._alters is None and not has_pictures(call))
+        alters = self._alters if own or self._context else None
+        unchanged = alters is False or (alters is None and not has_pictures(call))
         return self._start.replaceable and unchanged
 
     def _check_context(self, call: Arguments, began: Tensor | None) -> None:
@@ -178,17 +181,26 @@ class CorePipeline:
                 {"context": 1},
             )
 
-    def decode(self, call: Arguments, seed: int, steps: int, latent: Tensor) -> np.ndarray:
+    def decode(
+        self, call: Arguments, seed: int, steps: int, latent: Tensor, *, own: bool = True
+    ) -> np.ndarray:
         """Returns the picture of `latent`: uint8, [frames, height, width, 3].
 
         The call is made once more, so what follows its loop is its own, and draws the same noise.
         Its loop is empty and begins with this latent; where a pipeline does not begin with what
         it prepared, or changes latents after its steps, its loop takes the last step, which answers
         with this latent.
+
+        Args:
+            call: The pipeline's keyword arguments.
+            seed: Of the noise that the latent was made from.
+            steps: T.
+            latent: What a loop has ended with.
+            own: Whether it was this core's latest loop.
         """
         self._encoding.begin(call)
         latent = latent.to(self._carried or latent.dtype)
-        skips = self._can_skip_loop(call)
+        skips = self._can_skip_loop(call, own=own)
         chain = Chain(self._pipe, () if skips else (steps - 1,), steps, Answer(latent))
         with following(self._pipe, chain), self._start.replaced(latent if skips else None):
             made = self._run(call, generator=_noise(seed), output_type="pil")

@@ -8,11 +8,18 @@ from chords_cli.engine.pool import Pool
 from chords_cli.sampler import chords_plan, default_init_t, sequential_plan, wavefront_plan
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
-from tests.pipeline.conftest import as_tensor
+from tests.doubles import zoo_strength
+from tests.pipeline.conftest import as_tensor, call_of
 
 STEPS, SEED = 6, 7
 NEGATIVE = {"true_cfg_scale": 4.0, "negative_prompt": "bad"}
 """What makes a family guided that is told its guidance."""
+
+DOUBLED = ("sd3", "cogvideo", "z-image", "ltx", "sana", "sdxl", "pixart-sigma", "ernie-image")
+"""Families that ask for both halves in one call of twice the batch."""
+
+CLOSE = 1e-5
+"""How far half a batch may round otherwise: the largest element in units of the latent's RMS."""
 
 PLANS = {
     "alone": sequential_plan(STEPS),
@@ -30,3 +37,13 @@ def gap(one: torch.Tensor, other: torch.Tensor) -> float:
     """The largest difference in units of the RMS."""
     difference = (one.double() - other.double()).abs().max()
     return float(difference / other.double().square().mean().sqrt())
+
+
+def picture_call(member: str) -> dict[str, Any]:
+    """The smallest call that starts from a picture: of so few steps that some are left out.
+
+    With a strength, a longer grid has at least two steps left.
+    """
+    if member not in zoo_strength.BUILDERS:
+        return call_of(member, 4)
+    return call_of(member, 7) | {"strength": 0.7}

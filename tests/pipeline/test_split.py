@@ -22,19 +22,14 @@ from chords_cli.sampler.stop import StopRule
 from tests.doubles import tiny
 from tests.doubles.loras import tiny_lora
 from tests.pipeline.conftest import BUILDERS, call_of, pool_of
-from tests.pipeline.members import NEGATIVE, PLANS, SEED, STEPS, gap, sampled
+from tests.pipeline.members import CLOSE, DOUBLED, NEGATIVE, PLANS, SEED, STEPS, gap, sampled
 from tests.pipeline.oracle import Oracle, stock_latent
 
 FURTHER: dict[str, dict[str, Any]] = {"flux": NEGATIVE, "hunyuan": NEGATIVE}
 """What makes families guided that are told their guidance."""
 
 DISTILLED = ("flux2",)
-DOUBLED = ("sd3", "cogvideo", "z-image", "ltx", "sana", "sdxl", "pixart-sigma", "ernie-image")
-"""Families that ask for both halves in one call of twice the batch."""
-
 GUIDED = sorted(BUILDERS.keys() - set(DISTILLED))
-CLOSE = 4e-6
-"""How far half a batch may round otherwise: the largest element in units of the latent's RMS."""
 
 CACHE = {"threshold": 0.2}
 
