@@ -66,7 +66,6 @@ def _of_cores() -> list[Cell]:
         who, doing = f"core {core} on cpu", DOING.get(phase, "taking a step")
         killed, stuck = f"{who} died: killed by SIGKILL", f"{who} is stuck: .* while {doing}$"
         hangs, kind = f"{who} hangs: no sign of life for 4 s", f"core {core}"
-        quick = phase == "between rounds"
         cells += [
             Cell(phase=phase, what=f"{kind} is killed", fault=at(phase, "SIGKILL"), says=killed),
             Worker(phase=phase, what=f"{kind} is stopped", fault=at(phase, "SIGSTOP"), says=hangs),
@@ -75,7 +74,7 @@ def _of_cores() -> list[Cell]:
         if phase != "starting":
             spin = at(phase, "spin")
             what = f"{kind} never ends"
-            cells.append(Worker(phase=phase, what=what, fault=spin, says=stuck, quick=quick))
+            cells.append(Worker(phase=phase, what=what, fault=spin, says=stuck))
     return cells
 
 
@@ -255,13 +254,21 @@ CELLS: list[Cell] = [
         says="interrupted: 2 of 2 images are kept",
         kept=2,
     ),
+    Cell(
+        phase="the beginning",
+        what="standard error is full",
+        stderr="/dev/full",
+        num=1,
+        code=0,
+        kept=1,
+        quick=True,
+    ),
     *(
-        Cell(phase="the beginning", what=what, shell=shell, code=0, kept=2, quick=quick)
-        for what, shell, quick in (
-            ("standard output is closed", '"$@" >&-', False),
-            ("standard error is closed", '"$@" 2>&-', False),
-            ("standard error is full", '"$@" 2>/dev/full', True),
-            ("the reader of standard error ends", '"$@" 2> >(head -2)', False),
+        Cell(phase="the beginning", what=what, shell=shell, code=0, kept=2)
+        for what, shell in (
+            ("standard output is closed", '"$@" >&-'),
+            ("standard error is closed", '"$@" 2>&-'),
+            ("the reader of standard error ends", '"$@" 2> >(head -2)'),
         )
     ),
     Cell(

@@ -38,6 +38,7 @@ class Cell:
         act: Called again and again until it returns true: does something to the run from outside.
         target: Who gets the signal of `fault`, if not the process where its time has come.
         args: Further options.
+        stderr: A file that standard error goes to.
         shell: A line of a shell in which `"$@"` is the command.
         code: The exit code.
         says: A pattern that the error matches.
@@ -58,6 +59,7 @@ class Cell:
     act: Act | None = None
     target: str = ""
     args: tuple[str, ...] = ()
+    stderr: str = ""
     shell: str = ""
     code: int = 1
     says: str = ""
@@ -144,26 +146,26 @@ class Run:
             self.cell.prepare(self)
         self.began = time.time()
         with (self.folder / "said").open("wb") as said, (self.folder / "told").open("wb") as told:
-            if self._start and not (self.cell.fresh or self.cell.shell):
-                self.process = self._start(
-                    *self.line(),
-                    cwd=self.folder,
-                    env=self.environment(),
-                    stdout=told,
-                    stderr=said,
-                    start_new_session=True,
-                )
-                return
-            line = [sys.executable, "-m", "chords_cli", *self.line()]
-            self.process = subprocess.Popen(
-                ["bash", "-c", self.cell.shell, "bash", *line] if self.cell.shell else line,
-                cwd=self.folder,
-                env=self.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=told,
-                stderr=said,
-                start_new_session=True,
-            )
+            full = open(self.cell.stderr, "wb") if self.cell.stderr else said  # noqa: SIM115, PTH123
+            self.process = self.begin(self.line(), self.environment(), told, full)
+            full.close()
+
+    def begin(
+        self,
+        line: list[str],
+        environment: dict[str, str],
+        stdout: Any = subprocess.PIPE,
+        stderr: Any = subprocess.PIPE,
+    ) -> Any:
+        """Starts a command line, in a process that has imported torch where that is no matter."""
+        how: dict[str, Any] = {"cwd": self.folder, "env": environment, "start_new_session": True}
+        how |= {"stdout": stdout, "stderr": stderr}
+        if self._start and not (self.cell.fresh or self.cell.shell):
+            return self._start(*line, **how)
+        line = [sys.executable, "-m", "chords_cli", *line]
+        if self.cell.shell:
+            line = ["bash", "-c", self.cell.shell, "bash", *line]
+        return subprocess.Popen(line, stdin=subprocess.DEVNULL, **how)
 
     @property
     def said(self) -> str:
@@ -270,10 +272,8 @@ def observe(
 
 def _resume(run: Run, found: Found, pixels: Mapping[str, str]) -> Found:
     environment = run.environment() | {"FAULT": ":::"}
-    line = [sys.executable, "-m", "chords_cli", *run.line("--resume")]
-    done = subprocess.run(
-        line, cwd=run.folder, env=environment, capture_output=True, check=False, timeout=LONGEST
-    )
+    done = run.begin(run.line("--resume"), environment)
+    done.communicate(timeout=LONGEST)
     kept, wrong = _look(run.out, pixels)
     left = [f"{path.name} after --resume" for path in run.out.glob(".*")]
     return replace(found, resumed=(done.returncode, kept), wrong=(*found.wrong, *wrong, *left))
