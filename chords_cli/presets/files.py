@@ -120,6 +120,10 @@ def to_yaml(preset: Preset) -> str:
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=88)
 
 
+_LARGEST = 1_000_000
+"""Bytes of a file that is read: a shipped preset has a few thousand."""
+
+
 class _Loader(yaml.SafeLoader):
     """Safe YAML in which a repeated key is an error."""
 
@@ -152,6 +156,11 @@ _Dumper.add_representer(list, _Dumper.represent_list)
 def read_yaml(path: Path, what: str = "preset file") -> Any:
     """Reads a file; the error says what to do if it cannot be read."""
     try:
+        if (size := path.stat().st_size) > _LARGEST:  # whose parsing takes long
+            raise UsageError(
+                f"{what} {verbatim(path)} has {size:,} bytes, but {_LARGEST:,} are the most",
+                "name another .yaml file",
+            )
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError:
         raise UsageError(

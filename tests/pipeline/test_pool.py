@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from chords_cli.engine.exchange.meeting import Exchange
+from chords_cli.engine.exchange.network import way_to_meet
 from chords_cli.engine.messages import LostNeighbourError, WaitedInVainError
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.events import CoreReady, CoreStarted, CoreStepped, Event, ProcessesStarted
@@ -163,6 +164,8 @@ def test_cores_that_cannot_meet_name_the_interface(
     with pytest.raises(LostNeighbourError, match=r"^the cores cannot meet on nope: ") as caught:
         Exchange(0, 2, tmp_path / "rendezvous", timeout=HANG).open()
     assert caught.value.hint.startswith("unset GLOO_SOCKET_IFNAME")
+    monkeypatch.delenv("GLOO_SOCKET_IFNAME")
+    assert way_to_meet().startswith("start the loopback interface (`")
 
 
 def _runs(pid: int) -> bool:

@@ -24,5 +24,13 @@ def check_interface() -> None:
             given = f"{INTERFACE} is {name}" if INTERFACE in os.environ else f"cores meet on {name}"
             raise UsageError(
                 f"{given}, but this machine has the network interfaces {', '.join(present)}",
-                f"unset {INTERFACE}, or set it to the host's loopback interface",
+                way_to_meet(),
             )
+
+
+def way_to_meet() -> str:
+    """Returns what to do where processes of this host do not meet."""
+    if os.environ.get(INTERFACE, LOOPBACK) == LOOPBACK:
+        start = "ifconfig lo0 up" if LOOPBACK == "lo0" else "ip link set lo up"
+        return f"start the loopback interface (`{start}`), or name another with {INTERFACE}"
+    return f"unset {INTERFACE}, or set it to the host's loopback interface"

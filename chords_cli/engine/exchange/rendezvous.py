@@ -13,7 +13,7 @@ from typing import Any
 
 import torch.distributed as dist
 
-from chords_cli.engine.exchange.network import INTERFACE, LOOPBACK
+from chords_cli.engine.exchange.network import INTERFACE, LOOPBACK, way_to_meet
 from chords_cli.engine.messages import WorkerSpec
 
 
@@ -32,7 +32,7 @@ class FileRendezvous:
     @property
     def hint(self) -> str:
         """What to do if they do not."""
-        return f"unset {INTERFACE}, or set it to the host's loopback interface"
+        return way_to_meet()
 
 
 @dataclass(frozen=True, slots=True)

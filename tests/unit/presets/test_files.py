@@ -467,6 +467,13 @@ def test_file_that_is_not_utf8_is_refused(tmp_path):
         load_preset(file)
 
 
+def test_file_that_is_too_long_for_a_preset_is_not_even_read(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("#" * 1_000_001)
+    with pytest.raises(UsageError, match=r"mine\.yaml has 1,000,001 bytes, but 1,000,000 are"):
+        load_preset(file)
+
+
 def test_file_that_is_not_there_is_refused():
     with pytest.raises(UsageError, match=r"^preset file nowhere/mine\.yaml does not exist$"):
         find_preset("nowhere/mine.yaml")
