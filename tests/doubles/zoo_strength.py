@@ -11,19 +11,23 @@ from diffusers import DiffusionPipeline
 
 from tests.doubles import tiny, zoo
 from tests.doubles.pictures import clip, mask, picture
-from tests.doubles.tiny_parts import remade
+from tests.doubles.tiny_parts import image_vae, remade
 
 
 def without(call: dict[str, Any], *names: str) -> dict[str, Any]:
     return {key: value for key, value in call.items() if key not in names}
 
 
-_FLUX, _QWEN, _SDXL = tiny.CALLS["flux"], zoo.CALLS["qwen-image"], zoo.CALLS["sdxl"]
+_FLUX, _SD3 = tiny.CALLS["flux"], tiny.CALLS["sd3"]
+_CHROMA, _QWEN, _SDXL = (zoo.CALLS[name] for name in ("chroma", "qwen-image", "sdxl"))
 
 CALLS: dict[str, dict[str, Any]] = {
     "flux-img2img": {**_FLUX, "image": picture(8)},
     "flux-inpaint": {**_FLUX, "image": picture(8), "mask_image": mask(8)},
-    "sd3-img2img": {**tiny.CALLS["sd3"], "image": picture(16)},
+    "chroma-img2img": {**_CHROMA, "image": picture(16)},
+    "chroma-inpaint": {**_CHROMA, "image": picture(16), "mask_image": mask(16)},
+    "sd3-img2img": {**_SD3, "image": picture(16)},
+    "sd3-inpaint": {**_SD3, "image": picture(16), "mask_image": mask(16)},
     "qwen-img2img": {**_QWEN, "image": picture(32)},
     "qwen-inpaint": {**_QWEN, "image": picture(32), "mask_image": mask(32)},
     "z-image-img2img": {**zoo.CALLS["z-image"], "image": picture(32)},
@@ -45,8 +49,28 @@ def flux_inpaint() -> DiffusionPipeline:
     return diffusers.FluxInpaintPipeline(**tiny.flux().components)
 
 
+def chroma_img2img() -> DiffusionPipeline:
+    return diffusers.ChromaImg2ImgPipeline(**zoo.chroma().components)
+
+
+def chroma_inpaint() -> DiffusionPipeline:
+    """Reads a key that its model does not know, but the released configuration has."""
+    parts = zoo.chroma().components
+    parts["transformer"].register_to_config(guidance_embeds=False)
+    return diffusers.ChromaInpaintPipeline(**parts)
+
+
 def sd3_img2img() -> DiffusionPipeline:
     return diffusers.StableDiffusion3Img2ImgPipeline(**tiny.sd3().components)
+
+
+def sd3_inpaint() -> DiffusionPipeline:
+    """Asks as many channels as released models have."""
+    parts = tiny.sd3().components
+    wide = remade(parts["transformer"], in_channels=16, out_channels=16)
+    return diffusers.StableDiffusion3InpaintPipeline(
+        **parts | {"transformer": wide, "vae": image_vae(latent_channels=16)}
+    )
 
 
 def qwen_img2img() -> DiffusionPipeline:
@@ -89,7 +113,10 @@ def cogvideo_v2v() -> DiffusionPipeline:
 BUILDERS: dict[str, Callable[[], DiffusionPipeline]] = {
     "flux-img2img": flux_img2img,
     "flux-inpaint": flux_inpaint,
+    "chroma-img2img": chroma_img2img,
+    "chroma-inpaint": chroma_inpaint,
     "sd3-img2img": sd3_img2img,
+    "sd3-inpaint": sd3_inpaint,
     "qwen-img2img": qwen_img2img,
     "qwen-inpaint": qwen_inpaint,
     "z-image-img2img": z_image_img2img,
