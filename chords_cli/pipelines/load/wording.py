@@ -44,6 +44,7 @@ _WORDS: tuple[tuple[str, str | None], ...] = (
     ("Guiders are currently an experimental feature", None),
     ("`enable_parallelism` is an experimental feature", None),
     (r"`\w+ImageProcessor` requires torchvision", None),
+    (r"There are modules in \w+ that should be kept in float32: \[\]", None),
 )
 """Beginnings of warnings, and what we say instead; nothing where something else says it."""
 

@@ -29,6 +29,11 @@ from chords_cli.pipelines.load.wording import in_our_words
         ("Token indices sequence length is longer than 77", None),
         ("The following part of your input was truncated because CLIP ...: ['x']", None),
         ("`height` and `width` have to be divisible by 16 but are 121 and 135.", None),
+        (
+            "There are modules in UNet2DConditionModel that should be kept in float32: []. "
+            "Casting directly with `to()` can lead to inconsistent results; set ...",
+            None,
+        ),
         ("something\n  new", "diffusers: something new"),
         ("long " * 100, f"diffusers: {'long ' * 59}lo..."),
     ],
