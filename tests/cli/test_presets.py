@@ -45,6 +45,24 @@ def test_list_has_every_preset_below_what_its_model_does(chords, monkeypatch, co
         assert row["name"] in groups[row["tasks"][0]]
 
 
+def test_models_that_need_files_are_below_what_they_do_with_these(chords):
+    out = chords("presets").out
+    groups = listed(out)
+    assert groups["editing"] == ["flux-kontext", "qwen-image-edit"]
+    assert groups["inpainting"] == ["flux-fill"]
+    assert groups["control"] == ["flux-canny", "flux-depth", "sdxl-canny", "sdxl-ip-adapter"]
+    assert groups["video to video"] == ["wan2-1-vace", "wan2-1-vace-1.3b"]
+    assert {"wan2-1-flf2v", "wan2-2-i2v", "hunyuan-i2v"} < {*groups["image to video"]}
+    for name, starts in {
+        "flux-fill": "image + mask",
+        "sdxl-canny": "control",
+        "sdxl-ip-adapter": "image",
+        "wan2-1-flf2v": "image + last-image",
+        "wan2-1-i2v-720p": "image",
+    }.items():
+        assert re.search(rf"^{name} +{re.escape(starts)}  ", out, re.MULTILINE)
+
+
 def test_list_says_which_models_do_more_with_a_file(chords, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     also = chords("presets").out.split("\nalso ")[1]

@@ -6,6 +6,7 @@ import pytest
 
 from chords_cli.cli.app import COMMANDS, run
 from chords_cli.models.memory import preset_memory
+from chords_cli.pipelines.load.spec import OFFLOADED
 from chords_cli.presets.files import available_presets, load_preset
 from chords_cli.presets.schema import Preset
 from chords_cli.records.recipe import Record
@@ -114,7 +115,7 @@ def test_the_page_on_presets_has_a_row_for_each_with_its_licence_and_its_memory(
     assert row[0] == preset.license.name.removesuffix(" License") + ", gated" * preset.license.gated
     if preset.repo:
         held = {k: v for k, v in preset_memory(preset, None)[0]["components"].items() if k != "vae"}
-        denoisers = sum(held[name] for name in held if not name.startswith("text_encoder"))
+        denoisers = sum(held[name] for name in held if not name.startswith(OFFLOADED))
         assert row[1:] == [size(sum(held.values())), size(denoisers)]
 
 

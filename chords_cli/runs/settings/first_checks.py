@@ -39,7 +39,12 @@ def find_preset(request: Request) -> Preset:
     name = request.model or DEFAULT[request.kind]
     if request.model is None and all(name != file.name for file in available_presets()):
         others = [load_preset(file.file) for file in available_presets()]
-        names = [other.name for other in others if other.kind == request.kind]
+        names = [
+            other.name
+            for other in others
+            if other.kind == request.kind
+            and not any(rule.required for rule in other.inputs.values())
+        ]
         raise UsageError(
             f"there is no built-in {request.kind} model",
             f"name one of {', '.join(names)}, as in chords {request.kind} --model {names[-1]}",

@@ -4,7 +4,7 @@ import pytest
 
 from chords_cli.pipelines.load.spec import DENOISERS
 from chords_cli.presets.files import available_presets, load_preset
-from tests.doubles import tiny, zoo
+from tests.doubles import tiny, zoo, zoo_pictures
 
 SHIPPED = [load_preset(file.file) for file in available_presets() if file.origin == "shipped"]
 LARGE = [preset for preset in SHIPPED if preset.repo]
@@ -15,13 +15,13 @@ large = pytest.mark.parametrize("preset", LARGE, ids=lambda preset: preset.name)
 @pytest.fixture(scope="module")
 def tested() -> set[str]:
     """The classes of which other tests have a tiny pipeline with random weights."""
-    builders = (tiny.BUILDERS | zoo.BUILDERS).values()
+    builders = (tiny.BUILDERS | zoo.BUILDERS | zoo_pictures.BUILDERS).values()
     return {type(builder()).__name__ for builder in builders}
 
 
 @large
-def test_its_pipeline_is_one_that_is_tested(preset, tested):
-    assert preset.pipeline in tested
+def test_its_pipelines_are_those_that_are_tested(preset, tested):
+    assert {preset.pipeline, *(one.pipeline for one in preset.variants.values())} <= tested
 
 
 @large
