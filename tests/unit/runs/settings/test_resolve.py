@@ -348,3 +348,13 @@ def test_a_preset_may_split_guidance_and_an_option_may_not(resolved, preset_file
     preset_file.write_text(guided + "guidance_split: true\n")
     assert resolved().members == resolved(cores=2).members == 2
     assert resolved(guidance_split=False).members == 1
+
+
+def test_files_that_are_named_later_are_not_missed_yet(four_gpus, preset_file):
+    text = preset_file.read_text().replace("FluxPipeline", "FluxKontextPipeline")
+    preset_file.write_text(f"{text}inputs: {{image: {{}}}}\n")
+    request = Request(kind="image", model=str(preset_file))
+    settings = resolve(request, complete=False)
+    assert (settings.inputs, settings.plan.steps) == ((), 50)
+    with pytest.raises(UsageError, match="toy starts from a picture, and none is given"):
+        resolve(request)
