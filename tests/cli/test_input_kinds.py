@@ -1,98 +1,89 @@
-"""A pipeline of each kind by the command line: its exact output is what stock diffusers makes."""
+"""A pipeline of each kind that starts from files, by the command: core 0 is stock diffusers."""
 
-import json
-
-import imageio.v3 as imageio
-import numpy as np
+import diffusers
 import pytest
 import torch
 import yaml
-from diffusers import DiffusionPipeline
-from PIL import Image
+from safetensors.torch import load_file
 
-from tests.doubles import zoo_pictures
-from tests.pipeline.conftest import threads_of
-from tests.pipeline.oracle import stock_picture
-
-SEED, STEPS = 42, 4
+from chords_cli.pipelines.conditions.pictures import opened
+from chords_cli.runs.settings.options.request import Request
+from chords_cli.runs.settings.resolve import resolve
+from tests.doubles import files, pictures, zoo_pictures
 
 KINDS = {
-    "flux-kontext": {"image": "--image"},
-    "flux2-images": {"image": "--image"},
-    "flux-fill": {"image": "--image", "mask_image": "--mask"},
-    "sdxl-controlnet": {"image": "--control"},
-    "wan-i2v": {"image": "--image"},
-    "wan-flf2v": {"image": "--image", "last_image": "--last-image"},
-    "wan-v2v": {"video": "--video"},
-    "wan-vace": {"video": "--video", "mask": "--mask", "reference_images": "--image"},
+    "wan-flf2v": {"image": ("first.png",), "last_image": "last.png"},
+    "wan-v2v": {"video": "walk.mp4", "strength": 0.6},
+    "flux-control": {"control": "first.png"},
+    "flux-fill": {"image": ("first.png",), "mask": "mask.png"},
+    "flux2-images": {"image": ("large.png", "wide.png")},
+    "sdxl-img2img": {"image": ("large.png",), "strength": 0.6},
 }
-"""By member the option for each of its arguments that takes files."""
+"""What each is given, by the names of options."""
 
-INPUTS = {
-    "flux2-images": {"image": {"several": True}},
-    "sdxl-controlnet": {"control": {"argument": "image"}},
-    "wan-vace": {"image": {"several": True}},
-}
-"""What names do not tell of their files."""
+SEVERAL = {"flux2-images": {"image": {"several": True}}}
+STEPS = 5
 
 
-@pytest.fixture(scope="module", params=KINDS)
-def kind(request, tmp_path_factory):
-    """A member's folder with its repository, a preset and its files; its call, and its options."""
-    name, folder = request.param, tmp_path_factory.mktemp(request.param)
-    zoo_pictures.BUILDERS[name]().save_pretrained(folder / "model")
-    pipe = DiffusionPipeline.from_pretrained(folder / "model", dtype=torch.float32)
-    call = zoo_pictures.CALLS[name] | {"num_inference_steps": STEPS}
-    options = []
-    for argument, option in KINDS[name].items():
-        options += _options(folder, option, call[argument], clip=argument in ("video", "mask"))
-    video = name.startswith("wan")
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kinds")
+    pictures.picture(16).save(folder / "first.png")
+    pictures.picture(16, seed=7).save(folder / "last.png")
+    pictures.picture(64).save(folder / "large.png")
+    pictures.picture(64, 80, seed=5).save(folder / "wide.png")
+    pictures.mask(16).save(folder / "mask.png")
+    (folder / "walk.mp4").write_bytes(files.video(9, 16, 16, 6))
+    return folder
+
+
+def write_preset(place, kind):
+    """A preset of the tiny pipeline of that kind, whose call names no file."""
+    pipe = zoo_pictures.BUILDERS[kind]()
+    pipe.save_pretrained(place / kind)
+    call = zoo_pictures.CALLS[kind]
+    named = {"image", "last_image", "mask_image", "control_image", "video"}
+    plain = {key: value for key, value in call.items() if key not in named}
+    video = kind.startswith("wan")
     preset = {
-        "name": name,
-        "title": name,
+        "name": kind,
+        "title": kind,
         "kind": "video" if video else "image",
-        "path": "model",
+        **({"fps": 6} if video else {}),
+        "path": kind,
         "pipeline": type(pipe).__name__,
         "dtype": "float32",
-        "license": {"name": "MIT"},
-        "call": {key: value for key, value in call.items() if key not in KINDS[name]},
-        "inputs": INPUTS.get(name, {}),
-        "sampling": {"cores": 2, "algo": "chords"},
-        **({"fps": 8} if video else {}),
+        "call": plain | {"num_inference_steps": STEPS},
+        "limits": {"size_multiple": 8, "frames": {"multiple": 4, "offset": 1}},
+        "inputs": SEVERAL.get(kind, {}),
     }
-    (folder / "mine.yaml").write_text(yaml.safe_dump(preset))
-    return "video" if video else "image", folder, pipe, call, options
+    (place / f"{kind}.yaml").write_text(yaml.dump(preset, sort_keys=False))
+    return preset
 
 
-def test_core_zero_makes_what_stock_diffusers_makes_of_the_same_files(kind, command):
-    what, folder, pipe, call, options = kind
-    given = ("a cat", *options, "--cores", 2, "--stop-index", 2, "--output", "out", "-q")
-    command(what, "--model", "mine.yaml", "--devices", "cpu", *given, cwd=folder)
-    with threads_of(2):
-        _, expected = stock_picture(pipe, call | {"prompt": "a cat"}, SEED)
-    if what == "image":
-        (made,) = (folder / "out").glob("*.png")
-        assert np.array_equal(np.asarray(Image.open(made)), expected[0])
-    else:
-        (made,) = (folder / "out").glob("*.mp4")
-        frames = imageio.imread(made, plugin="FFMPEG")
-        assert len(frames) == len(expected)
-        first = next((folder / "out").glob("*.png"))
-        assert np.array_equal(np.asarray(Image.open(first)), expected[0])
-    record = json.loads((folder / "out" / "run.json").read_text())
-    assert len(record["settings"]["inputs"]) == len(options) // 2
-
-
-def _options(folder, option, value, *, clip):
-    """Writes the files of an argument; lossless, so that their pixels are those of its pictures."""
-    if clip and isinstance(value, list):
-        file = f"{option.strip('-')}.webp"
-        first, *rest = [frame.convert("RGB") for frame in value]
-        first.save(folder / file, save_all=True, append_images=rest, lossless=True, duration=125)
-        return [option, file]
+def typed(given):
+    """The options as they are typed; a strength follows its file."""
     words = []
-    for number, picture in enumerate(value if isinstance(value, list) else [value]):
-        file = f"{option.strip('-')}-{number}.png"
-        picture.save(folder / file)
-        words += [option, file]
+    for name, value in given.items():
+        for one in value if isinstance(value, tuple) else (value,):
+            words += [f"{one}"] if name == "strength" else [f"--{name.replace('_', '-')}", one]
     return words
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_core_0_is_what_stock_diffusers_makes_of_the_same_files(kind, command, place, monkeypatch):
+    preset, given = write_preset(place, kind), KINDS[kind]
+    model = ("--model", f"{kind}.yaml", "--devices", "cpu", "--output", f"made-{kind}", "-q")
+    exact = ("--cores", 2, "--algo", "chords", "--stop-index", 2, "--save-latents")
+    command(preset["kind"], *typed(given), "a cat", *model, *exact, cwd=place)
+    (latent,) = (place / f"made-{kind}").glob("*.safetensors")
+    monkeypatch.chdir(place)
+    request = Request(kind=preset["kind"], model=f"{kind}.yaml", prompts=("a cat",), **given)
+    settings = resolve(request)
+    pipe = getattr(diffusers, preset["pipeline"]).from_pretrained(place / kind)
+    pipe.set_progress_bar_config(disable=True)
+    call = opened(settings.arguments) | {"prompt": "a cat"}
+    noise = torch.Generator("cpu").manual_seed(settings.seed)
+    expected = pipe(**call, generator=noise, output_type="latent", return_dict=False)[0]
+    assert torch.equal(load_file(latent)["latent"], expected)
+    assert settings.plan.steps == (3 if "strength" in given else STEPS)
