@@ -123,6 +123,12 @@ REFUSED = {
         "`chords video` or `chords compare` has --last-image; `chords image --help` lists what it "
         "takes",
     ),
+    "a file without a name": ([*DEMO, "--image", ""], "--image is empty", "name a file"),
+    "an option that every line says for itself": (
+        [*DEMO, *PHOTO, "--prompt-file", "many.jsonl"],
+        "--image is given, and every line of the prompt file says its own",
+        "leave out --image",
+    ),
     "a file that is not there": (
         [*DEMO, "--image", "phot.png"],
         "--image phot.png does not exist",
@@ -147,6 +153,7 @@ def place(home, tmp_path_factory):
     (folder / "needy.yaml").write_text(needy)
     changing = needy.replace("Kontext", "Img2Img").replace("{image: {}}", "{}")
     (folder / "changing.yaml").write_text(changing)
+    (folder / "many.jsonl").write_text('{"prompt": "a cat", "image": "photo.png"}')
     files.picture(32, 32).save(folder / "photo.png")
     Image.new("L", (32, 32), 255).save(folder / "mask.png")
     Image.new("L", (16, 16), 255).save(folder / "small.png")

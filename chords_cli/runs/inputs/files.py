@@ -66,6 +66,8 @@ def read_file(option: str, name: File) -> tuple[Path, bytes]:
     """
     if isinstance(name, Picture):
         return Path(name.name), name.data
+    if not name.strip():
+        raise UsageError(f"{{{option}:name}} is empty", "name a file", {option: None})
     try:
         problem, hint, path, data = _read(name)
     except FileNotFoundError:

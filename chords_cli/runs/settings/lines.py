@@ -6,7 +6,7 @@ the command.
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -94,6 +94,31 @@ def read_lines(file: str | None) -> tuple[Line, ...]:
     if not lines:
         raise UsageError(f"prompt file {verbatim(file)} holds no prompt", verbatim(_EXAMPLE))
     return lines
+
+
+def lines_of(request: Request) -> tuple[Line, ...]:
+    """Returns the lines of the request's prompt file; none of plain text.
+
+    Raises:
+        UsageError: A line is wrong, or the request has an option that every line has for itself, so
+            that it would do nothing.
+    """
+    lines = () if request.prompts else read_lines(request.prompt_file)
+    if lines and request.from_metadata is None:  # whose options are those of a picture
+        _check_used(lines, request)
+    return lines
+
+
+def _check_used(lines: Sequence[Line], request: Request) -> None:
+    for name in KEYS[1:]:
+        value = getattr(request, name)
+        said = [line.seed is not None if name == "seed" else name in line.options for line in lines]
+        if value not in (None, ()) and all(said):
+            raise UsageError(
+                f"{{{name}:name}} is given, and every line of the prompt file says its own",
+                f"leave out {{{name}:name}}",
+                {name: None},
+            )
 
 
 def refuse_lines(file: str | None, command: str) -> None:

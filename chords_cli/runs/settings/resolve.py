@@ -41,7 +41,7 @@ from chords_cli.runs.settings.layouts.placement import (
     place,
     plan_and_stop,
 )
-from chords_cli.runs.settings.lines import read_lines
+from chords_cli.runs.settings.lines import lines_of
 from chords_cli.runs.settings.options.call import resolve_call
 from chords_cli.runs.settings.options.option import options_of
 from chords_cli.runs.settings.options.request import CALL_OPTIONS, Request
@@ -87,7 +87,7 @@ def resolve(
     preset = preset or find_preset(request)
     check_kind(request, preset, model)
     preset = with_parts(preset, recipe, named=model is not None)
-    lines = () if request.prompts else read_lines(request.prompt_file)
+    lines = lines_of(request)
     first = lines[0].apply(request) if lines else request
     preset = preset.starting_from([role for role, _ in first.files])
     sampled = with_sampling(preset, recipe)

@@ -78,4 +78,6 @@ class InputOptions(RunOptions):
         """The files to start from with their roles, those of one role as they are given."""
         given = {role: getattr(self, option_of(role)) for role in ROLES}
         listed = {role: one if isinstance(one, tuple) else (one,) for role, one in given.items()}
-        return tuple((role, file) for role, files in listed.items() for file in files if file)
+        return tuple(
+            (role, file) for role, files in listed.items() for file in files if file is not None
+        )
