@@ -142,8 +142,8 @@ class Chain:
         """
         if self._step is None or index != self.solver.first + self._step + 1:
             return index
-        later = self._walk[self._visited : self._visited + 1]
-        return self.solver.first + (later[0] if later else self._steps - 1)
+        later = next((step for step in self._walk if step > self._step), self._steps - 1)
+        return self.solver.first + later
 
     def locate(self) -> int:
         """Returns the step for which the pipeline has just evaluated the drift."""

@@ -6,14 +6,16 @@ from typing import Any
 import pytest
 import torch
 from diffusers import DiffusionPipeline
+from torch import Tensor
 
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.pipelines.core_pipeline import CorePipeline
 from chords_cli.pipelines.load.offload import Encoders
 from chords_cli.pipelines.load.spec import ModelSpec
 from chords_cli.pipelines.said import Said
-from tests.doubles import tiny, zoo
+from tests.doubles import tiny, zoo, zoo_first_frames
 from tests.doubles.problems import StockDriver
+from tests.doubles.tiny_parts import remade
 
 STEPS = 4
 WALK = tuple(range(STEPS))
@@ -76,6 +78,23 @@ def test_loop_that_begins_again_is_refused() -> None:
         core_of(pipe).sample(
             call_of("flux", callback_on_step_end=again), 0, STEPS, WALK, Counting()
         )
+
+
+def test_model_that_is_told_where_its_step_ends_hears_what_it_hears_in_stock() -> None:
+    pipe: Any = zoo_first_frames.hunyuan1_5_i2v()
+    pipe.transformer = remade(pipe.transformer, use_meanflow=True)
+    call = {"prompt": "a cat", **zoo_first_frames.CALLS["hunyuan1-5-i2v"]}
+    call["num_inference_steps"] = 3
+    told: list[Tensor] = []
+    pipe.transformer.register_forward_pre_hook(
+        lambda model, args, kwargs: told.append(kwargs["timestep_r"]), with_kwargs=True
+    )
+    pipe(**call, generator=torch.Generator().manual_seed(0), output_type="latent")
+    stock = told[:]
+    told.clear()
+    core_of(pipe).sample(call, 0, 3, (0, 1, 2), StockDriver())
+    assert len(told) == len(stock) > 3
+    assert all(map(torch.equal, told, stock))
 
 
 def test_pipeline_numbers_as_before_once_it_follows_no_chain() -> None:
