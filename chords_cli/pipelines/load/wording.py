@@ -45,6 +45,7 @@ _WORDS: tuple[tuple[str, str | None], ...] = (
     ("`enable_parallelism` is an experimental feature", None),
     (r"`\w+ImageProcessor` requires torchvision", None),
     (r"There are modules in \w+ that should be kept in float32: \[\]", None),
+    ("`timesteps` were passed without `sigmas`", None),
 )
 """Beginnings of warnings, and what we say instead; nothing where something else says it."""
 

@@ -34,6 +34,7 @@ from chords_cli.pipelines.load.wording import in_our_words
             "Casting directly with `to()` can lead to inconsistent results; set ...",
             None,
         ),
+        ("`timesteps` were passed without `sigmas`. The timesteps are used as given,", None),
         ("something\n  new", "diffusers: something new"),
         ("long " * 100, f"diffusers: {'long ' * 59}lo..."),
     ],
