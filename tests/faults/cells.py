@@ -65,7 +65,7 @@ def _of_cores() -> list[Cell]:
     for phase, (core, _) in PLACES.items():
         who, doing = f"core {core} on cpu", DOING.get(phase, "taking a step")
         killed, stuck = f"{who} died: killed by SIGKILL", f"{who} is stuck: .* while {doing}$"
-        hangs, kind = f"{who} hangs: no sign of life for 4 s", f"core {core}"
+        hangs, kind = f"{who} hangs: no sign of life for [34] s", f"core {core}"
         cells += [
             Cell(phase=phase, what=f"{kind} is killed", fault=at(phase, "SIGKILL"), says=killed),
             Worker(phase=phase, what=f"{kind} is stopped", fault=at(phase, "SIGSTOP"), says=hangs),

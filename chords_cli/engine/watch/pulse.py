@@ -23,8 +23,9 @@ _BEATS = 8
 _LONGEST = 5.0
 """Seconds between two signs of life at most."""
 
-_WORKING = 0.001
-"""How much of the time a process computes that is not counted as hanging."""
+_WORKING = 0.01
+"""How much of the time a process computes that is not counted as hanging. Gloo's threads wake up a
+hundred times a second."""
 
 
 class PoolGoneError(Exception):
@@ -79,7 +80,7 @@ class PoolPipe:
     def _beat(self, core: int, seconds: float) -> None:
         used = -1.0
         while True:
-            now = time.process_time()
+            now = time.process_time() - time.thread_time()  # telling is no work
             with self._counting:
                 waits, turns, doing = bool(self._waits), self._turns, self._doing
             works = waits or now - used > _WORKING * seconds
