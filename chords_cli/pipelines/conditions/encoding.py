@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from diffusers import DiffusionPipeline
+from torch import Tensor
 
 from chords_cli.errors import ChordsError
 from chords_cli.pipelines.conditions.parcel import pack, unpack
@@ -51,7 +52,9 @@ class SharedEncoding:
         for name, method in SEEING.items():
             part = getattr(pipe, name, None)
             if hasattr(part, method):
-                setattr(part, method, self._shared(f"{name}.{method}", getattr(part, method)))
+                real = getattr(part, method)
+                fed = self._fed(real) if method == "forward" else real
+                setattr(part, method, self._shared(f"{name}.{method}", fed))
 
     def begin(self, key: object) -> None:
         """Prepares for a pipeline call; the same `key` means the same prompts and pictures."""
@@ -86,6 +89,21 @@ class SharedEncoding:
 
         return answer
 
+    def _fed(self, forward: Callable[..., Any]) -> Callable[..., Any]:
+        """Returns an encoder that takes tensors of the host, too.
+
+        Some pipelines put them where it was before it was asked, and that may be away.
+        """
+
+        def here(given: Any) -> Any:
+            return given.to(self._device) if isinstance(given, Tensor) else given
+
+        @functools.wraps(forward)
+        def fed(*args: Any, **kwargs: Any) -> Any:
+            return forward(*map(here, args), **{name: here(kwargs[name]) for name in kwargs})
+
+        return fed
+
     def _obtain(self, name: str, real: Callable[[], Any]) -> Answer:
         """Computes an answer on core 0, and receives it on the others."""
         if self._rank > 0:
@@ -97,7 +115,7 @@ class SharedEncoding:
                 own = real()
         finally:
             self._answering = False
-        self._share((name, pack(own)))
+        self._share((name, pack(own, self._device)))
         return name, own
 
 

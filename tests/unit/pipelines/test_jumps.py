@@ -191,6 +191,23 @@ def test_jump_to_the_neighbour_is_the_stock_step_bit_for_bit(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
+def test_steps_of_a_loop_that_begins_late_are_the_grid_s(name: str) -> None:
+    case, latent, drift, first = CASES[name], draw(0), draw(1), 11
+    (_, whole), (made, late) = (solver_of(case, 30) for _ in range(2))
+    late.first = first
+    assert late.clock() == whole.clock()[first:]
+    for start, stop in ((0, 1), (0, 7), (5, 30 - first), (18, 30 - first)):
+        there = whole.jump(latent, drift, first + start, first + stop)
+        assert torch.equal(late.jump(latent, drift, start, stop), there), (start, stop)
+    late.settle(4, jumped=True, rectified=False)
+    if hasattr(made, "_step_index"):
+        assert made.step_index == first + 4
+    grid, end = late.linear_grid(), whole.linear_grid()
+    if end.memory == 0:
+        assert (grid.keep, grid.pulls) == (end.keep[first:], end.pulls[first:])
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_jump_leaves_no_trace_in_the_scheduler(name: str) -> None:
     latent, (made, solver) = draw(0), solver_of(CASES[name], 50)
     for step in range(3):  # builds up a history
@@ -245,6 +262,31 @@ def test_steps_after_a_jump_do_not_know_what_was_before_it() -> None:
                 latent = solver.fine(latent, draw(step), step)
             after.append(latent)
         assert torch.equal(*after), name
+
+
+BY_TOKEN = "per_token_timesteps"
+"""Pipelines that name timesteps by token hand over the negated drift."""
+
+
+def test_tokens_with_timesteps_of_their_own_jump_from_there() -> None:
+    _, solver = solver_of(CASES["flow Euler"], 10)
+    at = solver.grid[4]
+    solver.note(4, {BY_TOKEN: torch.stack([torch.tensor(0.0), at / 2, at])[None]})
+    solver.note(5, {BY_TOKEN: torch.zeros(1, 3)})
+    ones = torch.ones(1, 3, 2)
+    jumped = solver.jump(ones, ones, 4, 10)[0, :, 0]
+    torch.testing.assert_close(jumped, 1 + torch.tensor([0.0, at / 2, at]) / 1000)
+    assert torch.equal(solver.jump(ones, ones, 5, 10), ones)
+
+
+def test_factors_where_timesteps_are_named_by_token_are_those_of_the_negated_drift() -> None:
+    _, solver = solver_of(CASES["flow Euler"], 10)
+    plain = solver.linear_grid()
+    solver.note(0, {BY_TOKEN: torch.tensor([[0.0, 1000.0]])})
+    named = solver.linear_grid()
+    assert named.keep == pytest.approx(plain.keep, abs=1e-5)
+    assert named.end_keep == pytest.approx(plain.end_keep, abs=1e-5)
+    assert named.end_pull == pytest.approx([-pull for pull in plain.end_pull], abs=1e-5)
 
 
 def assert_equal(state: dict[str, Any], before: dict[str, Any]) -> None:

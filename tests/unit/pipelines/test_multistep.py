@@ -62,19 +62,22 @@ FIRST_ORDER: dict[str, Make] = {
 }
 
 
-def solver_of(make: Make, steps: int) -> StockSolver:
+def solver_of(make: Make, steps: int, first: int = 0) -> StockSolver:
     scheduler = make()
     scheduler.set_timesteps(steps)
     solver = StockSolver(scheduler)
-    solver.grid = scheduler.timesteps
+    solver.grid, solver.first = scheduler.timesteps, first
     return solver
 
 
-def stock(make: Make, steps: int) -> list[Tensor]:
+def stock(make: Make, steps: int, first: int = 0) -> list[Tensor]:
     """The latents of a stock run whose model answers at random."""
-    solver, latents = solver_of(make, steps), [draw(0)]
-    for step in range(steps):
-        latents.append(solver.fine(latents[-1], draw(step + 1), step))
+    scheduler, latents = make(), [draw(0)]
+    scheduler.set_timesteps(steps)
+    scheduler.set_begin_index(first)
+    for step, timestep in enumerate(scheduler.timesteps[first:]):
+        moved = scheduler.step(draw(step + 1), timestep, latents[-1], return_dict=False)
+        latents.append(moved[0])
     return latents
 
 
@@ -98,6 +101,23 @@ def test_factors_lead_along_the_stock_path(name: str, steps: int) -> None:
     make, _ = MULTISTEP[name]
     latents = stock(make, steps)
     made = followed(solver_of(make, steps).linear_grid(), latents)
+    for expected, latent in zip(latents, made, strict=True):
+        size = float(expected.abs().max())
+        torch.testing.assert_close(latent.float(), expected, rtol=0, atol=5e-5 * size)
+
+
+@pytest.mark.parametrize("first", [1, 4, 9])
+@pytest.mark.parametrize("name", MULTISTEP)
+def test_a_loop_that_begins_late_has_the_steps_and_the_factors_of_stock(
+    name: str, first: int
+) -> None:
+    make, _ = MULTISTEP[name]
+    latents, solver = stock(make, 10, first), solver_of(make, 10, first)
+    for step in range(10 - first):
+        moved = solver.fine(latents[step], draw(step + 1), step)
+        assert torch.equal(moved, latents[step + 1])
+    made = followed(solver_of(make, 10, first).linear_grid(), latents)
+    assert len(made) == len(latents)
     for expected, latent in zip(latents, made, strict=True):
         size = float(expected.abs().max())
         torch.testing.assert_close(latent.float(), expected, rtol=0, atol=5e-5 * size)

@@ -42,7 +42,7 @@ class Wire:
 
 def parcel(value: Any) -> tuple[str, bytes]:
     """What core 0 sends of an encoded prompt."""
-    return "encode_prompt", pack(value)
+    return "encode_prompt", pack(value, HOST)
 
 
 def encoding(core: int, wire: Wire) -> tuple[SharedEncoding, Pipe, list[str]]:

@@ -15,7 +15,7 @@ HOST = torch.device("cpu")
 
 
 def sent(value: Any) -> Any:
-    return unpack(pack(value), HOST)
+    return unpack(pack(value, HOST), HOST)
 
 
 def test_a_distribution_draws_there_what_it_draws_here() -> None:
@@ -55,10 +55,20 @@ def test_a_tensor_keeps_its_bits_type_and_strides(tensor: torch.Tensor) -> None:
     assert torch.equal(arrived, tensor)
 
 
-def test_what_lay_on_a_device_goes_to_the_receiver_s_and_what_lay_on_the_host_stays() -> None:
+@pytest.mark.parametrize(
+    ("sender", "receiver", "states", "ids"),
+    [
+        ("cuda:0", "cuda:1", "cuda:1", "cpu"),
+        ("cuda:0", "cpu", "cpu", "cpu"),
+        ("cpu", "cuda:0", "cuda:0", "cuda:0"),  # where nothing tells them apart
+    ],
+)
+def test_what_lay_on_the_sender_s_device_goes_to_the_receiver_s_and_the_rest_to_the_host(
+    sender: str, receiver: str, states: str, ids: str
+) -> None:
     with labelled_cuda():
-        value = {"states": torch.ones(2, device="cuda:0"), "ids": torch.arange(3)}
-        arrived = unpack(pack(value), torch.device("cuda:1"))
-        assert arrived["states"].device == torch.device("cuda:1")
-        assert arrived["ids"].device == HOST
+        value = {"states": torch.ones(2, device=sender), "ids": torch.arange(3)}
+        arrived = unpack(pack(value, torch.device(sender)), torch.device(receiver))
+        assert str(arrived["states"].device) == states
+        assert str(arrived["ids"].device) == ids
         assert arrived["states"].tolist() == [1.0, 1.0]
