@@ -24,7 +24,7 @@ from chords_cli.models.parts import check_parts
 from chords_cli.models.quantization import check_method
 from chords_cli.models.schedulers import check_linear, check_scheduler
 from chords_cli.models.weights import SAVE_FIRST, download_command, own_folder
-from chords_cli.pipelines.load.spec import DENOISERS, TEXT_ENCODER, Index
+from chords_cli.pipelines.load.spec import DENOISERS, OFFLOADED, Index
 from chords_cli.pipelines.loops import check_loop, check_loop_arguments, check_turned_off
 from chords_cli.pipelines.rules import (
     check_components,
@@ -203,9 +203,10 @@ def _check_components(preset: Preset, known: Collection[str]) -> None:
         what = f"quantization.backend is {method}"
         check_method(method, what, "remove `quantization` from the preset")
     for name, options in preset.components.items():
-        if options.offload == "always" and not name.startswith(TEXT_ENCODER):
+        if options.offload == "always" and not name.startswith(OFFLOADED):
             raise UsageError(
-                f"components.{name}.offload is always, but only text encoders leave their device",
+                f"components.{name}.offload is always, but only text and image encoders leave "
+                "their device",
                 f"remove offload from the preset's components.{name}",
             )
 

@@ -20,7 +20,7 @@ from chords_cli.pipelines.said import Said, other_size
 from chords_cli.pipelines.solver import StockSolver
 from chords_cli.pipelines.split import GuidanceSplit
 from chords_cli.pipelines.start_latent import StartLatent
-from chords_cli.pipelines.vae import wrap_decoder
+from chords_cli.pipelines.vae import decoder_noise, wrap_decoder
 
 
 class Answer:
@@ -202,7 +202,8 @@ class CorePipeline:
         latent = latent.to(self._carried or latent.dtype)
         skips = self._can_skip_loop(call, own=own)
         chain = Chain(self._pipe, () if skips else (steps - 1,), steps, Answer(latent))
-        with following(self._pipe, chain), self._start.replaced(latent if skips else None):
+        begun = self._start.replaced(latent if skips else None)
+        with following(self._pipe, chain), begun, decoder_noise(self._pipe):
             made = self._run(call, generator=_noise(seed), output_type="pil")
         chain.check_walked()
         frames = made[0] if isinstance(made[0], list) else made

@@ -94,8 +94,8 @@ class Component(Elsewhere):
         dtype: If null, the preset's own.
         tiling: For a VAE: whether it decodes in tiles, which takes less memory.
         slicing: For a VAE: whether it decodes one picture of a batch at a time.
-        offload: For a text encoder: whether it leaves the device after encoding; `auto` means
-            where memory is short.
+        offload: For an encoder of text or pictures: whether it leaves the device after encoding;
+            `auto` means where memory is short.
     """
 
     dtype: Dtype | None = Field(default=None, examples=["float32"])

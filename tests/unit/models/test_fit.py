@@ -65,7 +65,7 @@ def test_a_component_is_looked_for_in_the_pipeline_while_the_model_is_not_here(
 def test_an_offload_that_would_do_nothing_is_refused(refused, preset_file):
     preset_file.write_text(preset_file.read_text() + "components: {vae: {offload: always}}\n")
     assert refused() == (
-        "components.vae.offload is always, but only text encoders leave their device",
+        "components.vae.offload is always, but only text and image encoders leave their device",
         "remove offload from the preset's components.vae",
     )
 
