@@ -6,6 +6,7 @@ number become one value, `FILE=STRENGTH`, which may also be typed so.
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from os.path import exists, isfile
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def _check_prompts(prompts: Sequence[str], files: Sequence[str]) -> None:
                 "write a strength after its file, as in {image} 0.7",
                 {"image": files[0]},
             )
-        if Path(prompt).suffix.lower() in _ENDINGS and Path(prompt).is_file():
+        if Path(prompt).suffix.lower() in _ENDINGS and isfile(prompt):  # noqa: PTH113 - see below
             raise UsageError(
                 f"prompt {verbatim(repr(prompt))} is a file",
                 "start from it with {image}, and say in a prompt what to show",
@@ -80,7 +81,8 @@ def _check_prompts(prompts: Sequence[str], files: Sequence[str]) -> None:
 
 def _split(value: str) -> tuple[str, float | None]:
     """Splits `FILE=STRENGTH`; an equals sign may also be part of a file's name."""
+    # Path's own raise where a name is too long for a file
     file, _, number = value.rpartition("=")
-    if not file or not _NUMBER.fullmatch(number) or Path(value).exists():
+    if not file or not _NUMBER.fullmatch(number) or exists(value):  # noqa: PTH110
         return value, None
     return file, float(number)

@@ -6,7 +6,6 @@ says what a pipeline takes, and the repository, once it has been fetched, which 
 
 import json
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from chords_cli.models.diffusers_source import FRAMES, PipelineClass, read_pipel
 from chords_cli.models.elsewhere.checks import check_elsewhere
 from chords_cli.models.elsewhere.sources import held_parts
 from chords_cli.models.inputs.packages import check_packages
-from chords_cli.models.parts import check_parts
+from chords_cli.models.parts import check_parts, read_config
 from chords_cli.models.quantization import check_method
 from chords_cli.models.schedulers import check_linear, check_scheduler
 from chords_cli.models.weights import SAVE_FIRST, download_command, own_folder
@@ -263,10 +262,7 @@ def _check_guidance(
     told = call.get(_TOLD)
     if folder is None or told == preset.call.get(_TOLD) or _GUIDED not in pipeline.named:
         return
-    config: Index = {}
-    with suppress(OSError, ValueError):  # a core reports why it cannot be read
-        config = _read_json(folder / DENOISERS[0] / "config.json")
-    if config.get(_GUIDED) is False:
+    if read_config(folder / DENOISERS[0]).get(_GUIDED) is False:
         raise UsageError(
             f"guidance is {told:g}, but {preset.name} was not trained to be told one",
             "leave out {guidance}",

@@ -48,7 +48,7 @@ def check_parts(preset: Preset, parts: Mapping[str, PartSpec]) -> None:
     for name, part in parts.items():
         _check_size(preset, name, Path(part.folder))
         _check_texts(preset, name, Path(part.folder))
-        method = method_of(_config(Path(part.folder)))
+        method = method_of(read_config(Path(part.folder)))
         if method is not None:
             what = f"component {name} is quantized with {method}"
             check_method(method, what, "name a model that is not quantized")
@@ -119,7 +119,7 @@ def _again(preset: Preset) -> str:
     return "copy or save it again" if preset.path else f"{download_command(preset)} --force"
 
 
-def _config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
     """Returns a component's config.json; empty where there is none that can be read."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))

@@ -30,7 +30,7 @@ def model_folder(preset: Preset) -> Path:
 
 
 def own_folder(preset: Preset) -> Path:
-    """Returns the same, whether or not that is here which comes from elsewhere.
+    """Returns the folder of the preset's own weights; those from elsewhere may be missing.
 
     Raises:
         UsageError: The preset's own weights are not on this machine.

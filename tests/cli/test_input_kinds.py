@@ -16,12 +16,21 @@ KINDS = {
     "wan-v2v": {"video": "walk.mp4", "strength": 0.6},
     "flux-control": {"control": "first.png"},
     "flux-fill": {"image": ("first.png",), "mask": "mask.png"},
+    "flux-kontext": {"image": ("first.png",)},
     "flux2-images": {"image": ("large.png", "wide.png")},
+    "sdxl-controlnet": {"control": "large.png"},
+    "wan-vace": {"video": "walk.mp4", "mask": "mask.png", "image": ("first.png",)},
     "sdxl-img2img": {"image": ("large.png",), "strength": 0.6},
 }
 """What each is given, by the names of options."""
 
-SEVERAL = {"flux2-images": {"image": {"several": True}}}
+RULES = {
+    "flux2-images": {"image": {"several": True}},
+    "sdxl-controlnet": {"control": {"argument": "image"}},
+    "wan-vace": {"image": {"several": True}},
+}
+"""What names do not tell of their files."""
+
 STEPS = 5
 
 
@@ -42,7 +51,7 @@ def write_preset(place, kind):
     pipe = zoo_pictures.BUILDERS[kind]()
     pipe.save_pretrained(place / kind)
     call = zoo_pictures.CALLS[kind]
-    named = {"image", "last_image", "mask_image", "control_image", "video"}
+    named = {"mask", "mask_image", *zoo_pictures.PICTURES}
     plain = {key: value for key, value in call.items() if key not in named}
     video = kind.startswith("wan")
     preset = {
@@ -55,7 +64,7 @@ def write_preset(place, kind):
         "dtype": "float32",
         "call": plain | {"num_inference_steps": STEPS},
         "limits": {"size_multiple": 8, "frames": {"multiple": 4, "offset": 1}},
-        "inputs": SEVERAL.get(kind, {}),
+        "inputs": RULES.get(kind, {}),
     }
     (place / f"{kind}.yaml").write_text(yaml.dump(preset, sort_keys=False))
     return preset

@@ -349,3 +349,8 @@ def test_a_comparison_takes_no_lines_with_options(command, place, lined):
         "gives all prompts the same\n"
         "hint: name a file with one prompt a line\n"
     )
+
+
+def test_a_prompt_that_is_too_long_for_a_files_name_is_a_prompt(dry_run):
+    prompt = "a cat, " * 60 + "as in cat.png"
+    assert dry_run("--image", "photo.png", prompt).out.count("as in cat.png") >= 1

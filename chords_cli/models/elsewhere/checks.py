@@ -72,7 +72,7 @@ def _check_adapters(
         )
     if held is not None and _ENCODER not in {*held, *preset.from_elsewhere}:
         raise UsageError(
-            f"adapters need an {_ENCODER} to see a picture with, which {preset.source} has not",
+            f"adapters need an {_ENCODER} to see a picture with, and {preset.source} has none",
             "add one to the preset, as in components: "
             f"{{{_ENCODER}: {{repo: h94/IP-Adapter, subfolder: models/{_ENCODER}}}}}",
         )

@@ -28,8 +28,8 @@ def argument_of(role: Role, arguments: Collection[str], rule: InputRule | None) 
     return next((name for name in ARGUMENTS[role] if name in arguments), None)
 
 
-def roles_of(arguments: Collection[str], rules: Mapping[Role, InputRule]) -> tuple[Role, ...]:
-    """Returns the roles that a pipeline takes files of; what a rule names is that role's alone."""
+def taken_roles(arguments: Collection[str], rules: Mapping[Role, InputRule]) -> dict[Role, str]:
+    """Returns the arguments that take files, by role; what a rule names is that role's alone."""
     found = {role: argument_of(role, arguments, rules.get(role)) for role in ARGUMENTS}
     named = {rule.argument: role for role, rule in rules.items() if rule.argument}
-    return tuple(role for role, name in found.items() if name and named.get(name, role) == role)
+    return {role: name for role, name in found.items() if name and named.get(name, role) == role}

@@ -7,7 +7,7 @@ from typing import Literal
 
 from chords_cli.errors import UsageError
 from chords_cli.models.diffusers_source import read_pipeline
-from chords_cli.models.inputs.roles import argument_of, roles_of
+from chords_cli.models.inputs.roles import taken_roles
 from chords_cli.presets.roles import Role
 from chords_cli.presets.schema import Preset
 
@@ -62,9 +62,8 @@ def starts_of(preset: Preset) -> tuple[Start, ...]:
         for role, rule in preset.inputs.items()
     ]
     arguments = {} if starts else _arguments(preset.pipeline)
-    for role in roles_of(arguments, {}):
-        name = argument_of(role, arguments, None)
-        starts.append(Start(role=role, required=name is not None and arguments[name]))
+    for role, name in taken_roles(arguments, {}).items():
+        starts.append(Start(role=role, required=arguments[name]))
     for role, variant in preset.variants.items():
         several = role in variant.inputs and variant.inputs[role].several
         starts.append(Start(role=role, several=several, pipeline=variant.pipeline))

@@ -111,7 +111,7 @@ def examine(data: bytes, *, mask: bool = False) -> Content:
             "cut it: ffmpeg -i FILE -frames:v 81 short.mp4",
         )
     if mask and not any(any(frame.histogram()[128:]) for frame in read_frames(data, mask=True)):
-        raise UsageError("is dark everywhere", "paint white what is made anew")
+        raise UsageError("is dark everywhere", "paint white what is to be changed")
     return Content(size=found.size, frames=found.count, fps=pace(found.times), notes=tuple(notes))
 
 

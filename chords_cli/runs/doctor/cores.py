@@ -12,6 +12,7 @@ from chords_cli.engine.exchange.trying import run_trial
 from chords_cli.engine.start import START_VARIABLE, StartMethod, start_method
 from chords_cli.events import CoreStepped, Event
 from chords_cli.hub.cache import Weights
+from chords_cli.models.inputs.tasks import starts_of
 from chords_cli.presets.schema import Preset
 from chords_cli.records.doctor import Check
 from chords_cli.runs.doctor.checks import CORES, amount, span
@@ -75,6 +76,8 @@ def _try_step(
         return None, f"{preset.name} is not on this machine"
     if weights.bytes > SMALL:
         return None, f"loading {amount(weights.bytes)} takes longer than this may"
+    if any(start.required for start in starts_of(preset)):
+        return None, f"{preset.name} starts from files, and none is at hand"
     step = notes.value(CORES, "step", lambda: measure_step(preset, folder, device))
     return step, None if step is None else ""
 

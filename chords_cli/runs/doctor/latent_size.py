@@ -1,12 +1,12 @@
 """Estimates how large a model's latent is, from the configuration of its VAE; loads nothing."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from chords_cli.models.diffusers_source import FRAMES
 from chords_cli.models.elsewhere.sources import part_folder
+from chords_cli.models.parts import read_config
 from chords_cli.presets.schema import Preset
 
 _CHANNELS, _SPACE, _TIME = 16, 8, 4
@@ -24,7 +24,7 @@ def latent_elements(preset: Preset, call: Mapping[str, Any], folder: Path | None
         call: The arguments of the pipeline's call.
         folder: The model's; None, where it is not on this machine, for what most models have.
     """
-    config = _config(part_folder(preset, folder, "vae")) if folder else {}
+    config = read_config(part_folder(preset, folder, "vae")) if folder else {}
     blocks = config.get("block_out_channels") or config.get("encoder_block_out_channels")
     space = _first(config, ("spatial_compression_ratio", "scale_factor_spatial"))
     space = space or (2 ** (len(blocks) - 1) if isinstance(blocks, list) and blocks else _SPACE)
@@ -39,11 +39,3 @@ def _first(values: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
     """Returns the first of these values that is a number above 0."""
     found = (values.get(name) for name in names)
     return next((value for value in found if type(value) is int and value > 0), None)
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return config if isinstance(config, dict) else {}

@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from chords_cli.engine.exchange.network import INTERFACE, LOOPBACK, check_interface
+from chords_cli.engine.exchange.network import INTERFACE, LOOPBACK, check_interface, way_to_meet
 from chords_cli.errors import ChordsError, Spell
 from chords_cli.hub.cache import Weights, cache_folder
 from chords_cli.records.doctor import Check
@@ -133,8 +133,8 @@ def check_network(spell: Spell) -> Check:
     how = f"as {INTERFACE} says" if given else "this host's loopback"
     names = name.split(",")
     if not any(one in found for one in names):
-        return MACHINE.fail("network", "there is no network interface", "cores need the loopback")
+        return MACHINE.fail("network", "there is no network interface", way_to_meet())
     if down := [one for one in names if one in found and not found[one].isup]:
         found_down = f"cores meet on {name}, {how}, but {down[0]} is down"
-        return MACHINE.fail("network", found_down, f"start it: ip link set {down[0]} up")
+        return MACHINE.fail("network", found_down, way_to_meet())
     return MACHINE.ok("network", f"cores meet on {name}, {how}")

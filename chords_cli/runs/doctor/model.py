@@ -46,7 +46,7 @@ def look(
         notes.add(MODEL.warn("layout", "not known, since no device is", "see devices"))
         return None
     try:
-        settings = resolve(request, preset=preset)
+        settings = resolve(request, preset=preset, complete=False)  # files are at hand in a run
     except DoesNotFitError as error:
         notes.add(MODEL.refused("memory", error, notes.spell))
         return None

@@ -70,7 +70,7 @@ def _describe(
 def _with_size(hub: Hub, entry: CatalogueEntry, sources: tuple[Source, ...]) -> CatalogueEntry:
     """Replaces an estimate by the size that the hub lists; keeps it if the hub does not answer."""
     size = 0
-    for source in sources:
+    for source in (one for one in sources if one.repo):
         try:
             listing = hub.listing(source.name, source.revision)
             read = partial(likely_json, listing.files)

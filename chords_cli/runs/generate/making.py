@@ -62,7 +62,7 @@ class Making:
 
     def tell_done(self, record: SampleRecord) -> None:
         """Tells that the sample is done, once that is noted."""
-        path, seconds = self._settings.output / record.output, time.monotonic() - self._began
+        path, seconds = self._settings.output / record.output, record.seconds.total
         self._tell(PromptDone(number=self.sample.number, path=str(path), seconds=seconds))
 
     def keep_latent(self, pool: "Pool") -> Path | None:

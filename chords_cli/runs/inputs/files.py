@@ -18,7 +18,7 @@ from chords_cli.pipelines.rules import did_you_mean
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MOST_BYTES = 2**30
+MOST_BYTES = 10**9
 """How large a file may be: it travels to every core."""
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)

@@ -71,9 +71,8 @@ def fit_frames(
     )
     told = [_note(one, count) for one in listed]
     if shortest is not None and frames is None and wanted and count < wanted:
-        told.append(
-            f"{shortest.name} has {shortest.frames} frames: the result has {count}, not {wanted}"
-        )
+        has = f"{shortest.path.name} has {shortest.frames} frames"
+        told.append(f"{has}: the result has {count}, not {wanted}")
     told.append(_pace(shortest, fps) if shortest else None)
     return Fitted(cut, call, tuple(note for note in told if note))
 
@@ -132,9 +131,9 @@ def _check_memory(listed: Sequence[Input], call: Arguments, count: int) -> None:
 def _note(one: Input, count: int) -> str | None:
     """Says what of a video is left out, and for what a picture stands."""
     if one.frames > count:
-        return f"{one.name} has {one.frames} frames: the first {count} are taken"
+        return f"{one.path.name} has {one.frames} frames: the first {count} are taken"
     if one.frames == 1 < count:
-        return f"{one.name} is a picture: it stands for all {count} frames"
+        return f"{one.path.name} is a picture: it stands for all {count} frames"
     return None
 
 
@@ -143,6 +142,6 @@ def _pace(one: Input, fps: int | None) -> str | None:
     if not (fps and one.fps) or abs(one.fps / fps - 1) < _OTHER_PACE:
         return None
     return (
-        f"{one.name} has {one.fps:.3g} frames a second, the result {fps}: "
+        f"{one.path.name} has {one.fps:.3g} frames a second, the result {fps}: "
         f"--fps {round(one.fps)} keeps its pace"
     )

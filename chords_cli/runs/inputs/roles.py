@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from chords_cli.errors import UsageError, either
 from chords_cli.models.diffusers_source import PipelineClass
-from chords_cli.models.inputs.roles import ARGUMENTS, argument_of
-from chords_cli.presets.roles import ROLES, Role, option_of
+from chords_cli.models.inputs import roles
+from chords_cli.models.inputs.roles import ARGUMENTS
+from chords_cli.presets.roles import Role, option_of
 from chords_cli.presets.schema import Preset
 
 _NOUNS: Mapping[Role, str] = {
@@ -18,22 +19,14 @@ _NOUNS: Mapping[Role, str] = {
 
 
 def taken_roles(preset: Preset, pipeline: PipelineClass | None) -> dict[Role, str]:
-    """Returns the arguments that take files, by role; no argument has two roles.
+    """Returns the arguments of a preset's pipeline that take files, by role.
 
     Args:
         preset: Its rules count.
         pipeline: Its pipeline; None where the source cannot be read, which may take anything.
     """
-    arguments = (
-        pipeline.arguments if pipeline else [one for many in ARGUMENTS.values() for one in many]
-    )
-    named = {rule.argument: role for role, rule in preset.inputs.items() if rule.argument}
-    found = {role: argument_of(role, arguments, preset.inputs.get(role)) for role in ROLES}
-    return {
-        role: argument
-        for role, argument in found.items()
-        if argument and named.get(argument, role) == role
-    }
+    every = [one for many in ARGUMENTS.values() for one in many]
+    return roles.taken_roles(pipeline.arguments if pipeline else every, preset.inputs)
 
 
 def takes_frames(argument: str, pipeline: PipelineClass | None) -> bool:

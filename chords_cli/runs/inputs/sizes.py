@@ -202,4 +202,4 @@ def _note(one: Input, leading: Input, size: Size | None) -> str | None:
         return None
     if leads and size and size != crop:
         parts.append(f"the result is {size[0]}x{size[1]}")
-    return f"{one.name} is {one.shape}: {', '.join(parts)}" if parts else None
+    return f"{one.path.name} is {one.shape}: {', '.join(parts)}" if parts else None

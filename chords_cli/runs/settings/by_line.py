@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from chords_cli.errors import UsageError
 from chords_cli.presets.schema import Preset
+from chords_cli.runs.inputs.inputs import Input
 from chords_cli.runs.settings.first_checks import check_kind
-from chords_cli.runs.settings.inputs import begin_from
+from chords_cli.runs.settings.inputs import Beginning, begin_from
 from chords_cli.runs.settings.layouts.capacity import check_memory
 from chords_cli.runs.settings.layouts.laying_out import as_asked
 from chords_cli.runs.settings.layouts.members import check_members
@@ -26,7 +27,11 @@ _MOST_NOTES = 8
 
 
 def with_lines(
-    settings: Settings, request: Request, sampled: Preset, lines: Sequence[Line]
+    settings: Settings,
+    request: Request,
+    sampled: Preset,
+    lines: Sequence[Line],
+    beginning: Beginning,
 ) -> Settings:
     """Returns the settings with what every line has of its own.
 
@@ -35,16 +40,19 @@ def with_lines(
         request: What the user asks for beside the lines.
         sampled: The preset, with the plan to begin with.
         lines: One for each prompt.
+        beginning: What the first line starts from, which is read already.
 
     Raises:
         UsageError: A line is wrong, or cannot be made by the same pipeline; names it.
     """
     notes = dict.fromkeys((settings.note or "").splitlines())
     own: list[Own] = []
-    for line in lines:
+    known: dict[str, bytes] = {}
+    for number, line in enumerate(lines):
         with line.named():
-            one, told = _resolve(settings, request, sampled, line)
-        own.append(one)
+            read = None if number else beginning
+            one, told = _resolve(settings, request, sampled, line, read)
+        own.append(replace(one, inputs=_shared(one.inputs, known)))
         notes |= dict.fromkeys(f"{line.place}: {note}" for note in told if note not in notes)
     shown = [*notes][:_MOST_NOTES]
     shown += [f"and {len(notes) - _MOST_NOTES} more notes"] if len(notes) > _MOST_NOTES else []
@@ -56,7 +64,7 @@ def with_lines(
 
 
 def _resolve(
-    settings: Settings, request: Request, sampled: Preset, line: Line
+    settings: Settings, request: Request, sampled: Preset, line: Line, read: Beginning | None
 ) -> tuple[Own, tuple[str, ...]]:
     """Returns what a line has of its own, and what to say about it."""
     asked, preset = line.apply(request), settings.preset
@@ -64,12 +72,21 @@ def _resolve(
     _check_roles(asked, settings)
     if line.seed is not None:
         check_samples(1, settings.num, line.seed)
-    beginning = begin_from(asked, preset, resolve_call(asked, preset))
+    beginning = read or begin_from(asked, preset, resolve_call(asked, preset))
     check_members(preset, beginning.call, split=settings.guidance_split, context=settings.context)
     with beginning.explained():
         plan, stop = _plan(settings, beginning.apply(asked), sampled, beginning.steps)
     own = Own(seed=line.seed, call=beginning.call, inputs=beginning.inputs, plan=plan, stop=stop)
     return own, beginning.notes
+
+
+def _shared(inputs: Sequence[Input], known: dict[str, bytes]) -> tuple[Input, ...]:
+    """Returns inputs that hold the bytes of equal files once, whichever lines name them."""
+    media = [
+        replace(one.medium, data=known.setdefault(one.medium.sha256, one.medium.data))
+        for one in inputs
+    ]
+    return tuple(replace(one, medium=medium) for one, medium in zip(inputs, media, strict=True))
 
 
 def _check_roles(asked: Request, settings: Settings) -> None:

@@ -115,7 +115,7 @@ def resolve(
     available = find_devices(request, preset, starts=starts)
     with beginning.explained():
         settings = _on_devices(settings, planned, sampled, available, earlier)
-    return with_lines(settings, request, sampled, lines) if lines else settings
+    return with_lines(settings, request, sampled, lines, beginning) if lines else settings
 
 
 def _on_devices(

@@ -147,7 +147,7 @@ def test_an_adapter_is_counted_with_the_denoiser(checked, model, elsewhere, adap
 def test_an_adapter_without_an_encoder_is_refused(not_fitting, model, adapter):
     adapter("image_proj.a", "ip_adapter.b")
     assert not_fitting(ADAPTED) == (
-        f"adapters need an image_encoder to see a picture with, which {model} has not",
+        f"adapters need an image_encoder to see a picture with, and {model} has none",
         "add one to the preset, as in components: {image_encoder: {repo: h94/IP-Adapter, "
         "subfolder: models/image_encoder}}",
     )

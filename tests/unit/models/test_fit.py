@@ -5,7 +5,7 @@ import pytest
 
 from chords_cli.models.diffusers_source import read_pipeline
 from chords_cli.models.fit import check_model
-from chords_cli.models.inputs.roles import argument_of, roles_of
+from chords_cli.models.inputs.roles import argument_of, taken_roles
 from chords_cli.presets.call import SIZES
 from chords_cli.presets.files import available_presets, load_preset
 
@@ -78,7 +78,7 @@ def test_every_shipped_preset_fits_what_diffusers_says_of_its_pipelines(file, to
         call = {
             key: value for key, value in preset.call.items() if key in takes or key not in SIZES
         }
-        roles = roles_of(takes, preset.inputs)
+        roles = taken_roles(takes, preset.inputs)
         assert preset.inputs.keys() <= {*roles}
         files = {argument_of(role, takes, preset.inputs.get(role)): object() for role in roles}
         check_model(preset, call | files)

@@ -38,7 +38,7 @@ class InputOptions(RunOptions):
         File | None,
         Option(
             INPUTS,
-            "What is made anew: white in a picture as large as the image.",
+            "What is changed: white, in a picture as large as the image.",
             metavar="FILE",
             compare="all",
         ),
@@ -67,7 +67,7 @@ class InputOptions(RunOptions):
         float | None,
         Option(
             INPUTS,
-            "How much of what it starts from is made anew: 1 is all of it.",
+            "How much of the picture or video is changed: 1 is all of it.",
             call="strength",
             compare="both",
         ),

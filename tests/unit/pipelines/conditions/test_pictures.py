@@ -341,7 +341,7 @@ def test_too_many_frames_are_refused(monkeypatch):
 
 def test_a_mask_that_leaves_all_as_it_is_is_refused():
     data = files.encoded(Image.new("L", (80, 60), 100))
-    assert refusal(data, mask=True) == ("is dark everywhere", "paint white what is made anew")
+    assert refusal(data, mask=True) == ("is dark everywhere", "paint white what is to be changed")
     assert examine(data).size == (80, 60)
 
 

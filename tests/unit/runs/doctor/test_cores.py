@@ -9,6 +9,7 @@ from chords_cli.cli.options import as_option
 from chords_cli.engine.start import StartMethod
 from chords_cli.errors import ChordsError
 from chords_cli.hub.cache import Weights
+from chords_cli.models.inputs.tasks import Start
 from chords_cli.presets.files import find_preset
 from chords_cli.runs.doctor import cores
 from chords_cli.runs.doctor.cores import (
@@ -96,6 +97,12 @@ def test_steps_are_measured_of_small_models_alone_that_are_here(told, monkeypatc
     monkeypatch.setattr(cores, "measure_step", None)
     assert told(replace(HERE, bytes=cores.SMALL + 1)) == ALL_WELL
     assert told(Weights("absent", None, 0)) == ALL_WELL
+
+
+def test_no_step_is_measured_of_a_model_that_starts_from_files(told, monkeypatch):
+    monkeypatch.setattr(cores, "measure_step", None)
+    monkeypatch.setattr(cores, "starts_of", lambda preset: (Start(role="image", required=True),))
+    assert told(HERE) == ALL_WELL
 
 
 def test_nothing_is_tried_where_no_run_is_possible(told):

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from chords_cli.cli.options import as_option
-from chords_cli.engine.exchange.network import INTERFACE
+from chords_cli.engine.exchange.network import INTERFACE, way_to_meet
 from chords_cli.runs.doctor import machine
 from chords_cli.runs.doctor.machine import (
     Room,
@@ -100,10 +100,7 @@ def test_an_interface_is_well_if_it_is_there_and_up(monkeypatch):
     up = {machine.LOOPBACK: SimpleNamespace(isup=False)}
     monkeypatch.setattr(psutil, "net_if_stats", lambda: up)
     told = check_network(as_option)
-    assert (told.state, told.remedy) == (
-        "fail",
-        f"start it: ip link set {machine.LOOPBACK} up",
-    )
+    assert (told.state, told.remedy) == ("fail", way_to_meet())
     monkeypatch.setattr(psutil, "net_if_stats", dict)
     assert check_network(as_option).found == "there is no network interface"
 

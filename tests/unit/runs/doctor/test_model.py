@@ -10,6 +10,7 @@ from chords_cli.hub.cache import Weights
 from chords_cli.hub.token import Token
 from chords_cli.pipelines.load.installed import Libraries
 from chords_cli.presets.files import find_preset
+from chords_cli.presets.inputs import InputRule
 from chords_cli.records.run import CoreMemory, DeviceMemory, MemoryRecord
 from chords_cli.runs.doctor import model
 from chords_cli.runs.doctor.latent_size import latent_elements
@@ -157,3 +158,12 @@ def test_a_latent_is_as_large_as_the_vae_says(config, call, elements, tmp_path):
         (tmp_path / "vae" / "config.json").write_text(config)
     folder = None if config is None else tmp_path
     assert latent_elements(DEMO, call, folder) == elements
+
+
+def test_a_model_that_starts_from_a_picture_has_a_layout_although_none_is_named():
+    preset = DEMO.model_copy(
+        update={"pipeline": "FluxImg2ImgPipeline", "inputs": {"image": InputRule()}, "variants": {}}
+    )
+    notes = Notes(lambda check: None, as_option)
+    assert look(notes, preset, Request(kind="image", devices="cpu"), WHOLE, None)
+    assert [check.state for check in notes.checks if check.name == "layout"] == ["ok"]

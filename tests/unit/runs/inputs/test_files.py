@@ -106,7 +106,7 @@ def test_a_file_that_is_too_large_is_refused_unread(tmp_path, monkeypatch):
     with Path("film.mp4").open("wb") as file:
         file.truncate(3 * 10**9)
     message, hint = refusal("film.mp4")
-    assert message == "--image film.mp4 is 3 GB large, but at most 1.1 GB are read"
+    assert message == "--image film.mp4 is 3 GB large, but at most 1 GB are read"
     assert hint == "cut it, or make it smaller"
 
 

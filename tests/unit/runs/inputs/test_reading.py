@@ -202,7 +202,7 @@ MASKS = {
     "dark everywhere": (
         files.encoded(Image.new("L", (80, 60), 0)),
         "--mask mask.png is dark everywhere",
-        "paint white what is made anew",
+        "paint white what is to be changed",
     ),
 }
 
