@@ -147,14 +147,9 @@ def refused_by_system(error: OSError | MemoryError) -> ChordsError:
         return ChordsError("out of memory in the command itself", "free some memory first")
     reason, place = error.strerror or str(error), error.filename
     message = f"{verbatim(place)}: {reason}" if place else f"the system refuses: {reason}"
-    many = error.errno in (errno.EMFILE, errno.ENFILE)
-    return ChordsError(
-        message,
-        "close files, or raise the limit (ulimit -n shows it)"
-        if many
-        else where_to_write(error)[0],
-        where_to_write(error)[1],
-    )
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return ChordsError(message, "close files, or raise the limit (ulimit -n shows it)")
+    return ChordsError(message, *where_to_write(error))
 
 
 def where_to_write(error: OSError) -> tuple[str, dict[str, Any]]:

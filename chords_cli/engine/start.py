@@ -28,7 +28,12 @@ from typing import Any
 
 import chords_cli
 from chords_cli.engine.logs import last_line, redirect_output, start_log, temporary_folder
-from chords_cli.engine.watch.server import kill_server, not_waiting_for_ever
+from chords_cli.engine.watch.server import (
+    has_died,
+    kill_server,
+    lost_server,
+    not_waiting_for_ever,
+)
 from chords_cli.errors import ChordsError, UsageError
 
 START_VARIABLE = "CHORDS_START"
@@ -52,6 +57,9 @@ Loading a large model takes minutes on some devices.
 """
 
 _JOIN_SECONDS = 5.0
+
+_NOTICED_SECONDS = 0.5
+"""How long the end of a process may take to be noticed."""
 
 _LONGEST_FOLDER = 65
 """Bytes of a folder in which multiprocessing can make sockets."""
@@ -160,6 +168,8 @@ def ask(question: Callable[[], Any], seconds: float = DEFAULT_TIMEOUT) -> Any:
             raise EOFError
         answer = reader.recv()
     except (EOFError, OSError) as error:
+        if _server and has_died(_NOTICED_SECONDS):
+            raise lost_server() from error
         quoted = last_line(log, after=known)[:200]
         raise ChordsError(
             f"torch could not be asked for its devices{f' ({quoted})' if quoted else ''}",

@@ -141,7 +141,7 @@ class CorePipeline:
             self._run(call, generator=noise, output_type="latent")
         chain.check_walked()
         self._start.note(chain.began)
-        self._alters = chain.alters if chain.alters is not None else self._alters
+        self._alters = chain.alters
         self._check_context(call, chain.began)
         self._carried = chain.carried or self._carried
         return chain.reached

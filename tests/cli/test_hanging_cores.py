@@ -14,7 +14,6 @@ LINE = ("--model", "tiny", "--devices", "cpu", "--cores", 1)
     [
         ("stopped", r"hangs: no sign of life for 3 s"),
         ("waiting", r"hangs: no sign of life for 3 s"),
-        ("working", r"is stuck: no progress for \d+ s while decoding"),
     ],
 )
 def test_a_core_that_hangs_between_landing_and_decoding_ends_the_run(

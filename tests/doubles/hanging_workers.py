@@ -19,11 +19,10 @@ class HangingWorker:
     """The target of a worker's process, picklable.
 
     Attributes:
-        how: `stopped` by a signal, or `waiting` for something that never happens,
-            or `working` without end.
+        how: `stopped` by a signal, or `waiting` for something that never happens.
     """
 
-    how: Literal["stopped", "waiting", "working"]
+    how: Literal["stopped", "waiting"]
 
     def __call__(self, spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> None:
         from chords_cli.pipelines.core_pipeline import CorePipeline
@@ -34,6 +33,4 @@ class HangingWorker:
     def _hang(self, *_: Any) -> Any:
         if self.how == "stopped":
             os.kill(os.getpid(), signal.SIGSTOP)
-        while self.how == "working":
-            pass
         threading.Event().wait()

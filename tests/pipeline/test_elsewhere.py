@@ -23,15 +23,13 @@ from tests.doubles import zoo, zoo_controls
 from tests.doubles.adapters import image_encoder, save_ip_adapter
 from tests.doubles.pictures import picture
 from tests.pipeline.conftest import PROMPT, as_tensor, pool_of, threads_of
+from tests.pipeline.members import CLOSE, gap
 from tests.pipeline.oracle import Oracle, stock_picture
 
 STEPS, SEED, SCALE = 5, 7, 0.6
 PLAN = chords_plan(STEPS, default_init_t(STEPS, 2))
 EXACT = StopRule(index=PLAN.hits[-1].index)
 CALL = {**zoo.CALLS["sdxl"], "prompt": PROMPT, "num_inference_steps": STEPS}
-
-CLOSE = 4e-6
-"""How far half a batch may round otherwise: the largest element in units of the latent's RMS."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,8 +128,7 @@ def test_both_halves_of_split_guidance_get_it(model: Model) -> None:
     with pool_of(model.spec, 4, decoders=frozenset({0, 1}), members=2) as pool:
         outputs = pool.sample(PLAN, model.call, SEED, EXACT).outputs
     expected, _ = stock_picture(model.stock, model.call, SEED)
-    far = (as_tensor(outputs[-1].latent) - expected).abs().max() / expected.square().mean().sqrt()
-    assert far <= CLOSE
+    assert gap(as_tensor(outputs[-1].latent), expected) <= CLOSE
 
 
 def test_it_changes_what_is_made(model: Model) -> None:

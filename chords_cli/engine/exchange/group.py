@@ -43,7 +43,7 @@ class Group:
         parcel = torch.empty(like.numel() * like.element_size(), dtype=torch.uint8)
         with self._exchange.naming(other):
             dist.recv(parcel, other, tag=_ANSWER)
-        return parcel.view(like.dtype).view(like.shape).to(like.device)
+        return torch.empty_like(like).copy_(parcel.view(like.dtype).view(like.shape))
 
     def tell(self, latent: Tensor, *, stopped: bool) -> None:
         """Tells all helpers where the core's latent stands now, and whether the core stops."""
@@ -58,8 +58,8 @@ class Group:
         parcel = torch.empty(like.numel() + 2)
         with self._exchange.naming(self._lead):
             dist.recv(parcel, self._lead, tag=_MOVE)
-        moved = parcel[:-2].view(like.shape).to(like.device, _DTYPES[int(parcel[-2])])
-        return moved, bool(parcel[-1])
+        moved = torch.empty_like(like, dtype=_DTYPES[int(parcel[-2])])
+        return moved.copy_(parcel[:-2].view(like.shape)), bool(parcel[-1])
 
     def close(self) -> None:
         """Waits until everything that was sent has arrived."""

@@ -89,10 +89,11 @@ class Line:
         tag = self._sends.popleft()
 
         def post() -> dist.Work | None:
-            if not parcel.isfinite().all():
-                self.spoilt = tag if self.spoilt is None else self.spoilt
             with self._exchange.naming(self._faster):
-                return dist.isend(parcel, self._faster, tag=tag)
+                work = dist.isend(parcel, self._faster, tag=tag)
+            if self.spoilt is None and not parcel.isfinite().all():  # nobody waits for that
+                self.spoilt = tag
+            return work
 
         if latent is None:
             work = post()

@@ -19,7 +19,7 @@ _IDLE_SECONDS = 30.0
 _GLANCE_SECONDS = 0.5
 
 _given_up = set[int]()
-"""The numbers of those that were ended because they did nothing."""
+"""The numbers of those processes that were killed because they did nothing."""
 
 
 def kill_server() -> None:
@@ -78,7 +78,7 @@ def _how_it_ended() -> str:
     """Says how it ended; nothing while it runs, and where multiprocessing has noticed already."""
     pid, found = _server(), None
     with suppress(ChildProcessError):
-        if pid is not None:
+        if pid is not None and hasattr(os, "waitid"):  # macOS has it from Python 3.13 on
             found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     if found is None:
         return ""

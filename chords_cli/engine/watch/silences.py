@@ -94,7 +94,8 @@ class Silences:
     def stuck(self, limits: Mapping[int, float]) -> int | None:
         """Returns which process works and gets nowhere, for much longer than its work took before.
 
-        Its limit counts where it does work of this kind for the first time.
+        Where it does work of this kind for the first time, its limit counts, or ten times the
+        slowest piece of any kind if that is longer.
         """
         late = (k for k, one in self._all.items() if one.still > self._patience(one, limits[k]))
         return max(late, key=lambda rank: self._all[rank].still, default=None)
@@ -114,5 +115,5 @@ class Silences:
         """Returns how long a process may get nowhere."""
         slowest = self._slowest.get(silence.doing)
         if slowest is None:
-            return max(limit, _SEVERAL * max(self._slowest.values(), default=0.0))
+            return max(limit, _LEAST, _SEVERAL * max(self._slowest.values(), default=0.0))
         return max(limit / _SEVERAL, min(limit, _LEAST), _SEVERAL * slowest)

@@ -89,7 +89,7 @@ def opened(call: Arguments) -> Arguments:
 
 
 def examine(data: bytes, *, mask: bool = False) -> Content:
-    """Decodes a file whole and tells what it holds.
+    """Decodes a complete file and tells what it holds.
 
     Args:
         data: The file's bytes.

@@ -30,7 +30,7 @@ _READ = [
 _EACH = ["-map", "0:V:0", "-fps_mode", "passthrough", "-enc_time_base", "demux"]
 """The first video, without the picture of an album, frame by frame at its own time."""
 
-_AGAIN = "make it anew: ffmpeg -i FILE -fps_mode cfr new.mp4"
+_AGAIN = "convert it: ffmpeg -i FILE -fps_mode cfr new.mp4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Frames:
 
 
 def survey_video(data: bytes) -> Frames:
-    """Decodes a video whole and tells what its frames are.
+    """Decodes a complete video and tells what its frames are.
 
     Raises:
         UsageError: It cannot be decoded, or not whole; the message goes on after the file's name.
@@ -80,7 +80,8 @@ def survey_video(data: bytes) -> Frames:
 def read_video(data: bytes) -> Iterator[Image.Image]:
     """Yields a video's frames in RGB."""
     with _stored(data) as path:
-        line = [*_input(path), *_EACH, "-f", "image2pipe", "-c:v", "ppm", "-"]
+        line = [*_input(path), *_EACH, "-f", "image2pipe", "-c:v", "ppm"]
+        line += ["-pix_fmt", "rgb24", "-"]  # eight bits, also of videos that have ten
         with subprocess.Popen(
             line,
             stdin=subprocess.DEVNULL,

@@ -39,9 +39,8 @@ def make_hollow(
         else:
             part = made._from_config(made.config_class.from_pretrained(folder))
     dtype = spec.components.get(name, {}).get("dtype") or spec.dtype
-    nn.Module.to(
-        part, getattr(torch, dtype)
-    ).eval()  # diffusers' own warns of weights that it keeps
+    nn.Module.to(part, getattr(torch, dtype))  # diffusers' own warns of weights that it keeps
+    part.eval()
     _read_buffers(part, folder, spec.variant, device)
     _say_where(part, device)
     return part

@@ -65,7 +65,7 @@ def load_pipeline(
     if reading:
         folders = {name: spec.folder_of(name) for name in index if name not in given}
         reading.expect(file_sizes(folders, spec.variant))
-    for name in spec.parts.keys() - given.keys():
+    for name in (part for part in spec.parts if part not in given):
         if reading:
             reading.hear(name, 0, None)
         given[name] = load_part(name, spec)

@@ -171,6 +171,12 @@ def test_a_video_has_the_frames_that_diffusers_reads(tmp_path):
     assert (examine(files.video()).frames, examine(files.video()).fps) == (9, 8.0)
 
 
+@pytest.mark.parametrize("depth", ["yuv420p10le", "yuv444p", "gray"])
+def test_videos_of_other_depths_are_read_in_eight_bits(depth):
+    frames = seen(files.converted(files.video(), "-pix_fmt", depth), several_frames=True)
+    assert [(frame.size, frame.mode) for frame in frames] == [((64, 48), "RGB")] * 9
+
+
 @pytest.mark.parametrize("ending", ["mkv", "webm", "avi", "mov", "ts"])
 def test_videos_of_other_kinds_are_read(ending):
     content = examine(files.converted(files.video(), ending=ending))
@@ -236,7 +242,7 @@ def refusal(data: bytes, **said: object) -> tuple[str, str]:
 
 
 AGAIN = "save or download it again"
-ANEW = "make it anew: ffmpeg -i FILE -fps_mode cfr new.mp4"
+ANEW = "convert it: ffmpeg -i FILE -fps_mode cfr new.mp4"
 
 BAD = {
     "empty": (b"", "is empty", f"name {KINDS}"),

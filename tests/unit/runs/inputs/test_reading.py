@@ -161,13 +161,13 @@ WRONG = {
         "a walk.mp4",
         lambda: files.damaged(files.video()),
         "--image a walk.mp4 is damaged (",
-        "save or download it again, or make it anew: ffmpeg -i 'a walk.mp4' -fps_mode cfr new.mp4",
+        "save or download it again, or convert it: ffmpeg -i 'a walk.mp4' -fps_mode cfr new.mp4",
     ),
     "another name than it is": (
         "{walk}.png",
         files.uneven_video,
         "--image {walk}.png has no even frame rate: its frames last 125 to 1125 ms",
-        "make it anew: ffmpeg -i '{walk}.png' -fps_mode cfr -r 8 new.mp4",
+        "convert it: ffmpeg -i '{walk}.png' -fps_mode cfr -r 8 new.mp4",
     ),
     "sound": (
         "song.mp4",
