@@ -173,7 +173,9 @@ def main() -> None:
     if options.json and options.json.exists():
         rows = json.loads(options.json.read_text())
         if any(len(row["wavefront"]) != options.prompts for row in rows):
-            sys.exit(f"error: {options.json} has rows of other numbers of prompts; name another file")
+            sys.exit(
+                f"error: {options.json} has rows of other numbers of prompts; name another file"
+            )
     given = starts(preset, options.prompts)
     for kind in KINDS:
         for row in measured(preset, kind, given, rows):
