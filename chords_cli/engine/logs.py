@@ -7,6 +7,7 @@ import atexit
 import fcntl
 import functools
 import os
+import platform
 import shutil
 import tempfile
 import time
@@ -14,6 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 
 _PREFIX = "chords-run-"
+
+_HOST = "host"
+"""The file that names the host of the process that a folder belongs to."""
 
 _JUST_MADE = 60.0
 """Seconds in which a folder may have been made and not locked yet."""
@@ -43,26 +47,34 @@ def start_log() -> Path:
 
 
 @functools.cache
-def temporary_folder() -> Path:
+def temporary_folder(within: str | None = None) -> Path:
     """Returns a folder for logs, and for whatever processes meet by; it ends with this process.
 
     This process holds a lock on it, so that the next one knows it as left where this one is killed,
-    and removes it.
+    and removes it. Not all network disks have locks, and some have them for each host alone, so a
+    file in it names this host, too.
+
+    Args:
+        within: The folder that it is made in; by default the one that TMPDIR names.
     """
-    _remove_left()
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    base = within or tempfile.gettempdir()
+    _remove_left(base)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+    with suppress(OSError):  # no locks there
+        fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    (folder / _HOST).write_text(platform.node())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
-def _remove_left() -> None:
-    """Removes what processes that were killed have left."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with suppress(OSError):  # another user's, or one that lives
+def _remove_left(base: str) -> None:
+    """Removes what processes of this host that were killed have left."""
+    for folder in Path(base).glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # another user's, one that lives, or no locks there
             place = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
             try:
-                if time.time() - os.fstat(place).st_mtime > _JUST_MADE:
+                old = time.time() - os.fstat(place).st_mtime > _JUST_MADE
+                if old and (folder / _HOST).read_text() == platform.node():
                     fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     shutil.rmtree(folder, ignore_errors=True)
             finally:

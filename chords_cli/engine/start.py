@@ -12,7 +12,6 @@ import atexit
 import functools
 import multiprocessing
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -223,8 +222,7 @@ def _keep_sockets_short() -> None:
         return
     for folder in (os.environ.get("XDG_RUNTIME_DIR"), "/tmp", "/var/tmp", "/dev/shm"):
         if folder and len(folder) <= _LONGEST_FOLDER and os.access(folder, os.W_OK | os.X_OK):
-            config["tempdir"] = tempfile.mkdtemp(prefix="chords-", dir=folder)
-            atexit.register(shutil.rmtree, config["tempdir"], ignore_errors=True)
+            config["tempdir"] = str(temporary_folder(folder))
             return
     raise ChordsError(
         f"TMPDIR {tempfile.gettempdir()} is too long for the sockets of processes",

@@ -45,20 +45,23 @@ _ANSWER_SECONDS = 20.0
 _REINSTALL = "reinstall imageio-ffmpeg, which brings one, or correct IMAGEIO_FFMPEG_EXE"
 
 
-def mp4_bytes(frames: "np.ndarray", fps: int, texts: Mapping[str, str]) -> bytes:
+def mp4_bytes(
+    frames: "np.ndarray", fps: int, texts: Mapping[str, str], *, within: Path | None = None
+) -> bytes:
     """Returns an MP4 file of `frames` with `texts` as tags.
 
     Args:
         frames: uint8, [frames, height, width, 3]; height and width are even.
         fps: Frames per second.
         texts: The texts by the name of their tag.
+        within: The folder for what is encoded meanwhile; by default the system's temporary one.
 
     Raises:
         ChordsError: ffmpeg failed.
     """
     size = f"{frames.shape[2]}x{frames.shape[1]}"
     source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(fps), "-i", "-"]
-    with tempfile.TemporaryDirectory(prefix="chords-") as folder:
+    with tempfile.TemporaryDirectory(prefix="chords-", dir=within) as folder:
         path, tags = Path(folder) / "video.mp4", Path(folder) / "tags"
         lines = (f"{key}={_escaped(text)}\n" for key, text in texts.items())
         tags.write_text(f";FFMETADATA1\n{''.join(lines)}", encoding="utf-8")

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from chords_cli.engine.exchange.trial import Seen, Times, Trial, Way
-from chords_cli.engine.logs import last_line, redirect_output, start_log
+from chords_cli.engine.logs import last_line, redirect_output, start_log, temporary_folder
 from chords_cli.engine.start import Context, starting
 from chords_cli.engine.watch.server import lost_server, not_waiting_for_ever
 from chords_cli.errors import ChordsError
@@ -39,7 +39,7 @@ def run_trial(trial: Trial, context: Context, way: Way | None = None) -> Times:
     """
     parts: list[_Part] = []
     until = time.monotonic() + trial.patience
-    with tempfile.TemporaryDirectory(prefix="chords-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(dir=temporary_folder(), ignore_cleanup_errors=True) as folder:
         try:
             with starting(), not_waiting_for_ever():
                 for core in range(trial.cores):

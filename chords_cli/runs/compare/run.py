@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import chords_cli
+from chords_cli.engine.logs import temporary_folder
 from chords_cli.errors import UsageError
 from chords_cli.events import Event, Listener, ProcessesStarted, Warned
 from chords_cli.hub import find_snapshot
@@ -65,7 +66,10 @@ def compare(comparison: Comparison, listener: Listener, render: Render) -> Compa
     loads = shared_loads(comparison)
     for arm in comparison.arms:  # again: a model may have been fetched since
         check_again(arm.settings)
-    with new_folder(comparison.output), tempfile.TemporaryDirectory(prefix="chords-") as spool:
+    with (
+        new_folder(comparison.output),
+        tempfile.TemporaryDirectory(prefix="spool-", dir=temporary_folder()) as spool,
+    ):
         gallery = Gallery(comparison, Path(spool))
         results = Results(comparison, gallery)
         heard = _Heard(listener)

@@ -7,6 +7,7 @@ frame, its recipe and, if wanted, a GIF beside it.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from chords_cli.engine.logs import temporary_folder
 from chords_cli.media.images import png_bytes
 from chords_cli.media.latents import latent_bytes
 from chords_cli.media.metadata import KEY, file_texts, sidecar_bytes, video_tags
@@ -57,4 +58,4 @@ def file_bytes(ending: str, output: "SampledOutput", settings: Settings, recipe:
 def video_bytes(frames: "np.ndarray", settings: Settings, tags: Mapping[str, str]) -> bytes:
     """Returns an MP4 file of `frames` (uint8, [frames, height, width, 3]) at the run's rate."""
     assert settings.fps is not None, "a video preset has fps"
-    return mp4_bytes(frames, settings.fps, tags)
+    return mp4_bytes(frames, settings.fps, tags, within=temporary_folder())

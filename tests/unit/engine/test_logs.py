@@ -1,5 +1,6 @@
 """What is left of processes that were killed."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -16,7 +17,6 @@ def test_the_next_process_removes_what_a_killed_one_has_left_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    monkeypatch.setattr(logs.tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(logs, "_JUST_MADE", -1.0)
     (tmp_path / "chords-other").mkdir()
     pipe, folders = subprocess.PIPE, list[Path]()
@@ -30,7 +30,31 @@ def test_the_next_process_removes_what_a_killed_one_has_left_and_nothing_else(
     killed, alive = both
     killed.kill()
     killed.communicate()
-    logs._remove_left()
+    logs._remove_left(str(tmp_path))
     assert {*tmp_path.iterdir()} == {folders[1], tmp_path / "chords-other"}
     alive.communicate(b"\n")
     assert {*tmp_path.iterdir()} == {tmp_path / "chords-other"}
+
+
+def test_a_folder_of_another_host_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "_JUST_MADE", -1.0)
+    for name, host in (("mine", logs.platform.node()), ("theirs", "another"), ("unknown", None)):
+        folder = tmp_path / f"chords-run-{name}"
+        folder.mkdir()
+        if host:
+            (folder / "host").write_text(host)
+    logs._remove_left(str(tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == {"chords-run-theirs", "chords-run-unknown"}
+
+
+def test_a_disk_without_locks_is_used_and_nothing_on_it_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(place: int, how: int) -> None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    monkeypatch.setattr(logs, "_JUST_MADE", -1.0)
+    monkeypatch.setattr(logs.fcntl, "flock", refuse)
+    first = logs.temporary_folder.__wrapped__(str(tmp_path))
+    second = logs.temporary_folder.__wrapped__(str(tmp_path))
+    assert {*tmp_path.iterdir()} == {first, second}
