@@ -48,7 +48,7 @@ class Pool:
             for number in range(settings.groups)
         ]
         self._components: dict[tuple[int, int, int], tuple[str, ...]] = {}
-        self._warned: list[str] = []
+        self._warned = dict[str, None]()
         self._loading_warnings: tuple[str, ...] = ()
         self._open: Session | None = None
         self._hearing = threading.Lock()
@@ -292,5 +292,5 @@ class Pool:
         if isinstance(event, Warned):
             if event.text in self._warned:
                 return False
-            self._warned.append(event.text)
+            self._warned[event.text] = None
         return True

@@ -3,6 +3,7 @@
 `runs.settings.from_metadata` turns it back into a request.
 """
 
+import functools
 import platform
 from collections.abc import Collection
 from importlib.metadata import PackageNotFoundError, version
@@ -126,6 +127,7 @@ def environment() -> dict[str, str | None]:
     }
 
 
+@functools.cache
 def _version(name: str) -> str | None:
     try:
         return version(name)
