@@ -9,7 +9,7 @@ ARGS ?=
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-video test test-gpu test-faults check format clean
+.PHONY: help setup demo demo-video test test-gpu test-faults test-long check format clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ test-gpu: $(if $(filter $(BIN)/python,$(PY)),$(READY))  ## run the tests for CUD
 
 test-faults: $(READY)  ## break runs in every way and phase that tests/faults knows; takes 20 minutes
 	$(BIN)/python -m pytest -n $(JOBS) tests/faults --all-faults $(ARGS)
+
+test-long: $(READY)  ## send 300 prompts and 30 clips through one pool each, and watch what it keeps
+	$(BIN)/python -m pytest tests/faults/test_long.py --long $(ARGS)
 
 check: $(READY)  ## lint, formatting, types
 	$(BIN)/ruff check .

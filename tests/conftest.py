@@ -23,6 +23,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all-faults", action="store_true", help="run every cell of tests/faults")
+    parser.addoption("--long", action="store_true", help="run the long runs of tests/faults")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
