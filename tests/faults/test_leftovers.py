@@ -1,4 +1,4 @@
-"""What a comparison that is killed leaves behind is in one folder, which the next command removes."""
+"""What a comparison that is killed leaves is in one folder, which the next command removes."""
 
 import os
 import signal
