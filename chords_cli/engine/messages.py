@@ -5,7 +5,7 @@ The pool sends `Job`, `Decode`, `Cancel`, `Finish` and `Quit`; a worker answers 
 it is `Alive`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from socket import socket
 
 import numpy as np
@@ -36,6 +36,7 @@ class WorkerSpec:
         host: Where it runs if there are several hosts, such as `node1`.
         interface: By which it meets processes of other hosts.
         listening: What that store listens on, in the process that has it.
+        key: Which the pool's processes alone know, and with which they seal what is pickled.
     """
 
     core: int
@@ -54,6 +55,7 @@ class WorkerSpec:
     host: str = ""
     interface: str = ""
     listening: socket | None = None
+    key: bytes = field(default=b"", repr=False)
 
     @property
     def place(self) -> str:

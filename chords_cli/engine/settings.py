@@ -1,5 +1,6 @@
 """What a pool is started with, as plain data, and what follows from it for each of its workers."""
 
+import secrets
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ def threads_on_hosts(devices: Sequence[str]) -> int:
 def worker_specs(settings: PoolSettings, folder: Path) -> list[WorkerSpec]:
     """Returns what every worker gets; their logs and their meeting places are in `folder`."""
     cores, specs = len(settings.devices) // (settings.groups * settings.members), []
+    key = secrets.token_bytes(32)
     for process, name in enumerate(settings.devices):
         core, member = divmod(process, settings.members)
         group, core = divmod(core, cores)
@@ -65,6 +67,7 @@ def worker_specs(settings: PoolSettings, folder: Path) -> list[WorkerSpec]:
             rendezvous=str(folder / f"rendezvous-{group}"),
             timeout=settings.timeout,
             log=str(folder / f"process-{process}.log"),
+            key=key,
         )
         specs.append(spec)
     return specs

@@ -126,6 +126,7 @@ class _Worker:
             spec.members,
             backend_for(self._device.type, spec.contexts),
             spec.first,
+            spec.key,
         )
 
     def _as_core(self, pipeline: Any) -> CorePipeline:

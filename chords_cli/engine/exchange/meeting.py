@@ -5,6 +5,7 @@ loopback of one host or on the interface where several meet (`engine.exchange.re
 """
 
 import os
+import pickle
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -12,10 +13,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import torch
 import torch.distributed as dist
 
 from chords_cli.engine.exchange.network import INTERFACE
 from chords_cli.engine.exchange.rendezvous import FileRendezvous, Rendezvous
+from chords_cli.engine.exchange.seal import ForgedError, Seal
 from chords_cli.engine.exchange.staging import HostStaging, Staging
 from chords_cli.engine.messages import LostNeighbourError, WaitedInVainError, name_of
 from chords_cli.errors import ChordsError
@@ -36,6 +39,7 @@ class Exchange:
         members: How many processes a core has.
         backend: Torch's, if not gloo alone (see `exchange.context`).
         first: How many processes other groups have before these; it counts in their names.
+        key: Which all processes of the pool know, and nobody else.
     """
 
     def __init__(
@@ -49,13 +53,14 @@ class Exchange:
         members: int = 1,
         backend: str = GLOO,
         first: int = 0,
+        key: bytes = b"",
     ) -> None:
         self.rank, self.members, self.ranks, self._backend = rank, members, ranks, backend
         self._first, self.staging = first, staging or HostStaging()
         if isinstance(rendezvous, Path):
             rendezvous = FileRendezvous(rendezvous)
         self._rendezvous, self._timeout = rendezvous, timedelta(seconds=timeout)
-        self._waiting = waiting
+        self._waiting, self._key, self._seals = waiting, key, dict[int, Seal]()
 
     def open(self) -> None:
         """Meets the other cores; returns when all have come."""
@@ -91,16 +96,42 @@ class Exchange:
     def share(self, value: Any, cores: int) -> Any:
         """Returns core 0's `value` on all members of the first `cores` cores.
 
-        Its tensors must lie on the host.
+        Its tensors must lie on the host. It is pickled, and anybody on this machine or network may
+        reach the sockets of gloo, so it is sealed.
+
+        Raises:
+            ChordsError: What arrived does not come from core 0.
         """
-        box = [value]
         if self.rank > 0:
-            with self.naming(0):
-                dist.recv_object_list(box, src=0)
-        for rank in range(1, cores * self.members) if self.rank == 0 else ():
+            try:
+                return pickle.loads(self._seal_for(self.rank).open(self._receive()))
+            except ForgedError as error:
+                raise ChordsError(
+                    f"{self.core_name} received what core 0 of this run did not send",
+                    "look for who else uses this machine and its network, then run it again",
+                ) from error
+        data = pickle.dumps(value)
+        for rank in range(1, cores * self.members):
+            sealed = bytearray(self._seal_for(rank).close(data))
             with self.naming(rank):
-                dist.send_object_list(box, dst=rank)
-        return box[0]
+                dist.send(torch.tensor([len(sealed)]), rank)
+                dist.send(torch.frombuffer(sealed, dtype=torch.uint8), rank)
+        return value
+
+    def _receive(self) -> bytes:
+        """Returns the bytes that core 0 sends next, whoever has made them."""
+        with self.naming(0):
+            length = torch.zeros(1, dtype=torch.int64)
+            dist.recv(length, 0)
+            parcel = torch.empty(int(length), dtype=torch.uint8)
+            dist.recv(parcel, 0)
+        return parcel.numpy().tobytes()
+
+    def _seal_for(self, rank: int) -> Seal:
+        """Returns the seal of what core 0 sends to that process."""
+        assert self._key, "whoever shares has a key"
+        about = f"core 0 to process {self._first + rank}".encode()
+        return self._seals.setdefault(rank, Seal(self._key, about))
 
     @contextmanager
     def naming(self, rank: int) -> Iterator[None]:

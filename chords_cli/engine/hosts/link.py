@@ -6,13 +6,16 @@ limit; whatever arrives counts, also a part of something large on a slow link.
 """
 
 import pickle
+import secrets
 import socket
 import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 
+from chords_cli.engine.exchange.seal import ForgedError, Seal, derive
 from chords_cli.engine.hosts.frames import Beat, Frame, Piece
 from chords_cli.errors import ChordsError
 
@@ -28,8 +31,15 @@ _UNSENT = 1 << 17
 """The bytes that wait in the kernel, at most, before what is sent next."""
 
 
+_NONCE = 32
+"""Random bytes that make every line's seals its own."""
+
+
 class Line:
-    """An open socket, and the connection of `multiprocessing` on it; no wait on it is long."""
+    """An open socket, and the connection of `multiprocessing` on it; no wait on it is long.
+
+    Once both ends have agreed on a key, what they send is sealed.
+    """
 
     def __init__(self, opened: socket.socket) -> None:
         opened.settimeout(None)  # limits of Python's own would make reads return early
@@ -41,6 +51,33 @@ class Line:
             opened.setsockopt(socket.IPPROTO_TCP, lowat, _UNSENT)
         self._socket = opened
         self.connection = Connection(opened.dup().detach())
+        self._outgoing = self._incoming = Seal(secrets.token_bytes(_NONCE), b"")  # opens nothing
+
+    def agree(self, secret: bytes) -> None:
+        """Agrees with the other end on a key that follows from the secret and is never sent.
+
+        Raises:
+            ForgedError: The other end repeats what this one sends.
+        """
+        own = secrets.token_bytes(_NONCE)
+        self.connection.send_bytes(own)
+        other = self.connection.recv_bytes(_NONCE)
+        if own == other:
+            raise ForgedError("the other end repeats this one")
+        key = derive(secret, b"".join(sorted([own, other])))
+        self._outgoing, self._incoming = Seal(key, own), Seal(key, other)
+
+    def send(self, data: bytes) -> None:
+        """Sends bytes, sealed."""
+        self.connection.send_bytes(self._outgoing.close(data))
+
+    def receive(self, longest: int | None = None) -> bytes:
+        """Returns the bytes that the other end has sent.
+
+        Raises:
+            ForgedError: Somebody else has made or changed them.
+        """
+        return self._incoming.open(self.connection.recv_bytes(longest))
 
     def close(self) -> None:
         """Ends the connection; whoever waits for it, here or there, hears of it."""
@@ -53,7 +90,7 @@ class Link:
     """Frames to and from another host, in the background, until one of them ends.
 
     Args:
-        line: Where both have proved who they are: what comes there is unpickled.
+        line: Where both have proved who they are: what comes there with their seal is unpickled.
         peer: The name of the other one.
     """
 
@@ -78,7 +115,7 @@ class Link:
             OSError: The other one is gone.
         """
         with self._sending:
-            self._line.connection.send(frame)
+            self._line.send(bytes(ForkingPickler.dumps(frame)))
 
     def send_message(self, process: int, data: bytes) -> None:
         """Sends a message between the pool and a worker, whole or not at all.
@@ -106,7 +143,7 @@ class Link:
         messages: dict[int, bytearray] = {}
         try:
             while True:
-                frame = self._line.connection.recv()
+                frame = ForkingPickler.loads(self._line.receive())
                 if isinstance(frame, Piece):
                     parts = messages.setdefault(frame.process, bytearray())
                     parts += frame.data
@@ -116,6 +153,8 @@ class Link:
                     hear(frame)
         except BlockingIOError:
             why = f"{self._peer} is silent: nothing came from it for {SILENT_SECONDS} s"
+        except ForgedError:
+            why = f"somebody between this host and {self._peer} has changed what it sent"
         except (EOFError, OSError, pickle.UnpicklingError):
             why = f"{self._peer} is gone: its connection ended"
         lose(ChordsError(why, "look at its terminal and at the network between the hosts"))

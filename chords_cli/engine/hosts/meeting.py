@@ -1,8 +1,8 @@
 """How hosts meet: the terminal waits at an address, the others come there and say what they are.
 
 Both ends prove that they know the secret (`multiprocessing.connection`) before anything else is
-read. Then each says what it runs, in JSON, which every version reads; only hosts that run the same
-go on to frames, which are pickled.
+read, and agree on a key with which they seal everything that follows. Then each says what it runs,
+in JSON, which every version reads; only hosts that run the same go on to frames, which are pickled.
 """
 
 import json
@@ -117,7 +117,8 @@ class Door:
         try:
             deliver_challenge(line.connection, self._secret)
             answer_challenge(line.connection, self._secret)
-            said = json.loads(line.connection.recv_bytes(_LONGEST))
+            line.agree(self._secret)
+            said = json.loads(line.receive(_LONGEST))
             self._came.put((line, read_hello(said)))
         except AuthenticationError:
             line.close()
@@ -156,9 +157,10 @@ def come(
     try:
         answer_challenge(line.connection, secret)
         deliver_challenge(line.connection, secret)
-        line.connection.send_bytes(json.dumps(asdict(hello)).encode())
-        while (answer := json.loads(line.connection.recv_bytes(_LONGEST))).get("clock"):
-            line.connection.send_bytes(json.dumps(time.monotonic()).encode())
+        line.agree(secret)
+        line.send(json.dumps(asdict(hello)).encode())
+        while (answer := json.loads(line.receive(_LONGEST))).get("clock"):
+            line.send(json.dumps(time.monotonic()).encode())
     except AuthenticationError as error:
         line.close()
         raise UsageError(
@@ -199,7 +201,7 @@ def _answering(line: Line, hello: Hello) -> Iterator[Callable[[dict[str, object]
     """Yields what answers a host; tells it about an error inside the block, too."""
 
     def answer(words: dict[str, object]) -> None:
-        line.connection.send_bytes(json.dumps(words).encode())
+        line.send(json.dumps(words).encode())
 
     try:
         yield answer
@@ -216,6 +218,6 @@ def _answering(line: Line, hello: Hello) -> Iterator[Callable[[dict[str, object]
 def _measure_clock(line: Line) -> float:
     """Returns how many seconds the other host's monotonic clock is ahead of this one's."""
     began = time.monotonic()
-    line.connection.send_bytes(json.dumps({"clock": True}).encode())
-    theirs = float(json.loads(line.connection.recv_bytes(_LONGEST)))
+    line.send(json.dumps({"clock": True}).encode())
+    theirs = float(json.loads(line.receive(_LONGEST)))
     return theirs - (began + time.monotonic()) / 2

@@ -16,6 +16,7 @@ from multiprocessing.connection import wait
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
+from chords_cli.engine.exchange.seal import derive
 from chords_cli.engine.hosts.frames import Died, End, Frame, Kill, Piece, Start
 from chords_cli.engine.hosts.link import Link
 from chords_cli.engine.hosts.meeting import Guest
@@ -196,10 +197,12 @@ class Hosts:
 
     Args:
         interface: Where this host meets the others.
+        secret: What all hosts share.
     """
 
-    def __init__(self, interface: Interface) -> None:
+    def __init__(self, interface: Interface, secret: bytes) -> None:
         self._interface, self._others = interface, list[tuple[Guest, RemoteHost]]()
+        self._secret = secret
         self._devices: HostDevices | None = None
         self._owners: dict[str, list[RemoteHost | None]] = {}
 
@@ -233,19 +236,22 @@ class Hosts:
         """Yields the workers' settings for several hosts, each with the host that starts it.
 
         None stands for this one. Where processes of a host bring the same device, they take turns.
+        The key of the processes follows from what is sent and from the secret, which is not.
         """
         turns = {name: cycle(owners) for name, owners in self._owners.items()}
         family = socket.AF_INET6 if ":" in self._interface.ip else socket.AF_INET
         with socket.create_server((self._interface.ip, 0), family=family) as meeting:
             port = meeting.getsockname()[1]
             for spec in specs:
+                owner = next(turns[spec.place])
                 found = replace(
                     spec,
+                    key=spec.key if owner else derive(self._secret, spec.key),
                     rendezvous=f"{self._interface.ip}#{port}",
                     interface=self._interface.name,
                     listening=None if spec.process else meeting,
                 )
-                yield found, next(turns[spec.place])
+                yield found, owner
 
     def check(self) -> None:
         """Refuses to go on without one of them.

@@ -5,6 +5,7 @@ from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 
+from chords_cli.engine.exchange.seal import derive
 from chords_cli.engine.hosts.frames import Died, End, Frame, Kill, Piece, Start
 from chords_cli.engine.hosts.link import Line, Link
 from chords_cli.engine.hosts.watched import Worker
@@ -22,9 +23,13 @@ class Server:
         terminal: The name of that.
         model: What workers load here: the same as there, from this host's disk.
         interface: Where this host meets the others.
+        secret: What all hosts share.
     """
 
-    def __init__(self, line: Line, terminal: str, model: ModelSpec, interface: str) -> None:
+    def __init__(
+        self, line: Line, terminal: str, model: ModelSpec, interface: str, secret: bytes
+    ) -> None:
+        self._secret = secret
         self._link, self._model, self._interface = Link(line, terminal), model, interface
         self._workers, self._running = Workers(), dict[int, Worker]()
         self._pipes, self._speaking = dict[int, Connection](), dict[Connection, int]()
@@ -77,7 +82,13 @@ class Server:
                     preload(self._model.pipeline)
                     self._method = start_method([spec.device])
                 log = str(self._workers.folder / f"process-{spec.process}.log")
-                own = replace(spec, model=self._model, log=log, interface=self._interface)
+                own = replace(
+                    spec,
+                    model=self._model,
+                    log=log,
+                    interface=self._interface,
+                    key=derive(self._secret, spec.key),
+                )
                 with starting():
                     worker = self._workers.begin(self._method.context, own)
                 assert isinstance(worker.pipe, Connection), "it runs here"

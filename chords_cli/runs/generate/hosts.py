@@ -92,7 +92,7 @@ def gathered(request: Request, place: Place, say: Say) -> Iterator["Hosts"]:
     secret, address, interface = check_way(place)
     request = alone(request, place)
     hello = _hello(request, prepare(request, starts=True).settings, place)[0]
-    hosts = Hosts(interface)
+    hosts = Hosts(interface, secret)
     door = Door(Address(ip=address.ip, port=0) if place.agent else address, secret)
     try:
         try:
@@ -137,7 +137,7 @@ def serve(request: Request, place: Place, say: Say) -> ChordsError | None:
     say(f"{place.name} serves {address} ({interface.name}) with {', '.join(hello.devices)}")
     line = come(address, interface, secret, hello, request.timeout)
     terminal = f"{replace(place, number=0).name} at {address}"
-    failed = Server(line, terminal, model, interface.name).serve()
+    failed = Server(line, terminal, model, interface.name, secret).serve()
     if failed is None:
         say(f"{terminal} is done")
     return failed

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from chords_cli.engine.exchange.seal import ForgedError
 from chords_cli.engine.hosts import link
 from chords_cli.engine.hosts.frames import Beat, Died, End, Piece
 from chords_cli.engine.hosts.hello import Hello
@@ -140,6 +141,10 @@ def lines() -> Iterator[tuple[Line, Line]]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         there = socket.create_connection(server.getsockname())
         both = Line(server.accept()[0]), Line(there)
+    other = threading.Thread(target=both[1].agree, args=(SECRET,))
+    other.start()
+    both[0].agree(SECRET)
+    other.join()
     yield both
     for line in both:
         line.close()
@@ -173,12 +178,12 @@ def test_a_worker_of_another_host_ends_as_one_here_does(lines):
     host = RemoteHost(Guest(hello=GUEST, line=lines[0], ahead=5.0))
     spec: Any = SpecOf(process=7)
     process = host.start(spec)
-    there = lines[1].connection
-    assert there.recv().spec == spec
+    there = Link(lines[1], "node 0")
+    assert pickle.loads(lines[1].receive()).spec == spec
     there.send(Piece(7, pickle.dumps("ready"), True))
     assert process.pipe.recv() == "ready"
     process.pipe.send("job")
-    assert pickle.loads(there.recv().data) == "job"
+    assert pickle.loads(pickle.loads(lines[1].receive()).data) == "job"
     there.send(Piece(7, pickle.dumps("last word"), True))
     there.send(Died(7, -9, "bye"))
     until(lambda: not process.is_alive(), "its death")
@@ -206,10 +211,34 @@ class SpecOf:
 
 
 def test_processes_of_a_launcher_are_counted_on_their_hosts(lines):
-    hosts = Hosts(LOOPBACK)
+    hosts = Hosts(LOOPBACK, SECRET)
     place = Place(number=0, count=4, master="gpu-a:1", local=0, locals=2)
     for number, local in ((3, 1), (1, 1), (2, 0)):
         hello = replace(GUEST, number=number, count=4, local=local, devices=("cpu",))
         hosts.welcome(Guest(hello=hello, line=lines[0], ahead=0.0))
     hosts.settle(place, ("cpu",))
     assert hosts.devices.offers == ((0, ("cpu",)), (0, ("cpu",)), (1, ("cpu",)), (1, ("cpu",)))
+
+
+@pytest.mark.parametrize("change", [lambda d: d[:-1] + b"!", lambda d: d[:40], lambda d: b"", None])
+def test_what_somebody_between_two_hosts_changes_or_repeats_is_not_unpickled(change, lines):
+    heard, lost = list[Any](), list[ChordsError]()
+    Link(lines[1], "node 0").begin(heard.append, lost.append)
+    first = lines[0]._outgoing.close(pickle.dumps(Died(3, -9, "bye")))
+    second = lines[0]._outgoing.close(pickle.dumps(Died(4, -9, "bye")))
+    lines[0].connection.send_bytes(first)
+    lines[0].connection.send_bytes(change(second) if change else first)
+    (why,) = until(lambda: lost, "the end of the connection")
+    assert heard == [Died(3, -9, "bye")]
+    assert why.message == "somebody between this host and node 0 has changed what it sent"
+
+
+def test_an_end_that_repeats_what_the_other_sends_gets_no_key():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        mirror = socket.create_connection(server.getsockname())
+        line = Line(server.accept()[0])
+    threading.Thread(target=lambda: mirror.sendall(mirror.recv(1 << 10)), daemon=True).start()
+    with pytest.raises(ForgedError):
+        line.agree(SECRET)
+    line.close()
+    mirror.close()
