@@ -1,6 +1,7 @@
 """What processes that are started print: into files, of which errors quote the last line.
 
-Those files lie in the one temporary folder that a process has.
+Those files lie in the one temporary folder that a process has. Nobody else may read or write there,
+nor where compiled code is kept: torch unpickles and runs what it finds.
 """
 
 import atexit
@@ -13,6 +14,11 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+
+import platformdirs
+
+_COMPILED = "TORCHINDUCTOR_CACHE_DIR"
+"""Torch's variable for the folder of compiled code; without it, anybody can make that in /tmp."""
 
 _PREFIX = "chords-run-"
 
@@ -67,13 +73,29 @@ def temporary_folder(within: str | None = None) -> Path:
     return folder
 
 
+def compiled_place() -> dict[str, str]:
+    """Returns the variable that keeps compiled code where nobody else can have put any.
+
+    That is among the user's caches, or in the temporary folder where there are none.
+    """
+    if os.environ.get(_COMPILED):
+        return {}
+    with suppress(OSError, RuntimeError):  # a home that is missing or may not be read
+        folder = Path(platformdirs.user_cache_dir("chords")).absolute() / "compiled"
+        nearest = next(path for path in (folder, *folder.parents) if path.exists())
+        if nearest.stat().st_uid == os.getuid() and os.access(nearest, os.W_OK | os.X_OK):
+            return {_COMPILED: str(folder)}
+    return {_COMPILED: str(temporary_folder() / "compiled")}
+
+
 def _remove_left(base: str) -> None:
     """Removes what processes of this host that were killed have left."""
     for folder in Path(base).glob(f"{_PREFIX}*"):
         with suppress(OSError):  # another user's, one that lives, or no locks there
             place = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
             try:
-                old = time.time() - os.fstat(place).st_mtime > _JUST_MADE
+                found = os.fstat(place)
+                old = time.time() - found.st_mtime > _JUST_MADE and found.st_uid == os.getuid()
                 if old and (folder / _HOST).read_text() == platform.node():
                     fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     shutil.rmtree(folder, ignore_errors=True)

@@ -5,7 +5,7 @@ that was forked after an accelerator had been used cannot use it, though, so tho
 first (`start_method`). `CHORDS_START=spawn` has every process start from nothing.
 
 No process that starts here searches modules in the user's working directory, unless this one does
-so itself, as `python -m` makes it do.
+so itself, as `python -m` makes it do. None has the user's tokens, or asks the hub for anything.
 """
 
 import atexit
@@ -26,7 +26,13 @@ from pathlib import Path
 from typing import Any
 
 import chords_cli
-from chords_cli.engine.logs import last_line, redirect_output, start_log, temporary_folder
+from chords_cli.engine.logs import (
+    compiled_place,
+    last_line,
+    redirect_output,
+    start_log,
+    temporary_folder,
+)
 from chords_cli.engine.watch.server import (
     has_died,
     kill_server,
@@ -62,6 +68,11 @@ _NOTICED_SECONDS = 0.5
 
 _LONGEST_FOLDER = 65
 """Bytes of a folder in which multiprocessing can make sockets."""
+
+_SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "CHORDS_SECRET")
+"""Variables that no process needs that starts here."""
+
+_LOCAL = {"PYTHONSAFEPATH": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}
 
 _server: dict[str, str] = {}
 """What the process that others are forked from finds in its environment; empty while none runs."""
@@ -191,8 +202,10 @@ def starting(*, interruptible: bool = False) -> Iterator[None]:
         interruptible: Whether Ctrl-C reaches this process inside; then others hear it too.
     """
     _keep_sockets_short()
-    variables = {"PYTHONSAFEPATH": "1", **_own_place(), **_server}
-    before = {name: os.environ.get(name) for name in variables}
+    variables = {**_LOCAL, **compiled_place(), **_own_place(), **_server}
+    before = {name: os.environ.get(name) for name in (*variables, *_SECRETS)}
+    for name in _SECRETS:
+        os.environ.pop(name, None)
     os.environ.update(variables)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
@@ -202,7 +215,7 @@ def starting(*, interruptible: bool = False) -> Iterator[None]:
         yield
     finally:
         for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 

@@ -4,10 +4,12 @@ Bytes go to a hidden file beside the target, are flushed to the disk, and then g
 step.
 """
 
+import errno
 import fcntl
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -44,6 +46,22 @@ def write_file(path: Path, data: bytes, *, replace: bool = False) -> None:
     finally:
         with suppress(OSError):  # a folder that cannot be written is said already
             beside.unlink()
+
+
+def append_to_file(path: Path, data: bytes) -> None:
+    """Appends `data` to a file in a folder of results, which others may write to.
+
+    Raises:
+        OSError: It cannot be written, or its name is a link to something else.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    with os.fdopen(os.open(path, flags, 0o666), "ab") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+            raise OSError(errno.EEXIST, "it is a link, or no file")
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager

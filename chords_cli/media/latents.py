@@ -5,6 +5,7 @@ https://github.com/huggingface/safetensors#format. Headers also tell how large a
 """
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from chords_cli.engine.messages import Latent
 
 _DTYPES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
-_LARGEST_HEADER = 100_000_000
+_LARGEST_HEADER = 1 << 24
+"""Bytes of a header that is read; one with 100,000 tensors has less."""
 
 
 def latent_bytes(latent: "Latent", metadata: Mapping[str, str]) -> bytes:
@@ -43,11 +45,14 @@ def read_latent(path: Path) -> tuple[str, tuple[int, ...], bytes]:
     with path.open("rb") as file:
         start = 8 + int.from_bytes(file.read(8), "little")
         first, last = tensor["data_offsets"]
+        if start + last > path.stat().st_size:
+            raise ValueError("it is cut off")
         file.seek(start + first)
         data = file.read(last - first)
-    if len(data) < last - first:
-        raise ValueError("it is cut off")
-    return names[tensor["dtype"]], tuple(tensor["shape"]), data
+    dtype, shape = names[tensor["dtype"]], tuple(tensor["shape"])
+    if math.prod(shape) * (4 if dtype == "float32" else 2) != len(data):
+        raise ValueError("its size is not that of its shape")
+    return dtype, shape, data
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -58,12 +63,24 @@ def read_header(path: Path) -> dict[str, Any]:
     """
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        if length > _LARGEST_HEADER:
-            raise ValueError(f"{path} is not a safetensors file")
-        header = json.loads(file.read(length))
-    if not isinstance(header, dict):
+        text = file.read(length) if length <= _LARGEST_HEADER else b""
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError):
+        header = None
+    if not isinstance(header, dict) or not all(map(_is_tensor, header.items())):
         raise ValueError(f"{path} is not a safetensors file")
     return header
+
+
+def _is_tensor(entry: tuple[str, Any]) -> bool:
+    """Tells whether an entry of a header describes a tensor, or holds the texts of the file."""
+    match entry:
+        case "__metadata__", dict(texts):
+            return all(isinstance(text, str) for text in texts.values())
+        case _, {"dtype": str(), "shape": list(shape), "data_offsets": [int(first), int(last)]}:
+            return all(isinstance(n, int) and n >= 0 for n in shape) and 0 <= first <= last
+    return False
 
 
 def whole_size(path: Path) -> int:

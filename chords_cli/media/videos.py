@@ -39,6 +39,9 @@ _REPEATABLE = ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-threads", "1"]
 _TAGGED = ["-movflags", "+faststart+use_metadata_tags"]
 """Allows tags of any name, and puts all of them before the frames."""
 
+_OURS = ["-f", "mov", "-protocol_whitelist", "file"]
+"""How a video of ours is read, and nothing else: playlists name further files and addresses."""
+
 _ANSWER_SECONDS = 20.0
 """How long ffmpeg may take to say what it is."""
 
@@ -141,7 +144,7 @@ def gif_bytes(frames: "np.ndarray", fps: int, comment: str = "") -> bytes:
 
 def read_tags(path: Path) -> dict[str, str]:
     """Reads the tags of a video; empty if ffmpeg cannot read the file."""
-    finished = _run_ffmpeg("-v", "quiet", "-i", str(path), "-f", "ffmetadata", "-")
+    finished = _run_ffmpeg("-v", "quiet", *_OURS, "-i", f"file:{path}", "-f", "ffmetadata", "-")
     text = finished.stdout.decode(errors="replace")
     entries = re.findall(r"^((?:[^\\=\n]|\\.)+)=((?:[^\\\n]|\\.|\\\n)*)$", text, re.MULTILINE)
     return {_unescaped(key): _unescaped(value) for key, value in entries}

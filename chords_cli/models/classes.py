@@ -14,7 +14,10 @@ from pathlib import Path
 
 @functools.cache
 def knows_class(library: str, cls: str) -> bool | None:
-    """Returns whether a library may have a class; None where the library is not installed.
+    """Returns whether a library may have a class; None for one whose classes are never loaded.
+
+    Whatever a repository names, only diffusers and transformers are imported: importing a module
+    runs it.
 
     Args:
         library: A package, or the name of a folder of diffusers' pipelines.
@@ -24,13 +27,11 @@ def knows_class(library: str, cls: str) -> bool | None:
     pipelines = diffusers / "pipelines" / library if diffusers else None
     if library == "diffusers":
         return diffusers is None or _names(diffusers / "__init__.py", cls.removeprefix("FlashPack"))
-    if pipelines and pipelines.is_dir():
+    if library.isidentifier() and pipelines and pipelines.is_dir():
         return _mentioned([pipelines], cls)
-    folder = _folder(library)
+    folder = _folder("transformers") if library == "transformers" else None
     if folder is None:
         return None
-    if library != "transformers":
-        return True
     slow = cls.removesuffix("Fast")  # tokenizers of both names are one class there
     places = [*_likely(folder / "models", cls), folder, *([diffusers] if diffusers else [])]
     return any(_mentioned([place], name) for place in places for name in {cls, slow})

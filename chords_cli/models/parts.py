@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from chords_cli.errors import UsageError
+from chords_cli.errors import UsageError, verbatim
 from chords_cli.media.latents import whole_size
 from chords_cli.models.classes import knows_class
 from chords_cli.models.elsewhere.sources import sources_of
@@ -55,7 +55,7 @@ def check_parts(preset: Preset, parts: Mapping[str, PartSpec]) -> None:
 
 
 def _check_class(name: str, part: PartSpec) -> None:
-    """Refuses a class of the model's own code, and one that no installed package has."""
+    """Refuses a class of the model's own code or another library, and one that is not known."""
     library, cls = part.library, part.cls
     code = f"{name}/{library}.py"
     if Path(part.folder, f"{library}.py").is_file():
@@ -67,8 +67,8 @@ def _check_class(name: str, part: PartSpec) -> None:
     known = knows_class(library, cls)
     if known is None:
         raise UsageError(
-            f"component {name} has the class {cls} of {library}, which is not installed",
-            f"install {library} if you trust it, or {_OTHERS}",
+            f"component {name} has the class {cls} of {verbatim(library)}, whose code is never run",
+            _OTHERS,
         )
     if not known:
         package = "transformers" if library == "transformers" else "diffusers"

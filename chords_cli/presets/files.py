@@ -161,7 +161,8 @@ def read_yaml(path: Path, what: str = "preset file") -> Any:
                 f"{what} {verbatim(path)} has {size:,} bytes, but {_LARGEST:,} are the most",
                 "name another .yaml file",
             )
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        with path.open("rb") as file:  # a device has no size, and no end
+            return yaml.load(file.read(_LARGEST).decode(), Loader=_Loader)
     except FileNotFoundError:
         raise UsageError(
             f"{what} {verbatim(path)} does not exist",

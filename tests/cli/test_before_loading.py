@@ -136,8 +136,8 @@ REFUSED: dict[Callable[[Path], None], tuple[str, str]] = {
         f"upgrade transformers, or {OTHERS}",
     ),
     unknown_library: (
-        "component text_encoder has the class TextModel of textlib, which is not installed",
-        f"install textlib if you trust it, or {OTHERS}",
+        "component text_encoder has the class TextModel of textlib, whose code is never run",
+        OTHERS,
     ),
     no_weights: (
         "{model} is not complete: component transformer has no "

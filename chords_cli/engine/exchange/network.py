@@ -9,6 +9,9 @@ from chords_cli.errors import UsageError
 INTERFACE = "GLOO_SOCKET_IFNAME"
 """Gloo's variable that names the interface."""
 
+NCCL_INTERFACE = "NCCL_SOCKET_IFNAME"
+"""The same variable of NCCL, by which accelerators share tokens (`exchange.context`)."""
+
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 
 

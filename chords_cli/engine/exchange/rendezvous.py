@@ -13,7 +13,7 @@ from typing import Any
 
 import torch.distributed as dist
 
-from chords_cli.engine.exchange.network import INTERFACE, LOOPBACK, way_to_meet
+from chords_cli.engine.exchange.network import INTERFACE, LOOPBACK, NCCL_INTERFACE, way_to_meet
 from chords_cli.engine.messages import WorkerSpec
 
 
@@ -26,7 +26,7 @@ class FileRendezvous:
 
     def arguments(self, timeout: timedelta) -> dict[str, Any]:
         """Returns what torch needs to know of it; chooses the interface."""
-        os.environ.setdefault(INTERFACE, LOOPBACK)
+        _listen_on(os.environ.get(INTERFACE) or LOOPBACK)
         return {"init_method": f"file://{self.path}"}
 
     @property
@@ -60,7 +60,7 @@ class StoreRendezvous:
 
     def arguments(self, timeout: timedelta) -> dict[str, Any]:
         """Returns what torch needs to know of it; chooses the interface."""
-        os.environ[INTERFACE] = self.interface
+        _listen_on(self.interface)
         own = None if self.listening is None else self.listening.detach()
         store = dist.TCPStore(
             self.ip,
@@ -76,6 +76,12 @@ class StoreRendezvous:
     def hint(self) -> str:
         """What to do if they do not."""
         return f"name the interface where the hosts reach one another with {INTERFACE} on each"
+
+
+def _listen_on(interface: str) -> None:
+    """Has this process listen on one interface; NCCL would else choose one that leads outside."""
+    os.environ[INTERFACE] = interface
+    os.environ.setdefault(NCCL_INTERFACE, f"={interface.split(',')[0]}")
 
 
 Rendezvous = FileRendezvous | StoreRendezvous

@@ -21,7 +21,11 @@ from chords_cli.errors import UsageError
 MOST_FRAMES = 10_000
 """How many frames of a file are read."""
 
+MOST_PIXELS = 178_956_970
+"""How many pixels a frame may have: as many as Pillow reads of a picture."""
+
 _READ = [
+    *("-max_pixels", str(MOST_PIXELS)),
     *("-nostdin", "-v", "error", "-protocol_whitelist", "file"),
     *("-format_whitelist", "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,ogg,flv,asf"),
 ]

@@ -16,7 +16,7 @@ import torch
 from diffusers import DiffusionPipeline, SchedulerMixin
 from diffusers.pipelines import pipeline_utils
 
-from chords_cli.errors import ChordsError
+from chords_cli.errors import ChordsError, verbatim
 from chords_cli.pipelines.chain import check_pipeline
 from chords_cli.pipelines.conditions.encoding import encodes_apart
 from chords_cli.pipelines.load.elsewhere import load_part
@@ -113,12 +113,27 @@ def pipeline_class(name: str) -> type[DiffusionPipeline]:
 def _read_index(folder: Path) -> Index:
     path = folder / "model_index.json"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        index: Index = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ChordsError(
             f"{folder} is not a diffusers repository: {path.name} cannot be read ({error})",
             "point the preset at a folder that `save_pretrained` wrote",
         ) from error
+    for name, entry in index.items():
+        if isinstance(entry, list) and any(entry) and not _is_known(entry[0]):
+            raise ChordsError(
+                f"component {name} is of {verbatim(entry[0])}, whose code is never run",
+                "name a model whose components are classes of diffusers and transformers",
+            )
+    return index
+
+
+def _is_known(library: object) -> bool:
+    """Tells whether a library that a repository names may be imported, which runs it."""
+    if library in ("diffusers", "transformers"):
+        return True
+    pipelines = Path(diffusers.__file__).parent / "pipelines"
+    return isinstance(library, str) and library.isidentifier() and (pipelines / library).is_dir()
 
 
 def _scheduler(spec: ModelSpec, index: Index) -> SchedulerMixin:

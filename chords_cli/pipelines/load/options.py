@@ -80,7 +80,11 @@ def _add_lora(pipe: DiffusionPipeline, source: str, name: str) -> None:
             f"LoRA {file} is for {part}, which {type(pipe).__name__} has not here",
             "name one that was made for this model",
         )
-    where: Arguments = {"weight_name": file.name, "local_files_only": True}
+    where: Arguments = {
+        "weight_name": file.name,
+        "local_files_only": True,
+        "use_safetensors": True,
+    }
     try:
         if part == _SECOND:
             _add_to_second(pipe, str(file.parent), name, where)

@@ -6,7 +6,6 @@ is lost if the process is killed.
 """
 
 import json
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import chords_cli
 from chords_cli.errors import ChordsError, verbatim, where_to_write
-from chords_cli.media.files import write_file
+from chords_cli.media.files import append_to_file, write_file
 from chords_cli.records.recipe import SCHEMA
 from chords_cli.records.run import (
     OutputRecord,
@@ -175,10 +174,7 @@ def append_to_journal(folder: Path, sample: SampleRecord) -> None:
     path = folder / JOURNAL
     line = json.dumps(sample.document(), ensure_ascii=False, allow_nan=False)
     try:
-        with path.open("ab") as file:
-            file.write(f"{line}\n".encode())
-            file.flush()
-            os.fsync(file.fileno())
+        append_to_file(path, f"{line}\n".encode())
     except OSError as error:
         raise ChordsError(
             f"cannot write {verbatim(path)}: {error.strerror or error}", *where_to_write(error)
@@ -189,7 +185,7 @@ def read_journal(folder: Path) -> list[SampleRecord]:
     """Reads the complete lines of the journal, if a run that was killed has left one."""
     path = folder / JOURNAL
     samples = []
-    for line in path.read_bytes().split(b"\n")[:-1] if path.exists() else ():
+    for line in path.read_bytes().split(b"\n")[:-1] if path.is_file() else ():
         with suppress(ValueError):  # a line that was cut short
             samples.append(SampleRecord.model_validate_json(line))
     return samples

@@ -57,7 +57,8 @@ def check_same(request: Request, recorded: Sequence[InputRecord], made: Path) ->
 
 def _find(wanted: InputRecord, made: Path) -> Path:
     """Finds a file by its name, or else by its hash among those with the same ending."""
-    places = (made.parent / wanted.name, Path(wanted.name))
+    name = Path(wanted.name).name  # whoever made the record may have written any path
+    places = (made.parent / name, Path(name))
     same = (path for path in _candidates(places) if _hash(path) == wanted.sha256)
     if found := next(same, None):
         return found
@@ -80,6 +81,8 @@ def _candidates(places: Sequence[Path]) -> Iterator[Path]:
 def _hash(path: Path) -> str | None:
     """Returns the hash of a file's bytes; None if it cannot be read."""
     try:
+        if not path.expanduser().is_file():  # a pipe may have no end
+            return None
         with path.expanduser().open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:

@@ -18,6 +18,9 @@ MOST_SAMPLES = 100_000
 
 _LONGEST_SLUG = 40
 
+_LARGEST = 100_000_000
+"""Bytes of a prompt file that is read."""
+
 _CHECK = "check the path of {prompt_file}"
 
 
@@ -143,9 +146,10 @@ def read_text(file: str) -> str:
     """
     name = _name(file)
     if file == "-":
-        return _decode(sys.stdin.buffer.read() if sys.stdin else b"", name)
+        return _decode(sys.stdin.buffer.read(_LARGEST + 1) if sys.stdin else b"", name)
     try:
-        return _decode(Path(file).read_bytes(), name)
+        with Path(file).open("rb") as opened:  # a device has no size, and no end
+            return _decode(opened.read(_LARGEST + 1), name)
     except FileNotFoundError as error:
         raise UsageError(f"{name} does not exist", _CHECK, {"prompt_file": None}) from error
     except OSError as error:
@@ -159,6 +163,10 @@ def _name(file: str) -> str:
 
 
 def _decode(data: bytes, name: str) -> str:
+    if len(data) > _LARGEST:
+        raise UsageError(
+            f"{name} has more than {_LARGEST // 10**6} MB", "split it", {"prompt_file": None}
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,10 +1,11 @@
 """Draws a comparison as one page that opens from disk: pictures, a slider, numbers, a timeline.
 
-The page contains everything and needs no network; all text is escaped. What it says is in the
-record, how it looks is in `templates/`.
+The page contains everything and needs no network; all text is escaped, and its policy lets the
+browser run its own script alone. What it says is in the record, how it looks is in `templates/`.
 """
 
 import base64
+import hashlib
 from collections.abc import Mapping
 from pathlib import PurePath
 
@@ -47,10 +48,14 @@ def render(record: CompareRecord, assets: Mapping[str, bytes]) -> str:
         kind = _TYPES.get(PurePath(name).suffix, "image/png")
         return Markup(f"data:{kind};base64,{base64.b64encode(assets[name]).decode()}")
 
+    script = environment.get_template("compare.js").render()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     shown = {result.picture for sample in record.samples for result in sample.results}
     arms = record.arms
     return environment.get_template("compare.html").render(
         record=record,
+        script=Markup(script),
+        script_hash=f"sha256-{digest}",
         samples=[sample for sample in record.samples if sample.results[0].picture in assets],
         left_out=len([name for name in shown if name not in assets]) // len(arms),
         opens_on=_most_telling(record),
