@@ -1,9 +1,12 @@
 """Shows a run on stderr, from its events: as a live panel in a terminal, else as plain lines."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from rich.console import Console as RichConsole
 from rich.console import ConsoleOptions, RenderResult
@@ -19,6 +22,8 @@ from chords_cli.ui.live.progress import Progress
 
 _ECHO = "^C"
 """The text that a terminal adds to the panel's last line on Ctrl-C; there must be room for it."""
+
+_SHOW_CURSOR, _HIDE_CURSOR = b"\x1b[?25h", b"\x1b[?25l"
 
 _MOST_WARNINGS = 8
 """That follow the panel; the record has all."""
@@ -39,7 +44,7 @@ def watching(console: Console) -> Iterator[events.Listener]:
             redirect_stderr=False,
         )
         try:
-            with live:
+            with live, _showing_the_cursor_while_stopped(console):
                 try:
                     yield lambda event: panel.listen(event, live)
                 finally:
@@ -49,6 +54,25 @@ def watching(console: Console) -> Iterator[events.Listener]:
                 console.say(Text(line, style="yellow"))
     else:
         yield plain_lines(console)
+
+
+@contextmanager
+def _showing_the_cursor_while_stopped(console: Console) -> Iterator[None]:
+    """Lets Ctrl-Z inside leave the shell a cursor, which the panel hides again after `fg`."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stream = console.err.file.fileno()  # past rich, which may be in the middle of writing
+        os.write(stream, _SHOW_CURSOR)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)  # returns when the program goes on
+        signal.signal(number, stop)
+        os.write(stream, _HIDE_CURSOR)
+
+    before = signal.signal(signal.SIGTSTP, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTSTP, before)
 
 
 class LivePanel:
