@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,9 @@ _QUIT_SECONDS = 5.0
 
 _KILL_SECONDS = 1.0
 """How long a terminated worker may take before it is killed."""
+
+_LOOK_SECONDS = 0.1
+"""How often to look whether one has ended of whose end nobody tells."""
 
 _GLANCE_SECONDS = 1.0
 """How long to listen to all cores at a time. No more of a silence is counted at once, because this
@@ -70,7 +72,9 @@ class Workers:
         specs = worker_specs(settings, self.folder)
         method = start_method([spec.device for spec in specs])
         placed = self._hosts.join(specs) if self._hosts else ((spec, None) for spec in specs)
-        with starting(), not_waiting_for_ever():
+        # a forked process inherits from the server, and Ctrl-C need not wait for its imports
+        forks = method.method == "fork"
+        with starting(interruptible=forks), not_waiting_for_ever():
             for spec, host in placed:
                 if host:
                     process = host.start(spec)
@@ -151,15 +155,15 @@ class Workers:
                 for worker in self._workers:
                     with suppress(OSError):
                         worker.pipe.send(Quit())
-                _join([worker.process for worker in self._workers], _QUIT_SECONDS)
+                _join(self._workers, _QUIT_SECONDS)
         finally:  # Ctrl-C may come meanwhile
             self._end_by_force()
 
     def _end_by_force(self) -> None:
         for force in ("terminate", "kill"):
-            alive = [worker.process for worker in self._workers if worker.process.is_alive()]
-            for process in alive:
-                getattr(process, force)()
+            alive = [worker for worker in self._workers if worker.runs]
+            for worker in alive:
+                getattr(worker.process, force)()
             _join(alive, _KILL_SECONDS)
         for worker in self._workers:
             worker.pipe.close()
@@ -225,7 +229,8 @@ def _start(context: Context, spec: WorkerSpec) -> Worker:
     return Worker(spec, process, pipe, lifeline)
 
 
-def _join(processes: Sequence[BaseProcess | RemoteProcess], seconds: float) -> None:
+def _join(workers: Sequence[Worker], seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    for process in processes:
-        process.join(max(0.0, deadline - time.monotonic()))
+    for worker in workers:
+        while worker.runs and (left := deadline - time.monotonic()) > 0:
+            worker.process.join(min(left, _LOOK_SECONDS))

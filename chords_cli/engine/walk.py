@@ -86,6 +86,7 @@ class Walk:
         if hit and latent is not None and not self.stopped:
             self._land(hit.index, hit.round, latent)
         self._pipe.send(CoreArrived(core=self._rank))
+        self._pipe.turn("handing on its last latents")
         self._line.close()
         if self._group:
             self._group.close()

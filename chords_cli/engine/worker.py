@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from chords_cli.engine.exchange.context import backend_for, make_mesh, naming_its_members
 from chords_cli.engine.exchange.group import Group
@@ -30,7 +31,7 @@ from chords_cli.engine.messages import (
 )
 from chords_cli.engine.walk import Walk
 from chords_cli.engine.watch.pulse import PoolGoneError, PoolPipe
-from chords_cli.errors import ChordsError
+from chords_cli.errors import ChordsError, verbatim
 from chords_cli.events import CoreLoading, CoreReady, CoreStarted, Warned
 from chords_cli.pipelines.core_pipeline import CorePipeline
 from chords_cli.pipelines.load.accelerator import (
@@ -57,7 +58,7 @@ def run_worker(spec: WorkerSpec, pipe: PoolPipe, lifeline: Connection) -> None:
     except PoolGoneError:
         return
     except Exception as error:  # noqa: BLE001  the border of the process: nothing may get lost
-        pipe.send(_failed(spec, error))
+        pipe.send(_failed(spec, error, pipe.doing))
 
 
 class _Worker:
@@ -100,11 +101,13 @@ class _Worker:
             decodes=spec.decodes,
             reading=reading,
         )
+        self._pipe.turn("meeting the other cores")
         self._exchange.open()
         if spec.contexts > 1:
             mesh = make_mesh(self._exchange, spec.contexts, self._device.type)
             share_context(pipeline, mesh, spec.contexts)
         self._pipeline = self._as_core(pipeline)
+        self._pipe.turn("waiting for work")
         self._pipe.send(
             CoreReady(
                 core=core,
@@ -162,6 +165,7 @@ class _Worker:
         reset_peak_memory(self._device)
         with naming_its_members(self._exchange):
             encode_seconds = self._make(job)
+        self._pipe.turn("waiting for work")
         host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         self._pipe.send(
             Finished(
@@ -217,16 +221,16 @@ def _end_with_parent(lifeline: Connection) -> None:
         os._exit(1)
 
 
-def _failed(spec: WorkerSpec, error: Exception) -> Failed:
+def _failed(spec: WorkerSpec, error: Exception, doing: str) -> Failed:
     """Tells the pool which error ends this worker."""
     return Failed(
         core=spec.core,
-        error=_explained(spec, error).reworded(f"{spec.name} on {spec.place}: {{message}}"),
+        error=_explained(spec, error, doing).reworded(f"{spec.name} on {spec.place}: {{message}}"),
         details="".join(traceback.format_exception(error)),
     )
 
 
-def _explained(spec: WorkerSpec, error: Exception) -> ChordsError:
+def _explained(spec: WorkerSpec, error: Exception, doing: str) -> ChordsError:
     """Returns the error in words that a user understands."""
     message = str(error)
     # the host's allocator has no error class of its own, and sizes above 2^63 never reach it
@@ -236,14 +240,20 @@ def _explained(spec: WorkerSpec, error: Exception) -> ChordsError:
     if host_is_full or is_out_of_memory(error):
         kind = type(error) if isinstance(error, ChordsError) else ChordsError
         return kind(
-            f"out of memory on {'cpu' if host_is_full else spec.device}",
+            f"out of memory on {'cpu' if host_is_full else spec.device} while {doing}",
             "use a smaller {width}, {height} or {frames}, a preset with tiling, or devices with "
             "more memory",
             {"width": None, "height": None, "frames": None},
         )
     if isinstance(error, ChordsError):
         return error
+    if doing == "loading" and isinstance(error, OSError | SafetensorError):
+        return ChordsError(
+            f"{spec.model.pipeline} could not be loaded from {verbatim(spec.model.folder)}: "
+            f"{' '.join(message.split())}",
+            "check that the folder is complete and that its weights are safetensors",
+        )
     return ChordsError(
-        f"{type(error).__name__}: {' '.join(message.split())}",
+        f"{type(error).__name__} while {doing}: {' '.join(message.split())}",
         "set CHORDS_DEBUG=1 to see the traceback",
     )

@@ -226,7 +226,7 @@ def test_killed_worker_is_named_and_ends_the_command(command: Start, tmp_path: P
     errors = [line for line in said if line.startswith("error: ")]
     assert len(errors) == 1
     assert errors[0].startswith("error: core ")
-    assert errors[0].endswith(" on cpu died: killed by SIGKILL")
+    assert errors[0].endswith(": killed by SIGKILL")
     assert said[-1].startswith("hint: ")
     _await_the_end_of(family)
     assert not list(tmp_path.rglob("*.part"))

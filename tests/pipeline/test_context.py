@@ -102,8 +102,8 @@ class Signaller:
             os.kill(self._pids.pop(self._member), self._number)
 
 
-KILLED = (signal.SIGKILL, HANG, "died: killed by SIGKILL")
-STOPPED = (signal.SIGSTOP, 3.0, "hangs: no sign of life for 3 s")
+KILLED = (signal.SIGKILL, HANG, "died while taking a step: killed by SIGKILL")
+STOPPED = (signal.SIGSTOP, 3.0, "hangs: no sign of life for 3 s while taking a step")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from chords_cli.engine.hosts.remote import RemotePipe, RemoteProcess
 from chords_cli.engine.logs import last_line
 from chords_cli.engine.messages import WorkerSpec
 from chords_cli.engine.start import script_ran_again
-from chords_cli.engine.watch.server import has_died, lost_server
+from chords_cli.engine.watch.server import ended_unheard, has_died, lost_server
 from chords_cli.errors import ChordsError
 
 _UNKNOWN = 255
@@ -27,6 +27,13 @@ class Worker:
     lifeline: Connection
 
     @property
+    def runs(self) -> bool:
+        """Whether it runs. Multiprocessing learns of its end from the one it was forked from."""
+        if isinstance(self.process, RemoteProcess) or not self.process.is_alive():
+            return self.process.is_alive()
+        return not ended_unheard(self.process.pid)
+
+    @property
     def last_line(self) -> str:
         """The last that it printed."""
         if isinstance(self.process, RemoteProcess):
@@ -34,12 +41,13 @@ class Worker:
         return last_line(Path(self.spec.log))[:200]
 
 
-def death(worker: Worker, seconds: float) -> ChordsError:
+def death(worker: Worker, seconds: float, doing: str) -> ChordsError:
     """Returns the error for a worker that has ended.
 
     Args:
         worker: Which one.
         seconds: How long to wait for how it ended.
+        doing: What it did last, after "while".
     """
     process, spec = worker.process, worker.spec
     process.join(seconds)
@@ -57,6 +65,6 @@ def death(worker: Worker, seconds: float) -> ChordsError:
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     quoted = f" ({worker.last_line})" if worker.last_line else ""
     return ChordsError(
-        f"{spec.name} on {spec.place} died: {how}{quoted}",
+        f"{spec.name} on {spec.place} died while {doing}: {how}{quoted}",
         "run it again; if the system killed it for its memory, use fewer cores or a smaller size",
     )

@@ -50,7 +50,7 @@ class Watch:
         """Returns the error for a process that was silent for too long, if there is one."""
         limits = self._limits()
         if (rank := self.silences.culprit(limits)) is not None:
-            return self._hung(rank)
+            return self._hung(rank, limits[rank])
         rank = self.silences.stuck(limits)
         return None if rank is None else self._stuck(rank)
 
@@ -63,21 +63,21 @@ class Watch:
         begun = self._heard
         return {k: own if k in begun else max(own, DEFAULT_TIMEOUT) for k, own in limits.items()}
 
-    def _hung(self, rank: int) -> ChordsError:
-        spec, seconds = self._workers[rank].spec, self._limits()[rank]
+    def _hung(self, rank: int, seconds: float) -> ChordsError:
+        spec, doing = self._workers[rank].spec, self.silences[rank].doing
         return ChordsError(
-            f"{spec.name} on {spec.place} hangs: no sign of life for {seconds:g} s",
+            f"{spec.name} on {spec.place} hangs: no sign of life for {seconds:g} s while {doing}",
             "run it again; raise {timeout} if its device was only busy",
             {"timeout": None},
         )
 
     def _stuck(self, rank: int) -> ChordsError:
         spec, silence = self._workers[rank].spec, self.silences[rank]
-        how = f"is stuck: no progress for {silence.still:.0f} s while {silence.doing}"
+        how = f"is stuck: no progress for {silence.still:.0f} s"
         if silence.idle > silence.still / 2:  # it is not even at work
             how = f"hangs: no sign of life for {silence.idle:.0f} s"
         return ChordsError(
-            f"{spec.name} on {spec.place} {how}",
+            f"{spec.name} on {spec.place} {how} while {silence.doing}",
             "run it again; raise {timeout} if it was only slow",
             {"timeout": None},
         )
@@ -98,18 +98,37 @@ class Watch:
             dead = [w for w in self._workers if not w.process.is_alive()]
             silent = [w for w in dead if w.spec.process not in failures]
             if silent:
-                return death(silent[0], _END_SECONDS)
+                return self._death(silent[0])
             if (mute := self.silences.mute(self._limits())) is not None:
-                return self._hung(mute)
-            for failure in failures.values():
+                return self._hung(mute, self._limits()[mute])
+            for waited, failure in failures.items():
                 if isinstance(failure.error, WaitedInVainError):
-                    still = self.silences.stillest(self._limits())
-                    return _as_error(failure) if still is None else self._stuck(still)
+                    return self._waited_for(waited) or _as_error(failure)
             left = deadline - time.monotonic()
             if left <= 0:
                 own = failures.get(rank)
-                return _as_error(own) if own else death(self._workers[rank], _END_SECONDS)
+                return _as_error(own) if own else self._death(self._workers[rank])
             wait([w.process.sentinel for w in self._workers if w not in dead], min(left, 0.05))
+
+    def _waited_for(self, rank: int) -> ChordsError | None:
+        """Finds the process that let process `rank` wait for all of its timeout."""
+        limits = {worker.spec.process: worker.spec.timeout for worker in self._workers}
+        if (still := self.silences.stillest(limits)) is not None:
+            mute = self.silences.mute(limits)
+            return self._stuck(still) if mute is None else self._hung(mute, limits[mute])
+        group, loading = self._workers[rank].spec.group, ("starting", "loading")
+        others = [w.spec for w in self._workers if (w.spec.group, w.spec.process) != (group, rank)]
+        late = [spec for spec in others if self.silences[spec.process].doing in loading]
+        if names := [spec.name for spec in late if spec.group == group]:
+            return ChordsError(
+                f"{' and '.join(names)} did not get ready within {limits[rank]:g} s of the first",
+                "raise {timeout} if loading takes longer on some device",
+                {"timeout": None},
+            )
+        return None
+
+    def _death(self, worker: Worker) -> ChordsError:
+        return death(worker, _END_SECONDS, self.silences[worker.spec.process].doing)
 
     def _last_words(self) -> dict[int, Failed]:
         words: dict[int, Failed] = {}
@@ -117,6 +136,7 @@ class Watch:
             with suppress(EOFError, OSError):
                 while worker.pipe.poll():
                     message = worker.pipe.recv()
+                    self.hear(worker.spec.process, message)
                     if isinstance(message, Failed):
                         words[worker.spec.process] = message
         return words

@@ -5,7 +5,8 @@ apart is whether the process works. So a thread of its own tells the pool that t
 while the process uses the processor, or waits for the pool or for a neighbour: such a wait has a
 limit of its own. Otherwise it tells only that the process is there. A process may work without
 end and get nowhere, too. So the thread also tells how often the work itself has got on: that is
-counted by whoever takes a step, never by the thread. Nothing here needs torch, because a process is
+counted by whoever takes a step, never by the thread. What a process begins to do is told at once,
+so that the pool knows it when the process dies. Nothing here needs torch, because a process is
 alive before it has imported it.
 """
 
@@ -38,7 +39,7 @@ class PoolPipe:
     def __init__(self, pipe: Connection) -> None:
         self._pipe, self._sending, self._counting = pipe, threading.Lock(), threading.Lock()
         self._waits = self._turns = 0
-        self._doing = "starting"
+        self._doing, self._core = "starting", -1
         self.poll = pipe.poll
 
     def send(self, message: object) -> None:
@@ -61,7 +62,15 @@ class PoolPipe:
         """Notes that the process gets on: it begins to do something, or the next piece of it."""
         with self._counting:
             self._turns += 1
-            self._doing = doing or self._doing
+            begins = doing not in ("", self._doing)
+            self._doing, turns = doing or self._doing, self._turns
+        if begins and self._core >= 0:
+            self._send(Alive(self._core, turns=turns, doing=doing))
+
+    @property
+    def doing(self) -> str:
+        """What the process is doing, after "while"."""
+        return self._doing
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -74,10 +83,10 @@ class PoolPipe:
 
     def beat(self, core: int, timeout: float) -> None:
         """Begins to tell the pool, for as long as the process lives, whether it is alive."""
-        seconds = min(timeout / _BEATS, _LONGEST)
-        threading.Thread(target=self._beat, args=(core, seconds), daemon=True).start()
+        self._core, seconds = core, min(timeout / _BEATS, _LONGEST)
+        threading.Thread(target=self._beat, args=(seconds,), daemon=True).start()
 
-    def _beat(self, core: int, seconds: float) -> None:
+    def _beat(self, seconds: float) -> None:
         used = -1.0
         while True:
             now = time.process_time() - time.thread_time()  # telling is no work
@@ -85,7 +94,7 @@ class PoolPipe:
                 waits, turns, doing = bool(self._waits), self._turns, self._doing
             works = waits or now - used > _WORKING * seconds
             try:
-                self._send(Alive(core, works, waits, turns, doing))
+                self._send(Alive(self._core, works, waits, turns, doing))
             except OSError:
                 return  # the pool is gone
             used = now

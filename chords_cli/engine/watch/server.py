@@ -18,6 +18,9 @@ _IDLE_SECONDS = 30.0
 
 _GLANCE_SECONDS = 0.5
 
+_END_SECONDS = 1.0
+"""How long to wait for how it has ended."""
+
 _given_up = set[int]()
 """The numbers of those processes that were killed because they did nothing."""
 
@@ -53,6 +56,14 @@ def has_died(seconds: float = 0.0) -> bool:
     return True
 
 
+def ended_unheard(pid: int | None) -> bool:
+    """Tells whether a process has ended of whose end nobody has told: it is stopped itself."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def lost_server() -> ChordsError:
     """Returns the error for a process that cannot be forked any more."""
     if _server() in _given_up:
@@ -61,6 +72,7 @@ def lost_server() -> ChordsError:
             f"{_IDLE_SECONDS:g} s while it imported torch and diffusers",
             "try `python -c 'import torch, diffusers'` in this environment, and look at its disk",
         )
+    has_died(_END_SECONDS)  # its files close before it can be asked how it ended
     quoted, how = last_line(start_log())[:200], _how_it_ended()
     return ChordsError(
         f"the process that starts the cores died{f': {how}' if how else ''}"

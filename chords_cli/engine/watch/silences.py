@@ -44,7 +44,7 @@ class Silences:
 
     def forget(self) -> None:
         """Begins to count again, for nobody has listened meanwhile; remembers what is slow."""
-        self._all = {rank: Silence() for rank in self._all}
+        self._all = {rank: Silence(doing=one.doing) for rank, one in self._all.items()}
 
     @property
     def ranks(self) -> list[int]:
@@ -52,7 +52,7 @@ class Silences:
         return [*self._all]
 
     def __getitem__(self, rank: int) -> Silence:
-        return self._all[rank]
+        return self._all.setdefault(rank, Silence())
 
     def pass_by(self, seconds: float) -> None:
         """Counts seconds in which nothing was heard, as far as `end` does not take them back."""
@@ -63,7 +63,7 @@ class Silences:
 
     def end(self, rank: int, message: object) -> None:
         """Notes that a process has sent a message."""
-        silence = self._all[rank]
+        silence = self[rank]
         silence.mute = 0.0
         if not isinstance(message, Alive):
             silence.idle = 0.0
@@ -71,11 +71,13 @@ class Silences:
             return
         if message.works:
             silence.idle = 0.0
-        if message.turns != silence.turns:
+        if silence.turns < 0:  # how long it took is known from the next one on
+            silence.still = 0.0
+        elif message.turns != silence.turns:
             self._move(silence)
         if message.waits:
             silence.still = 0.0
-        silence.turns, silence.doing = message.turns, message.doing
+        silence.turns, silence.doing = message.turns, message.doing or silence.doing
 
     def culprit(self, limits: Mapping[int, float]) -> int | None:
         """Returns which process hangs, if one was silent for longer than its limit.

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from chords_cli.cli.options import as_option
 from chords_cli.engine.messages import LostNeighbourError, WorkerSpec
@@ -18,19 +19,21 @@ SMALLER = (
 )
 
 
-def failure(error: Exception, device: str = "cuda:0") -> tuple[str, str, int]:
+def failure(
+    error: Exception, device: str = "cuda:0", doing: str = "decoding"
+) -> tuple[str, str, int]:
     spec = WorkerSpec(
         core=1,
         cores=2,
         device=device,
         threads=1,
-        model=ModelSpec(folder="", pipeline="", dtype="float32"),
+        model=ModelSpec(folder="m", pipeline="FluxPipeline", dtype="float32"),
         decodes=False,
         rendezvous="",
         timeout=1.0,
         log="",
     )
-    error = pickle.loads(pickle.dumps(_failed(spec, error))).error
+    error = pickle.loads(pickle.dumps(_failed(spec, error, doing))).error
     return *error.spelled(as_option), error.exit_code
 
 
@@ -38,26 +41,42 @@ def failure(error: Exception, device: str = "cuda:0") -> tuple[str, str, int]:
 def test_a_size_that_the_host_cannot_hold_is_out_of_memory_on_cpu(numbers: int) -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(numbers)
-    assert failure(caught.value, "cpu") == ("core 1 on cpu: out of memory on cpu", SMALLER, 1)
+    assert failure(caught.value, "cpu") == (
+        "core 1 on cpu: out of memory on cpu while decoding",
+        SMALLER,
+        1,
+    )
 
 
 def test_a_full_host_is_told_from_a_full_device() -> None:
-    on_device = ("core 1 on cuda:0: out of memory on cuda:0", SMALLER, 1)
+    on_device = ("core 1 on cuda:0: out of memory on cuda:0 while decoding", SMALLER, 1)
     assert failure(torch.OutOfMemoryError("CUDA out of memory")) == on_device
-    assert failure(MemoryError()) == ("core 1 on cuda:0: out of memory on cpu", SMALLER, 1)
+    assert failure(MemoryError()) == (
+        "core 1 on cuda:0: out of memory on cpu while decoding",
+        SMALLER,
+        1,
+    )
 
 
 def test_other_errors_keep_their_words() -> None:
     message, hint, code = failure(RuntimeError("shapes\n do not match"))
-    assert message == "core 1 on cuda:0: RuntimeError: shapes do not match"
+    assert message == "core 1 on cuda:0: RuntimeError while decoding: shapes do not match"
     assert (hint, code) == ("set CHORDS_DEBUG=1 to see the traceback", 1)
     assert failure(UsageError("no", "yes")) == ("core 1 on cuda:0: no", "yes", 2)
+
+
+@pytest.mark.parametrize("error", [OSError("no\n JSON"), SafetensorError("no JSON")])
+def test_a_file_that_cannot_be_loaded_is_said_with_its_folder(error: Exception) -> None:
+    message, hint, _ = failure(error, doing="loading")
+    assert message == "core 1 on cuda:0: FluxPipeline could not be loaded from m: no JSON"
+    assert hint.startswith("check that the folder is complete")
+    assert failure(error)[0].endswith("Error while decoding: no JSON")
 
 
 def test_an_error_keeps_its_class_and_its_options_on_the_way_to_the_pool() -> None:
     spec: Any = SimpleNamespace(core=1, name="core 1", device="cpu", place="cpu")
     lost = LostNeighbourError("not all came {x}", "raise {timeout}", {"timeout": 9})
-    error = pickle.loads(pickle.dumps(_failed(spec, lost))).error
+    error = pickle.loads(pickle.dumps(_failed(spec, lost, "loading"))).error
     assert type(error) is LostNeighbourError
     assert error.message == "core 1 on cpu: not all came {x}"
     assert error.hint == "raise timeout=9"

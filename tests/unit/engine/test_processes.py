@@ -59,7 +59,9 @@ def test_a_core_that_hung_up_is_blamed_before_its_neighbour_who_lost_it(
     found, (first, second) = workers
     second.send(lost("core 1 on cpu: the line to core 0 broke"))
     first.close()
-    with pytest.raises(ChordsError, match=r"^core 0 on cpu died: it closed its connection$"):
+    with pytest.raises(
+        ChordsError, match=r"^core 0 on cpu died while starting: it closed its connection$"
+    ):
         next(found.messages())
 
 
@@ -82,7 +84,9 @@ def test_a_core_without_a_sign_of_life_is_given_up_while_others_talk(
     messages = found.messages()
     assert next(messages) == (0, Cancel(1))
     found._workers[1].spec.timeout = 0.1
-    with pytest.raises(ChordsError, match=r"^core 1 on cpu hangs: no sign of life for 0.1 s$"):
+    with pytest.raises(
+        ChordsError, match=r"^core 1 on cpu hangs: no sign of life for 0.1 s while starting$"
+    ):
         next(messages)
 
 
@@ -93,7 +97,9 @@ def test_a_process_that_has_not_begun_has_the_default_time(
     found, _ = workers
     for worker in found._workers:
         worker.spec.timeout = 0.01
-    with pytest.raises(ChordsError, match=r"^core 0 on cpu hangs: no sign of life for 0.1 s$"):
+    with pytest.raises(
+        ChordsError, match=r"^core 0 on cpu hangs: no sign of life for 0.1 s while starting$"
+    ):
         next(found.messages())
 
 
@@ -188,9 +194,10 @@ def test_a_neighbour_that_waits_in_vain_for_one_that_is_stuck_has_it_named(
     found, _ = workers
     waited = WaitedInVainError("core 1 on cpu: waited 9 s for core 0 in vain", "wait")
     found.watch.silences = Silences([0, 1])
-    found.watch.silences.pass_by(HANG)
-    found.watch.silences.end(0, _told(0, turns=-1))
-    found.watch.silences.end(1, _told(1, turns=1, waits=True))
+    for seconds in (0.0, HANG):
+        found.watch.silences.pass_by(seconds)
+        found.watch.silences.end(0, _told(0, turns=1))
+        found.watch.silences.end(1, _told(1, turns=1, waits=True))
     blamed = found.watch.blame(1, Failed(core=1, error=waited, details=""))
     assert blamed.message == f"core 0 on cpu is stuck: no progress for {HANG:g} s while decoding"
 
@@ -202,8 +209,37 @@ def test_neighbours_that_wait_in_vain_are_not_blamed_for_one_that_was_stopped(
     waited = WaitedInVainError("core 1 on cpu: waited 9 s for another member of core 0", "wait")
     failed = Failed(core=1, error=waited, details="")
     found.watch.silences = Silences([0, 1])
+    found.watch.silences.end(0, _told(0, turns=1))
     assert found.watch.blame(1, failed) is waited
     found.watch.silences.pass_by(HANG)
     found.watch.silences.end(1, Alive(1, works=False))
     blamed = found.watch.blame(1, failed)
-    assert blamed.message == f"core 0 on cpu hangs: no sign of life for {HANG:g} s"
+    assert blamed.message == f"core 0 on cpu hangs: no sign of life for {HANG:g} s while decoding"
+
+
+def test_cores_that_are_not_ready_in_time_are_named_by_those_that_waited_for_them(
+    workers: tuple[Workers, list[Any]],
+) -> None:
+    found, _ = workers
+    waited = WaitedInVainError("core 1 on cpu: not all of 2 cores came within 9 s", "wait")
+    found.watch.silences = Silences([0, 1])
+    found.watch.silences.end(0, _told(0, 1, "loading"))
+    found.watch.silences.end(1, _told(1, 1, "meeting the other cores"))
+    blamed = found.watch.blame(1, Failed(core=1, error=waited, details=""))
+    assert blamed.message == f"core 0 did not get ready within {HANG:g} s of the first"
+    assert blamed.hint == "raise timeout if loading takes longer on some device"
+
+
+def test_a_process_tells_at_once_what_it_begins_to_do() -> None:
+    ours, theirs = Pipe()
+    pipe = PoolPipe(theirs)
+    pipe.beat(core=3, timeout=HANG)
+    pipe.turn("loading")
+    pipe.turn()
+    pipe.turn("loading")
+    pipe.turn("decoding")
+    heard = [ours.recv() for _ in range(3)]
+    assert {message.doing for message in heard} == {"starting", "loading", "decoding"} or (
+        [message.doing for message in heard] == ["loading", "loading", "decoding"]
+    )
+    theirs.close()
