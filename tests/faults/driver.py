@@ -3,8 +3,7 @@
 What is done wrong inside a process is of `hooks/fault.py`; from outside it is a function of a cell.
 """
 
-import hashlib
-import json
+import fcntl
 import os
 import re
 import signal
@@ -13,102 +12,20 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
+from tests.faults.cell import IMAGE, Act, Cell
+from tests.faults.found import Found, doubts, look, pixels_of
 from tests.waiting import HANG
+
+__all__ = ["IMAGE", "Act", "Cell", "Found", "Run", "doubts", "observe", "pixels_of"]
 
 HOOKS = Path(__file__).with_name("hooks")
 ROOT = Path(__file__).parents[2]
 LONGEST = HANG
 """Seconds after which a run is taken to hang."""
-
-Act = Callable[["Run"], object]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """A run, what is done to it, and what is expected of it.
-
-    Attributes:
-        fault: What happens, as `hooks/fault.py` reads it.
-        phase: Where in a run it happens.
-        what: What happens, for the table.
-        act: Called again and again until it returns true: does something to the run from outside.
-        target: Who gets the signal of `fault`, if not the process where its time has come.
-        args: Further options.
-        stderr: A file that standard error goes to.
-        shell: A line of a shell in which `"$@"` is the command.
-        code: The exit code.
-        says: A pattern that the error matches.
-        hint: A pattern that the hint matches.
-        kept: How many pictures are complete; None where that depends on the moment.
-        resumes: Whether `--resume` is tried afterwards.
-        prepare: Called before the run starts.
-        env: Further variables.
-        paths: Folders of the run that Python searches first.
-        fresh: Whether it starts from nothing, so that importing is part of it.
-        quick: Whether the everyday suite runs it.
-        remains: What may be left, as nobody was there to remove it.
-    """
-
-    phase: str
-    what: str
-    fault: str = ""
-    act: Act | None = None
-    target: str = ""
-    args: tuple[str, ...] = ()
-    stderr: str = ""
-    shell: str = ""
-    code: int = 1
-    says: str = ""
-    hint: str = ""
-    kept: int | None = None
-    num: int = 2
-    resumes: bool = False
-    prepare: Callable[["Run"], None] | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
-    paths: tuple[str, ...] = ()
-    command: tuple[str, ...] = ("image", "a red heart", "--steps", "16")
-    cores: int = 4
-    fresh: bool = False
-    quick: bool = False
-    remains: str = "-"
-
-    @property
-    def name(self) -> str:
-        return re.sub(r"[^a-z0-9]+", "-", f"{self.what} {self.phase}".lower()).strip("-")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """What became of a run.
-
-    Attributes:
-        code: Its exit code; None where it did not end.
-        seconds: From the fault to the end of the command; None where no fault was noted.
-        error: The last line that begins with `error: `, without that; the same of `hint`.
-        said: All of standard error.
-        orphans: Processes that were there a moment after its end.
-        left: Temporary and partial files.
-        kept: The complete pictures with the bits of an undisturbed run.
-        wrong: Whatever is in the output folder and should not be.
-        resumed: How `--resume` ended: its exit code and the pictures with the right bits.
-    """
-
-    code: int | None
-    seconds: float | None
-    error: str
-    hint: str
-    said: str
-    orphans: tuple[str, ...]
-    left: tuple[str, ...]
-    kept: int
-    wrong: tuple[str, ...]
-    resumed: tuple[int, int] | None = None
 
 
 class Run:
@@ -120,6 +37,8 @@ class Run:
         for path in (folder / "pids", self.temporary):
             path.mkdir(parents=True)
         self.acted = 0.0
+        self.mounted: Path | None = None
+        self.other: Any = None
 
     def line(self, *more: str) -> list[str]:
         cell = self.cell
@@ -230,6 +149,27 @@ class Run:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
+    def unmount(self) -> None:
+        """Lets go of a disk of its own."""
+        if self.mounted:
+            subprocess.run(["umount", "--lazy", str(self.mounted)], check=True)
+
+    def left(self) -> tuple[str, ...]:
+        """Returns what should be there no more: temporary and partial files, memory, locks."""
+        files = (*self.temporary.rglob("*"), *self.out.rglob(".*"))
+        found = sorted(str(path.relative_to(self.folder)) for path in files)
+        pids = {path.read_text() for path in (self.folder / "pids").iterdir()} - {""}
+        shared = [path.name for path in Path("/dev/shm").iterdir()]
+        found += [name for name in shared if pids & {*re.findall(r"\d+", name)}]
+        if self.out.is_dir():
+            place = os.open(self.out, os.O_RDONLY)
+            try:
+                fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                found.append("a lock on the folder")
+            os.close(place)
+        return tuple(name for name in found if "torchinductor" not in name)
+
 
 def observe(
     cell: Cell, folder: Path, start: Callable[..., Any] | None, pixels: Mapping[str, str]
@@ -237,9 +177,19 @@ def observe(
     """Runs a cell and returns what became of it; `pixels` are those of an undisturbed run."""
     run = Run(cell, folder, start)
     try:
+        return _observe(run, pixels)
+    finally:
+        run.end()
+        run.unmount()
+
+
+def _observe(run: Run, pixels: Mapping[str, str]) -> Found:
+    try:
         run.start()
         code = run.wait()
         ended = time.time()
+        if run.cell.mend:
+            run.cell.mend(run)
         deadline = ended + HANG  # they end by themselves, however long that takes here
         while code is not None and run.family() and time.time() < deadline:
             time.sleep(0.02)
@@ -251,7 +201,7 @@ def observe(
         "".join([x for x in lines if x.startswith(f"{word}: ")][-1:]).removeprefix(f"{word}: ")
         for word in ("error", "hint")
     )
-    kept, wrong = _look(run.out, pixels)
+    kept, wrong = look(run.out, pixels)
     found = Found(
         code=code,
         seconds=round(ended - run.struck, 2) if run.struck else None,
@@ -259,78 +209,19 @@ def observe(
         hint=hint,
         said=run.said,
         orphans=orphans,
-        left=tuple(
-            sorted(
-                str(path.relative_to(folder))
-                for path in (*run.temporary.rglob("*"), *run.out.rglob(".*"))
-                if "torchinductor" not in str(path)
-            )
-        ),
+        left=run.left(),
         kept=kept,
         wrong=wrong,
     )
-    return found if not cell.resumes else _resume(run, found, pixels)
+    return found if not run.cell.resumes else _resume(run, found, pixels)
 
 
 def _resume(run: Run, found: Found, pixels: Mapping[str, str]) -> Found:
+    for left in run.temporary.iterdir():  # as if it was an hour later: what is new is left alone
+        os.utime(left, (time.time() - 3600,) * 2)
     environment = run.environment() | {"FAULT": ":::"}
     done = run.begin(run.line("--resume"), environment)
     done.communicate(timeout=LONGEST)
-    kept, wrong = _look(run.out, pixels)
-    left = [f"{path.name} after --resume" for path in run.out.glob(".*")]
+    kept, wrong = look(run.out, pixels)
+    left = [f"{name} after --resume" for name in run.left()]
     return replace(found, resumed=(done.returncode, kept), wrong=(*found.wrong, *wrong, *left))
-
-
-def pixels_of(path: Path) -> str:
-    """The bits of a picture, apart from its metadata."""
-    with Image.open(path) as image:
-        return hashlib.sha256(image.convert("RGB").tobytes()).hexdigest()
-
-
-def _look(out: Path, pixels: Mapping[str, str]) -> tuple[int, tuple[str, ...]]:
-    wrong, kept = list[str](), 0
-    names = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
-    for name in names:
-        if name.endswith(".png"):
-            try:
-                same = pixels_of(out / name) == pixels.get(name)
-            except OSError as error:
-                same = False
-                wrong.append(f"{name}: {error}")
-            kept += same
-            wrong += [] if same else [f"{name}: other bits"]
-        elif not re.fullmatch(r"run\.jsonl?|.*\.safetensors|\..*", name):
-            wrong.append(name)
-    if "run.json" in names:
-        told = json.loads((out / "run.json").read_text())["prompts"]
-        wrong += [f"run.json tells of {x['output']}" for x in told if x["output"] not in names]
-    return kept, tuple(wrong)
-
-
-def doubts(cell: Cell, found: Found) -> list[str]:
-    """Returns what is not as it should be."""
-    texts = ((cell.says, found.error), (cell.hint, found.hint))
-    return [
-        *(["it did not end"] if found.code is None else []),
-        *([f"code {found.code}"] if found.code not in (None, cell.code) else []),
-        *(
-            f"{text!r} does not say {wanted!r}"
-            for wanted, text in texts
-            if not re.search(wanted, text)
-        ),
-        *(f"{who!r} was left" for who in found.orphans),
-        *(f"{name} was left" for name in found.left if not name.startswith(cell.remains)),
-        *(["a traceback"] if "Traceback" in found.said else []),
-        *(["this is a bug"] if "this is a bug" in found.said else []),
-        *found.wrong,
-        *(
-            [f"{found.kept} pictures, not {cell.kept}"]
-            if cell.kept is not None and found.kept != cell.kept
-            else []
-        ),
-        *(
-            [f"--resume: {found.resumed}"]
-            if found.resumed is not None and found.resumed != (0, cell.num)
-            else []
-        ),
-    ]

@@ -24,7 +24,7 @@ def undisturbed(cell: Cell, known: Pixels, folder: Path, warm: Warm) -> dict[str
     """The pictures that the cell's command makes where nothing is done to it."""
     which = cell.cores, cell.command
     if which not in known:
-        plain = Cell(phase="", what="", command=cell.command, cores=cell.cores, num=cell.num)
+        plain = Cell(phase="", what="", command=cell.command, cores=cell.cores)
         run = Run(plain, folder, warm.start)
         run.start()
         assert run.wait() == 0, run.said
@@ -41,12 +41,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def test_a_fault_is_named_and_leaves_nothing(
     cell: Cell, known: Pixels, warm: Warm, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    if cell.needs and (reason := cell.needs()):
+        pytest.skip(reason)
     folder = tmp_path_factory.mktemp("run")
     pixels = undisturbed(cell, known, folder / "undisturbed", warm)
     found = observe(cell, folder / "disturbed", warm.start, pixels)
     wrong = doubts(cell, found)
     if log := os.environ.get("FAULTS_LOG"):
         with Path(log).open("a") as file:
-            line = {"what": cell.what, "phase": cell.phase, "wrong": wrong, **asdict(found)}
+            line = {"kind": "cell", "what": cell.what, "phase": cell.phase}
+            line |= {"timeout": "--timeout" in cell.args, **asdict(found), "wrong": wrong}
             file.write(json.dumps(line) + "\n")
     assert not wrong, found.said

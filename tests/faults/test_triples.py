@@ -60,7 +60,7 @@ def test_a_signal_at_any_moment_loses_nothing(
     wrong = doubts_of(triple, strike, cell, found)
     if log := os.environ.get("FAULTS_LOG"):
         line = {"kind": "triple", "seed": SEED, "number": triple.number, "what": cell.what}
-        line |= {"phase": cell.phase, "wrong": wrong, **asdict(found)}
+        line |= {"phase": cell.phase, **asdict(found), "wrong": wrong}
         with Path(log).open("a") as file:
             file.write(json.dumps(line) + "\n")
     assert not wrong, found.said

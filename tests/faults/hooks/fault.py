@@ -1,9 +1,10 @@
 """One fault, in one process, at one place of a run: `FAULT=place:who:kind:sample.nth`.
 
 `place` is a name that the patches below give, `who` is `server`, `parent` or a process's number,
-and `kind` is a signal, an exception, or one of nan, inf, slow, hang, spin, exit, segfault, eat. The
-signal goes to the process itself, or to the one that FAULT_TARGET names. When it happens, a line
-goes to `$FAULT_DIR/mark`; `$FAULT_DIR/pids/NAME` tells who is who.
+and `kind` is a signal, an exception, an error number, or one of nan, inf, hang, spin, exit,
+segfault, eat, and cut, which is for FAULT_FILE; with slow, every step takes ten times as long. The
+signal goes to the process itself, or to the one that FAULT_TARGET names, or to `group`. When it
+happens, a line goes to `$FAULT_DIR/mark`; `$FAULT_DIR/pids/NAME` tells who is who.
 """
 
 import builtins
@@ -24,6 +25,7 @@ _PLACE, _WHO, _KIND, _WHEN = "", "", "", (0, 1)
 _counts: Counter[tuple[str, int]] = Counter()
 _me = "?"
 _sample = 0
+_stepped = 0.0
 
 
 def install() -> None:
@@ -47,7 +49,7 @@ def _at(place: str) -> str:
     if (place, _me) != (_PLACE, _WHO):
         return ""
     if _KIND == "slow":
-        time.sleep(0.2)
+        time.sleep(9 * min(time.monotonic() - _stepped, 1.0) if _stepped else 0.0)
         return ""
     sample = _sample if _WHEN[0] else 0
     _counts[place, sample] += 1
@@ -61,8 +63,10 @@ def _at(place: str) -> str:
 def _strike() -> str:
     if _KIND.startswith("SIG"):
         name = os.environ.get("FAULT_TARGET", _me)
-        pid = int(Path(os.environ["FAULT_DIR"], "pids", name).read_text())
-        os.kill(pid, getattr(signal, _KIND))
+        group = name == "group"
+        pids = Path(os.environ["FAULT_DIR"], "pids")
+        pid = int((pids / ("parent" if group else name)).read_text())
+        (os.killpg if group else os.kill)(pid, getattr(signal, _KIND))
     elif _KIND == "hang":
         threading.Event().wait()
     elif _KIND == "spin":
@@ -72,15 +76,19 @@ def _strike() -> str:
         os._exit(3)
     elif _KIND == "segfault":
         ctypes.string_at(0)
+    elif _KIND == "cut":
+        os.truncate(os.environ["FAULT_FILE"], 1000)
     elif _KIND == "eat":
         kept = []
         while True:
             kept.append(bytearray(64 << 20))
-    elif _KIND in ("ENOSPC", "EMFILE"):
+    elif hasattr(errno, _KIND):
         number = getattr(errno, _KIND)
         raise OSError(number, os.strerror(number))
     elif _KIND in ("nan", "inf"):
         return _KIND
+    elif _KIND == "OutOfMemoryError":
+        raise sys.modules["torch"].OutOfMemoryError("CUDA out of memory, said the hook")
     else:
         raise getattr(builtins, _KIND)("boom, said the hook,\non two lines")
     return ""
@@ -101,6 +109,8 @@ def _before(owner: Any, name: str, place: str, *, after: str = "") -> None:
 
 
 def _worker(module: Any) -> None:
+    if _me == "server":
+        _at("imported")
     run, serve = module.run_worker, module._Worker._serve
 
     def run_worker(spec: Any, pipe: Any, lifeline: Any) -> None:
@@ -124,8 +134,11 @@ def _walk(module: Any) -> None:
     advance = module.Walk.advance
 
     def advanced(self: Any, latent: Any, drift: Any) -> Any:
+        global _stepped
         number = _at("step")
-        return advance(self, latent, drift * float(number) if number else drift)
+        moved = advance(self, latent, drift * float(number) if number else drift)
+        _stepped = time.monotonic()
+        return moved
 
     module.Walk.advance = advanced
     _before(module.Line, "send", "sending", after="sent")
@@ -133,6 +146,13 @@ def _walk(module: Any) -> None:
     _before(module.Line, "close", "closing")
     _before(module.Walk, "_decode", "decoding")
     _before(module.CorePipeline, "decode", "in-decoder", after="decoded")
+
+
+def _group(module: Any) -> None:
+    _before(module.Group, "tell", "telling")
+    _before(module.Group, "follow", "following")
+    _before(module.Group, "send", "answering")
+    _before(module.Group, "receive", "asking")
 
 
 def _saving(module: Any) -> None:
@@ -166,6 +186,7 @@ def _preload() -> None:
 _PATCHES = {
     "chords_cli.engine.worker": _worker,
     "chords_cli.engine.walk": _walk,
+    "chords_cli.engine.exchange.group": _group,
     "chords_cli.runs.outputs.saving": _saving,
     "chords_cli.media.files": _files,
     "chords_cli.runs.generate.run": _generate,

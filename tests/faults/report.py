@@ -1,0 +1,187 @@
+"""Writes docs/reliability.md from the log of a run of all cells.
+
+A table has a place for every cell: a row by its phase, a column by its fault. A test compares the
+places of the cells with those on the page, so that a cell cannot be missing there.
+"""
+
+import json
+import os
+import platform
+import re
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+SLOW = 10.0
+"""Seconds from a fault to the end of the run above which the page counts it apart."""
+
+Line = Mapping[str, Any]
+"""A line of the log: a cell and what was found, or a triple."""
+
+CORES, ENDS, OTHERS = "A core", "The command", "Everything else"
+_CORE = re.compile(
+    r"(?P<alone>the only core|core \d('s helper)?)( of 2 x 2)? "
+    r"(?P<how>is killed|is stopped|raises|sleeps|never ends)$"
+)
+_ENDS = ("the command is killed", "Ctrl-C", "Ctrl-C twice", "SIGTERM", "SIGHUP")
+_COLUMNS = {
+    CORES: ("is killed", "is stopped", "sleeps", "never ends", "raises"),
+    ENDS: ("is killed", "Ctrl-C", "Ctrl-C twice", "SIGTERM", "SIGHUP"),
+}
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """Where a cell is told of: a table, a row and a column; the fault is the row of the last."""
+
+    table: str
+    row: str
+    column: str
+
+
+def place_of(what: str, phase: str) -> Place:
+    """Returns where a cell is told of."""
+    if found := _CORE.match(what):
+        return Place(CORES, phase, found["how"])
+    if what in _ENDS:
+        return Place(ENDS, phase, what.removeprefix("the command "))
+    return Place(OTHERS, f"{re.sub(r'core [0-9]', 'a core', what)} | {phase}", "runs")
+
+
+def places_on(page: str) -> dict[Place, int]:
+    """Returns of how many cells the page tells in every place."""
+    found = dict[Place, int]()
+    for title, body in re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", page, re.MULTILINE):
+        table = re.findall(r"^\| (.*) \|$", body, re.MULTILINE)
+        rows = [re.split(r" \| ", row) for row in table]
+        for row in rows[1:]:
+            for column, text in zip(rows[0], row, strict=True):
+                if told := re.match(r"\d+ of (\d+)", text):
+                    label = " | ".join(row[:2]) if title == OTHERS else row[0]
+                    found[Place(title, label, column)] = int(told[1])
+    return found
+
+
+def page_of(lines: Sequence[Line]) -> str:
+    """Returns the page that tells what the log does."""
+    places, triples = defaultdict[Place, list[Line]](list), list[Line]()
+    for line in lines:
+        if line.get("kind") == "triple":
+            triples.append(line)
+        elif "phase" in line:
+            places[place_of(line["what"], line["phase"])].append(line)
+    cells = [line for found in places.values() for line in found]
+    text = [*_head(cells), *_triples(triples)]
+    for table in (CORES, ENDS, OTHERS):
+        own = {place: found for place, found in places.items() if place.table == table}
+        text += ["", f"## {table}", "", *(_list(own) if table == OTHERS else _grid(table, own))]
+    return "\n".join(text) + "\n"
+
+
+def _head(cells: Sequence[Line]) -> list[str]:
+    resumed = [line["resumed"] for line in cells if line["resumed"] is not None]
+    timed = [line for line in cells if line["seconds"] is not None and line["code"] == 1]
+    told = [line for line in timed if line.get("timeout")]
+    own = [line for line in timed if not line.get("timeout")]
+    slow = [line for line in own if line["seconds"] > SLOW]
+    names = ("chords-cli", "torch", "diffusers", "transformers")
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    right = sum(not line["wrong"] for line in cells)
+    return [
+        "# Reliability",
+        "",
+        "A core is a process with a device and a copy of the model. This page says what became of",
+        f"{len(cells)} runs of the real command that each met one fault in one phase. A run is",
+        "right if its message names the process, what it was doing and the cause; if the exit code",
+        "is right; if no process, lock, shared memory, temporary or partial file is left; if every",
+        "finished picture is there with the bits of an undisturbed run; and where `--resume` was",
+        "tried, if that ended with the bits of all others, too. `make test-faults` makes it anew",
+        "by [tests/faults](../tests/faults/test_faults.py); the everyday tests run a part.",
+        "",
+        f"- **{right} of {len(cells)}** runs were right; `--resume` was tried after {len(resumed)},"
+        f" and ended with the right bits in {sum(code == 0 for code, _ in resumed)}.",
+        f"- From a fault to the end of the run it took {_seconds(own)} (median to longest)"
+        f"; {_named(slow)} took longer than {SLOW:g} s. {len(told)} more ran with `--timeout 4`,",
+        f"  and ended {_seconds(told)} after a process had fallen silent.",
+        f"- {datetime.now(UTC):%d %B %Y}; {versions}; Python {platform.python_version()};",
+        f"  {platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores, no GPU; the",
+        "  built-in model, 16 steps, two pictures a run, four processes.",
+    ]
+
+
+def _triples(triples: Sequence[Line]) -> list[str]:
+    if not triples:
+        return []
+    hangs = sum(line["code"] is None for line in triples)
+    orphans = sum(bool(line["orphans"]) for line in triples)
+    right = sum(not line["wrong"] for line in triples)
+    return [
+        f"- {len(triples)} random triples of a process, a signal and a moment, from seed"
+        f" {triples[0]['seed']}: **{right}** right,",
+        f"  {hangs} hung, {orphans} left a process; no finished picture was lost.",
+    ]
+
+
+def _grid(table: str, places: Mapping[Place, Sequence[Line]]) -> list[str]:
+    columns, rows = _COLUMNS[table], list(dict.fromkeys(place.row for place in places))
+    text = [
+        "A number says how many runs were right, then how many seconds after the fault they ended.",
+        *(
+            ["Processes: each of four cores in turn, or of two with two processes each."]
+            if table == CORES
+            else ["Killed by SIGKILL; SIGHUP is what a terminal sends when it is closed."]
+        ),
+        "",
+        f"| phase | {' | '.join(columns)} | a message |",
+        f"|---|{'---|' * (len(columns) + 1)}",
+    ]
+    for row in rows:
+        found = [places.get(Place(table, row, column), ()) for column in columns]
+        said = next((line["error"] for lines in found for line in lines if line["error"]), "")
+        text.append(f"| {row} | {' | '.join(map(_result, found))} | {_message(said)} |")
+    return text
+
+
+def _list(places: Mapping[Place, Sequence[Line]]) -> list[str]:
+    text = ["| fault | phase | runs | exit code | a message |", "|---|---|---|---|---|"]
+    for place, lines in places.items():
+        codes = ", ".join(sorted({str(line["code"]) for line in lines}))
+        said = _message(lines[0]["error"])
+        text.append(f"| {place.row} | {_result(lines)} | {codes} | {said} |")
+    return text
+
+
+def _result(lines: Sequence[Line]) -> str:
+    if not lines:
+        return ""
+    right = f"{sum(not line['wrong'] for line in lines)} of {len(lines)}"
+    times = [line["seconds"] for line in lines if line["seconds"] is not None]
+    return f"{right}, {statistics.median(times):.1f} s" if times else right
+
+
+def _seconds(lines: Iterable[Line]) -> str:
+    times = [line["seconds"] for line in lines]
+    return f"{statistics.median(times):.1f} to {max(times):.1f} s" if times else "nothing"
+
+
+def _named(lines: Sequence[Line]) -> str:
+    if not lines:
+        return "none"
+    names = sorted({f"{line['what']} while {line['phase']}" for line in lines})
+    return f"{len(lines)} ({'; '.join(names)})"
+
+
+def _message(text: str) -> str:
+    short = re.sub(r"/\S*/(?=[^/\s])", ".../", text).replace("`", "").replace("|", "\\|")
+    return short if len(short) <= 110 else f"{short[:107]}..."
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page_of([*map(json.loads, Path(sys.argv[1]).read_text().splitlines())]))
