@@ -3,6 +3,7 @@
 An interrupted run keeps its finished files and says how to continue.
 """
 
+import json
 import shlex
 import time
 from collections.abc import Iterable
@@ -117,6 +118,7 @@ class _Run:
         self._earlier = earlier = prepared.earlier
         self._samples = prepared.settings.samples
         self._done: dict[int, SampleRecord] = dict(earlier.done)
+        self._made: dict[int, str] = {}  # as JSON, a tenth as large; by number
         self._noted = self._journalled = False
         self._saved: set[int] = set()  # and not noted, by number
         self._began = self._started = prepared.began
@@ -128,7 +130,7 @@ class _Run:
     @property
     def done(self) -> int:
         """How many samples are done, those of earlier runs included."""
-        return len(self._done.keys() | self._saved)
+        return len(self._done.keys() | self._made.keys() | self._saved)
 
     def run(self, folder: Path) -> RunRecord:
         """Makes every sample that is not done and returns the record."""
@@ -192,7 +194,7 @@ class _Run:
     def _note(self, sample: PlannedSample, record: SampleRecord) -> None:
         """Notes that a sample is done, so that it is not lost if the run is cut off."""
         first, self._noted = not self._noted, True
-        self._done[sample.number] = record
+        self._made[sample.number] = json.dumps(record.document())
         if first:
             self._write_record()
         else:
@@ -200,7 +202,8 @@ class _Run:
             self._journalled = True
 
     def _write_record(self) -> RunRecord:
-        samples = [self._done[number] for number in sorted(self._done)]
+        made = {n: SampleRecord.model_validate_json(line) for n, line in self._made.items()}
+        samples = [record for _, record in sorted((self._done | made).items())]
         record = run_record(
             self._settings,
             [*self._earlier.others, *samples],
