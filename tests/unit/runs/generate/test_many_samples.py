@@ -3,7 +3,9 @@
 What is counted is work, in calls of functions and in bytes, because seconds depend on the machine.
 """
 
+import gc
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -148,3 +150,24 @@ def test_every_sample_writes_as_many_bytes_as_the_one_before(
         assert len(written) == 2
         costs.append(sum(written) + lines)
     assert costs[1] < NEARLY_LINEAR * costs[0]
+
+
+def test_a_finished_sample_takes_little_memory_while_the_run_goes_on(
+    resolved: Resolve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files.os, "fsync", lambda number: None)
+    settings = resolved(output=tmp_path / "out", prompts=("a cat",), num=MANY, cores=2)
+    prepared = run.Prepared(Request(kind="image"), settings, Earlier(), 0.0)
+    going_on = run._Run(prepared, lambda event: None)
+    first, *samples = settings.samples
+    going_on._note(first, made(settings, [first])[0])
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for sample in samples:
+            going_on._note(sample, made(settings, [sample])[0])
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 2000 * len(samples)
