@@ -9,7 +9,7 @@ ARGS ?=
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-video test test-gpu test-faults test-long check format clean
+.PHONY: help setup demo demo-video test test-gpu test-faults fuzz test-long check format clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ test-faults: $(READY)  ## break runs in every way and phase, for 20 minutes; wri
 
 test-long: $(READY)  ## send 300 prompts and 30 clips through one pool each, and watch what it keeps
 	$(BIN)/python -m pytest tests/faults/test_long.py --long $(ARGS)
+
+fuzz: $(READY)  ## try other bad input than `make test` does, at every border; takes 10 minutes
+	$(BIN)/python -m pytest -n $(JOBS) tests/fuzz --hypothesis-profile fuzz $(ARGS)
 
 check: $(READY)  ## lint, formatting, types
 	$(BIN)/ruff check .

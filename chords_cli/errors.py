@@ -147,6 +147,8 @@ def refused_by_system(error: OSError | MemoryError) -> ChordsError:
         return ChordsError("out of memory in the command itself", "free some memory first")
     reason, place = error.strerror or str(error), error.filename
     message = f"{verbatim(place)}: {reason}" if place else f"the system refuses: {reason}"
+    if error.errno == errno.ENAMETOOLONG:
+        return UsageError("a file's name is too long", "choose a shorter one")
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return ChordsError(message, "close files, or raise the limit (ulimit -n shows it)")
     return ChordsError(message, *where_to_write(error))

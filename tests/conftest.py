@@ -12,6 +12,7 @@ from tests.doubles.warm import Warm, warm
 from tests.waiting import HANG
 
 settings.register_profile("chords", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fuzz", settings.get_profile("chords"), print_blob=True)
 settings.load_profile("chords")
 
 # Where tests run in the background of a shell, SIGINT is ignored, and all they start inherits that.

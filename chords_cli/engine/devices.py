@@ -61,7 +61,10 @@ def checked_devices(requested: Sequence[str]) -> tuple[str, ...]:
     Raises:
         UsageError: A device that torch does not know or this machine does not have.
     """
-    return tuple(dict.fromkeys(map(_checked, requested))) or available_devices()
+    names = [_as_torch_writes(device) for device in requested]  # before the machine is asked
+    for device, name in zip(requested, names, strict=True):
+        _check_present(device, name)
+    return tuple(dict.fromkeys(names)) or available_devices()
 
 
 def find_devices() -> list[str]:
@@ -113,7 +116,7 @@ def _host_memory() -> Memory:
     return Memory(title="host", total=total, free=int(available[1]) * 1024 if available else None)
 
 
-def _checked(device: str) -> str:
+def _as_torch_writes(device: str) -> str:
     name = f"{device}:0" if device in STREAMING else device
     name = "mps" if name == "mps:0" else name
     if name == "cpu":
@@ -131,11 +134,14 @@ def _checked(device: str) -> str:
             "try {devices}",
             {"devices": "mps"},
         )
-    present = available_devices()
+    return name
+
+
+def _check_present(device: str, name: str) -> None:
+    present = ("cpu",) if name == "cpu" else available_devices()
     if name not in present:
         raise UsageError(
             f"device {device} is not on this machine, which has {', '.join(present)}",
             "try {devices}",
             {"devices": ",".join(present)},
         )
-    return name

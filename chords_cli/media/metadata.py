@@ -20,6 +20,9 @@ KEY = "chords"
 
 _KINDS = "PNG, MP4 or JSON file"
 
+_MOST_BYTES = 10**7
+"""How large a JSON file may be: a recipe has a few thousand bytes and its prompt."""
+
 Document = dict[str, Any]
 """Everything that is needed to make a file again."""
 
@@ -87,7 +90,11 @@ def _read_text(path: Path) -> Any:
         case ".mp4":
             return read_tags(path).get(KEY)
         case ".json":
-            return path.read_text(encoding="utf-8")
+            with path.open("rb") as file:
+                data = file.read(_MOST_BYTES + 1)
+            if len(data) > _MOST_BYTES:
+                raise ValueError(f"it has more than {_MOST_BYTES} bytes")
+            return data.decode()
         case ".safetensors":
             return read_header(path).get("__metadata__", {}).get(KEY)
     return _read_picture(path)
@@ -108,7 +115,7 @@ def _parse(text: Any) -> Document | None:
         return None
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
 

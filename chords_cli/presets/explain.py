@@ -52,6 +52,8 @@ def explain(origin: str, error: ValidationError) -> UsageError:
 def _explain_problem(error: ErrorDetails) -> tuple[str, str]:
     """Returns message and hint for one problem."""
     kind, loc, value = error["type"], error["loc"], error["input"]
+    if not loc:  # text that is no Unicode
+        return error["msg"], "write it as `chords presets demo-image` does"
     key = _dotted(loc)
     if kind == "extra_forbidden":
         return _explain_unknown_key(loc, f" (its value is {format_value(value)})")

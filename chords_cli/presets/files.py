@@ -124,19 +124,49 @@ _LARGEST = 1_000_000
 """Bytes of a file that is read: a shipped preset has a few thousand."""
 
 
+_DEEPEST, _MOST_VALUES, _MOST_DIGITS = 20, 200_000, 100
+"""What is read: how deep, how many values once aliases are written out, how long a number."""
+
+
 class _Loader(yaml.SafeLoader):
-    """Safe YAML in which a repeated key is an error."""
+    """Safe YAML in which a repeated key is an error, and which is never larger than it looks."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        node: yaml.Node | None = super().get_single_node()
+        if node and _count(node, {}) > _MOST_VALUES:
+            raise _refusal(node, f"it holds more than {_MOST_VALUES:,} values")
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: list[Any] = []
+        seen: set[Hashable] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} comes twice", key_node.start_mark
-                )
-            seen.append(key)
+            if isinstance(key, Hashable):
+                if key in seen:
+                    raise _refusal(key_node, f"key {key!r} comes twice")
+                seen.add(key)
         return super().construct_mapping(node, deep)
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        number = node.tag.endswith((":int", ":float"))
+        if number and len(node.value) > _MOST_DIGITS:
+            raise _refusal(node, f"a number of {len(node.value)} characters is too long")
+        return super().construct_scalar(node)
+
+
+def _count(node: yaml.Node, known: dict[int, int], depth: int = 0) -> int:
+    """Counts the values of a node as if its aliases were written out."""
+    if depth > _DEEPEST:
+        raise _refusal(node, "it is nested too deeply, or within itself")
+    if id(node) not in known:
+        parts = node.value if isinstance(node, yaml.CollectionNode) else ()
+        inner = [one for part in parts for one in (part if type(part) is tuple else (part,))]
+        known[id(node)] = 1 + sum(_count(one, known, depth + 1) for one in inner)
+    return known[id(node)]
+
+
+def _refusal(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -151,6 +181,10 @@ class _Dumper(yaml.SafeDumper):
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+0123456789"))
 _Dumper.add_representer(list, _Dumper.represent_list)
+
+
+_UNREADABLE = (ValueError, LookupError, AttributeError, TypeError, OverflowError, RecursionError)
+"""What PyYAML raises besides its own errors, for dates that do not exist and the like."""
 
 
 def read_yaml(path: Path, what: str = "preset file") -> Any:
@@ -176,9 +210,15 @@ def read_yaml(path: Path, what: str = "preset file") -> Any:
         raise UsageError(f"{what} {path} is not UTF-8", "save it as UTF-8") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UsageError(f"{path}:{line}: {error.problem}", f"mend line {line}") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
+        problem = verbatim(error.problem or "not YAML")
+        raise UsageError(f"{verbatim(path)}:{line}: {problem}", f"mend line {line}") from error
+    except (yaml.YAMLError, *_UNREADABLE) as error:
+        deep = isinstance(error, RecursionError)
+        reason = "it is nested too deeply" if deep else str(error).partition("\n")[0]
+        raise UsageError(
+            f"{verbatim(path)}: not YAML: {verbatim(reason)}",
+            "write it as `chords presets demo-image` does",
+        ) from error
 
 
 def _check_together(origin: str, preset: Preset) -> None:

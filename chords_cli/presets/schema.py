@@ -102,8 +102,8 @@ class Sampling(Part):
 class Preset(Part):
     """One model, and how it runs unless options say otherwise."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")] = Field(
-        description="lower-case letters, digits, dots and dashes", examples=["my-flux"]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,99}$")] = Field(
+        description="at most 100 lower-case letters, digits, dots and dashes", examples=["my-flux"]
     )
     title: Text = Field(examples=["FLUX.1-dev"])
     kind: Literal["image", "video"] = Field(examples=["image"])

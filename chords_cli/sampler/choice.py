@@ -168,7 +168,7 @@ def parse_init_t(text: str) -> Starts:
     if text == "auto":
         return "auto"
     parts = text.strip().split("-")
-    if not all(part.isascii() and part.isdigit() for part in parts):
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
         raise PlanError(
             f"init_t {text!r} is not a list of whole numbers joined by dashes",
             "write one start a core, slowest first, as in 0-8-16-32",

@@ -17,6 +17,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from chords_cli.errors import StdoutError
+from chords_cli.ui.format import one_line
 
 Mode = Literal["human", "json", "quiet"]
 
@@ -74,6 +75,7 @@ class Console:
 
     def error(self, message: str, hint: str = "") -> None:
         """Prints an error: two lines on stderr; in `json` mode a document on stdout if possible."""
+        message, hint = one_line(message), one_line(hint)
         if self.mode == "json":
             with suppress(StdoutError):
                 self.document({"error": {"message": message, "hint": hint}})

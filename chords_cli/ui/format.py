@@ -1,5 +1,6 @@
 """Writes numbers, plans and devices, in the same way everywhere."""
 
+import re
 from collections.abc import Sequence
 
 from chords_cli.sampler.plan import Plan
@@ -109,3 +110,17 @@ def places(devices: Sequence[str]) -> str:
     """Returns `cpu`, `cuda:0, cuda:1` or, for more than four, `8 devices`; names each once."""
     distinct = list(dict.fromkeys(devices))
     return ", ".join(distinct) if len(distinct) <= 4 else plural(len(distinct), "device")
+
+
+_LONGEST_LINE = 2_000
+_PLAYS_TRICKS = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
+"""Characters that end a line, steer a terminal or turn around what is read."""
+
+
+def one_line(text: str) -> str:
+    """Returns a text of whatever origin such that it is one line that can be shown safely."""
+    line = _PLAYS_TRICKS.sub(lambda found: repr(found[0])[1:-1], text)
+    if len(line) <= _LONGEST_LINE:
+        return line
+    half = _LONGEST_LINE // 2
+    return f"{line[:half]} ... {line[-half:]}"

@@ -41,6 +41,9 @@ RECORD, JOURNAL = "run.json", "run.jsonl"
 
 _DIGITS = 4
 
+_MOST_BYTES = 10**9
+"""How large a record may be: one of 100,000 samples has a tenth of it."""
+
 
 def run_record(
     settings: Settings,
@@ -181,11 +184,22 @@ def append_to_journal(folder: Path, sample: SampleRecord) -> None:
         ) from error
 
 
+def read_bytes(path: Path) -> bytes:
+    """Reads a record or its journal.
+
+    Raises:
+        ValueError: It is larger than any that a run writes.
+    """
+    if path.stat().st_size > _MOST_BYTES:
+        raise ValueError(f"it has more than {_MOST_BYTES} bytes")
+    return path.read_bytes()
+
+
 def read_journal(folder: Path) -> list[SampleRecord]:
     """Reads the complete lines of the journal, if a run that was killed has left one."""
     path = folder / JOURNAL
     samples = []
-    for line in path.read_bytes().split(b"\n")[:-1] if path.is_file() else ():
+    for line in read_bytes(path).split(b"\n")[:-1] if path.is_file() else ():
         with suppress(ValueError):  # a line that was cut short
             samples.append(SampleRecord.model_validate_json(line))
     return samples

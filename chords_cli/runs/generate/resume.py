@@ -24,7 +24,7 @@ from chords_cli.records.run import (
     SampleSeconds,
     SettingsRecord,
 )
-from chords_cli.runs.generate.record import JOURNAL, RECORD, read_journal, with_own
+from chords_cli.runs.generate.record import JOURNAL, RECORD, read_bytes, read_journal, with_own
 from chords_cli.runs.outputs.files import endings
 from chords_cli.runs.outputs.recipe import pixels
 from chords_cli.runs.outputs.saving import planned_names
@@ -169,7 +169,7 @@ def _read_record(folder: Path) -> RunRecord | None:
     if not path.exists():
         return None
     try:
-        record = RunRecord.model_validate_json(path.read_bytes())
+        record = RunRecord.model_validate_json(read_bytes(path))
         samples = {sample.output: sample for sample in (*record.prompts, *read_journal(folder))}
     except (OSError, ValueError) as error:
         raise UsageError(

@@ -60,7 +60,8 @@ def read_recipe(path: Path) -> Recipe:
     try:
         recipe = Recipe.read(document)
     except ValidationError as error:
-        raise _not_understood(path, error.errors()[0]["loc"][0]) from error
+        key, *_ = *error.errors()[0]["loc"], "its text"
+        raise _not_understood(path, key) from error
     try:
         _parts(recipe)
     except ValidationError as error:

@@ -139,7 +139,7 @@ def _read(place: str, text: str, folder: Path) -> Line:
     """Reads one line; files are named from `folder`."""
     try:
         given = json.loads(text, object_pairs_hook=_once)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         message = getattr(error, "msg", None) or str(error)
         raise UsageError(f"{verbatim(place)}: not JSON: {verbatim(message)}", _EXAMPLE) from error
     if not isinstance(given, dict) or "prompt" not in given:
@@ -155,10 +155,11 @@ def _read(place: str, text: str, folder: Path) -> Line:
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Makes an object of its keys, each of which comes once."""
-    found = dict(pairs)
-    twice = next((key for key, _ in pairs if [k for k, _ in pairs].count(key) > 1), None)
-    if twice is not None:
-        raise ValueError(f"{twice!r} comes twice")
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"{key!r} comes twice")
+        found[key] = value
     return found
 
 

@@ -194,7 +194,12 @@ def check_prompt(prompt: str, name: str) -> None:
 
 def _check_num(num: int, prompts: int) -> None:
     """Refuses more samples than a run may have; there are `num` for each prompt."""
-    if num > 1 and num * prompts > MOST_SAMPLES:
+    if prompts > MOST_SAMPLES:
+        raise UsageError(
+            f"there are {prompts} prompts, but a run makes at most {MOST_SAMPLES}",
+            "split them into several runs",
+        )
+    if num * prompts > MOST_SAMPLES:
         each = f" for each of {prompts} prompts" if prompts > 1 else ""
         raise UsageError(
             f"num is {num}{each}, but a run makes at most {MOST_SAMPLES}",

@@ -373,7 +373,8 @@ def test_arguments_stay_as_they_are_written(preset):
         (
             "name: mine",
             "name: My Model",
-            "name is 'My Model', but must be lower-case letters, digits, dots and dashes",
+            "name is 'My Model', but must be at most 100 lower-case letters, digits, dots and "
+            "dashes",
             "write name: my-flux",
         ),
         (
