@@ -33,9 +33,9 @@ from typing import Any
 import torch
 
 from chords_cli.engine.exchange.line import Line
-from chords_cli.engine.exchange.rounds import bare
-from chords_cli.engine.exchange.trial import WARM_UP, Round, Times, Trial, Way
-from chords_cli.engine.exchange.trying import run_trial
+from chords_cli.engine.exchange.trials.rounds import bare
+from chords_cli.engine.exchange.trials.trial import WARM_UP, Round, Times, Trial, Way
+from chords_cli.engine.exchange.trials.trying import run_trial
 from chords_cli.sampler import wavefront_plan
 from chords_cli.sampler.algorithms import start_core
 
@@ -62,7 +62,7 @@ def main() -> None:
     options = _parse()
     torch.set_num_threads(1)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["chords_cli.engine.exchange.rounds"])
+    context.set_forkserver_preload(["chords_cli.engine.exchange.trials.rounds"])
     chains = []
     for megabytes in options.megabytes:
         alone = _alone(megabytes, options.repeats, options.device)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chords_cli.engine.exchange.trial import Round, Trial
-from chords_cli.engine.exchange.trying import run_trial
+from chords_cli.engine.exchange.trials.trial import Round, Trial
+from chords_cli.engine.exchange.trials.trying import run_trial
 from chords_cli.engine.start import StartMethod, preload
 from chords_cli.errors import ChordsError
 from tests.waiting import HANG

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from chords_cli.engine.exchange.trial import Trial
-from chords_cli.engine.exchange.trying import run_trial
+from chords_cli.engine.exchange.trials.trial import Trial
+from chords_cli.engine.exchange.trials.trying import run_trial
 from chords_cli.engine.start import START_VARIABLE, StartMethod, start_method
 from chords_cli.events import CoreStepped, Event
 from chords_cli.hub.cache import Weights

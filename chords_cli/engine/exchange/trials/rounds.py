@@ -16,7 +16,7 @@ from torch import Tensor
 from chords_cli.engine.exchange.line import Line
 from chords_cli.engine.exchange.meeting import Exchange
 from chords_cli.engine.exchange.staging import staging_for
-from chords_cli.engine.exchange.trial import Round, Seen, Trial, Way
+from chords_cli.engine.exchange.trials.trial import Round, Seen, Trial, Way
 from chords_cli.pipelines.load.accelerator import has_streams, make_current, module_of
 
 _SETTLE = 0.01

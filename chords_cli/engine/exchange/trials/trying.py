@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from chords_cli.engine.exchange.trial import Seen, Times, Trial, Way
+from chords_cli.engine.exchange.trials.trial import Seen, Times, Trial, Way
 from chords_cli.engine.logs import last_line, redirect_output, start_log, temporary_folder
 from chords_cli.engine.start import Context, starting
 from chords_cli.engine.watch.server import lost_server, not_waiting_for_ever
@@ -105,7 +105,7 @@ def _take_part(
             os._exit(1)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
-    from chords_cli.engine.exchange.rounds import bare, take_part
+    from chords_cli.engine.exchange.trials.rounds import bare, take_part
 
     try:
         pipe.send(take_part(core, trial, way or bare, Path(meeting)))

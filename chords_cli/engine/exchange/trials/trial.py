@@ -1,7 +1,7 @@
 """What an exchange is tried with: processes that hand a latent on as cores do; no model runs.
 
-`chords doctor` tries two of them, `python -m benchmarks.hops` measures many. `exchange.trying`
-starts them, `exchange.rounds` is what they do.
+`chords doctor` tries two of them, `python -m benchmarks.hops` measures many. `trials.trying` starts
+them, `trials.rounds` is what they do.
 """
 
 from collections.abc import Callable

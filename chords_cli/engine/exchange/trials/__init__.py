@@ -1,0 +1,4 @@
+"""An exchange between processes, tried and timed without a model.
+
+What real cores exchange is in the folder above.
+"""
