@@ -64,6 +64,7 @@ class StockSolver:
         self.grid = torch.empty(0)
         self.first = 0
         self._arguments: dict[int | None, Arguments] = {None: {}}
+        self._found: tuple[Arguments, LinearGrid] | None = None
 
     @property
     def grid(self) -> Tensor:
@@ -136,28 +137,37 @@ class StockSolver:
         return tuple(moments[self.first :].tolist())
 
     def linear_grid(self) -> LinearGrid:
-        """Finds the factors of the fine steps, of as many predictions as the scheduler uses."""
-        host, name = self._on_host(), self._stock.__name__
+        """Finds the factors of the fine steps, of as many predictions as the scheduler uses.
+
+        They are found once, unless the pipeline has handed arguments to its steps since.
+        """
+        told = self._arguments[None]
+        if self._found is None or not (told is self._found[0] or told == self._found[0] == {}):
+            self._found = told, self._find_grid(told)
+        return self._found[1]
+
+    def _find_grid(self, told: Arguments) -> LinearGrid:
+        host, name = self._on_host(told), self._stock.__name__
         if hasattr(host._scheduler, "model_outputs"):
             remembering = copy.copy(host._scheduler)
             remembering.__class__ = self._stock
             empty_history(remembering)
-            timesteps, arguments = self._host_grid[self.first :], self._arguments[None]
-            found = multistep_grid(remembering, timesteps, self.clock(), arguments, self.first)
+            timesteps = self._host_grid[self.first :]
+            found = multistep_grid(remembering, timesteps, self.clock(), told, self.first)
             if found is not None:
                 return found
         grid = linear_grid(host.probe, name, self.clock())
         return replace(grid, exact=getattr(host._scheduler.config, "solver_order", 1) == 1)
 
-    def _on_host(self) -> "StockSolver":
+    def _on_host(self, told: Arguments) -> "StockSolver":
         """Returns the same steps with everything on the host, where a number costs no kernel."""
         scheduler = copy.copy(self._scheduler)
         for name, value in vars(scheduler).items():
             if isinstance(value, Tensor):
                 setattr(scheduler, name, value.cpu())
         solver = StockSolver(scheduler)
-        solver.grid, solver.first = self._host_grid, self.first
-        solver._arguments = dict(self._arguments)
+        scheduler.timesteps = solver.grid = self._host_grid  # not the one that a pipeline sees
+        solver.first, solver._arguments = self.first, {None: told}
         return solver
 
     def _step(self, scheduler: SchedulerMixin, latent: Tensor, drift: Tensor, step: int) -> Tensor:

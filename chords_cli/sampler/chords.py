@@ -24,6 +24,9 @@ class ChordsCore:
         self._anchor: tuple[int, Tensor, Tensor] | None = None
         self._anchor_step = plan.walks[core][core]
 
+    def prepare(self) -> None:
+        """Needs no factors: the solver takes all of its jumps."""
+
     def advance(self, latent: Tensor, drift: Tensor) -> Move:
         round, step = self._round, self._plan.walks[self._core][self._round]
         stop = self._plan.reached(self._core, round)
@@ -48,10 +51,10 @@ class ChordsCore:
         assert self._anchor is not None, "a plan rectifies no core before it has been at its anchor"
         step, latent, drift = self._anchor
         own = self._jump(latent, drift, step, stop)
-        slower = self._link.receive(round, like=own)
-        rectified = (moved.to(own.dtype) - own) + slower
+        alone = moved.to(own.dtype)
+        rectified = (alone - own).add_(self._link.receive(round, like=own))
         self._anchor, self._anchor_step = None, stop
-        return rectified.to(moved.dtype), lambda: rms(slower - own)
+        return rectified.to(moved.dtype), lambda: rms(rectified - alone)
 
     def _jump(self, latent: Tensor, drift: Tensor, start: int, stop: int) -> Tensor:
         """Takes a jump whose difference to another one is used: in float32 at least."""

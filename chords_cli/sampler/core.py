@@ -49,7 +49,10 @@ class Link(Protocol):
         ...
 
     def receive(self, round: int, like: Tensor) -> Tensor:
-        """Waits for the slower core's latent of `round`; returns it on the device of `like`."""
+        """Waits for the slower core's latent of `round`; returns it on the device of `like`.
+
+        It lasts until the next one is received.
+        """
         ...
 
 
@@ -79,6 +82,10 @@ class Move:
 
 class Core(Protocol):
     """One trajectory of an algorithm, advanced one round at a time."""
+
+    def prepare(self) -> None:
+        """Computes what is known before the first evaluation; a thread may do it meanwhile."""
+        ...
 
     def advance(self, latent: Tensor, drift: Tensor) -> Move:
         """Moves from `latent`, where `drift` was evaluated, to the next step of the walk."""

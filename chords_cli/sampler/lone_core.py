@@ -29,6 +29,14 @@ class LoneCore:
         self._known: list[tuple[float, Tensor]] = []
         self._round = 0
 
+    def prepare(self) -> None:
+        """Finds the clock, and whether the sampler follows a line of its own."""
+        if self._plan.visits_all(0):
+            return
+        strong = (self._plan.guidance or 1.0) > EVEN_ABOVE
+        self._trusts_all = not (strong and self._solver.linear_grid().memory)
+        self._clock = self._solver.clock()
+
     def advance(self, latent: Tensor, drift: Tensor) -> Move:
         """Moves from `latent`, where `drift` was evaluated, to the next step of the walk."""
         round, stop = self._round, self._plan.reached(0, self._round)
@@ -44,9 +52,7 @@ class LoneCore:
     def _along_line(self, latent: Tensor, drift: Tensor, step: int, stop: int) -> Tensor:
         """Takes the fine steps from the visited one to the next."""
         if not self._clock:
-            self._clock = self._solver.clock()
-            strong = (self._plan.guidance or 1.0) > EVEN_ABOVE
-            self._trusts_all = not (strong and self._solver.linear_grid().memory)
+            self.prepare()
         carried = carried_dtype(self._solver, latent, drift, step)
         here, now = widened(latent), widened(drift)
         self._known = [*self._known[-2:], (self._clock[step], now)]

@@ -41,26 +41,36 @@ class WavefrontCore:
         self._dtypes: dict[tuple[torch.dtype, torch.dtype], torch.dtype] = {}
         self._round = 0
 
+    def prepare(self) -> None:
+        """Computes the factors of all rounds."""
+        self._grid = grid = self._solver.linear_grid()
+        self._stretches = stretches(self._plan, self._core, grid)
+        if not self._exact:
+            self._fills = fills(self._plan, self._core, grid)
+            self._alone = alone(self._plan, self._core, grid)
+        if self._core + 1 < self._plan.cores:
+            self._faster_fills = fills(self._plan, self._core + 1, grid)
+
     def advance(self, latent: Tensor, drift: Tensor) -> Move:
         """Moves from `latent`, where `drift` was evaluated, to the next step of the walk."""
-        if self._round == 0:
-            self._compile()
+        if self._round == 0 and self._solver.linear_grid() is not self._grid:
+            self.prepare()  # only now is known what the pipeline hands to every step
         round, step = self._round, self._plan.walks[self._core][self._round]
         stop = self._plan.reached(self._core, round)
         self._round += 1
         assert self._grid is not None, "a core compiles before it moves"
         predicted = widened(latent) * self._grid.end_keep[step]
         self._known[step] = predicted.add_(widened(drift), alpha=self._grid.end_pull[step])
-        sent = None
+        followed, sent = self._followed(round), None
         if round in self._outgoing:  # what the message holds beside the latent
-            sent = self._summed(self._faster_fills[round].slower, round, self._known)
+            sent = _summed(self._faster_fills[round].slower, self._known, followed)
         if self._exact:
             moved = self._solver.fine(latent, drift, step)
             wide = widened(moved)
         else:
             carried = self._carried(latent, drift, step)  # asked before the message comes
-            own = self._summed(self._fills[round].own, round, self._known)
-            wide = self._link.receive(round, like=own).add_(own)
+            own = _summed(self._fills[round].own, self._known, followed)
+            wide = own.add_(self._link.receive(round, like=own))
             moved = wide.to(carried)
         if sent is not None:
             self._link.send(round, sent.add_(wide, alpha=self._faster_fills[round].carry))
@@ -68,41 +78,26 @@ class WavefrontCore:
         if round in self._incoming:
             kept = self._alone[round].carry if self._grid.exact else None
             known = dict(self._known)  # some of which is forgotten before anybody asks
-            correction = partial(self._correction, wide, widened(latent), round, known)
+            fill = self._alone[round]
+            correction = partial(_correction, wide, widened(latent), fill, known, followed)
         self._forget(round)
         self._solver.settle(stop, jumped=stop > step + 1, rectified=not self._exact)
         preview = previewed(self._plan, self._core, round, self._solver, latent, drift)
         return Move(moved, preview, correction, kept)
 
-    def _compile(self) -> None:
-        self._grid = self._solver.linear_grid()
-        self._stretches = stretches(self._plan, self._core, self._grid)
+    def _followed(self, round: int) -> Tensor | None:
+        """Returns the last change of prediction, as far as it is trusted; None if nobody asks."""
+        asking = []
+        if round in self._outgoing:
+            asking.append(self._faster_fills[round].slower)
         if not self._exact:
-            self._fills = fills(self._plan, self._core, self._grid)
-            self._alone = alone(self._plan, self._core, self._grid)
-        if self._core + 1 < self._plan.cores:
-            self._faster_fills = fills(self._plan, self._core + 1, self._grid)
-
-    def _summed(self, wanted: Sum, round: int, known: Mapping[int, Tensor]) -> Tensor:
-        """Returns the sum over the core's own predictions."""
-        total = torch.zeros_like(next(iter(known.values())))
-        for step, factor in wanted.known.items():
-            total.add_(known[step], alpha=factor)
-        if wanted.beyond:
-            visited = self._plan.walks[self._core][round - 2 : round + 1]
-            earlier, before, now = (known[step] for step in visited)
-            change = now - before
-            share = trusted(change, self._stretches[round] * (before - earlier))
-            total.add_(change * share, alpha=wanted.beyond)
-        return total
-
-    def _correction(
-        self, corrected: Tensor, latent: Tensor, round: int, known: Mapping[int, Tensor]
-    ) -> Tensor:
-        """Measures how far a move ended from where it would have led from the same latent."""
-        fill = self._alone[round]
-        uncorrected = self._summed(fill.own, round, known).add_(latent, alpha=fill.carry)
-        return rms(corrected - uncorrected)
+            asking += [self._fills[round].own, self._alone[round].own]
+        if not any(wanted.beyond for wanted in asking):
+            return None
+        visited = self._plan.walks[self._core][round - 2 : round + 1]
+        earlier, before, now = (self._known[step] for step in visited)
+        change = now - before
+        return change * trusted(change, self._stretches[round] * (before - earlier))
 
     def _carried(self, latent: Tensor, drift: Tensor, step: int) -> torch.dtype:
         given = latent.dtype, drift.dtype
@@ -117,3 +112,29 @@ class WavefrontCore:
         for step in sorted(self._known)[: -max(2, self._grid.memory)]:
             if step < base:
                 del self._known[step]
+
+
+def _summed(wanted: Sum, known: Mapping[int, Tensor], followed: Tensor | None) -> Tensor:
+    """Returns the sum over a core's own predictions."""
+    terms = [(known[step], factor) for step, factor in wanted.known.items()]
+    if wanted.beyond:
+        assert followed is not None, "a change is known to whoever sums it"
+        terms.append((followed, wanted.beyond))
+    if not terms:
+        return torch.zeros_like(next(iter(known.values())))
+    (first, factor), *others = terms
+    total = first * factor
+    for term, factor in others:
+        total.add_(term, alpha=factor)
+    return total
+
+
+def _correction(
+    corrected: Tensor,
+    latent: Tensor,
+    fill: Fill,
+    known: Mapping[int, Tensor],
+    followed: Tensor | None,
+) -> Tensor:
+    """Measures how far a move ended from where it would have led from the same latent."""
+    return rms(corrected - _summed(fill.own, known, followed).add_(latent, alpha=fill.carry))

@@ -85,3 +85,15 @@ def test_what_the_scheduler_itself_refuses_is_refused_before():
     with pytest.raises(ValueError, match="not supported"):
         diffusers.DPMSolverMultistepScheduler(**settings)
     assert not goes_right(check_grid, "DPMSolverMultistepScheduler", settings, 3)
+
+
+def test_a_grid_is_found_once_unless_steps_get_arguments_later():
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0)
+    scheduler.set_timesteps(8)
+    solver = StockSolver(scheduler)
+    solver.grid = scheduler.timesteps
+    before = solver.linear_grid()
+    solver.note(0, {})
+    assert solver.linear_grid() is before
+    solver.note(1, {"s_churn": 0.0})
+    assert solver.linear_grid() is not before
