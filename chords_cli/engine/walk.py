@@ -4,6 +4,9 @@ How the process of a core begins and ends is in `engine.worker`.
 """
 
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -12,7 +15,7 @@ from torch import Tensor
 from chords_cli.engine.exchange.group import Group
 from chords_cli.engine.exchange.line import Line
 from chords_cli.engine.exchange.meeting import Exchange
-from chords_cli.engine.latents import pack
+from chords_cli.engine.latents import is_finite, pack
 from chords_cli.engine.members import Lead
 from chords_cli.engine.messages import (
     Cancel,
@@ -69,6 +72,8 @@ class Walk:
             self._rounds(self._plan.incoming(self._rank)),
         )
         self._core: Core | None = None
+        self._prepared: Future[None] | None = None
+        self._last_step: Callable[[], None] = lambda: None
         self._round = 0
         self._outputs: dict[int, Tensor] = {}
         self._wanted: list[int] = []
@@ -81,10 +86,12 @@ class Walk:
         job, plan = self._job, self._plan
         driver = Lead(self, self._group, self._pipeline) if self._group else self
         latent = self._pipeline.sample(job.call, job.seed, plan.steps, self._steps, driver)
-        self._staging.finish()
+        self._staging.finish()  # a preview lands before a result
         hit = next((h for h in plan.hits if h.core == self._rank and h.index > 0), None)
         if hit and latent is not None and not self.stopped:
             self._land(hit.index, hit.round, latent)
+        self._last_step()
+        self._staging.finish()
         self._pipe.send(CoreArrived(core=self._rank))
         self._pipe.turn("handing on its last latents")
         self._line.close()
@@ -94,7 +101,14 @@ class Walk:
 
     def begin(self, solver: StockSolver) -> None:
         """Prepares for a loop that is about to begin, so the prompt is encoded."""
-        self._core, self._round = start_core(self._plan, self._rank, solver, self._line), 0
+        core = start_core(self._plan, self._rank, solver, self._line)
+
+        def prepare() -> None:
+            with suppress(ChordsError):  # what is no error of now is raised by the first step
+                core.prepare()
+
+        self._prepared = self._staging.beside(prepare)
+        self._core, self._round = core, 0
         self.encode_seconds = self._pipeline.encode_seconds
         self._pipe.send(CoreEncoded(core=self._rank, seconds=self.encode_seconds))
         self._pipe.turn("taking a step")
@@ -107,6 +121,8 @@ class Walk:
         if self.stopped:
             return latent
         assert self._core is not None, "a loop begins before it takes a step"
+        if self._round == 0 and self._prepared:
+            self._prepared.result()
         round, waited = self._round, self._line.waited
         self._round += 1
         move = self._core.advance(latent, drift)
@@ -116,7 +132,10 @@ class Walk:
             landed = partial(self._land, 0, self._plan.hits[0].round, preview)
             self._staging.report(lambda: preview, landed)
         stepped = partial(self._tell_stepped, round, self._line.waited - waited, move.kept)
-        self._staging.report(move.correction, stepped)
+        if self._round < len(self._steps):
+            self._staging.report(move.correction, stepped)
+        else:  # the result lands first
+            self._last_step = partial(self._staging.report, move.correction, stepped)
         self._hear()
         self.stopped |= self._line.ended
         return move.latent
@@ -143,8 +162,8 @@ class Walk:
 
     def _land(self, index: int, round: int, latent: Tensor, host: Tensor | None = None) -> None:
         """Sends an output to the pool; `host` holds its values where these were copied already."""
-        values = latent if host is None else host
-        if not values.isfinite().all():
+        values = latent.cpu() if host is None else host
+        if not is_finite(values):
             raise self._not_finite(f"output {index}")
         self._outputs[index] = latent
         self._pipe.send(

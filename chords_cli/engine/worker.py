@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
+from chords_cli.engine.exchange.allocator import keep_freed_memory
 from chords_cli.engine.exchange.context import backend_for, make_mesh, naming_its_members
 from chords_cli.engine.exchange.group import Group
 from chords_cli.engine.exchange.meeting import Exchange
@@ -35,6 +36,7 @@ from chords_cli.errors import ChordsError, verbatim
 from chords_cli.events import CoreLoading, CoreReady, CoreStarted, Warned
 from chords_cli.pipelines.core_pipeline import CorePipeline
 from chords_cli.pipelines.load.accelerator import (
+    has_streams,
     is_out_of_memory,
     make_current,
     peak_memory,
@@ -101,6 +103,8 @@ class _Worker:
             decodes=spec.decodes,
             reading=reading,
         )
+        if not has_streams(self._device):
+            keep_freed_memory()
         self._pipe.turn("meeting the other cores")
         self._exchange.open()
         if spec.contexts > 1:

@@ -1,6 +1,8 @@
 """A line between two processes: bounded, in order, and empty again however a job ends."""
 
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import torch
 from chords_cli.engine.exchange.context import naming_its_members
 from chords_cli.engine.exchange.line import Line
 from chords_cli.engine.exchange.meeting import Exchange
+from chords_cli.engine.exchange.staging import HostStaging, Staging
+from chords_cli.engine.exchange.ways import SharedEntrance, SharedWay
 from chords_cli.engine.messages import LostNeighbourError, WaitedInVainError
 from chords_cli.engine.start import StartMethod, preload
 from chords_cli.errors import ChordsError
@@ -27,6 +31,7 @@ def latent(round: int) -> torch.Tensor:
 
 def send(line: Line, rounds: list[int]) -> int:
     """Sends so many latents and tells how many it has held on to at most."""
+    line.expect(LIKE)
     held = 0
     for round in rounds:
         line.send(round, latent(round))
@@ -36,6 +41,7 @@ def send(line: Line, rounds: list[int]) -> int:
 
 def receive(line: Line, rounds: list[int]) -> list[bool]:
     """Receives so many latents and tells which of them are those that were sent."""
+    line.expect(LIKE)
     return [torch.equal(line.receive(round, LIKE), latent(round)) for round in rounds]
 
 
@@ -57,6 +63,7 @@ def receive_two(line: Line) -> list[bool]:
 
 def receive_to_the_end(line: Line) -> tuple[int, bool]:
     """Receives until the slower core has ended, and what comes then."""
+    line.expect(LIKE)
     taken = 0
     while not line.ended:
         arrived = line.receive(ROUNDS[taken], LIKE)
@@ -64,24 +71,63 @@ def receive_to_the_end(line: Line) -> tuple[int, bool]:
     return taken, bool(torch.equal(line.receive(ROUNDS[taken], LIKE), 0 * arrived))
 
 
-def serve(core: int, folder: Path, jobs: list[End], told: Any) -> None:
+def receive_slowly(line: Line) -> list[bool]:
+    """Looks at each latent only when the sender has had time to send as many as it may."""
+    line.expect(LIKE)
+    right = []
+    for round in ROUNDS[:8]:
+        arrived = line.receive(round, LIKE)
+        time.sleep(0.02)
+        right.append(torch.equal(arrived, latent(round)))
+    return right
+
+
+def send_one(line: Line, size: int) -> None:
+    like = torch.zeros(1, size)
+    line.expect(like)
+    line.send(0, like + size)
+
+
+def receive_one(line: Line, size: int) -> bool:
+    like = torch.zeros(1, size)
+    line.expect(like)
+    return torch.equal(line.receive(0, like), like + size)
+
+
+def of_size(size: int) -> tuple[End, End]:
+    """A job with latents of another size."""
+    return partial(send_one, size=size), partial(receive_one, size=size)
+
+
+class Alone(HostStaging):
+    """The host's, whose neighbours see no memory of its own: as on different hosts."""
+
+    shares = False
+
+
+STAGINGS = {"shared": (HostStaging, HostStaging), "gloo": (Alone, Alone)}
+STAGINGS |= {"unseen": (HostStaging, Alone), "unshown": (Alone, HostStaging)}
+
+
+def serve(core: int, folder: Path, jobs: list[End], told: Any, staging: type[Staging]) -> None:
     """One process: a job after the other on the same exchange."""
     torch.set_num_threads(1)
-    exchange = Exchange(core, 2, folder / "rendezvous", timeout=HANG)
+    exchange = Exchange(core, 2, folder / "rendezvous", HANG, staging())
     exchange.open()
     results = []
     for job in jobs:
         line = Line(exchange, [] if core else ROUNDS, ROUNDS if core else [])
-        line.expect(LIKE)
         results.append(job(line))
         line.close()
+    shared = isinstance(exchange.entrance if core else exchange.way, SharedEntrance | SharedWay)
     exchange.close()
-    told.put((core, results))
+    told.put((core, results, shared))
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Callable[..., list[tuple[Any, Any]]]:
+@pytest.fixture(params=list(STAGINGS))
+def run(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., list[tuple[Any, Any]]]:
     """Runs jobs, each an end that sends and one that receives; returns what both ends tell."""
+    stagings = STAGINGS[request.param]
 
     def run_jobs(*jobs: tuple[End, End]) -> list[tuple[Any, Any]]:
         preload("FluxPipeline")
@@ -89,7 +135,8 @@ def run(tmp_path: Path) -> Callable[..., list[tuple[Any, Any]]]:
         told = context.SimpleQueue()
         processes = [
             context.Process(
-                target=serve, args=(core, tmp_path, [ends[core] for ends in jobs], told)
+                target=serve,
+                args=(core, tmp_path, [ends[core] for ends in jobs], told, stagings[core]),
             )
             for core in range(2)
         ]
@@ -98,7 +145,9 @@ def run(tmp_path: Path) -> Callable[..., list[tuple[Any, Any]]]:
         for process in processes:
             process.join(HANG)
         assert [process.exitcode for process in processes] == [0, 0]
-        results = dict(told.get() for _ in processes)
+        heard = [told.get() for _ in processes]
+        assert {shared for *_, shared in heard} == {request.param == "shared"}
+        results = {core: found for core, found, _ in heard}
         return list(zip(results[0], results[1], strict=True))
 
     return run_jobs
@@ -120,6 +169,18 @@ def test_a_core_that_stops_takes_what_the_slower_one_has_sent(run) -> None:
     stopped, after = run((send_all, receive_two), (send_all, receive_all))
     assert stopped[1] == [True] * 2
     assert after[1] == [True] * len(ROUNDS)
+
+
+def test_a_latent_lasts_until_the_next_one_is_received(run) -> None:
+    slow, after = run((send_all, receive_slowly), (send_all, receive_all))
+    assert slow[1] == [True] * 8
+    assert after[1] == [True] * len(ROUNDS)
+
+
+def test_latents_of_a_job_may_be_larger_or_smaller_than_those_before(run) -> None:
+    told = run(of_size(3), of_size(5000), of_size(7), of_size(100_000), (send_all, receive_all))
+    assert [right for _, right in told[:-1]] == [True] * 4
+    assert told[-1][1] == [True] * len(ROUNDS)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from chords_cli.engine.exchange.line import BACKLOG
 from chords_cli.engine.exchange.meeting import Exchange
+from chords_cli.engine.exchange.ways import BACKLOG
 
 _ANSWER, _MOVE = 1_000_001, 1_000_002
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16)

@@ -15,16 +15,11 @@ import torch.distributed as dist
 from torch import Tensor
 
 from chords_cli.engine.exchange.meeting import Exchange
-
-BACKLOG = 8
-"""Latents that a core keeps because they may be on the way. Gloo tells only who waits for a latent
-that it has arrived, so a core waits that is further ahead of the faster one than that."""
+from chords_cli.engine.latents import is_finite
 
 
 class Line:
-    """`sampler.Link` between processes, for one job.
-
-    A latent travels as float32 with one number more: 1, or 0 where it is void.
+    """`sampler.Link` between processes, for one job; latents travel as float32.
 
     Args:
         exchange: Where the cores have met.
@@ -46,6 +41,7 @@ class Line:
         self._sends, self._receives = deque(sends), deque(receives)
         self._underway: deque[tuple[Tensor, Callable[[], dist.Work | None]]] = deque()
         self._coming: tuple[Tensor, dist.Work | None] | None = None
+        self._read: Tensor | None = None
         self._shape = torch.Size()
         self.ended = False
         self.waited = 0.0
@@ -58,76 +54,82 @@ class Line:
 
     def send(self, round: int, latent: Tensor) -> None:
         assert self._sends[0] == round, "a core sends in the order of its plan"
-        parcel = self._exchange.staging.parcel(latent.numel() + 1)
-        parcel[-1] = 1
-        self._post(parcel, latent)
+        self._make_way()
+        self._underway.append(self._exchange.way.send(latent, self._post))
 
     def receive(self, round: int, like: Tensor) -> Tensor:
-        """Returns the latent of `round`; zeros where the slower core has stopped (see `ended`)."""
+        """Returns the latent of `round`; zeros where the slower core has stopped (see `ended`).
+
+        It lasts until the next one is asked for.
+        """
         began = time.monotonic()
         if self.ended:
             return torch.zeros_like(like)
         assert self._receives[0] == round, "a core receives in the order of its plan"
         arrived = self._take()
         self.waited += time.monotonic() - began
-        return self._exchange.staging.receive(arrived, like)
+        if self.ended:
+            return torch.zeros_like(like)
+        return self._exchange.entrance.read(arrived, like)
 
     def close(self) -> None:
         """Leaves nothing on the way, whether the plan was followed to its end or not."""
         if self._sends:
-            self._post(torch.zeros(self._shape.numel() + 1))
+            self._make_way()
+            void = self._exchange.way.void(self._shape)
+            work = self._post(void, None)
+            self._underway.append((void, lambda: work))
             self._sends.clear()
         while self._receives:
             self._take()
         while self._underway:
             self._settle()
+        if self._read is not None:
+            self._exchange.entrance.release(self._read)
 
-    def _post(self, parcel: Tensor, latent: Tensor | None = None) -> None:
-        """Sends `parcel`, in which `latent` travels; None, where it is void."""
-        if len(self._underway) == BACKLOG:
-            self._settle()
+    def _post(self, sent: Tensor, latent: Tensor | None) -> dist.Work | None:
+        """Posts what is sent of a latent; None, where it is void."""
         tag = self._sends.popleft()
+        with self._exchange.naming(self._faster):
+            work = dist.isend(sent, self._faster, tag=tag)
+        if latent is not None and self.spoilt is None and not is_finite(latent):
+            self.spoilt = tag  # found after it was posted: nobody waits for that
+        return work
 
-        def post() -> dist.Work | None:
-            with self._exchange.naming(self._faster):
-                work = dist.isend(parcel, self._faster, tag=tag)
-            if self.spoilt is None and not parcel.isfinite().all():  # nobody waits for that
-                self.spoilt = tag
-            return work
-
-        if latent is None:
-            work = post()
-            self._underway.append((parcel, lambda: work))
-        else:
-            room = parcel[:-1].view(latent.shape)
-            self._underway.append((parcel, self._exchange.staging.send(latent, room, post)))
+    def _make_way(self) -> None:
+        if len(self._underway) == self._exchange.way.backlog:
+            self._settle()
 
     def _settle(self) -> None:
         """Waits until the oldest latent on the way has arrived, and lets go of it."""
-        _, posted = self._underway.popleft()
+        sent, posted = self._underway.popleft()
         work = posted()
         with self._exchange.naming(self._faster):
             if work:
                 work.wait()
+        self._exchange.way.release(sent)
 
     def _ask(self) -> None:
         """Lets the next latent come: gloo moves one only once it has been asked for."""
         if self._coming is None and self._receives:
-            parcel = self._exchange.staging.parcel(self._shape.numel() + 1)
+            room = self._exchange.entrance.room(self._shape)
             with self._exchange.naming(self._slower):
-                work = dist.irecv(parcel, self._slower, tag=self._receives[0])
-            self._coming = parcel, work
+                work = dist.irecv(room, self._slower, tag=self._receives[0])
+            self._coming = room, work
 
     def _take(self) -> Tensor:
         self._ask()
         assert self._coming is not None, "a core takes what its plan has it receive"
-        (parcel, work), self._coming = self._coming, None
+        if self._read is not None:
+            self._exchange.entrance.release(self._read)
+        (arrived, work), self._coming = self._coming, None
         with self._exchange.naming(self._slower):
             if work:
                 work.wait()
         self._receives.popleft()
-        if not parcel[-1]:
+        if self._exchange.entrance.is_void(arrived):
             self.ended = True
             self._receives.clear()
+        self._read = arrived
         self._ask()
-        return parcel[:-1].view(self._shape)
+        return arrived

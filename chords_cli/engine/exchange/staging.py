@@ -1,12 +1,11 @@
 """How latents leave a device and reach it without stopping it.
 
-On the host both are plain copies. An accelerator works through a queue of its own, which the loop
-of a pipeline keeps filled and never waits for. So copies go through pinned memory on streams of
-their own, and threads wait until the device has come so far. The loop waits for nothing but a
-latent that must arrive.
+On the host the first is a plain copy and the second none. An accelerator works through a queue of
+its own, which the loop of a pipeline keeps filled and never waits for. So copies go through pinned
+memory on streams of their own, and threads wait until the device has come so far. The loop waits
+for nothing but a latent that must arrive.
 """
 
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
@@ -14,14 +13,25 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from chords_cli.engine.exchange.aside import Aside
 from chords_cli.pipelines.load.accelerator import has_streams, make_current, module_of
 
 
 class Staging(Protocol):
-    """The way between a device and the host memory that processes exchange latents through."""
+    """The way between a device and the host memory that processes exchange latents through.
+
+    Attributes:
+        shares: Whether latents may lie in memory that a neighbour maps.
+    """
+
+    shares: bool
 
     def parcel(self, elements: int) -> Tensor:
-        """Allocates host memory for that many float32 numbers, of any value."""
+        """Returns host memory for that many float32 numbers, of any value."""
+        ...
+
+    def release(self, parcel: Tensor) -> None:
+        """Takes back what `parcel` gave: nobody reads or writes it any more."""
         ...
 
     def send(self, latent: Tensor, room: Tensor, post: Callable[[], Any]) -> Callable[[], Any]:
@@ -32,7 +42,10 @@ class Staging(Protocol):
         ...
 
     def receive(self, arrived: Tensor, like: Tensor) -> Tensor:
-        """Returns `arrived`, which lies on the host, on the device of `like`."""
+        """Returns `arrived`, which lies on the host, on the device of `like`.
+
+        It may be `arrived` itself, and is then read for as long as that is not released.
+        """
         ...
 
     def report(
@@ -41,11 +54,15 @@ class Staging(Protocol):
         """Calls `then` when the device has done its work so far, with what `make` gives.
 
         What `make` gives reaches `then` on the host. It must not change anything that the work of
-        the device reads.
+        the device reads. Both may happen in a thread, in order.
 
         Raises:
             Exception: What an earlier `then` has raised.
         """
+        ...
+
+    def beside(self, task: Callable[[], None]) -> Future[None]:
+        """Has the thread of the reports do something on the host; returns how to wait for it."""
         ...
 
     def finish(self) -> None:
@@ -59,10 +76,26 @@ def staging_for(device: torch.device) -> Staging:
 
 
 class HostStaging:
-    """For the host, and for devices that know one queue only: everything happens at once."""
+    """For the host, and for devices that know one queue only.
+
+    A thread makes the reports, under the next evaluation. Parcels are kept: fresh memory has to be
+    cleared by the system, which takes longer than what is done with it.
+    """
+
+    shares = True
+
+    def __init__(self) -> None:
+        self._aside = Aside("chords-report")
+        self._kept: list[Tensor] = []
 
     def parcel(self, elements: int) -> Tensor:
+        while self._kept:
+            if (parcel := self._kept.pop()).numel() == elements:  # else of another job's latents
+                return parcel
         return torch.empty(elements)
+
+    def release(self, parcel: Tensor) -> None:
+        self._kept.append(parcel)
 
     def send(self, latent: Tensor, room: Tensor, post: Callable[[], Any]) -> Callable[[], Any]:
         room.copy_(latent)
@@ -70,15 +103,18 @@ class HostStaging:
         return lambda: posted
 
     def receive(self, arrived: Tensor, like: Tensor) -> Tensor:
-        return torch.empty_like(like, dtype=arrived.dtype).copy_(arrived)
+        return arrived.to(like.device)
 
     def report(
         self, make: Callable[[], Tensor] | None, then: Callable[[Tensor | None], None]
     ) -> None:
-        then(make().cpu() if make else None)
+        self._aside.submit(lambda: then(make().cpu() if make else None))
+
+    def beside(self, task: Callable[[], None]) -> Future[None]:
+        return self._aside.submit(task)
 
     def finish(self) -> None:
-        """Returns at once: nothing is left to wait for."""
+        self._aside.finish()
 
 
 class StreamStaging:
@@ -88,19 +124,22 @@ class StreamStaging:
     for a report. Memory that a stream still reads is kept by whoever waits for that stream.
     """
 
+    shares = False
+    """Only pinned memory is copied beside the device's work."""
+
     def __init__(self, device: torch.device) -> None:
         self._device, self._module = device, module_of(device)
         self._leaving, self._arriving, self._reporting = (
             self._module.Stream(device) for _ in range(3)
         )
-        self._posters, self._reporters = (
-            ThreadPoolExecutor(1, name, make_current, (device,))
-            for name in ("chords-post", "chords-report")
-        )
-        self._reports: deque[Future[None]] = deque()
+        self._posters = ThreadPoolExecutor(1, "chords-post", make_current, (device,))
+        self._aside = Aside("chords-report", device)
 
     def parcel(self, elements: int) -> Tensor:
         return torch.empty(elements, pin_memory=True)
+
+    def release(self, parcel: Tensor) -> None:
+        """Lets go of it: torch keeps pinned memory, and knows which streams still read it."""
 
     def send(self, latent: Tensor, room: Tensor, post: Callable[[], Any]) -> Callable[[], Any]:
         ready = self._mark()
@@ -127,8 +166,6 @@ class StreamStaging:
     def report(
         self, make: Callable[[], Tensor] | None, then: Callable[[Tensor | None], None]
     ) -> None:
-        while self._reports and self._reports[0].done():
-            self._reports.popleft().result()
         done, value = self._mark(), None
         if make:
             with self._module.stream(self._reporting):
@@ -138,15 +175,17 @@ class StreamStaging:
                 value.copy_(made, non_blocking=True)
                 done = self._mark()
 
-        def wait_and_tell(_: Callable[[], Tensor] | None) -> None:
+        def wait_and_tell(_: Callable[[], Tensor] | None = make) -> None:  # holds what `make` holds
             done.synchronize()
             then(value)
 
-        self._reports.append(self._reporters.submit(wait_and_tell, make))
+        self._aside.submit(wait_and_tell)
+
+    def beside(self, task: Callable[[], None]) -> Future[None]:
+        return self._aside.submit(task)
 
     def finish(self) -> None:
-        while self._reports:
-            self._reports.popleft().result()
+        self._aside.finish()
 
     def _mark(self) -> Any:
         """Marks the place in the current stream behind everything that it has been given so far."""

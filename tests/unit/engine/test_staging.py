@@ -86,3 +86,29 @@ def test_what_a_post_raises_is_raised_for_who_waits_for_it(staging: StreamStagin
     wait = staging.send(torch.zeros(4, device=DEVICE), staging.parcel(4), fail)
     with pytest.raises(ConnectionError, match="the line broke"):
         wait()
+
+
+def test_the_host_makes_reports_in_a_thread_and_keeps_its_parcels() -> None:
+    staging, told = HostStaging(), list[object]()
+    staging.report(lambda: torch.ones(2).sum(), told.append)
+    staging.report(None, lambda _: told.append(threading.current_thread().name))
+    staging.finish()
+    assert told == [torch.tensor(2.0), "chords-report_0"]
+    parcel = staging.parcel(4)
+    staging.release(parcel)
+    assert staging.parcel(4) is parcel
+    staging.release(parcel)
+    assert staging.parcel(5).shape == (5,)
+
+
+def test_what_is_done_beside_the_loop_is_waited_for_and_raises_what_it_raised() -> None:
+    staging, done = HostStaging(), list[int]()
+    staging.beside(lambda: done.append(1)).result()
+    assert done == [1]
+
+    def fail() -> None:
+        raise ValueError("not linear")
+
+    staging.beside(fail)
+    with pytest.raises(ValueError, match="not linear"):
+        staging.finish()

@@ -1,0 +1,25 @@
+"""The C library's allocator, on the host: memory that a round frees is there for the next one.
+
+By itself it gives large pieces back to the system at once. Every round then asks for them again,
+and the system clears every page before it hands it out, which takes longer than adding latents.
+"""
+
+import ctypes
+from contextlib import suppress
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""Of glibc's `mallopt`: what is kept of free memory, and from which size on none is."""
+
+_KEPT = 256 << 20
+"""Bytes: the latents of a round, up to 32 MB each."""
+
+_LARGEST = 32 << 20
+"""Bytes; glibc takes no more."""
+
+
+def keep_freed_memory() -> None:
+    """Keeps memory that is freed, up to a limit; does nothing where the library cannot."""
+    with suppress(AttributeError, OSError, TypeError):
+        adjust = ctypes.CDLL(None).mallopt
+        adjust(_TRIM_THRESHOLD, _KEPT)
+        adjust(_MMAP_THRESHOLD, _LARGEST)
