@@ -1,0 +1,1 @@
+"""What the program adds to the model's time, with a model that only waits."""
