@@ -10,6 +10,7 @@ import platform
 import re
 import statistics
 import sys
+import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from tests.faults.cells import CELLS
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 SLOW = 10.0
@@ -78,6 +81,8 @@ def page_of(lines: Sequence[Line]) -> str:
         elif "phase" in line:
             places[place_of(line["what"], line["phase"])].append(line)
     cells = [line for found in places.values() for line in found]
+    order = [place_of(cell.what, cell.phase) for cell in CELLS]
+    places = {place: places[place] for place in dict.fromkeys([*order, *places]) if place in places}
     text = [*_head(cells), *_triples(triples)]
     for table in (CORES, ENDS, OTHERS):
         own = {place: found for place, found in places.items() if place.table == table}
@@ -87,7 +92,7 @@ def page_of(lines: Sequence[Line]) -> str:
 
 def _head(cells: Sequence[Line]) -> list[str]:
     resumed = [line["resumed"] for line in cells if line["resumed"] is not None]
-    timed = [line for line in cells if line["seconds"] is not None and line["code"] == 1]
+    timed = [line for line in cells if line["seconds"] is not None and line["code"]]
     told = [line for line in timed if line.get("timeout")]
     own = [line for line in timed if not line.get("timeout")]
     slow = [line for line in own if line["seconds"] > SLOW]
@@ -97,22 +102,31 @@ def _head(cells: Sequence[Line]) -> list[str]:
     return [
         "# Reliability",
         "",
-        "A core is a process with a device and a copy of the model. This page says what became of",
-        f"{len(cells)} runs of the real command that each met one fault in one phase. A run is",
-        "right if its message names the process, what it was doing and the cause; if the exit code",
-        "is right; if no process, lock, shared memory, temporary or partial file is left; if every",
-        "finished picture is there with the bits of an undisturbed run; and where `--resume` was",
-        "tried, if that ended with the bits of all others, too. `make test-faults` makes it anew",
-        "by [tests/faults](../tests/faults/test_faults.py); the everyday tests run a part.",
+        *_wrapped(
+            "A core is a process with a device and a copy of the model. This page says what became "
+            f"of {len(cells)} runs of the real command, each of which met one fault in one phase. "
+            "A run is right if its message names the process, what it was doing and the cause; if "
+            "the exit code is right; if no process, lock, shared memory, temporary or partial file "
+            "is left; if every finished picture is there with the bits of an undisturbed run; and, "
+            "where `--resume` was tried, if all pictures were there then. The target test-faults "
+            "of the [Makefile](../Makefile) writes it again; what is done is in "
+            "[tests/faults/cells](../tests/faults/cells/__init__.py)."
+        ),
         "",
-        f"- **{right} of {len(cells)}** runs were right; `--resume` was tried after {len(resumed)},"
-        f" and ended with the right bits in {sum(code == 0 for code, _ in resumed)}.",
-        f"- From a fault to the end of the run it took {_seconds(own)} (median to longest)"
-        f"; {_named(slow)} took longer than {SLOW:g} s. {len(told)} more ran with `--timeout 4`,",
-        f"  and ended {_seconds(told)} after a process had fallen silent.",
-        f"- {datetime.now(UTC):%d %B %Y}; {versions}; Python {platform.python_version()};",
-        f"  {platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores, no GPU; the",
-        "  built-in model, 16 steps, two pictures a run, four processes.",
+        *_item(
+            f"**{right} of {len(cells)}** runs were right; `--resume` was tried after "
+            f"{len(resumed)}, and right after {sum(code == 0 for code, _ in resumed)}."
+        ),
+        *_item(
+            f"A run ended {_seconds(own)} after the fault; {_named(slow)} took longer than "
+            f"{SLOW:g} s. Where it was told `--timeout 4`, it ended {_seconds(told)} after the "
+            f"process had fallen silent ({len(told)} runs)."
+        ),
+        *_item(
+            f"{datetime.now(UTC):%d %B %Y}, {versions}, Python {platform.python_version()}, "
+            f"{platform.system()} {platform.machine()} with {os.cpu_count()} processors and no "
+            "GPU; the built-in model, 16 steps, two pictures a run, four processes."
+        ),
     ]
 
 
@@ -122,17 +136,24 @@ def _triples(triples: Sequence[Line]) -> list[str]:
     hangs = sum(line["code"] is None for line in triples)
     orphans = sum(bool(line["orphans"]) for line in triples)
     right = sum(not line["wrong"] for line in triples)
-    return [
-        f"- {len(triples)} random triples of a process, a signal and a moment, from seed"
-        f" {triples[0]['seed']}: **{right}** right,",
-        f"  {hangs} hung, {orphans} left a process; no finished picture was lost.",
-    ]
+    return _item(
+        f"{len(triples)} random triples of a process, a signal and a moment, from seed "
+        f"{triples[0]['seed']}: **{right}** right, {hangs} hung, {orphans} left a process."
+    )
+
+
+def _item(text: str) -> list[str]:
+    return _wrapped(f"- {text}", "  ")
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(text, 100, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _grid(table: str, places: Mapping[Place, Sequence[Line]]) -> list[str]:
     columns, rows = _COLUMNS[table], list(dict.fromkeys(place.row for place in places))
     text = [
-        "A number says how many runs were right, then how many seconds after the fault they ended.",
+        "A number says how many runs were right, then after how many seconds they ended (median).",
         *(
             ["Processes: each of four cores in turn, or of two with two processes each."]
             if table == CORES
@@ -168,7 +189,7 @@ def _result(lines: Sequence[Line]) -> str:
 
 def _seconds(lines: Iterable[Line]) -> str:
     times = [line["seconds"] for line in lines]
-    return f"{statistics.median(times):.1f} to {max(times):.1f} s" if times else "nothing"
+    return f"{statistics.median(times):.1f} s (at most {max(times):.1f} s)" if times else "at once"
 
 
 def _named(lines: Sequence[Line]) -> str:

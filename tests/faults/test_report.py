@@ -1,0 +1,27 @@
+"""The page on reliability tells of every cell that there is."""
+
+from collections import Counter
+
+from tests.faults.cells import CELLS
+from tests.faults.report import PAGE, page_of, place_of, places_on
+
+
+def test_the_page_has_a_place_for_every_cell() -> None:
+    here = Counter(place_of(cell.what, cell.phase) for cell in CELLS)
+    told = places_on(PAGE.read_text())
+    assert {place: count for place, count in told.items() if place in here} == here
+
+
+def test_the_page_says_how_many_runs_were_not_right() -> None:
+    def line(what: str, wrong: list[str]) -> dict[str, object]:
+        told = {"what": what, "phase": "loading", "wrong": wrong, "resumed": (0, 2)}
+        return {**told, "code": 1, "seconds": 11.0, "error": "core 1 | `died`"}
+
+    page = page_of([line("core 1 is killed", []), line("core 2 is killed", ["a traceback"])])
+    assert "**1 of 2** runs were right" in page
+    assert (
+        "2 (core 1 is killed while loading; core 2 is killed while loading) took longer"
+        in " ".join(page.split())
+    )
+    assert "| loading | 1 of 2, 11.0 s |" in page
+    assert r"| core 1 \| died |" in page
