@@ -42,10 +42,11 @@ test-gpu: $(if $(filter $(BIN)/python,$(PY)),$(READY))  ## run the tests for CUD
 test-faults: $(READY)  ## break runs in every way and phase, for 20 minutes; writes docs/reliability.md
 	@mkdir -p build && rm -f build/faults.jsonl
 	FAULTS_LOG=build/faults.jsonl $(BIN)/python -m pytest -n $(JOBS) tests/faults --all-faults $(ARGS); \
-	    failed=$$?; $(if $(ARGS),,$(BIN)/python -m tests.faults.report build/faults.jsonl;) exit $$failed
+	    failed=$$?; $(if $(ARGS),,$(BIN)/python -m tests.faults.report build/faults.jsonl build/long.jsonl;) exit $$failed
 
 test-long: $(READY)  ## send 300 prompts and 30 clips through one pool each, and watch what it keeps
-	$(BIN)/python -m pytest tests/faults/test_long.py --long $(ARGS)
+	@mkdir -p build && rm -f build/long.jsonl
+	FAULTS_LOG=build/long.jsonl $(BIN)/python -m pytest tests/faults/test_long.py --long $(ARGS)
 
 fuzz: $(READY)  ## try other bad input than `make test` does, at every border; takes 10 minutes
 	$(BIN)/python -m pytest -n $(JOBS) tests/fuzz --hypothesis-profile fuzz $(ARGS)

@@ -25,3 +25,11 @@ def test_the_page_says_how_many_runs_were_not_right() -> None:
     )
     assert "| loading | 1 of 2, 11.0 s |" in page
     assert r"| core 1 \| died |" in page
+
+
+def test_the_page_tells_of_long_runs() -> None:
+    held = {"after": 38.9, "end": 41.04, "descriptors": 24.0}
+    line = {"kind": "long", "what": "300 images", "steps": 8, "seconds": 514}
+    page = page_of([line | {"processes": {"0": held, "parent": held}, "wrong": ["it grew"]}])
+    assert "| 300 images, it grew | 8 | 514 | core 0 | 38.9, 41.0 | 24 |" in page
+    assert "|  | |  | the command | 38.9, 41.0 | 24 |" in page
