@@ -28,10 +28,12 @@ from huggingface_hub.utils import (
     logging,
 )
 
-from chords_cli.errors import ChordsError, UsageError
+from chords_cli.errors import ChordsError, UsageError, verbatim
 from chords_cli.hub import errors
 from chords_cli.hub.cache import cache_folder, storage
 from chords_cli.hub.errors import Access
+from chords_cli.hub.headers import check_all_headers
+from chords_cli.hub.names import strange_name
 from chords_cli.hub.repository import Listing, RemoteFile
 from chords_cli.hub.token import is_token
 from chords_cli.hub.transfer import DELAYS, Source, StoppedError, Watch, matches, receive
@@ -61,6 +63,7 @@ class Hub:
     def __init__(self, endpoint: str | None = None, cache: Path | None = None) -> None:
         logging.set_verbosity(logging.CRITICAL)
         disable_progress_bars()
+        check_all_headers()
         self.cache = cache_folder(cache)
         self.offline = constants.is_offline_mode()
         address = endpoint or os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
@@ -93,6 +96,9 @@ class Hub:
             else RemoteFile(file.rfilename, file.size or 0, file.blob_id or "")
             for file in info.siblings or ()
         }
+        hashes = {path: file.etag for path, file in files.items()}
+        if (strange := strange_name(info.sha, hashes)) is not None:
+            raise errors.not_a_hub(self.endpoint, f"it lists {verbatim(strange[:80]) or 'nothing'}")
         return Listing(repo, revision, info.sha, bool(info.gated), files)
 
     def read_json(self, listing: Listing, path: str) -> Any:

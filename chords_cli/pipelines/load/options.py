@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from diffusers import DiffusionPipeline
+from safetensors import SafetensorError
 
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.pipelines.load.elsewhere import add_adapters
@@ -90,7 +91,7 @@ def _add_lora(pipe: DiffusionPipeline, source: str, name: str) -> None:
             _add_to_second(pipe, str(file.parent), name, where)
         else:
             pipe.load_lora_weights(str(file.parent), adapter_name=name, **where)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ChordsError(
             f"LoRA {file} could not be loaded into {type(pipe).__name__}: {reason}",

@@ -1,4 +1,5 @@
 import base64
+import hashlib
 import html
 import re
 from html.parser import HTMLParser
@@ -129,3 +130,13 @@ def test_numbers_settings_and_the_command_are_told(page):
     assert "torch2.13.0" in text.replace(" ", "")
     assert "not installed" in text
     assert "Cores share cpu." in text
+
+
+def test_the_policy_allows_the_pages_own_script_alone(page):
+    (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    (policy,) = (a["content"] for t, a in Page(page).tags if t == "meta" and "http-equiv" in a)
+    assert policy == (
+        "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
