@@ -7,7 +7,7 @@ import pytest
 from tests.fuzz import made
 
 OPTIONS = ("--devices", "cpu", "--dry-run")
-DEEP = "[" * 3000
+DEEP = "[" * 1200
 
 PRESETS = {
     "a key with a line break": ('"a\\nb": 1\n', r"mine.yaml: a\nb is not a key of presets"),
