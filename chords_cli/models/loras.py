@@ -11,7 +11,7 @@ import importlib.util
 import math
 import re
 from collections.abc import Collection, Sequence
-from os.path import isdir, isfile
+from os.path import expanduser, isdir, isfile
 from pathlib import Path
 
 from chords_cli.errors import UsageError, verbatim
@@ -116,7 +116,7 @@ def _parts_of(
 
 def _noise_pair(name: str) -> dict[str, Path]:
     """Returns the two files of a folder that holds a LoRA for each transformer, by transformer."""
-    path = Path(name).expanduser()
+    path = Path(expanduser(name))  # noqa: PTH111 - Path's own raises for users that do not exist
     folder = path if name and isdir(path) else is_repository(name) and adapter_folder(name)  # noqa: PTH112
     files = sorted(folder.glob("*.safetensors")) if folder else []
     told = {part: file.absolute() for file in files if (part := _told_by_name(file))}
@@ -141,7 +141,7 @@ def lora_file(source: str) -> Path:
     Raises:
         UsageError: This machine does not have the file, or there are several.
     """
-    path = Path(source).expanduser()
+    path = Path(expanduser(source))  # noqa: PTH111 - Path's own raises for users that do not exist
     if isfile(path):  # noqa: PTH113 - Path.is_file raises when a name is too long
         if path.suffix != ".safetensors":
             raise UsageError(

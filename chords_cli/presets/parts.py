@@ -4,6 +4,7 @@ These keys name classes and arguments of diffusers; that diffusers has them is c
 """
 
 from collections.abc import Iterator
+from os.path import expanduser
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -53,6 +54,12 @@ class Scheduler(Part):
     first_order: bool = Field(default=False, examples=[True])
 
 
+def find_from(folder: Path, path: Path) -> Path:
+    """Returns a path of a preset's file that lies in `folder`; `~` is the home folder."""
+    # Path's own raises for users that do not exist
+    return (folder / expanduser(path)).resolve()  # noqa: PTH111
+
+
 class Elsewhere(Part):
     """Where something lies that is not in the model's own repository or folder.
 
@@ -75,7 +82,7 @@ class Elsewhere(Part):
 
     def in_folder(self, folder: Path) -> Self:
         """Returns it with its path found from `folder`."""
-        path = self.path and (folder / self.path.expanduser()).resolve()
+        path = self.path and find_from(folder, self.path)
         return self.model_copy(update={"path": path})
 
     def broken_rules(self, where: str) -> Iterator[str]:

@@ -27,6 +27,7 @@ from chords_cli.presets.parts import (
     Scalar,
     Scheduler,
     Text,
+    find_from,
 )
 from chords_cli.sampler.choice import DEFAULT_ALGO, Algo, DefaultPlan, Starts, parse_init_t
 from chords_cli.sampler.stop import StopRule
@@ -214,7 +215,7 @@ class Preset(Part):
         """Returns the preset with the folders that it names found from `folder`."""
         components = {name: part.in_folder(folder) for name, part in self.components.items()}
         adapters = tuple(adapter.in_folder(folder) for adapter in self.adapters)
-        path = self.path and (folder / self.path.expanduser()).resolve()
+        path = self.path and find_from(folder, self.path)
         return self.model_copy(
             update={"path": path, "components": components, "adapters": adapters}
         )

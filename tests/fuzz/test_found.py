@@ -77,6 +77,25 @@ def test_metadata_that_is_nested_deeply_is_refused(line, ending):
     assert line("image", "--from-metadata", f"deep.{ending}", *OPTIONS).code == 2
 
 
+START = "name: x\ntitle: X\nkind: image\npipeline: FluxPipeline\ncall: {num_inference_steps: 2}\n"
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-that-name/x", '"a\\0"'])
+def test_a_path_that_cannot_be_is_refused(line, path):
+    (line.folder / "mine.yaml").write_text(f"{START}path: {path}\n")
+    assert line("image", "a", "--model", "mine.yaml", *OPTIONS).code == 2
+
+
+def test_a_lora_of_an_unknown_user_is_refused(line):
+    answer = line("image", "a", "--lora", "~nobody-of-that-name/x", *OPTIONS)
+    assert answer.err.startswith("error: LoRA ~nobody-of-that-name/x")
+
+
+def test_more_devices_for_a_core_than_there_can_be_are_refused(line):
+    answer = line("image", "a", "--context", "1000000", *OPTIONS)
+    assert answer.err.startswith("error: context is 1000000, but a core has at most 256 devices")
+
+
 def test_starts_of_thousands_of_digits_are_refused(line):
     answer = line("plan", "--init-t", f"0-{'9' * 5000}")
     assert "is not a list of whole numbers joined by dashes" in answer.err

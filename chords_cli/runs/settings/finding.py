@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
+from os.path import expanduser
 from pathlib import Path
 
 from chords_cli.errors import UsageError, verbatim
@@ -81,9 +82,10 @@ def _candidates(places: Sequence[Path]) -> Iterator[Path]:
 def _hash(path: Path) -> str | None:
     """Returns the hash of a file's bytes; None if it cannot be read."""
     try:
-        if not path.expanduser().is_file():  # a pipe may have no end
+        path = Path(expanduser(path))  # noqa: PTH111 - Path's own raises for users that do not exist
+        if not path.is_file():  # a pipe may have no end
             return None
-        with path.expanduser().open("rb") as file:
+        with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None

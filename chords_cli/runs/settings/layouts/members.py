@@ -18,6 +18,7 @@ from chords_cli.models.denoiser_source import (
 from chords_cli.models.fit import find_denoiser_classes
 from chords_cli.presets.call import is_guided_twice
 from chords_cli.presets.schema import Preset
+from chords_cli.sampler.choice import MOST_CORES
 
 _ATTENTION = "DIFFUSERS_ATTN_BACKEND"
 """The variable that chooses how diffusers computes attention."""
@@ -40,6 +41,12 @@ def check_members(preset: Preset, call: Mapping[str, Any], *, split: bool, conte
     Raises:
         UsageError: The model or its call does not allow that.
     """
+    if context > MOST_CORES:
+        raise UsageError(
+            f"context is {context}, but a core has at most {MOST_CORES} devices",
+            "use {context}",
+            {"context": 2},
+        )
     if split:
         _check_split(preset, call)
     if context > 1:
