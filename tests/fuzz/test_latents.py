@@ -71,6 +71,11 @@ def test_any_header_is_refused(line, header):
     ask(line, container(header))
 
 
+def test_the_latent_of_any_core_is_decoded_by_one(line, recipe):
+    document = recipe | {"output": recipe["output"] | {"index": 2}}
+    ask(line, made.latent(document))
+
+
 BOMBS = {
     "a header that is longer than the file": (10**7).to_bytes(8, "little") + b"{}",
     "a header of 2^64 bytes": b"\xff" * 8 + b"{}",

@@ -18,6 +18,7 @@ from chords_cli.runs.outputs.saving import OutputSaver
 from chords_cli.runs.settings.from_metadata import read_recipe
 from chords_cli.runs.settings.samples import PlannedSample
 from chords_cli.sampler.plan import sequential_plan
+from chords_cli.sampler.stop import StopRule
 
 if TYPE_CHECKING:
     from chords_cli.engine.messages import Latent
@@ -44,7 +45,7 @@ def restore(prepared: Prepared, listener: Listener) -> RunRecord:
         RunResolved(
             model=settings.preset.title,
             plan=sequential_plan(settings.plan.steps),
-            stop=settings.stop,
+            stop=StopRule("core_index", index=1),  # the only core's
             devices=alone.devices,
             output=str(settings.output),
         )
