@@ -160,9 +160,7 @@ def _wrong_end(triple: Triple, strike: Strike, found: Found) -> list[str]:
         return [] if found.code in codes else [f"code {found.code}"]
     if triple.kind in (STOP, "SIGINT"):
         return [f"code {found.code}: {found.error}"]
-    died = f"{_who(triple)} died: killed by {triple.kind}"
-    if triple.target == "server":
-        died = died.replace(": killed by", "(: killed by") + ")?"
+    died = f"{_who(triple)} died( while [a-z ]+)?: killed by {triple.kind}$"
     fits = found.code == 1 and re.match(died, found.error)
     return [] if fits else [f"code {found.code}, {found.error!r} is not {died!r}"]
 

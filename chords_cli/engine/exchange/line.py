@@ -29,7 +29,7 @@ class Line:
     Attributes:
         ended: Whether the slower core has stopped before it had sent all latents of its plan.
         waited: Seconds spent waiting for latents.
-        spoilt: The round in which this core sent a latent that is not finite, if it did.
+        spoilt: The round in which this core was to send a latent that is not finite, if any.
     """
 
     def __init__(self, exchange: Exchange, sends: list[int], receives: list[int]) -> None:
@@ -88,13 +88,16 @@ class Line:
             self._exchange.entrance.release(self._read)
 
     def _post(self, sent: Tensor, latent: Tensor | None) -> dist.Work | None:
-        """Posts what is sent of a latent; None, where it is void."""
+        """Posts what is sent of a latent; None, where it is void.
+
+        One that is not finite stays here: the next core would be taken to have made it.
+        """
         tag = self._sends.popleft()
+        if latent is not None and not is_finite(latent):
+            self.spoilt = tag
+            return None
         with self._exchange.naming(self._faster):
-            work = dist.isend(sent, self._faster, tag=tag)
-        if latent is not None and self.spoilt is None and not is_finite(latent):
-            self.spoilt = tag  # found after it was posted: nobody waits for that
-        return work
+            return dist.isend(sent, self._faster, tag=tag)
 
     def _make_way(self) -> None:
         if len(self._underway) == self._exchange.way.backlog:

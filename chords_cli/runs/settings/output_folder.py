@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from chords_cli.errors import UsageError, verbatim
+from chords_cli.media.files import check_alone
 
 
 def default_output(model: str) -> Path:
@@ -48,10 +49,11 @@ def check_free(
         why: What else to say about the files that exist.
 
     Raises:
-        UsageError: A file exists; the hint says what to do.
+        UsageError: A file exists, or another run makes them now; the hint says what to do.
     """
     existing = [name for name in names if (folder / name).exists()]
     if existing:
+        check_alone(folder)  # else the hint would have another run's files replaced
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
         resume = " add {resume} to keep what is done," if resumable else ""
         raise UsageError(
