@@ -78,7 +78,7 @@ def page_of(lines: Sequence[Line]) -> str:
     triples = [line for line in lines if line.get("kind") == "triple"]
     longs = [line for line in lines if line.get("kind") == "long"]
     for line in lines:
-        if "phase" in line:
+        if "phase" in line and line not in triples:
             places[place_of(line["what"], line["phase"])].append(line)
     cells = [line for found in places.values() for line in found]
     order = [place_of(cell.what, cell.phase) for cell in CELLS]

@@ -1,5 +1,6 @@
 """Runs on a terminal end, stop and go on as their user wants, and leave it as it was."""
 
+import json
 import os
 import shlex
 import sys
@@ -57,6 +58,14 @@ def ended(run: Run) -> int | None:
     return code
 
 
+def tell(what: str, code: int) -> None:
+    """Notes for the page of faults that a run on a terminal went right."""
+    if log := os.environ.get("FAULTS_LOG"):
+        line = {"what": what, "phase": "on a terminal", "code": code, "wrong": [], "error": ""}
+        with Path(log).open("a") as file:
+            file.write(json.dumps({**line, "seconds": None, "resumed": None}) + "\n")
+
+
 def test_ctrl_c_says_what_is_kept_and_restores_the_terminal(begin: Begin) -> None:
     run, terminal = begin()
     terminal.wait_for("1/3 done")
@@ -67,6 +76,7 @@ def test_ctrl_c_says_what_is_kept_and_restores_the_terminal(begin: Begin) -> Non
     assert f"interrupted: {count} of 3 images {'is' if count == 1 else 'are'} kept" in terminal.text
     assert "Traceback" not in terminal.text
     assert terminal.is_restored()
+    tell("Ctrl-C, typed", 130)
 
 
 def test_a_second_ctrl_c_changes_nothing(begin: Begin, thorough: None) -> None:
@@ -79,6 +89,7 @@ def test_a_second_ctrl_c_changes_nothing(begin: Begin, thorough: None) -> None:
     assert "interrupted: " in terminal.text
     assert "Traceback" not in terminal.text
     assert terminal.is_restored()
+    tell("Ctrl-C twice, typed", 130)
 
 
 def test_a_terminal_that_is_closed_ends_the_run(begin: Begin, thorough: None) -> None:
@@ -87,6 +98,7 @@ def test_a_terminal_that_is_closed_ends_the_run(begin: Begin, thorough: None) ->
     terminal.close()
     assert ended(run) == 129
     assert pictures(run)
+    tell("it is closed", 129)
 
 
 def test_a_narrow_terminal_gets_whole_paths(begin: Begin, thorough: None) -> None:
@@ -96,6 +108,7 @@ def test_a_narrow_terminal_gets_whole_paths(begin: Begin, thorough: None) -> Non
     assert all(str(run.out / name) in terminal.text for name in pictures(run))
     assert len(pictures(run)) == 3
     assert terminal.is_restored()
+    tell("it has 20 columns", 0)
 
 
 def test_a_dumb_terminal_gets_lines_without_escapes(begin: Begin, thorough: None) -> None:
@@ -105,6 +118,7 @@ def test_a_dumb_terminal_gets_lines_without_escapes(begin: Begin, thorough: None
     terminal.settle()
     assert "\x1b" not in terminal.shown
     assert "3/3 done in " in terminal.text
+    tell("it knows no escapes", 0)
 
 
 def test_ctrl_z_stops_a_run_and_fg_goes_on(begin: Begin, thorough: None) -> None:
@@ -122,6 +136,7 @@ def test_ctrl_z_stops_a_run_and_fg_goes_on(begin: Begin, thorough: None) -> None
     assert "code=0" in terminal.text
     assert len(pictures(run)) == 3
     assert terminal.is_restored()
+    tell("Ctrl-Z, five seconds later fg", 0)
 
 
 def test_a_full_pipe_is_waited_for(warm: Warm, tmp_path: Path, thorough: None) -> None:
@@ -143,6 +158,7 @@ def test_a_full_pipe_is_waited_for(warm: Warm, tmp_path: Path, thorough: None) -
         assert "3/3 done" in said
         assert "error" not in said
         assert len(pictures(run)) == 3
+        tell("a pipe in its place is full for five seconds", 0)
     finally:
         run.end()
 

@@ -13,16 +13,17 @@ import psutil
 from chords_cli.engine.logs import last_line, start_log
 from chords_cli.errors import ChordsError
 
-_IDLE_SECONDS = 30.0
-"""For how long it may use no processor at all while somebody waits for it."""
+_IDLE_SECONDS, _LONGER_SECONDS = 8.0, 30.0
+"""For how long it may use no processor at all while somebody waits for it; longer if it was seen to
+wait for a disk or for its turn meanwhile."""
 
 _GLANCE_SECONDS = 0.5
 
 _END_SECONDS = 1.0
 """How long to wait for how it has ended."""
 
-_given_up = set[int]()
-"""The numbers of those processes that were killed because they did nothing."""
+_given_up = dict[int, float]()
+"""The numbers of those processes that were killed, and for how many seconds they did nothing."""
 
 
 def kill_server() -> None:
@@ -66,10 +67,10 @@ def ended_unheard(pid: int | None) -> bool:
 
 def lost_server() -> ChordsError:
     """Returns the error for a process that cannot be forked any more."""
-    if _server() in _given_up:
+    if (idle := _given_up.get(_server() or 0)) is not None:
         return ChordsError(
             "the process that starts the cores hangs: it did nothing for "
-            f"{_IDLE_SECONDS:g} s while it imported torch and diffusers",
+            f"{idle:g} s while it imported torch and diffusers",
             "try `python -c 'import torch, diffusers'` in this environment, and look at its disk",
         )
     has_died(_END_SECONDS)  # its files close before it can be asked how it ended
@@ -100,15 +101,19 @@ def _how_it_ended() -> str:
 
 
 def _watch(left: threading.Event) -> None:
-    idle, before, pid = 0.0, -1.0, None
+    idle, limit, before, pid = 0.0, _IDLE_SECONDS, -1.0, None
     while not left.wait(_GLANCE_SECONDS):
         if (now := _server()) is None:
             continue
         with suppress(psutil.Error):
-            used = sum(psutil.Process(now).cpu_times()[:2])
-            same = (used, now) == (before, pid)
-            idle, before, pid = idle + _GLANCE_SECONDS if same else 0.0, used, now
-        if idle >= _IDLE_SECONDS:
-            _given_up.add(now)
+            server = psutil.Process(now)
+            used, does = sum(server.cpu_times()[:2]), server.status()
+            if (used, now) != (before, pid):
+                idle, limit = 0.0, _IDLE_SECONDS
+            elif does not in (psutil.STATUS_SLEEPING, psutil.STATUS_STOPPED):
+                limit = _LONGER_SECONDS
+            idle, before, pid = idle + _GLANCE_SECONDS, used, now
+        if idle >= limit:
+            _given_up[now] = idle
             kill_server()
             return
