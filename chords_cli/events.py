@@ -147,6 +147,19 @@ class CoreEncoded(CoreEvent):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CoreCompiling(CoreEvent):
+    """The core calls its model as never before: torch compiles it, and sampling begins later."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CoreCompiled(CoreEvent):
+    """Torch has compiled the core's model in `seconds`; the prompt took `encoded` before that."""
+
+    seconds: float
+    encoded: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CoreStepped(CoreEvent):
     """The core has moved from grid step `step` to `stop` in `round` (from 0).
 

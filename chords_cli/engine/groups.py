@@ -57,6 +57,7 @@ class Group:
         self._processes = each = len(settings.devices) // settings.groups
         self._devices = settings.devices[number * each : (number + 1) * each]
         self._encoded: tuple[Arguments, int] | None = None
+        self._compiled = dict[frozenset[tuple[str, object]], int]()
         self.session: Session | None = None
 
     def tell(self, event: Event) -> None:
@@ -91,6 +92,7 @@ class Group:
             scheduler=scheduler,
             cache=cache,
         )
+        first = self._number * self._processes
         if wanted.on_begin:
             wanted.on_begin(self._number)
         self.session = Session(
@@ -98,14 +100,38 @@ class Group:
             wanted.stop,
             keep=wanted.keep,
             members=self._settings.members,
-            send=self._send,
+            send=lambda rank, message: self._workers.send(first + rank, message),
             tell=self.tell,
             on_output=wanted.on_output,
             warnings=warnings,
+            compiles=self._compiles(wanted.call, plan.cores),
         )
-        for rank in range(processes):
-            self._send(rank, job)
+        self.session.begin()
         return self.session
 
-    def _send(self, rank: int, message: object) -> None:
-        self._workers.send(self._number * self._processes + rank, message)
+    def _compiles(self, call: Arguments, cores: int) -> bool:
+        """Tells whether torch has to compile the model for a call, as if that was then done."""
+        shapes = _shapes(call)
+        if self._settings.model.compile is None or self._compiled.get(shapes, 0) >= cores:
+            return False
+        self._compiled[shapes] = cores
+        return True
+
+
+def _shapes(call: Arguments) -> frozenset[tuple[str, object]]:
+    """Returns what of a call decides the shapes with which the model is called.
+
+    That is every number of things but that of steps, and whether there is guidance. The length of
+    a prompt may, too, but is not known before it is encoded.
+    """
+    held = set[tuple[str, object]]()
+    for name, value in call.items():
+        decides: object = getattr(value, "size", None) or type(value).__name__
+        if isinstance(value, float):
+            decides = value > 1
+        elif isinstance(value, int):
+            decides = value if name != "num_inference_steps" else None
+        elif isinstance(value, list | tuple):
+            decides = len(value)
+        held.add((name, decides))
+    return frozenset(held)

@@ -9,6 +9,7 @@ import numpy as np
 from chords_cli.engine.latents import residual
 from chords_cli.engine.messages import (
     Cancel,
+    Compile,
     Decode,
     Decoded,
     Finish,
@@ -20,6 +21,7 @@ from chords_cli.engine.messages import (
 from chords_cli.errors import ChordsError
 from chords_cli.events import (
     CoreArrived,
+    CoreCompiled,
     CoreEncoded,
     CoreStepped,
     Listener,
@@ -69,7 +71,8 @@ class Sampled:
     is bytes per process: on its device (None where that is the host), on the host; `warnings` are
     what the user has to know of it, in sentences; `within` is what the chosen output's distance to
     core 0's is estimated to be at most, None where that cannot be told; `evaluated` is how many
-    evaluations of the model a cache let it make, None without a cache.
+    evaluations of the model a cache let it make, None without a cache; `compile_seconds` is how
+    long torch compiled the model before, on the slowest core.
     """
 
     outputs: tuple[SampledOutput, ...]
@@ -81,6 +84,7 @@ class Sampled:
     warnings: tuple[str, ...] = ()
     within: float | None = None
     evaluated: float | None = None
+    compile_seconds: float = 0.0
 
 
 class Session:
@@ -97,6 +101,7 @@ class Session:
         tell: Listener,
         on_output: Callable[[SampledOutput], None] | None,
         warnings: Sequence[str] = (),
+        compiles: bool = False,
     ) -> None:
         self._job, self._stop, self._keep = job, stop, keep
         self._send, self._tell, self._on_output = send, tell, on_output
@@ -110,12 +115,17 @@ class Session:
         self._warnings = dict.fromkeys(warnings)
         self._corrections: dict[tuple[int, int], float] = {}
         self._arrived: set[int] = set()
-        self._cancelled = False
+        self._cancelled = self._dropped = False
+        self._compiles, self._compiled = compiles, dict[tuple[int, int], float]()
 
     @property
     def over(self) -> bool:
         """Whether all processes have let go of the job."""
-        return len(self._finished) == self._processes
+        return self._dropped or len(self._finished) == self._processes
+
+    def begin(self) -> None:
+        """Hands the job to its cores; where torch compiles the model for it, that comes first."""
+        self._send_to_all(Compile(self._job) if self._compiles else self._job)
 
     def hear(self, message: object) -> None:
         """Takes what a worker has sent; an earlier job leaves nothing that could come late.
@@ -130,6 +140,10 @@ class Session:
                 self._warnings[message.text] = None
             case CoreStepped(correction=float() as moved, kept=float() as kept) if kept:
                 self._corrections[message.core, message.round] = moved / kept
+            case CoreCompiled():
+                self._compiled[message.core, message.member] = message.seconds
+                if len(self._compiled) == self._processes:
+                    self._begin_compiled()
             case CoreEncoded(core=0):
                 self._encoded = message.at
             case Landed() if not self._cancelled:
@@ -143,6 +157,13 @@ class Session:
                 self._check_arrived()
             case Finished():
                 self._finished[message.core, message.member] = message
+
+    def _begin_compiled(self) -> None:
+        """Hands the job to its cores, of which each has its model compiled, and the prompt."""
+        self._dropped = self._cancelled
+        if not self._dropped:
+            self._began = self._encoded = time.monotonic()
+            self._send_to_all(replace(self._job, encodes=False))
 
     def _check_arrived(self) -> None:
         """Refuses to wait for an output that no core will send any more."""
@@ -181,6 +202,7 @@ class Session:
             warnings=tuple(self._warnings),
             within=estimated_error(self._job.plan, self._chosen, self._corrections),
             evaluated=finished[0].evaluated,
+            compile_seconds=max(self._compiled.values(), default=0.0),
         )
 
     @property

@@ -1,8 +1,8 @@
 """What travels on the pipes between the pool and its workers: frozen, typed, picklable.
 
-The pool sends `Job`, `Decode`, `Cancel`, `Finish` and `Quit`; a worker answers with events
-(`chords_cli.events`) and with `Landed`, `Decoded`, `Finished` and `Failed`, and says by itself that
-it is `Alive`.
+The pool sends `Compile`, `Job`, `Decode`, `Cancel`, `Finish` and `Quit`; a worker answers with
+events (`chords_cli.events`) and with `Landed`, `Decoded`, `Finished` and `Failed`, and says by
+itself that it is `Alive`.
 """
 
 from dataclasses import dataclass, field
@@ -123,6 +123,13 @@ class Job:
     encodes: bool
     scheduler: Arguments | None
     cache: Arguments | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compile:
+    """Asks for calls of the model as in a job that will follow, so that torch compiles them."""
+
+    job: Job
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,16 @@ from chords_cli.engine.messages import (
     WorkerSpec,
 )
 from chords_cli.engine.watch.pulse import PoolGoneError, PoolPipe
+from chords_cli.engine.watch.silences import COMPILING
 from chords_cli.errors import ChordsError
-from chords_cli.events import CoreArrived, CoreDecoding, CoreEncoded, CoreStepped
+from chords_cli.events import (
+    CoreArrived,
+    CoreCompiled,
+    CoreCompiling,
+    CoreDecoding,
+    CoreEncoded,
+    CoreStepped,
+)
 from chords_cli.pipelines.core_pipeline import CorePipeline
 from chords_cli.pipelines.solver import StockSolver
 from chords_cli.sampler.algorithms import start_core
@@ -46,6 +54,7 @@ class Walk:
         exchange: The core's ends of the lines to its neighbours.
         pipe: The way to the pool and back.
         group: The lines to the core's helpers; None where it has none.
+        encoded: How long the prompt took to encode or to arrive, if that was before.
 
     Attributes:
         stopped: Whether the core is no longer needed: the pool or the slower core has ended.
@@ -60,6 +69,8 @@ class Walk:
         exchange: Exchange,
         pipe: PoolPipe,
         group: Group | None = None,
+        *,
+        encoded: float = 0.0,
     ) -> None:
         self._job, self._plan, self._rank = job, job.plan, spec.core
         self._dtype = spec.model.dtype
@@ -79,7 +90,7 @@ class Walk:
         self._wanted: list[int] = []
         self._finished = False
         self.stopped = False
-        self.encode_seconds = 0.0
+        self.encode_seconds = encoded
 
     def run(self) -> None:
         """Walks, hands out the core's outputs, and decodes them until the pool wants no more."""
@@ -109,7 +120,7 @@ class Walk:
 
         self._prepared = self._staging.beside(prepare)
         self._core, self._round = core, 0
-        self.encode_seconds = self._pipeline.encode_seconds
+        self.encode_seconds += self._pipeline.encode_seconds
         self._pipe.send(CoreEncoded(core=self._rank, seconds=self.encode_seconds))
         self._pipe.turn("taking a step")
 
@@ -226,3 +237,47 @@ class Walk:
                 seconds=time.monotonic() - began,
             )
         )
+
+
+def rehearse(
+    job: Job, spec: WorkerSpec, pipeline: CorePipeline, pipe: PoolPipe, group: Group | None
+) -> CoreCompiled:
+    """Calls the model as the job will, so that torch compiles it; returns how long that took.
+
+    At the first and at the last step of the core's walk: a model may have two denoisers, and what
+    torch prepares with one call it may only record with the next.
+    """
+    rehearsal = _Rehearsal(spec, pipe)
+    walk = job.plan.walks[spec.core][: job.plan.evaluations[spec.core]]
+    ends = tuple(dict.fromkeys((*walk[:1], *walk[-1:])))
+    pipeline.sample(job.call, job.seed, job.plan.steps, ends, rehearsal)
+    if group:
+        group.close()
+    return CoreCompiled(
+        core=spec.core,
+        member=spec.member,
+        seconds=time.monotonic() - rehearsal.began,
+        encoded=pipeline.encode_seconds,
+    )
+
+
+class _Rehearsal:
+    """The driver of a loop that moves nothing."""
+
+    stopped = False
+
+    def __init__(self, spec: WorkerSpec, pipe: PoolPipe) -> None:
+        self._spec, self._pipe = spec, pipe
+        self.began = time.monotonic()
+
+    def begin(self, solver: StockSolver) -> None:
+        """Tells that torch begins to compile."""
+        self.began = time.monotonic()
+        self._pipe.turn(COMPILING)
+        self._pipe.send(CoreCompiling(core=self._spec.core, member=self._spec.member))
+
+    def advance(self, latent: Tensor, drift: Tensor) -> Tensor:
+        """Waits until the drift is computed, and stays where it is."""
+        drift.flatten()[:1].cpu()
+        self._pipe.turn()
+        return latent

@@ -22,15 +22,18 @@ from chords_cli.engine.exchange.staging import staging_for
 from chords_cli.engine.latents import unpack
 from chords_cli.engine.members import Helper
 from chords_cli.engine.messages import (
+    Compile,
     Decoded,
     Failed,
     Finished,
     Job,
+    LostNeighbourError,
     Quit,
     Restore,
+    WaitedInVainError,
     WorkerSpec,
 )
-from chords_cli.engine.walk import Walk
+from chords_cli.engine.walk import Walk, rehearse
 from chords_cli.engine.watch.pulse import PoolGoneError, PoolPipe
 from chords_cli.errors import ChordsError, verbatim
 from chords_cli.events import CoreLoading, CoreReady, CoreStarted, Warned
@@ -42,6 +45,7 @@ from chords_cli.pipelines.load.accelerator import (
     peak_memory,
     reset_peak_memory,
 )
+from chords_cli.pipelines.load.attention import refused_by_attention
 from chords_cli.pipelines.load.context import share_context
 from chords_cli.pipelines.load.loading import load_pipeline, load_scheduler, loaded_components
 from chords_cli.pipelines.load.offload import Encoders
@@ -67,6 +71,7 @@ class _Worker:
     def __init__(self, spec: WorkerSpec, pipe: PoolPipe) -> None:
         self._spec, self._pipe, self._cores = spec, pipe, spec.cores
         self._device, self._scheduler = torch.device(spec.device), spec.model.scheduler
+        self._encoded = 0.0
         self._said = Said(
             lambda text: pipe.send(Warned(core=spec.core, member=spec.member, text=text))
         )
@@ -76,6 +81,8 @@ class _Worker:
         while not isinstance(message := self._pipe.recv(), Quit):
             if isinstance(message, Job):
                 self._serve(message)
+            elif isinstance(message, Compile):
+                self._compile(message.job)
             elif isinstance(message, Restore):
                 self._restore(message)
         self._exchange.close()
@@ -152,8 +159,8 @@ class _Worker:
             context=spec.contexts > 1,
         )
 
-    def _serve(self, job: Job) -> None:
-        """Makes this one of the job's cores, as if the pool had no others, and serves the job."""
+    def _turn_to(self, job: Job) -> None:
+        """Makes this one of the job's cores, as if the pool had no others."""
         self._cores = job.plan.cores
         self._said.begin()
         self._pipe.turn("encoding the prompt")
@@ -167,6 +174,19 @@ class _Worker:
             )
         self._pipeline.use_cache(job.cache)
         reset_peak_memory(self._device)
+
+    def _compile(self, job: Job) -> None:
+        """Has torch compile what the job will use, before anybody waits for a step of it."""
+        self._turn_to(job)
+        with naming_its_members(self._exchange):
+            compiled = rehearse(job, self._spec, self._pipeline, self._pipe, self._group)
+        self._encoded = compiled.encoded
+        self._pipe.turn("waiting for work")
+        self._pipe.send(compiled)
+
+    def _serve(self, job: Job) -> None:
+        """Does this process's part of the job, as if the pool had no cores but the job's."""
+        self._turn_to(job)
         with naming_its_members(self._exchange):
             encode_seconds = self._make(job)
         self._pipe.turn("waiting for work")
@@ -183,10 +203,12 @@ class _Worker:
         )
 
     def _make(self, job: Job) -> float:
-        """Does this process's part of the job; returns how long the prompt took to arrive."""
+        """Walks or helps; returns how long the prompt took to arrive."""
+        encoded, self._encoded = self._encoded, 0.0
         if self._group and self._spec.member:
-            return self._help(job, self._group)
-        walk = Walk(job, self._spec, self._pipeline, self._exchange, self._pipe, self._group)
+            return encoded + self._help(job, self._group)
+        way = self._pipeline, self._exchange, self._pipe, self._group
+        walk = Walk(job, self._spec, *way, encoded=encoded)
         walk.run()
         return walk.encode_seconds
 
@@ -249,6 +271,10 @@ def _explained(spec: WorkerSpec, error: Exception, doing: str) -> ChordsError:
             "more memory",
             {"width": None, "height": None, "frames": None},
         )
+    if isinstance(error, LostNeighbourError | WaitedInVainError):
+        return error
+    if spec.model.attention and (refused := refused_by_attention(spec.model, error)):
+        return refused
     if isinstance(error, ChordsError):
         return error
     if doing == "loading" and isinstance(error, OSError | SafetensorError):

@@ -152,6 +152,11 @@ class Preset(Part):
     )
     cache: Cache | None = Field(default=None, examples=["{name: first-block}"])
     compile: dict[str, Scalar] | None = Field(default=None, examples=["{fullgraph: true}"])
+    attention: Annotated[str, Field(pattern=r"^\w+$")] | None = Field(
+        default=None,
+        description="the name of a way in which diffusers computes attention",
+        examples=["flash"],
+    )
     prompts: Annotated[tuple[Text, ...], Items] = Field(default=(), examples=['["a red circle"]'])
 
     @property

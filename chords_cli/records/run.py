@@ -79,9 +79,14 @@ class OutputRecord(Output):
 
 
 class SampleSeconds(Record):
-    """The seconds of one sample, split into phases, and their total."""
+    """The seconds of one sample, split into phases, and their total.
+
+    Attributes:
+        compile: How long torch compiled the model before, on the slowest core.
+    """
 
     encode: float = 0.0
+    compile: float = 0.0
     sample: float = 0.0
     decode: float = 0.0
     total: float = 0.0
@@ -222,14 +227,32 @@ class MemoryRecord(Record):
     unknown: str | None
 
 
+class SetUpRecord(Record):
+    """How a model is set up once it is loaded.
+
+    Attributes:
+        compile: The arguments with which torch compiles the denoiser's blocks; None if it does not.
+        attention: Diffusers' name of the way in which attention is computed.
+        tiling: The components that work in tiles.
+        slicing: The components that work on one picture of a batch at a time.
+    """
+
+    compile: Document | None
+    attention: str
+    tiling: tuple[str, ...]
+    slicing: tuple[str, ...]
+
+
 class DryRunRecord(RunRecord):
     """What a run would do: the record that it would begin with, its files and its memory.
 
     Attributes:
+        set_up: How the model would be set up.
         missing: What of the model is not on this machine, and what to type; None if it is complete.
     """
 
     dry_run: Literal[True]
+    set_up: SetUpRecord
     missing: str | None
     files: tuple[str, ...]
     memory: MemoryRecord

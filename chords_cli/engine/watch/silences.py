@@ -11,6 +11,13 @@ _SEVERAL = 10.0
 _LEAST = 30.0
 """Seconds that any piece of work may take, unless the timeout is shorter."""
 
+COMPILING = "compiling"
+"""What a process is doing while torch compiles for it."""
+
+_LONG = {COMPILING: 3600.0}
+"""Seconds that a piece of work may take at least, where it takes minutes and nobody knows how many,
+and where other processes work for it."""
+
 
 @dataclass(slots=True)
 class Silence:
@@ -84,7 +91,11 @@ class Silences:
 
         Those that wait for it inside the model are as idle, but not as mute if it was stopped.
         """
-        late = [rank for rank, silence in self._all.items() if silence.idle > limits[rank]]
+        late = [
+            rank
+            for rank, silence in self._all.items()
+            if silence.idle > max(limits[rank], _LONG.get(silence.doing, 0.0))
+        ]
         mute = self.mute(limits)
         return mute if late and mute is not None else next(iter(late), None)
 
@@ -109,12 +120,15 @@ class Silences:
 
     def _move(self, silence: Silence) -> None:
         """Notes that a process has got on, and how long that took."""
-        before = self._slowest.get(silence.doing, 0.0)
-        self._slowest[silence.doing] = max(before, silence.still)
+        if silence.doing not in _LONG:  # which tells nothing of other work
+            before = self._slowest.get(silence.doing, 0.0)
+            self._slowest[silence.doing] = max(before, silence.still)
         silence.still = 0.0
 
     def _patience(self, silence: Silence, limit: float) -> float:
         """Returns how long a process may get nowhere."""
+        if silence.doing in _LONG:
+            return max(limit, _LONG[silence.doing])
         slowest = self._slowest.get(silence.doing)
         if slowest is None:
             return max(limit, _LEAST, _SEVERAL * max(self._slowest.values(), default=0.0))

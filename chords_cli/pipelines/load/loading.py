@@ -19,6 +19,7 @@ from diffusers.pipelines import pipeline_utils
 from chords_cli.errors import ChordsError, verbatim
 from chords_cli.pipelines.chain import check_pipeline
 from chords_cli.pipelines.conditions.encoding import encodes_apart
+from chords_cli.pipelines.load.attention import try_attention
 from chords_cli.pipelines.load.elsewhere import load_part
 from chords_cli.pipelines.load.hollow import make_hollow
 from chords_cli.pipelines.load.offload import is_hollow
@@ -62,6 +63,7 @@ def load_pipeline(
         if library and part and not asked:
             given[name] = make_hollow(name, library, part, spec, device)
     quantization = quantization_config(spec, index)
+    try_attention(spec, device)
     if reading:
         folders = {name: spec.folder_of(name) for name in index if name not in given}
         reading.expect(file_sizes(folders, spec.variant))

@@ -1,4 +1,4 @@
-"""Sets a loaded pipeline up: VAE options, adapters, LoRA, compiled blocks.
+"""Sets a loaded pipeline up: VAE options, adapters, LoRA, attention, compiled blocks.
 
 All of it is diffusers' own; here is only the order, and what each may refuse.
 """
@@ -10,6 +10,7 @@ from diffusers import DiffusionPipeline
 from safetensors import SafetensorError
 
 from chords_cli.errors import ChordsError, UsageError
+from chords_cli.pipelines.load.attention import set_attention
 from chords_cli.pipelines.load.elsewhere import add_adapters
 from chords_cli.pipelines.load.spec import (
     DENOISERS,
@@ -34,6 +35,8 @@ def tune(pipe: DiffusionPipeline, spec: ModelSpec) -> None:
             _set_vae_options(name, getattr(pipe, name), options)
     add_adapters(pipe, spec)
     _add_loras(pipe, spec)
+    if spec.attention is not None:
+        set_attention(pipe, spec.attention)
     if spec.compile is not None:
         _compile(pipe, spec.compile)
 

@@ -102,6 +102,7 @@ class ModelSpec:
         quantization: None, else `{backend, kwargs, components}` for diffusers' own
             `PipelineQuantizationConfig`.
         compile: None, else the arguments of `compile_repeated_blocks`.
+        attention: None, else the name of the way in which diffusers computes attention.
         loras: Each a safetensors file and its scale; the file names its part (see `lora_part`)
             where the model has two of a kind.
         cache: None, else `{name, args}`: one of `CACHES` and its parameters.
@@ -118,6 +119,7 @@ class ModelSpec:
     components: dict[str, Arguments] = field(default_factory=dict)
     quantization: Arguments | None = None
     compile: Arguments | None = None
+    attention: str | None = None
     loras: tuple[tuple[str, float], ...] = ()
     cache: Arguments | None = None
     sees: bool = False

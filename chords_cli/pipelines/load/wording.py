@@ -42,6 +42,7 @@ _WORDS: tuple[tuple[str, str | None], ...] = (
     ("Setting `clean_caption` to False", None),
     # said to developers
     ("Guiders are currently an experimental feature", None),
+    ("Attention backends are an experimental feature", None),
     ("`enable_parallelism` is an experimental feature", None),
     (r"`\w+ImageProcessor` requires torchvision", None),
     (r"There are modules in \w+ that should be kept in float32: \[\]", None),

@@ -60,11 +60,14 @@ def _note_sameness(record: CompareRecord) -> str:
     """Says in what all arms are the same, or that their seconds do not compare."""
     dtypes = list(dict.fromkeys(arm.dtype for arm in record.arms))
     compiled = list(dict.fromkeys("compile" in arm.model for arm in record.arms))
-    differ = [name for name, n in (("dtype", dtypes), ("compile", compiled)) if len(n) > 1]
+    attentions = list(dict.fromkeys(arm.model.get("attention") for arm in record.arms))
+    ways = (("dtype", dtypes), ("compile", compiled), ("attention", attentions))
+    differ = [name for name, found in ways if len(found) > 1]
     if differ:
         return f"Arms differ in {' and '.join(differ)}: their seconds do not compare ways alone."
     how = "compiled" if compiled[0] else "not compiled"
-    return f"All arms run in {dtypes[0]}, {how}, with diffusers' own attention."
+    attention = f"attention {attentions[0]}" if attentions[0] else "diffusers' own attention"
+    return f"All arms run in {dtypes[0]}, {how}, with {attention}."
 
 
 def _caption(record: CompareRecord, result: ResultRecord) -> Iterator[str]:

@@ -17,7 +17,7 @@ from chords_cli.events import (
     RunResolved,
     per_core,
 )
-from chords_cli.models.caches import cache_arguments
+from chords_cli.models.denoisers.caches import cache_arguments
 from chords_cli.models.weights import model_folder
 from chords_cli.records.run import SampleSeconds
 from chords_cli.records.timeline import Timeline

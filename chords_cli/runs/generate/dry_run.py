@@ -7,14 +7,17 @@ from pathlib import Path
 
 from chords_cli.engine.devices import device_memory
 from chords_cli.errors import ChordsError
+from chords_cli.models.denoisers.attention import attention_of
 from chords_cli.models.memory import estimate_memory
 from chords_cli.models.weights import missing_weights, model_folder
+from chords_cli.presets.schema import Preset
 from chords_cli.records.run import (
     CoreMemory,
     DeviceMemory,
     DryRunRecord,
     MemoryRecord,
     SampleRecord,
+    SetUpRecord,
 )
 from chords_cli.runs.generate.record import RECORD, run_record, with_own
 from chords_cli.runs.generate.run import prepare
@@ -50,9 +53,21 @@ def dry_run(request: Request) -> DryRunRecord:
     return DryRunRecord(
         **dict(run_record(settings, planned)),
         dry_run=True,
+        set_up=set_up_record(settings.preset),
         missing=missing_weights(settings.preset),
         files=tuple(str(settings.output / name) for name in (*names, RECORD)),
         memory=memory_record(settings),
+    )
+
+
+def set_up_record(preset: Preset) -> SetUpRecord:
+    """Returns how the preset's model would be set up once it is loaded."""
+    parts = preset.components
+    return SetUpRecord(
+        compile=preset.compile,
+        attention=attention_of(preset),
+        tiling=tuple(name for name, part in parts.items() if part.tiling),
+        slicing=tuple(name for name, part in parts.items() if part.slicing),
     )
 
 

@@ -152,8 +152,10 @@ def with_own(record: SampleRecord, settings: Settings, sample: PlannedSample) ->
 
 def seconds_record(sampled: "Sampled", total: float) -> SampleSeconds:
     """Returns the seconds of a sample, split into phases."""
+    compiled = sampled.compile_seconds
     return SampleSeconds(
         encode=round(sampled.encode_seconds, _DIGITS),
+        **({"compile": round(compiled, _DIGITS)} if compiled else {}),
         sample=round(sampled.sample_seconds, _DIGITS),
         decode=round(sampled.decode_seconds, _DIGITS),
         total=round(total, _DIGITS),

@@ -21,7 +21,7 @@ from chords_cli.events import (
     RunResolved,
 )
 from chords_cli.media.files import new_folder
-from chords_cli.models.caches import cache_arguments
+from chords_cli.models.denoisers.caches import cache_arguments
 from chords_cli.models.elsewhere.sources import adapter_files, parts_elsewhere
 from chords_cli.models.fit import find_denoisers
 from chords_cli.models.loras import lora_files
@@ -258,6 +258,7 @@ def pool_settings(settings: Settings, folder: Path) -> "PoolSettings":
         components={name: part.loaded for name, part in preset.components.items()},
         quantization=preset.quantization.model_dump() if preset.quantization else None,
         compile=preset.compile,
+        attention=preset.attention,
         cache=cache_arguments(preset, settings.call | {STEPS: settings.plan.steps}),
         sees=settings.sees,
         loras=tuple(

@@ -19,6 +19,7 @@ DETAILS = (
     events.ProcessesStarted,
     events.CoreReady,
     events.CoreEncoded,
+    events.CoreCompiled,
     events.CoreStepped,
     events.OutputSaved,
 )
@@ -34,6 +35,8 @@ def plain_lines(console: Console) -> events.Listener:
         if isinstance(event, events.CoreReady) and not event.member and progress.all_ready:
             cores = plural(len(progress.cores), "core")
             console.say(f"{cores} ready after {duration(event.at - progress.loading_since)}")
+        if isinstance(event, events.CoreCompiled) and not event.member and not progress.compiling:
+            console.say(f"compiled after {duration(event.at - progress.compiling_since)}")
         if console.verbose or not isinstance(event, DETAILS):
             line = describe(event, progress)
             if line:
@@ -54,10 +57,8 @@ def describe(event: events.Event, progress: Progress) -> str:
             return "the cores were forked from one process"
         case events.ProcessesStarted():
             return f"the cores were started one by one: {event.reason}"
-        case events.CoreReady():
-            loaded = ", ".join(event.components)
-            who = process_name(event.core, event.member)
-            return f"{who} loaded {loaded} in {duration(event.seconds)}"
+        case events.CoreReady() | events.CoreCompiled():
+            return _describe_end(event)
         case events.Warned():
             return f"warning: {event.text}"
         case events.PromptStarted():
@@ -66,6 +67,8 @@ def describe(event: events.Event, progress: Progress) -> str:
             cores = progress.plan.cores if progress.plan else len(progress.cores)
             what = "received" if event.core % cores else "encoded"
             return f"core {event.core} {what} the prompt in {duration(event.seconds)}"
+        case events.CoreCompiling(member=0) if progress.compiling == 1:
+            return "torch compiles the model; sampling begins when it has done so for all cores"
         case events.CoreStepped():
             return _describe_step(event)
         case events.OutputLanded():
@@ -83,6 +86,13 @@ def describe(event: events.Event, progress: Progress) -> str:
         case events.PromptSkipped():
             return f"{_name_sample(event.number, progress)} was made before: {event.path}"
     return ""
+
+
+def _describe_end(event: events.CoreReady | events.CoreCompiled) -> str:
+    who, took = process_name(event.core, event.member), duration(event.seconds)
+    if isinstance(event, events.CoreCompiled):
+        return f"torch compiled the model of {who} in {took}"
+    return f"{who} loaded {', '.join(event.components)} in {took}"
 
 
 def _describe_step(event: events.CoreStepped) -> str:

@@ -46,6 +46,7 @@ _STATE_STYLES: dict[State, str] = {
     "loading": "cyan",
     "ready": "green",
     "encoding": "magenta",
+    "compiling": "cyan",
     "waiting": "dim",
     "sampling": "",
     "decoding": "magenta",
@@ -65,7 +66,7 @@ def draw(progress: Progress, width: int, height: int, now: float) -> RenderableT
     width = min(width, WIDEST)
     room = height - len(progress.cores) - _ROWS_BESIDE - bool(progress.warnings)
     tight = room < _FEWEST_OUTPUTS
-    words = _explanations(progress.plan, width) if progress.prompt else []
+    words = _explanations(progress, width) if progress.prompt else []
     if room - len(words) < _FEWEST_OUTPUTS:
         words = []
     room -= len(words)
@@ -156,8 +157,12 @@ def _cores_table(progress: Progress, width: int) -> Table:
     return grid
 
 
-def _explanations(plan: Plan | None, width: int) -> list[str]:
-    """Explains the columns of the cores, in lines for a panel that is `width` wide."""
+def _explanations(progress: Progress, width: int) -> list[str]:
+    """Explains the columns of the cores, or what they wait for, in lines for such a width."""
+    if progress.compiling:
+        words = "torch compiles the model; sampling begins when it has done so for all cores"
+        return textwrap.wrap(words, width - _FRAME)
+    plan = progress.plan
     words = "own steps: how many this core computes; grid: which step it has reached"
     if plan is not None and plan.messages:
         words += "; corrected: how far the latent of the core above last moved its own"

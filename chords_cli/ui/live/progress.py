@@ -12,7 +12,15 @@ from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
 
 State = Literal[
-    "starting", "loading", "ready", "encoding", "waiting", "sampling", "decoding", "done"
+    "starting",
+    "loading",
+    "ready",
+    "encoding",
+    "compiling",
+    "waiting",
+    "sampling",
+    "decoding",
+    "done",
 ]
 """What a core is doing."""
 
@@ -60,6 +68,10 @@ class CoreProgress:
                 self.loaded, self.to_load = event.done, event.total
             case events.CoreReady():
                 self.state = "ready"
+            case events.CoreCompiling():
+                self.state = "compiling"
+            case events.CoreCompiled():
+                self.state = "waiting"
             case events.CoreEncoded():
                 self.state = "sampling"
             case events.CoreStepped():
@@ -87,6 +99,7 @@ class Progress:
         warnings: What the run has warned of, in order.
         began: When the first event happened, on the events' clock.
         loading_since: When the first of the current cores started, on the same clock.
+        compiling_since: When the first of those that now compile began to, on the same clock.
     """
 
     resolved: events.RunResolved | None = None
@@ -98,6 +111,7 @@ class Progress:
     warnings: list[str] = field(default_factory=list)
     began: float | None = None
     loading_since: float = 0.0
+    compiling_since: float = 0.0
 
     @property
     def plan(self) -> Plan | None:
@@ -124,6 +138,11 @@ class Progress:
         """Whether every core that has started has loaded its part."""
         return all(core.state == "ready" for core in self.cores.values())
 
+    @property
+    def compiling(self) -> int:
+        """For how many cores torch compiles the model now."""
+        return sum(core.state == "compiling" for core in self.cores.values())
+
     def core(self, rank: int) -> CoreProgress:
         """Returns the core with that rank; adds it if it is new."""
         return self.cores.setdefault(rank, CoreProgress())
@@ -145,6 +164,8 @@ class Progress:
                 states = {core.state for core in self.cores.values()}
                 if isinstance(event, events.CoreStarted) and states == {"done"}:
                     self.cores, self.loading_since = {}, event.at  # a comparison's next model
+                if isinstance(event, events.CoreCompiling) and not self.compiling:
+                    self.compiling_since = event.at
                 self.core(event.core).apply(event)
             case events.OutputSaved():
                 for core in self.cores.values():

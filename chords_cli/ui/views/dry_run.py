@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from chords_cli.records.run import DeviceMemory, DryRunRecord, SampleRecord
+from chords_cli.records.run import DeviceMemory, DryRunRecord, SampleRecord, SetUpRecord
 from chords_cli.sampler.plan import Plan, chords_plan, sequential_plan
 from chords_cli.sampler.wavefront import wavefront_plan
 from chords_cli.ui.format import (
@@ -39,7 +39,7 @@ def dry_run_view(record: DryRunRecord, width: int) -> list[RenderableType]:
         Text(),
         plan_summary(plan, index, latest=stop.index is None),
         Text(),
-        _facts("model", [model, record.missing] if record.missing else [model]),
+        _facts("model", [model, *_set_up(record.set_up), *filter(None, [record.missing])]),
         _facts("devices", _devices(record)),
         *([_facts("inputs", files)] if files else []),
         _facts("settings", [*arguments, seeds]),
@@ -49,6 +49,17 @@ def dry_run_view(record: DryRunRecord, width: int) -> list[RenderableType]:
         _facts("files", record.files),
         Text("nothing was loaded, started or written", style="dim"),
     ]
+
+
+def _set_up(set_up: SetUpRecord) -> Iterator[str]:
+    """Says how attention is computed, whether blocks are compiled, and what works in pieces."""
+    parts = [f"attention {set_up.attention}", "not compiled"]
+    if set_up.compile is not None:
+        arguments = ", ".join(f"{key} {value!r}" for key, value in set_up.compile.items())
+        parts[1] = f"blocks compiled with {arguments}" if arguments else "blocks compiled"
+    parts += [f"{name} in tiles" for name in set_up.tiling]
+    parts += [f"{name} one picture at a time" for name in set_up.slicing]
+    yield ", ".join(parts)
 
 
 def _sample(sample: SampleRecord) -> str:

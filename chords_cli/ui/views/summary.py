@@ -35,9 +35,10 @@ def _details(record: RunRecord) -> Iterator[str]:
     last, devices = record.prompts[-1], record.devices
     steps = last.own.steps if last.own else record.plan.steps
     spent, rounds = last.seconds, last.rounds or steps
+    compiling = f" compiling {duration(spent.compile)}," if spent.compile else ""
     yield (
         f"{plural(rounds, 'round')} instead of {plural(steps, 'step')}:"
-        f" encoding {duration(spent.encode)}, sampling {duration(spent.sample)},"
+        f" encoding {duration(spent.encode)},{compiling} sampling {duration(spent.sample)},"
         f" decoding {duration(spent.decode)}"
     )
     if last.within is not None:

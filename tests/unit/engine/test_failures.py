@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers.models.attention_dispatch import dispatch_attention_fn
 from safetensors import SafetensorError
 
 from chords_cli.cli.options import as_option
@@ -20,14 +21,17 @@ SMALLER = (
 
 
 def failure(
-    error: Exception, device: str = "cuda:0", doing: str = "decoding"
+    error: Exception,
+    device: str = "cuda:0",
+    doing: str = "decoding",
+    attention: str | None = None,
 ) -> tuple[str, str, int]:
     spec = WorkerSpec(
         core=1,
         cores=2,
         device=device,
         threads=1,
-        model=ModelSpec(folder="m", pipeline="FluxPipeline", dtype="float32"),
+        model=ModelSpec(folder="m", pipeline="FluxPipeline", dtype="float32", attention=attention),
         decodes=False,
         rendezvous="",
         timeout=1.0,
@@ -35,6 +39,26 @@ def failure(
     )
     error = pickle.loads(pickle.dumps(_failed(spec, error, doing))).error
     return *error.spelled(as_option), error.exit_code
+
+
+def _attend(tokens: torch.Tensor) -> None:
+    try:
+        mask = torch.zeros(1, 1, 4, 4)
+        dispatch_attention_fn(tokens, tokens, tokens, mask, backend="flash")
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise UsageError("FluxPipeline refused its call", "check it") from error
+
+
+def test_an_error_of_the_attention_that_a_preset_names_says_so_if_it_names_one() -> None:
+    tokens = torch.zeros(1, 4, 1, 8)
+    with pytest.raises(UsageError) as caught:
+        _attend(tokens)
+    message, hint, code = failure(caught.value, attention="flash", doing="taking a step")
+    beginning = "core 1 on cuda:0: attention flash is not possible with FluxPipeline in float32"
+    assert message.startswith(beginning)
+    assert (hint, code) == ("name another attention in the preset, or none", 1)
+    unnamed = failure(caught.value, doing="taking a step")
+    assert unnamed[0] == "core 1 on cuda:0: FluxPipeline refused its call"
 
 
 @pytest.mark.parametrize("numbers", [10**17, 2**62])

@@ -188,6 +188,20 @@ def test_work_that_is_done_for_the_first_time_has_the_whole_timeout_or_more() ->
     assert silences.stuck(limits) == 0
 
 
+def test_compiling_may_take_long_while_other_processes_do_the_work() -> None:
+    silences, limits = Silences([0]), {0: 8.0}
+    silences.end(0, _told(0, 1, "compiling"))
+    for _ in range(60):
+        silences.pass_by(60.0)
+        assert silences.culprit(limits) is silences.stuck(limits) is None
+        silences.end(0, Alive(0, works=False, turns=1, doing="compiling"))
+    silences.pass_by(0.1)
+    assert silences.culprit(limits) == silences.stuck(limits) == 0
+    silences.end(0, _told(0, 2, "taking a step"))
+    silences.pass_by(30.1)  # what compiling took tells nothing of steps
+    assert silences.stuck(limits) == 0
+
+
 def test_a_neighbour_that_waits_in_vain_for_one_that_is_stuck_has_it_named(
     workers: tuple[Workers, list[Any]],
 ) -> None:

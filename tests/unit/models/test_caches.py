@@ -10,8 +10,8 @@ import pytest
 from diffusers.hooks._helpers import TransformerBlockRegistry
 
 from chords_cli.errors import UsageError
-from chords_cli.models.caches import cache_arguments, check_cache
-from chords_cli.models.denoiser_source import read_denoiser, read_parameters, registered_blocks
+from chords_cli.models.denoisers.caches import cache_arguments, check_cache
+from chords_cli.models.denoisers.source import read_denoiser, read_parameters, registered_blocks
 from chords_cli.models.diffusers_source import read_pipeline
 from chords_cli.models.repositories import find_model
 from chords_cli.pipelines.load.spec import CACHES

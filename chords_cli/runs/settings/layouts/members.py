@@ -4,13 +4,13 @@ Diffusers has a plan for some denoisers of how their tokens are shared, and know
 to compute attention can do it. Both stand in its source.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chords_cli.engine.hosts.places import kind_of, split_host
 from chords_cli.errors import UsageError, either
-from chords_cli.models.denoiser_source import (
+from chords_cli.models.denoisers.attention import VARIABLE, attention_of
+from chords_cli.models.denoisers.source import (
     attention_backends,
     planned_denoisers,
     read_denoiser,
@@ -19,9 +19,6 @@ from chords_cli.models.fit import find_denoiser_classes
 from chords_cli.presets.call import is_guided_twice
 from chords_cli.presets.schema import Preset
 from chords_cli.sampler.choice import MOST_CORES
-
-_ATTENTION = "DIFFUSERS_ATTN_BACKEND"
-"""The variable that chooses how diffusers computes attention."""
 
 _MASKED = "LTX"
 """How the denoisers begin whose text has a mask for all heads, of which a member has some."""
@@ -154,12 +151,13 @@ def _check_context(preset: Preset) -> None:
                 f"use {{context}}, or more {{cores:name}}; it has plans for {', '.join(known)}",
                 {"cores": None, **_ALONE},
             )
-    backend, able = os.environ.get(_ATTENTION, "native"), attention_backends()
+    backend, able = attention_of(preset), attention_backends()
     if able and backend not in able:
+        who = "the preset's attention" if preset.attention else VARIABLE
         raise UsageError(
-            f"{_ATTENTION} is {backend}, but members that share tokens compute attention with "
+            f"{who} is {backend}, but members that share tokens compute attention with "
             f"{either(able)}",
-            f"unset {_ATTENTION}, or use {{context}}",
+            f"{'change' if preset.attention else 'unset'} {who}, or use {{context}}",
             _ALONE,
         )
     if preset.compile is not None:

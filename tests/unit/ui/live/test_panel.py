@@ -188,3 +188,15 @@ def test_a_core_of_two_devices_names_both_in_its_row():
 )
 def test_the_devices_of_a_core_are_named_in_few_words(devices, members, names):
     assert events.per_core(devices, members) == names
+
+
+def test_panel_says_that_torch_compiles_and_what_waits_for_it():
+    progress = played(until=lambda event: isinstance(event, events.PromptStarted))
+    for core in range(4):
+        progress.apply(events.CoreCompiling(core=core))
+    progress.apply(events.CoreCompiled(core=2, seconds=40.0, encoded=0.1))
+    shown = lines(progress, 80)
+    states = [line.split()[3] for line in shown[5:9]]
+    assert states == ["compiling", "compiling", "waiting", "compiling"]
+    words = "torch compiles the model; sampling begins when it has done so for all cores"
+    assert words in " ".join(line.strip("│ ") for line in shown)

@@ -53,6 +53,25 @@ def test_log_has_the_details_when_asked_for():
     assert "output 1 saved: outputs/x/0001-a-red-circle.png" in log
 
 
+def test_log_says_once_that_torch_compiles_and_when_it_has():
+    played = [*run_events(PLAN)]
+    begun = next(n for n, event in enumerate(played) if isinstance(event, events.PromptStarted))
+    start = played[begun].at
+    compiling = [events.CoreCompiling(core=core, at=start) for core in range(3)]
+    compiled = [
+        events.CoreCompiled(core=core, seconds=40.0, encoded=0.1, at=start + 40 + core)
+        for core in range(3)
+    ]
+    played[begun + 1 : begun + 1] = [*compiling, *compiled]
+    log = printed(played=played).splitlines()
+    assert log[3:5] == [
+        "torch compiles the model; sampling begins when it has done so for all cores",
+        "compiled after 42.0 s",
+    ]
+    assert not any("torch" in line or "compiled" in line for line in log[5:])
+    assert "torch compiled the model of core 1 in 40.0 s" in printed(played=played, verbose=True)
+
+
 def test_log_of_several_pictures_at_a_time_names_the_picture_and_who_encodes():
     resolved = events.RunResolved(
         model="FLUX.1-dev",

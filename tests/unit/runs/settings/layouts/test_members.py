@@ -4,7 +4,7 @@ import pytest
 
 from chords_cli.cli.options import as_option
 from chords_cli.errors import UsageError
-from chords_cli.models.denoiser_source import attention_backends, planned_denoisers
+from chords_cli.models.denoisers.source import attention_backends, planned_denoisers
 from chords_cli.presets.files import load_preset
 from chords_cli.runs.settings.layouts.members import check_members
 from chords_cli.runs.settings.layouts.placement import place

@@ -9,7 +9,7 @@ from typing import Any
 
 from chords_cli.errors import UsageError
 from chords_cli.hub.repository import components
-from chords_cli.models.denoiser_source import (
+from chords_cli.models.denoisers.source import (
     DenoiserClass,
     read_denoiser,
     read_parameters,

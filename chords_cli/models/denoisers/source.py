@@ -28,6 +28,12 @@ _BACKEND = re.compile(
 _ABLE = "supports_context_parallel=True"
 """Where a way to compute attention is registered, and what one says that can share tokens."""
 
+_CHOICE = re.compile(r"^    _attention_backend\b", re.MULTILINE)
+"""The attribute of those that compute attention in the way that is chosen."""
+
+_SIBLINGS = re.compile(r"^from \.(?:\w+\.)*(\w+) import", re.MULTILINE)
+"""The files beside a denoiser's that it takes parts from."""
+
 _FUNCTIONS = re.compile(r"_.*|.*_callback")
 """Parameters that are functions, or diffusers' own business."""
 
@@ -77,11 +83,28 @@ def planned_denoisers() -> tuple[str, ...]:
 
 
 @functools.cache
+def all_backends() -> Mapping[str, bool]:
+    """Reads diffusers' ways to compute attention, each with whether it can share tokens."""
+    texts = (file.read_text() for file in source_files("models"))
+    found = (match for text in texts for match in _BACKEND.finditer(text))
+    return {match["name"].lower(): _ABLE in match["arguments"] for match in found}
+
+
 def attention_backends() -> tuple[str, ...]:
     """Reads which of its ways to compute attention diffusers can use where tokens are shared."""
-    texts = (file.read_text() for file in source_files("models"))
-    found = [match for text in texts for match in _BACKEND.finditer(text)]
-    return tuple(match["name"].lower() for match in found if _ABLE in match["arguments"])
+    return tuple(name for name, able in all_backends().items() if able)
+
+
+@functools.cache
+def has_choice(name: str) -> bool | None:
+    """Reads whether a denoiser's attention can be computed in several ways; None if unknown."""
+    texts = {file.stem: file.read_text() for file in source_files("models")}
+    head = re.compile(rf"^class {name}\b", re.MULTILINE)
+    own = next((text for text in texts.values() if head.search(text)), None)
+    if own is None:
+        return None
+    beside = (texts.get(file, "") for file in _SIBLINGS.findall(own))
+    return any(_CHOICE.search(text) for text in (own, *beside))
 
 
 @functools.cache
