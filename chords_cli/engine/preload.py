@@ -9,6 +9,8 @@ import os
 
 from chords_cli.engine.logs import redirect_output
 from chords_cli.engine.start import LOG_VARIABLE, PIPELINE_VARIABLE
+from chords_cli.errors import ChordsError
+from chords_cli.pipelines.load.importing import without_collection
 from chords_cli.pipelines.load.reporting import set_environment
 
 try:
@@ -17,10 +19,10 @@ except FileNotFoundError:
     raise SystemExit from None  # the process that wanted this one is gone, with its log
 set_environment()
 
-from chords_cli.engine.worker import run_worker  # noqa: E402, F401  after output is off
-from chords_cli.errors import ChordsError  # noqa: E402
-from chords_cli.pipelines.load.loading import pipeline_class  # noqa: E402
+with without_collection():
+    from chords_cli.engine.worker import run_worker  # noqa: F401
+    from chords_cli.pipelines.load.loading import pipeline_class
 
-with contextlib.suppress(ChordsError, RuntimeError):
-    # diffusers imports a class when it is first asked for; a wrong name is reported by the workers
-    pipeline_class(os.environ[PIPELINE_VARIABLE])
+    with contextlib.suppress(ChordsError, RuntimeError):
+        # diffusers imports a class when it is asked for; a wrong name is reported by the workers
+        pipeline_class(os.environ[PIPELINE_VARIABLE])

@@ -26,6 +26,7 @@ from chords_cli.engine.watch.blame import Watch
 from chords_cli.engine.watch.pulse import PoolPipe
 from chords_cli.engine.watch.server import lost_server, not_waiting_for_ever
 from chords_cli.errors import ChordsError, verbatim
+from chords_cli.pipelines.load.importing import without_collection
 from chords_cli.pipelines.load.reporting import set_environment
 
 _QUIT_SECONDS = 5.0
@@ -191,7 +192,8 @@ def worker_process(spec: WorkerSpec, pipe: Connection, lifeline: Connection) -> 
     to_pool = PoolPipe(pipe)
     to_pool.beat(spec.core, spec.timeout)
     try:
-        from chords_cli.engine.worker import run_worker
+        with without_collection():
+            from chords_cli.engine.worker import run_worker
     except Exception as error:  # noqa: BLE001  whatever a broken installation raises
         to_pool.send(_not_imported(spec, error))
         return

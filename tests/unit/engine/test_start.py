@@ -1,5 +1,6 @@
 """How processes begin: what they find, what they must not find, and what makes them spawn."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -34,8 +35,17 @@ def environment() -> dict[str, str]:
     return dict(os.environ)
 
 
+def collection() -> tuple[bool, bool]:
+    """Whether a process collects garbage, and whether most of what it has is spared."""
+    return gc.isenabled(), gc.get_freeze_count() > gc.get_count()[0] + len(gc.get_objects())
+
+
 def fails() -> None:
     raise RuntimeError("libcuda.so.1 is of another version")
+
+
+def test_processes_collect_garbage_but_not_among_what_was_imported_before_the_fork() -> None:
+    assert start.ask(collection) == (True, True)
 
 
 WATCH = """
