@@ -10,8 +10,7 @@ import os
 from chords_cli.engine.logs import redirect_output
 from chords_cli.engine.start import LOG_VARIABLE, PIPELINE_VARIABLE
 from chords_cli.errors import ChordsError
-from chords_cli.pipelines.load.importing import without_collection
-from chords_cli.pipelines.load.reporting import set_environment
+from chords_cli.pipelines.load.reporting import set_environment, without_collection
 
 try:
     redirect_output(os.environ[LOG_VARIABLE])

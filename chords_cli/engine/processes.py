@@ -26,8 +26,7 @@ from chords_cli.engine.watch.blame import Watch
 from chords_cli.engine.watch.pulse import PoolPipe
 from chords_cli.engine.watch.server import lost_server, not_waiting_for_ever
 from chords_cli.errors import ChordsError, verbatim
-from chords_cli.pipelines.load.importing import without_collection
-from chords_cli.pipelines.load.reporting import set_environment
+from chords_cli.pipelines.load.reporting import set_environment, without_collection
 
 _QUIT_SECONDS = 5.0
 """How long workers may take to end by themselves."""

@@ -1,16 +1,19 @@
 """Workers print nothing: libraries' bars become progress, their warnings sentences for the user.
 
-Shards of weights are read in parallel, which diffusers too learns from the environment.
+Shards of weights are read in parallel, which diffusers too learns from the environment, and some
+4000 modules are imported without garbage collection.
 
 `set_environment` must run before those libraries are imported, so this module imports none of
 them at its top.
 """
 
+import gc
 import logging
 import os
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any
 
@@ -43,6 +46,21 @@ def set_environment() -> None:
     """Sets what the libraries read when they are imported; what the user has set stays."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Imports without garbage collection, which would go through all modules again and again.
+
+    They stay, so no later collection goes through them either: it would also give every forked
+    process a copy of what it shares with others.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def report_loading(progress: Progress) -> None:
