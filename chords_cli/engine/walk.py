@@ -4,16 +4,16 @@ How the process of a core begins and ends is in `engine.worker`.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
 from torch import Tensor
 
 from chords_cli.engine.exchange.group import Group
-from chords_cli.engine.exchange.line import Line
+from chords_cli.engine.exchange.line import Line, NonFiniteError
 from chords_cli.engine.exchange.meeting import Exchange
 from chords_cli.engine.latents import is_finite, pack
 from chords_cli.engine.members import Lead
@@ -105,7 +105,8 @@ class Walk:
         self._staging.finish()
         self._pipe.send(CoreArrived(core=self._rank))
         self._pipe.turn("handing on its last latents")
-        self._line.close()
+        with self._naming_step():
+            self._line.close()
         if self._group:
             self._group.close()
         self._decode_wanted()
@@ -115,10 +116,10 @@ class Walk:
         core = start_core(self._plan, self._rank, solver, self._line)
 
         def prepare() -> None:
-            with suppress(ChordsError):  # what is no error of now is raised by the first step
+            with suppress(ChordsError):  # the first step raises it if it is still an error then
                 core.prepare()
 
-        self._prepared = self._staging.beside(prepare)
+        self._prepared = self._staging.run_in_background(prepare)
         self._core, self._round = core, 0
         self.encode_seconds += self._pipeline.encode_seconds
         self._pipe.send(CoreEncoded(core=self._rank, seconds=self.encode_seconds))
@@ -136,9 +137,9 @@ class Walk:
             self._prepared.result()
         round, waited = self._round, self._line.waited
         self._round += 1
-        move = self._core.advance(latent, drift)
-        if (spoilt := self._line.spoilt) is not None:
-            raise self._not_finite(f"the latent after step {self._steps[spoilt]}")
+        with self._naming_step():
+            move = self._core.advance(latent, drift)
+            self._line.check()
         if (preview := move.preview) is not None:
             landed = partial(self._land, 0, self._plan.hits[0].round, preview)
             self._staging.report(lambda: preview, landed)
@@ -187,6 +188,15 @@ class Walk:
                 at=time.monotonic(),
             )
         )
+
+    @contextmanager
+    def _naming_step(self) -> Iterator[None]:
+        """Turns a latent that is not finite into an error that names its step."""
+        try:
+            yield
+        except NonFiniteError as error:
+            step = self._steps[error.round]
+            raise self._not_finite(f"the latent after step {step}") from None
 
     def _not_finite(self, what: str) -> ChordsError:
         wider = {"float16": ["bfloat16", "float32"], "bfloat16": ["float32"]}.get(self._dtype)

@@ -141,9 +141,12 @@ class StockSolver:
 
         They are found once, unless the pipeline has handed arguments to its steps since.
         """
-        told = self._arguments[None]
-        if self._found is None or not (told is self._found[0] or told == self._found[0] == {}):
-            self._found = told, self._find_grid(told)
+        arguments = self._arguments[None]
+        if self._found is not None:
+            before, grid = self._found
+            if arguments is before or not (arguments or before):
+                return grid
+        self._found = arguments, self._find_grid(arguments)
         return self._found[1]
 
     def _find_grid(self, told: Arguments) -> LinearGrid:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ import pytest
 import torch
 
 from chords_cli.engine.exchange.context import naming_its_members
-from chords_cli.engine.exchange.line import Line
+from chords_cli.engine.exchange.line import Line, NonFiniteError
 from chords_cli.engine.exchange.meeting import Exchange
 from chords_cli.engine.exchange.staging import HostStaging, Staging
-from chords_cli.engine.exchange.ways import SharedEntrance, SharedWay
+from chords_cli.engine.exchange.transport import SharedMemoryReceiver, SharedMemorySender
 from chords_cli.engine.messages import LostNeighbourError, WaitedInVainError
 from chords_cli.engine.start import StartMethod, preload
 from chords_cli.errors import ChordsError
@@ -105,8 +106,27 @@ class Alone(HostStaging):
     shares = False
 
 
+class Late(Alone):
+    """Posts in a thread and long after a latent was sent, as where a device is behind its host."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._posters = ThreadPoolExecutor(1)
+
+    def send(
+        self, latent: torch.Tensor, room: torch.Tensor, post: Callable[[], Any]
+    ) -> Callable[[], Any]:
+        def wait_and_post() -> Any:
+            time.sleep(0.01)
+            room.copy_(latent)
+            return post()
+
+        return self._posters.submit(wait_and_post).result
+
+
 STAGINGS = {"shared": (HostStaging, HostStaging), "gloo": (Alone, Alone)}
 STAGINGS |= {"unseen": (HostStaging, Alone), "unshown": (Alone, HostStaging)}
+STAGINGS |= {"late": (Late, Late)}
 
 
 def serve(core: int, folder: Path, jobs: list[End], told: Any, staging: type[Staging]) -> None:
@@ -119,7 +139,9 @@ def serve(core: int, folder: Path, jobs: list[End], told: Any, staging: type[Sta
         line = Line(exchange, [] if core else ROUNDS, ROUNDS if core else [])
         results.append(job(line))
         line.close()
-    shared = isinstance(exchange.entrance if core else exchange.way, SharedEntrance | SharedWay)
+    shared = isinstance(
+        exchange.receiver if core else exchange.sender, SharedMemoryReceiver | SharedMemorySender
+    )
     exchange.close()
     told.put((core, results, shared))
 
@@ -181,6 +203,23 @@ def test_latents_of_a_job_may_be_larger_or_smaller_than_those_before(run) -> Non
     told = run(of_size(3), of_size(5000), of_size(7), of_size(100_000), (send_all, receive_all))
     assert [right for _, right in told[:-1]] == [True] * 4
     assert told[-1][1] == [True] * len(ROUNDS)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_latent_that_is_not_finite_is_not_sent_but_raised(tmp_path: Path, late: bool) -> None:
+    exchange = Exchange(0, 2, tmp_path / "rendezvous", 3.0, Late() if late else Alone())
+    line = Line(exchange, [0], [])
+    line.expect(LIKE)
+
+    def send_and_close() -> None:
+        line.send(0, LIKE / 0.0)
+        line.close()
+
+    with pytest.raises(NonFiniteError) as caught:
+        send_and_close()
+    assert caught.value.round == 0
+    with pytest.raises(NonFiniteError):
+        line.check()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import ctypes
 from contextlib import suppress
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-"""Of glibc's `mallopt`: what is kept of free memory, and from which size on none is."""
+"""Parameters of glibc's `mallopt`: how much free memory is kept, and which pieces never are."""
 
 _KEPT = 256 << 20
 """Bytes: the latents of a round, up to 32 MB each."""

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from chords_cli.engine.exchange.meeting import Exchange
-from chords_cli.engine.exchange.ways import BACKLOG
+from chords_cli.engine.exchange.transport import BACKLOG
 
 _ANSWER, _MOVE = 1_000_001, 1_000_002
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16)

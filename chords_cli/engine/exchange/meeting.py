@@ -19,9 +19,15 @@ import torch.distributed as dist
 from chords_cli.engine.exchange.network import INTERFACE
 from chords_cli.engine.exchange.rendezvous import FileRendezvous, Rendezvous
 from chords_cli.engine.exchange.seal import ForgedError, Seal
-from chords_cli.engine.exchange.shared import NO_GREETING, Slots, View
+from chords_cli.engine.exchange.shared import NO_HANDSHAKE, SharedReader, SharedWriter
 from chords_cli.engine.exchange.staging import HostStaging, Staging
-from chords_cli.engine.exchange.ways import Entrance, Parcels, SharedEntrance, SharedWay, Way
+from chords_cli.engine.exchange.transport import (
+    GlooTransport,
+    Receiver,
+    Sender,
+    SharedMemoryReceiver,
+    SharedMemorySender,
+)
 from chords_cli.engine.messages import LostNeighbourError, WaitedInVainError, name_of
 from chords_cli.errors import ChordsError
 
@@ -63,8 +69,9 @@ class Exchange:
             rendezvous = FileRendezvous(rendezvous)
         self._rendezvous, self._timeout = rendezvous, timedelta(seconds=timeout)
         self._waiting, self._key, self._seals = waiting, key, dict[int, Seal]()
-        self.way: Way = Parcels(self.staging)
-        self.entrance: Entrance = Parcels(self.staging)
+        self._writer: SharedWriter | None = None
+        self.sender: Sender = GlooTransport(self.staging)
+        self.receiver: Receiver = GlooTransport(self.staging)
 
     def open(self) -> None:
         """Meets the other cores; returns when all have come."""
@@ -92,32 +99,37 @@ class Exchange:
                 f"the cores cannot meet on {os.environ[INTERFACE]}: {_first_line(error)}",
                 self._rendezvous.hint,
             ) from error
-        self._find_ways()
+        self._find_neighbours()
 
-    def _find_ways(self) -> None:
+    def _find_neighbours(self) -> None:
         """Finds out which neighbours see each other's memory, as those of one host do."""
         slower, faster = self.rank - self.members, self.rank + self.members
-        shares, slots, view = self.staging.shares, Slots(), View()
-        greeting = slots.greeting() if shares else NO_GREETING
+        shares, writer, reader = self.staging.shares, SharedWriter(), SharedReader()
         if faster < self.ranks:
+            handshake = writer.handshake() if shares else NO_HANDSHAKE
             with self.naming(faster):
-                greeted = dist.isend(greeting, faster)
+                posted = dist.isend(handshake, faster)
         if slower >= 0:
-            heard = torch.empty_like(NO_GREETING)
+            heard = torch.empty_like(NO_HANDSHAKE)
             with self.naming(slower):
                 dist.recv(heard, slower)
-                seen = shares and view.finds(heard)
+                seen = shares and reader.finds(heard)
                 dist.send(torch.tensor([seen]), slower)
-            self.entrance = SharedEntrance(view) if seen else self.entrance
+            self.receiver = SharedMemoryReceiver(reader) if seen else self.receiver
         if faster < self.ranks:
             answer = torch.tensor([False])
             with self.naming(faster):
                 dist.recv(answer, faster)
-                if greeted:
-                    greeted.wait()
-            self.way = SharedWay(slots) if answer else self.way
+                if posted:
+                    posted.wait()
+            if answer:
+                self.sender, self._writer = SharedMemorySender(writer), writer
+            else:
+                writer.close()
 
     def close(self) -> None:
+        if self._writer:
+            self._writer.close()
         if dist.is_initialized():
             dist.destroy_process_group()
 

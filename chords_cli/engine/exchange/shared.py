@@ -20,24 +20,24 @@ SLOTS = 5
 """Latents of a line that lie in memory: what is being read, what is being written, and between them
 as many as may be on the way."""
 
-BACKLOG = SLOTS - 2
+SHARED_BACKLOG = SLOTS - 2
 
 _TOKEN = 16
 """Bytes that nobody can guess."""
 
-NO_GREETING = torch.full((HEADER + _TOKEN // 8,), -1)
+NO_HANDSHAKE = torch.full((HEADER + _TOKEN // 8,), -1)
 """That of a process whose latents do not lie in such memory."""
 
 _WIDTH = 4
 """Bytes of a number."""
 
 
-class Slots:
+class SharedWriter:
     """The sender's end: latents are written into one slot after the other.
 
     A slot may be written again when the receiver has taken the latent after the one in it: it reads
     one until it asks for the next. Whoever sends sees to that by waiting for its oldest header when
-    `BACKLOG` of them are on the way.
+    `SHARED_BACKLOG` of them are on the way.
     """
 
     def __init__(self) -> None:
@@ -61,14 +61,21 @@ class Slots:
         header[0] = 0
         return header
 
-    def greeting(self) -> Tensor:
+    def handshake(self) -> Tensor:
         """Returns what a receiver needs to find out whether it sees this memory."""
         if not hasattr(os, "memfd_create"):
-            return NO_GREETING
+            return NO_HANDSHAKE
         self._make(mmap.PAGESIZE * SLOTS)
         self._memory[:_TOKEN] = token = secrets.token_bytes(_TOKEN)
         written = torch.frombuffer(bytearray(token), dtype=torch.int64)
         return torch.cat([self._header(0), written])
+
+    def close(self) -> None:
+        """Gives the memory back; a receiver keeps it for as long as it reads there."""
+        for descriptor in (self._older, self._descriptor):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._older = self._descriptor = -1
 
     def _header(self, slot: int) -> Tensor:
         self._sent += 1
@@ -83,7 +90,7 @@ class Slots:
         self._memory, self._bytes = mmap.mmap(self._descriptor, size), size
 
 
-class View:
+class SharedReader:
     """The receiver's end."""
 
     def __init__(self) -> None:
@@ -96,9 +103,9 @@ class View:
         memory = self._open(*of)
         return _numbers(memory, of[2] // SLOTS * slot, elements)
 
-    def finds(self, greeting: Tensor) -> bool:
+    def finds(self, handshake: Tensor) -> bool:
         """Tells whether the sender's memory is seen here: on another host it is not."""
-        header, token = greeting[:HEADER].tolist(), greeting[HEADER:].numpy().tobytes()
+        header, token = handshake[:HEADER].tolist(), handshake[HEADER:].numpy().tobytes()
         with suppress(OSError, ValueError):
             return self._open(*header[2:])[:_TOKEN] == token
         return False

@@ -1,9 +1,9 @@
 """How latents leave a device and reach it without stopping it.
 
-On the host the first is a plain copy and the second none. An accelerator works through a queue of
-its own, which the loop of a pipeline keeps filled and never waits for. So copies go through pinned
-memory on streams of their own, and threads wait until the device has come so far. The loop waits
-for nothing but a latent that must arrive.
+On the host a latent that leaves is copied, and one that arrives is read in place. An accelerator
+works through a queue of its own, which the loop of a pipeline keeps filled and never waits for. So
+copies go through pinned memory on streams of their own, and threads wait until the device has come
+so far. The loop waits for nothing but a latent that must arrive.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from chords_cli.engine.exchange.aside import Aside
+from chords_cli.engine.exchange.background import BackgroundThread
 from chords_cli.pipelines.load.accelerator import has_streams, make_current, module_of
 
 
@@ -61,7 +61,7 @@ class Staging(Protocol):
         """
         ...
 
-    def beside(self, task: Callable[[], None]) -> Future[None]:
+    def run_in_background(self, task: Callable[[], None]) -> Future[None]:
         """Has the thread of the reports do something on the host; returns how to wait for it."""
         ...
 
@@ -78,14 +78,14 @@ def staging_for(device: torch.device) -> Staging:
 class HostStaging:
     """For the host, and for devices that know one queue only.
 
-    A thread makes the reports, under the next evaluation. Parcels are kept: fresh memory has to be
-    cleared by the system, which takes longer than what is done with it.
+    A thread makes the reports, under the next evaluation. Parcels are kept: the system
+    has to clear fresh memory, which takes longer than what is done with it.
     """
 
     shares = True
 
     def __init__(self) -> None:
-        self._aside = Aside("chords-report")
+        self._background = BackgroundThread("chords-report")
         self._kept: list[Tensor] = []
 
     def parcel(self, elements: int) -> Tensor:
@@ -108,13 +108,13 @@ class HostStaging:
     def report(
         self, make: Callable[[], Tensor] | None, then: Callable[[Tensor | None], None]
     ) -> None:
-        self._aside.submit(lambda: then(make().cpu() if make else None))
+        self._background.submit(lambda: then(make().cpu() if make else None))
 
-    def beside(self, task: Callable[[], None]) -> Future[None]:
-        return self._aside.submit(task)
+    def run_in_background(self, task: Callable[[], None]) -> Future[None]:
+        return self._background.submit(task)
 
     def finish(self) -> None:
-        self._aside.finish()
+        self._background.finish()
 
 
 class StreamStaging:
@@ -133,7 +133,7 @@ class StreamStaging:
             self._module.Stream(device) for _ in range(3)
         )
         self._posters = ThreadPoolExecutor(1, "chords-post", make_current, (device,))
-        self._aside = Aside("chords-report", device)
+        self._background = BackgroundThread("chords-report", device)
 
     def parcel(self, elements: int) -> Tensor:
         return torch.empty(elements, pin_memory=True)
@@ -179,13 +179,13 @@ class StreamStaging:
             done.synchronize()
             then(value)
 
-        self._aside.submit(wait_and_tell)
+        self._background.submit(wait_and_tell)
 
-    def beside(self, task: Callable[[], None]) -> Future[None]:
-        return self._aside.submit(task)
+    def run_in_background(self, task: Callable[[], None]) -> Future[None]:
+        return self._background.submit(task)
 
     def finish(self) -> None:
-        self._aside.finish()
+        self._background.finish()
 
     def _mark(self) -> Any:
         """Marks the place in the current stream behind everything that it has been given so far."""

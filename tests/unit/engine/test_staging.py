@@ -103,12 +103,12 @@ def test_the_host_makes_reports_in_a_thread_and_keeps_its_parcels() -> None:
 
 def test_what_is_done_beside_the_loop_is_waited_for_and_raises_what_it_raised() -> None:
     staging, done = HostStaging(), list[int]()
-    staging.beside(lambda: done.append(1)).result()
+    staging.run_in_background(lambda: done.append(1)).result()
     assert done == [1]
 
     def fail() -> None:
         raise ValueError("not linear")
 
-    staging.beside(fail)
+    staging.run_in_background(fail)
     with pytest.raises(ValueError, match="not linear"):
         staging.finish()

@@ -1,4 +1,4 @@
-"""A thread for what a core does beside its loop: nobody waits for it, and nothing of it is lost."""
+"""A thread for what a core does beside its loop, which never waits for it but hears its errors."""
 
 from collections import deque
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import torch
 from chords_cli.pipelines.load.accelerator import make_current
 
 
-class Aside:
+class BackgroundThread:
     """Does tasks in order, one at a time.
 
     Args:

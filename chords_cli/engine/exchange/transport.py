@@ -1,6 +1,7 @@
-"""How a latent goes from one process to the next: all of it through gloo, or a header of it.
+"""How a latent goes from one process to the next: through gloo, or through shared memory.
 
-Either way, what gloo carries tells whether the latent is void, and who waits for it waits for gloo.
+Through shared memory gloo still carries a header. Either way, what gloo carries tells whether the
+latent is void, and whoever waits for a latent waits for gloo.
 """
 
 from collections.abc import Callable
@@ -9,8 +10,12 @@ from typing import Any, Protocol
 import torch
 from torch import Size, Tensor
 
-from chords_cli.engine.exchange.shared import BACKLOG as SHARED_BACKLOG
-from chords_cli.engine.exchange.shared import HEADER, Slots, View
+from chords_cli.engine.exchange.shared import (
+    HEADER,
+    SHARED_BACKLOG,
+    SharedReader,
+    SharedWriter,
+)
 from chords_cli.engine.exchange.staging import Staging
 
 BACKLOG = 8
@@ -18,11 +23,15 @@ BACKLOG = 8
 that it has arrived, so a core waits that is further ahead of the faster one than that."""
 
 Post = Callable[[Tensor, Tensor], Any]
-"""Sends what its first argument holds; the second one holds the numbers of the latent."""
+"""Sends its first argument through gloo; the second one holds the latent's numbers on the host."""
 
 
-class Way(Protocol):
-    """A way to the faster neighbour."""
+class Sender(Protocol):
+    """The end of the core that sends.
+
+    Attributes:
+        backlog: How many latents may be on the way.
+    """
 
     backlog: int
 
@@ -42,15 +51,15 @@ class Way(Protocol):
         ...
 
 
-class Entrance(Protocol):
-    """The other end of a way."""
+class Receiver(Protocol):
+    """The end of the core that receives."""
 
     def room(self, shape: Size) -> Tensor:
-        """Returns what the next thing on the way can be received into."""
+        """Returns memory that gloo can receive the next message into."""
         ...
 
     def is_void(self, arrived: Tensor) -> bool:
-        """Tells whether it stands for a latent that will not come."""
+        """Tells whether a message stands for a latent that will not come."""
         ...
 
     def read(self, arrived: Tensor, like: Tensor) -> Tensor:
@@ -65,14 +74,13 @@ class Entrance(Protocol):
         ...
 
 
-class Parcels:
+class GlooTransport:
     """All of a latent, as float32, and one number more: 1, or 0 where it is void. Both ends."""
 
     backlog = BACKLOG
 
     def __init__(self, staging: Staging) -> None:
         self._staging = staging
-        self.release = staging.release
 
     def send(self, latent: Tensor, post: Post) -> tuple[Tensor, Callable[[], Any]]:
         parcel = self._staging.parcel(latent.numel() + 1)
@@ -92,13 +100,16 @@ class Parcels:
     def read(self, arrived: Tensor, like: Tensor) -> Tensor:
         return self._staging.receive(arrived[:-1].view(like.shape), like)
 
+    def release(self, parcel: Tensor) -> None:
+        self._staging.release(parcel)
 
-class SharedWay:
+
+class SharedMemorySender:
     """Headers to a neighbour that maps the memory of `slots`."""
 
     backlog = SHARED_BACKLOG
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: SharedWriter) -> None:
         self._slots = slots
 
     def send(self, latent: Tensor, post: Post) -> tuple[Tensor, Callable[[], Any]]:
@@ -113,10 +124,10 @@ class SharedWay:
         """Needs nothing: slots take turns."""
 
 
-class SharedEntrance:
+class SharedMemoryReceiver:
     """Headers from a neighbour whose memory is seen here."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: SharedReader) -> None:
         self._view = view
 
     def room(self, shape: Size) -> Tensor:
