@@ -14,8 +14,8 @@ from chords_cli.errors import UsageError, check_all
 from chords_cli.hub import find_snapshot
 from chords_cli.hub.repository import INDEX, components
 from chords_cli.models.counterparts import with_sampler
-from chords_cli.models.denoisers.attention import check_attention
 from chords_cli.models.denoisers.caches import check_cache
+from chords_cli.models.denoisers.checks import check_denoisers
 from chords_cli.models.diffusers_source import FRAMES, PipelineClass, read_pipeline
 from chords_cli.models.elsewhere.checks import check_elsewhere
 from chords_cli.models.elsewhere.sources import held_parts
@@ -77,7 +77,7 @@ def check_model(
         check_turned_off(pipeline.name, {**pipeline.defaults, **call}, known)
         _check_guidance(preset, call, pipeline, folder)
         check_packages(pipeline, components(index or {}))
-    check_attention(preset, find_denoiser_classes(preset))
+    check_denoisers(preset, find_denoiser_classes(preset))
     if folder is not None:
         check_parts(preset, {name: parts[name] for name in parts if name in takes})
 

@@ -6,9 +6,11 @@ a plan says how a denoiser's tokens are shared. All of it stands in the source.
 
 import ast
 import functools
+import importlib.util
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from chords_cli.models.diffusers_source import assignments, find_class, source_files
 from chords_cli.pipelines.load.spec import CACHES, CacheName
@@ -33,6 +35,10 @@ _CHOICE = re.compile(r"^    _attention_backend\b", re.MULTILINE)
 
 _SIBLINGS = re.compile(r"^from \.(?:\w+\.)*(\w+) import", re.MULTILINE)
 """The files beside a denoiser's that it takes parts from."""
+
+_COMPILE = re.compile(r"^def compile\(\n.*?\n    \*,\n(.*?)^\)", re.MULTILINE | re.DOTALL)
+_PARAMETER = re.compile(r"^    (\w+):", re.MULTILINE)
+"""Where torch takes what it compiles by, and each of that."""
 
 _FUNCTIONS = re.compile(r"_.*|.*_callback")
 """Parameters that are functions, or diffusers' own business."""
@@ -105,6 +111,28 @@ def has_choice(name: str) -> bool | None:
         return None
     beside = (texts.get(file, "") for file in _SIBLINGS.findall(own))
     return any(_CHOICE.search(text) for text in (own, *beside))
+
+
+@functools.cache
+def has_repeated_blocks(name: str) -> bool | None:
+    """Reads whether a denoiser names the blocks that torch can compile; None if unknown."""
+    found = _read_class("models", name)
+    if found is None:
+        return None
+    assigned = [node for node in found.body if isinstance(node, ast.Assign)]
+    if any(ast.unparse(node.targets[0]) == "_repeated_blocks" for node in assigned):
+        return True
+    mixed_in = all(ast.unparse(base).endswith("Mixin") for base in found.bases)
+    return False if mixed_in else None  # it may inherit them
+
+
+@functools.cache
+def compile_parameters() -> tuple[str, ...]:
+    """Reads which arguments `torch.compile` takes; none if the source of torch cannot be read."""
+    spec = importlib.util.find_spec("torch")
+    file = Path(spec.origin) if spec and spec.origin else None
+    found = _COMPILE.findall(file.read_text()) if file and file.is_file() else []
+    return tuple(_PARAMETER.findall(found[-1])) if found else ()
 
 
 @functools.cache

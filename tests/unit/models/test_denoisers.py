@@ -1,12 +1,21 @@
-"""Which attention a preset may name, told from source alone, and what is said where it may not."""
+"""What a preset may ask of a denoiser, by source alone, and what is said where it may not."""
+
+import inspect
 
 import diffusers
 import pytest
+import torch
 from diffusers.models.attention_dispatch import _AttentionBackendRegistry
 
 from chords_cli.errors import UsageError
 from chords_cli.models.denoisers.attention import attention_of, check_attention
-from chords_cli.models.denoisers.source import all_backends, has_choice
+from chords_cli.models.denoisers.checks import check_denoisers
+from chords_cli.models.denoisers.source import (
+    all_backends,
+    compile_parameters,
+    has_choice,
+    has_repeated_blocks,
+)
 from chords_cli.models.repositories import find_model
 
 FLUX = ("FluxTransformer2DModel",)
@@ -97,3 +106,45 @@ def test_a_preset_wins_over_the_environment(monkeypatch):
     monkeypatch.setenv("DIFFUSERS_ATTN_BACKEND", "flex")
     assert attention_of(with_attention(None)) == "flex"
     assert attention_of(with_attention("flash")) == "flash"
+
+
+def test_what_torch_compiles_by_is_read_in_its_source():
+    taken = inspect.signature(torch.compile).parameters
+    assert compile_parameters() == tuple(name for name in taken if name != "model")
+
+
+@pytest.mark.parametrize(
+    "name", ["FluxTransformer2DModel", "UNet2DConditionModel", "SD3Transformer2DModel"]
+)
+def test_whether_a_denoiser_has_blocks_to_compile_is_read_in_its_source(name):
+    assert has_repeated_blocks(name) is bool(getattr(diffusers, name)._repeated_blocks)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "denoiser", "message", "hint"),
+    [
+        (
+            {},
+            "SD3Transformer2DModel",
+            "compile is set, but SD3Transformer2DModel names no repeated blocks to compile",
+            "remove compile from the preset",
+        ),
+        (
+            {"fulgraph": True},
+            *FLUX,
+            "compile.fulgraph is no argument of torch.compile",
+            "did you mean fullgraph? it has fullgraph, dynamic, ",
+        ),
+    ],
+)
+def test_blocks_that_cannot_be_compiled_are_refused(arguments, denoiser, message, hint):
+    preset = with_attention(None).model_copy(update={"compile": arguments})
+    with pytest.raises(UsageError) as caught:
+        check_denoisers(preset, [denoiser])
+    assert caught.value.message == message
+    assert caught.value.hint.startswith(hint)
+
+
+def test_blocks_that_can_be_compiled_are_accepted():
+    preset = with_attention(None).model_copy(update={"compile": {"fullgraph": True}})
+    check_denoisers(preset, FLUX)
