@@ -44,7 +44,8 @@ class PoolPipe:
 
     def send(self, message: object) -> None:
         self.turn()
-        self._send(message)
+        with self._sending:
+            self._pipe.send(message)
 
     def recv(self) -> object:
         """Returns the pool's next message, once there is one.
@@ -63,9 +64,9 @@ class PoolPipe:
         with self._counting:
             self._turns += 1
             begins = doing not in ("", self._doing)
-            self._doing, turns = doing or self._doing, self._turns
+            self._doing = doing or self._doing
         if begins and self._core >= 0:
-            self._send(Alive(self._core, turns=turns, doing=doing))
+            self._tell(works=True)
 
     @property
     def doing(self) -> str:
@@ -90,19 +91,22 @@ class PoolPipe:
         used = -1.0
         while True:
             now = time.process_time() - time.thread_time()  # telling is no work
-            with self._counting:
-                waits, turns, doing = bool(self._waits), self._turns, self._doing
-            works = waits or now - used > _WORKING * seconds
             try:
-                self._send(Alive(self._core, works, waits, turns, doing))
+                self._tell(works=now - used > _WORKING * seconds)
             except OSError:
                 return  # the pool is gone
             used = now
             time.sleep(seconds)
 
-    def _send(self, message: object) -> None:
+    def _tell(self, *, works: bool) -> None:
+        """Sends a sign of life that is true while it is sent: none overtakes a later one.
+
+        The lock of counting is held for a moment only, so that work goes on while the pipe is full.
+        """
         with self._sending:
-            self._pipe.send(message)
+            with self._counting:
+                waits, turns, doing = bool(self._waits), self._turns, self._doing
+            self._pipe.send(Alive(self._core, works or waits, waits, turns, doing))
 
     def _count(self, more: int) -> None:
         with self._counting:

@@ -1,7 +1,8 @@
 """Whom workers' trouble is blamed on, without a process."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from multiprocessing import Pipe
 from types import SimpleNamespace
 from typing import Any
@@ -244,7 +245,8 @@ def test_cores_that_are_not_ready_in_time_are_named_by_those_that_waited_for_the
     assert blamed.hint == "raise timeout if loading takes longer on some device"
 
 
-def test_a_process_tells_at_once_what_it_begins_to_do() -> None:
+def test_a_process_tells_at_once_what_it_begins_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PoolPipe, "_beat", lambda self, seconds: None)
     ours, theirs = Pipe()
     pipe = PoolPipe(theirs)
     pipe.beat(core=3, timeout=HANG)
@@ -252,8 +254,49 @@ def test_a_process_tells_at_once_what_it_begins_to_do() -> None:
     pipe.turn()
     pipe.turn("loading")
     pipe.turn("decoding")
-    heard = [ours.recv() for _ in range(3)]
-    assert {message.doing for message in heard} == {"starting", "loading", "decoding"} or (
-        [message.doing for message in heard] == ["loading", "loading", "decoding"]
-    )
     theirs.close()
+    heard = []
+    with suppress(EOFError):
+        while True:
+            heard.append(ours.recv())
+    assert heard == [Alive(3, turns=1, doing="loading"), Alive(3, turns=4, doing="decoding")]
+
+
+class Lock:
+    """A lock that one thread holds at a time; before the first gets it, something happens."""
+
+    def __init__(self, happens: Callable[[], object]) -> None:
+        self._happens: list[Callable[[], object]] = [happens]
+
+    def __enter__(self) -> None:
+        if self._happens:
+            self._happens.pop()()
+
+    def __exit__(self, *raised: object) -> None:
+        pass
+
+
+def test_no_sign_of_life_comes_after_one_that_is_newer() -> None:
+    sent = list[Alive]()
+
+    def send(message: Alive) -> None:
+        sent.append(message)
+        if len(sent) == 2:
+            raise BrokenPipeError
+
+    wire: Any = SimpleNamespace(send=send, poll=None)
+    pipe: Any = PoolPipe(wire)
+    pipe.turn("loading")
+    pipe._core, pipe._sending = 3, Lock(lambda: pipe.turn("decoding"))
+    pipe._beat(0.0)
+    assert [(message.turns, message.doing) for message in sent] == [(2, "decoding")] * 2
+
+
+def test_work_goes_on_while_the_pipe_is_full() -> None:
+    pipe: Any = PoolPipe(Pipe()[1])
+    pipe.turn("taking a step")
+    with pipe._sending:  # as long as somebody sends
+        pipe.turn()
+        with pipe.waiting():
+            pipe.turn("taking a step")
+    assert pipe.doing == "taking a step"
