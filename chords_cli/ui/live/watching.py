@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from rich.console import Console as RichConsole
@@ -62,13 +62,17 @@ def _showing_the_cursor_while_stopped(console: Console) -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         stream = console.err.file.fileno()  # past rich, which may be in the middle of writing
-        os.write(stream, _SHOW_CURSOR)
+        with suppress(OSError):  # the terminal may be gone
+            os.write(stream, _SHOW_CURSOR)
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)  # returns when the program goes on
         signal.signal(number, stop)
-        os.write(stream, _HIDE_CURSOR)
+        with suppress(OSError):
+            os.write(stream, _HIDE_CURSOR)
 
-    before = signal.signal(signal.SIGTSTP, stop)
+    before = signal.getsignal(signal.SIGTSTP)
+    if before is not signal.SIG_IGN:  # whoever has started this wants it not to stop
+        signal.signal(signal.SIGTSTP, stop)
     try:
         yield
     finally:

@@ -1,6 +1,9 @@
 """Where events are shown, and how: on a terminal, in a log, nowhere."""
 
+import errno
 import io
+import os
+import signal
 from contextlib import suppress
 
 import pytest
@@ -162,3 +165,33 @@ def test_results_of_an_earlier_run_are_printed_and_leave_no_panel():
 def test_log_tells_how_the_processes_started_when_asked_for_details(started, line):
     assert printed(verbose=True, played=[started]) == f"{line}\n"
     assert printed(played=[started]) == ""
+
+
+@pytest.mark.parametrize("before", [signal.SIG_IGN, signal.SIG_DFL])
+def test_ctrl_z_stays_ignored_where_it_was(before):
+    console = Console()
+    console.err = RichConsole(file=io.StringIO(), force_terminal=True, width=100)
+    found = signal.signal(signal.SIGTSTP, before)
+    try:
+        with watching(console):
+            ignored = signal.getsignal(signal.SIGTSTP) is signal.SIG_IGN
+        assert ignored == (before is signal.SIG_IGN)
+        assert signal.getsignal(signal.SIGTSTP) is before
+    finally:
+        signal.signal(signal.SIGTSTP, found)
+
+
+def test_ctrl_z_stops_where_the_terminal_is_gone(monkeypatch, tmp_path):
+    stopped = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: stopped.append((pid, number)))
+    console = Console()
+    with (tmp_path / "closed").open("w") as file:
+        console.err = RichConsole(file=file, force_terminal=True, width=100)
+        monkeypatch.setattr(os, "write", _refuse)
+        with watching(console):
+            signal.raise_signal(signal.SIGTSTP)
+    assert stopped == [(os.getpid(), signal.SIGTSTP)]
+
+
+def _refuse(*given):
+    raise OSError(errno.EIO, "gone")
