@@ -115,8 +115,9 @@ def load(model: Path, **more: Any) -> Any:
 def test_a_core_runs_nothing_of_a_repository(
     spoil: Callable[[Path, Path], None], model: Path, mark: Path
 ):
+    assert load(model)
     spoil(model, mark)
-    with pytest.raises((ChordsError, OSError, ValueError, TypeError, KeyError)):
+    with pytest.raises(ChordsError):
         load(model)
     assert not mark.exists()
 
@@ -148,7 +149,7 @@ def test_a_lora_that_is_pickled_is_refused(name, model, mark, tmp_path, command)
 def test_an_adapter_that_is_pickled_is_refused(model, mark, tmp_path):
     file = tmp_path / "adapter.safetensors"
     file.write_bytes(pickle.dumps({"a": Trap(mark)}))
-    with pytest.raises((ChordsError, Exception)):
+    with pytest.raises(ChordsError, match=r"^adapter \S+adapter.safetensors could not be loaded"):
         load(model, adapters=((str(file), 1.0),))
     assert not mark.exists()
 

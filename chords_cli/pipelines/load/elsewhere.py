@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline
+from safetensors import SafetensorError
 from torch import nn
 
 from chords_cli.errors import ChordsError, UsageError
@@ -79,7 +80,7 @@ def add_adapters(pipe: DiffusionPipeline, spec: ModelSpec) -> None:
             local_files_only=True,
             **encoders,
         )
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ChordsError(
             f"adapter {', '.join(map(str, files))} could not be loaded into "
