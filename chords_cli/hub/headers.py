@@ -10,9 +10,13 @@ import httpx2
 from huggingface_hub import set_client_factory
 from huggingface_hub.utils._http import default_client_factory
 
+from chords_cli.errors import verbatim
+from chords_cli.hub.errors import not_a_hub
+
 _NAMES = ("ETag", "X-Linked-Etag", "X-Repo-Commit")
 
-_PLAIN = re.compile(r"[\w-]+(\.[\w-]+)*")
+_PATH = re.compile(r"\.{0,2}|.*[/\\\0].*", re.DOTALL)
+"""What a name of a file is not; mirrors use other hashes than the hub, and other letters."""
 
 
 @functools.cache
@@ -32,9 +36,11 @@ def _check(response: httpx2.Response) -> None:
     """Refuses names that are paths; those of files come with answers to HEAD.
 
     Raises:
-        ValueError: There is one.
+        ChordsError: There is one.
     """
     for header in _NAMES if response.request.method == "HEAD" else ():
         name = response.headers.get(header, "plain").removeprefix("W/").strip('"')
-        if not _PLAIN.fullmatch(name):
-            raise ValueError(f"{header} is {name[:80]!r}, which is no name of a file")
+        if _PATH.fullmatch(name):
+            url = response.request.url
+            told = f"its {header} is {name[:80]!r}, which is no name of a file"
+            raise not_a_hub(f"{url.scheme}://{url.netloc.decode()}", verbatim(told))

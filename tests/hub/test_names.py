@@ -77,7 +77,22 @@ def test_headers_that_name_files_do_not_lead_out_of_the_cache(header, value, pla
 
     monkeypatch.setattr(_Handler, "_head", answer)
     done = place.chords("download", WAN, code=1)
-    assert "does not answer like a Hugging Face hub: ValueError in its answer" in done.stderr
+    told = f"its {header} is {value.strip(chr(34))[:80]!r}, which is no name of a file"
+    assert f"{place.hub.endpoint} does not answer like a Hugging Face hub: {told}" in done.stderr
     assert not list(place.home.rglob("*escaped*"))
     outside = [path for path in everything(place.home) if place.cache not in path.parents]
     assert all(place.home / "config" in path.parents or path.is_dir() for path in outside)
+
+
+@pytest.mark.parametrize("weak", ["", "W/"])
+def test_hashes_of_mirrors_are_no_paths(weak, place, monkeypatch):
+    head: Any = _Handler._head
+
+    def answer(self: Any, status: int, length: int, headers: dict[str, str]) -> None:
+        told = headers.get("ETag", "").strip('"')
+        own = {"ETag": f'{weak}"sha256:+{told}..=="'} if told else {}
+        head(self, status, length, headers | own)
+
+    monkeypatch.setattr(_Handler, "_head", answer)
+    place.chords("download", WAN)
+    assert place.same(WAN, WAN_NEEDS)
