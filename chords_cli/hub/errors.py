@@ -121,7 +121,7 @@ def gated(access: Access) -> ChordsError:
         return ChordsError(
             f"{access.repo} is gated, and your token has no access to it",
             f"accept the licence at {access.page} with the token's account (`hf auth whoami`); a "
-            f"fine-grained token must allow public gated repositories; or {_LOG_IN} anew",
+            f"fine-grained token must allow public gated repositories; or {_LOG_IN} again",
         )
     return ChordsError(
         f"{access.repo} is gated, and you are not logged in",
@@ -202,7 +202,7 @@ def unusable_cache(file: str, reason: str) -> ChordsError:
     """Returns the error for a cache that cannot be written."""
     return ChordsError(
         f"{verbatim(file)}: {reason}",
-        "choose another folder with {cache_dir:name} or HF_HOME, or mend this one",
+        "choose another folder with {cache_dir:name} or HF_HOME, or fix this one",
         suggests={"cache_dir": None},
     )
 

@@ -31,7 +31,7 @@ class Cell:
         tells: A pattern that is found in all that it says.
         kept: How many pictures are complete; None where that depends on the moment.
         resumes: Whether `--resume` is tried afterwards.
-        prepare: Called before the run starts; `mend` once it has ended.
+        prepare: Called before the run starts; `fix` once it has ended.
         needs: Returns why the cell cannot be run here; nothing where it can.
         env: Further variables.
         paths: Folders of the run that Python searches first.
@@ -56,7 +56,7 @@ class Cell:
     num: int = 2
     resumes: bool = False
     prepare: Callable[["Run"], None] | None = None
-    mend: Act | None = None
+    fix: Act | None = None
     needs: Callable[[], str] | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     paths: tuple[str, ...] = ()

@@ -188,8 +188,8 @@ def _observe(run: Run, pixels: Mapping[str, str]) -> Found:
         run.start()
         code = run.wait()
         ended = time.time()
-        if run.cell.mend:
-            run.cell.mend(run)
+        if run.cell.fix:
+            run.cell.fix(run)
         deadline = ended + HANG  # they end by themselves, however long that takes here
         while code is not None and run.family() and time.time() < deadline:
             time.sleep(0.02)

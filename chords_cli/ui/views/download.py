@@ -66,7 +66,7 @@ def verdict(name: str, record: VerifyRecord) -> Text:
     if not wrong:
         return Text(f"{total} as on the hub, commit {record.commit[:12]}")
     force = "" if set(wrong) == {"missing"} else " --force"
-    advice = f"mend it with: chords download {name}{force}"
+    advice = f"fix it with: chords download {name}{force}"
     return Text(f"{len(wrong)} of {total} not as on the hub; {advice}", style="red")
 
 

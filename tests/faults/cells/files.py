@@ -38,7 +38,7 @@ def _full(kilobytes: int, what: str, says: str, kept: int) -> Cell:
         says=f"{says}No space left on device",
         hint=f"make room there; {_KEPT if kept == 1 else '2 of 2 images are kept in '}",
         kept=kept,
-        mend=lambda run: _mount("-o", "remount,size=1m", run.out),
+        fix=lambda run: _mount("-o", "remount,size=1m", run.out),
         resumes=True,
     )
 
@@ -55,7 +55,7 @@ CELLS: list[Cell] = [
         says=f"{_PICTURE}Read-only file system",
         hint=_KEPT,
         kept=1,
-        mend=lambda run: _mount("-o", "remount,rw", run.out),
+        fix=lambda run: _mount("-o", "remount,rw", run.out),
         resumes=True,
     ),
     *(

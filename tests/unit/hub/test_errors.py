@@ -18,8 +18,8 @@ ACCESS = Access("http://hub", "me/mine", "v2", logged_in=False)
         ),
         (
             unusable_cache("/cache", "No space left on device"),
-            "choose another folder with --cache-dir or HF_HOME, or mend this one",
-            "choose another folder with cache_dir or HF_HOME, or mend this one",
+            "choose another folder with --cache-dir or HF_HOME, or fix this one",
+            "choose another folder with cache_dir or HF_HOME, or fix this one",
         ),
     ],
 )
