@@ -15,6 +15,7 @@ from chords_cli.errors import UsageError, verbatim
 from chords_cli.media.latents import read_header
 from chords_cli.media.videos import read_tags
 from chords_cli.presets.call import guidance_of
+from chords_cli.presets.paths import read_at_most
 
 KEY = "chords"
 
@@ -90,11 +91,7 @@ def _read_text(path: Path) -> Any:
         case ".mp4":
             return read_tags(path).get(KEY)
         case ".json":
-            with path.open("rb") as file:
-                data = file.read(_MOST_BYTES + 1)
-            if len(data) > _MOST_BYTES:
-                raise ValueError(f"it has more than {_MOST_BYTES} bytes")
-            return data.decode()
+            return read_at_most(path, _MOST_BYTES).decode()
         case ".safetensors":
             return read_header(path).get("__metadata__", {}).get(KEY)
     return _read_picture(path)

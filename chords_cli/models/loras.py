@@ -11,13 +11,14 @@ import importlib.util
 import math
 import re
 from collections.abc import Collection, Sequence
-from os.path import expanduser, isdir, isfile
+from os.path import isdir, isfile
 from pathlib import Path
 
 from chords_cli.errors import UsageError, verbatim
 from chords_cli.hub import adapter_folder, is_repository
 from chords_cli.media.latents import read_header
 from chords_cli.pipelines.load.spec import lora_part
+from chords_cli.presets.paths import from_user
 
 _STANDARD = "pytorch_lora_weights.safetensors"
 """The name of the file in which diffusers saves a LoRA."""
@@ -116,7 +117,7 @@ def _parts_of(
 
 def _noise_pair(name: str) -> dict[str, Path]:
     """Returns the two files of a folder that holds a LoRA for each transformer, by transformer."""
-    path = Path(expanduser(name))  # noqa: PTH111 - Path's own raises for users that do not exist
+    path = from_user(name)
     folder = path if name and isdir(path) else is_repository(name) and adapter_folder(name)  # noqa: PTH112
     files = sorted(folder.glob("*.safetensors")) if folder else []
     told = {part: file.absolute() for file in files if (part := _told_by_name(file))}
@@ -141,7 +142,7 @@ def lora_file(source: str) -> Path:
     Raises:
         UsageError: This machine does not have the file, or there are several.
     """
-    path = Path(expanduser(source))  # noqa: PTH111 - Path's own raises for users that do not exist
+    path = from_user(source)
     if isfile(path):  # noqa: PTH113 - Path.is_file raises when a name is too long
         if path.suffix != ".safetensors":
             raise UsageError(

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from chords_cli.errors import UsageError, check_all, either, verbatim
 from chords_cli.presets.explain import explain
 from chords_cli.presets.parts import PLACE
+from chords_cli.presets.paths import TooLargeError, read_at_most
 from chords_cli.presets.schema import Preset
 from chords_cli.sampler.choice import PlanChoice, resolve_plan
 
@@ -190,13 +191,12 @@ _UNREADABLE = (ValueError, LookupError, AttributeError, TypeError, OverflowError
 def read_yaml(path: Path, what: str = "preset file") -> Any:
     """Reads a file; the error says what to do if it cannot be read."""
     try:
-        if (size := path.stat().st_size) > _LARGEST:  # whose parsing takes long
-            raise UsageError(
-                f"{what} {verbatim(path)} has {size:,} bytes, but {_LARGEST:,} are the most",
-                "name another .yaml file",
-            )
-        with path.open("rb") as file:  # a device has no size, and no end
-            return yaml.load(file.read(_LARGEST).decode(), Loader=_Loader)
+        text = read_at_most(path, _LARGEST, streams=True).decode()
+        return yaml.load(text, Loader=_Loader)
+    except TooLargeError as error:  # whose parsing takes long
+        raise UsageError(
+            f"{what} {verbatim(path)} has more than {_LARGEST:,} bytes", "name another .yaml file"
+        ) from error
     except FileNotFoundError:
         raise UsageError(
             f"{what} {verbatim(path)} does not exist",
@@ -211,7 +211,7 @@ def read_yaml(path: Path, what: str = "preset file") -> Any:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problem = verbatim(error.problem or "not YAML")
-        raise UsageError(f"{verbatim(path)}:{line}: {problem}", f"mend line {line}") from error
+        raise UsageError(f"{verbatim(path)}:{line}: {problem}", f"fix line {line}") from error
     except (yaml.YAMLError, *_UNREADABLE) as error:
         deep = isinstance(error, RecursionError)
         reason = "it is nested too deeply" if deep else str(error).partition("\n")[0]
@@ -238,7 +238,7 @@ def _check_together(origin: str, preset: Preset) -> None:
             *(partial(resolve_plan, preset.plan, plan) for plan in plans),
         )
     except UsageError as error:
-        fix = f"mend it in {verbatim(Path(origin).name)}"
+        fix = f"fix it in {verbatim(Path(origin).name)}"
         raise error.reworded(f"{verbatim(origin)}: {{message}}", fix) from error
 
 

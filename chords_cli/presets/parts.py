@@ -4,7 +4,6 @@ These keys name classes and arguments of diffusers; that diffusers has them is c
 """
 
 from collections.abc import Iterator
-from os.path import expanduser
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -12,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Str
 
 from chords_cli.pipelines.load.spec import CacheName, Dtype
 from chords_cli.presets.call import Part, check_scalar
+from chords_cli.presets.paths import from_user
 
 
 def _check_text(value: str) -> str:
@@ -56,8 +56,7 @@ class Scheduler(Part):
 
 def find_from(folder: Path, path: Path) -> Path:
     """Returns a path of a preset's file that lies in `folder`; `~` is the home folder."""
-    # Path's own raises for users that do not exist
-    return (folder / expanduser(path)).resolve()  # noqa: PTH111
+    return (folder / from_user(path)).resolve()
 
 
 class Elsewhere(Part):

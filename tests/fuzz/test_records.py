@@ -105,6 +105,16 @@ def test_a_huge_record_is_refused_before_it_is_read(line, folder, record, name):
 
 
 @pytest.mark.parametrize("name", ["run.json", "run.jsonl"])
+def test_a_record_without_an_end_is_refused_or_passed_over(line, folder, record, name):
+    (folder / "run.json").write_text(json.dumps(record))
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to("/dev/zero")
+    ask(line)
+    assert line("image", "a fox", *SETTINGS, *OPTIONS).code == (2 if name == "run.json" else 0)
+    (folder / name).unlink()
+
+
+@pytest.mark.parametrize("name", ["run.json", "run.jsonl"])
 def test_a_record_that_is_no_file_is_refused_or_passed_over(line, folder, record, name):
     (folder / "run.json").write_text(json.dumps(record))
     (folder / name).unlink(missing_ok=True)

@@ -57,7 +57,7 @@ def test_yaml_is_loaded_by_the_safe_loader_alone():
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("yaml.load")
     ]
-    assert loads == ["yaml.load(file.read(_LARGEST).decode(), Loader=_Loader)"]
+    assert loads == ["yaml.load(text, Loader=_Loader)"]
     from chords_cli.presets import files
 
     assert files._Loader.__mro__[1].__name__ == "SafeLoader"

@@ -146,7 +146,7 @@ def test_a_pipe_is_read_as_a_prompt_file_to_its_end(tmp_path):
 
 
 def test_a_preset_without_an_end_is_refused():
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="preset file /dev/zero has more than 1,000,000 bytes"):
         read_yaml(Path("/dev/zero"))
 
 
@@ -173,3 +173,12 @@ def test_aliases_in_a_preset_do_not_fill_the_memory(tmp_path, chords):
     done = chords("image", "x", "--model", str(tmp_path / "bomb.yaml"))
     assert done.code == 2
     assert "it holds more than 200,000 values" in done.err
+
+
+def test_a_preset_in_a_pipe_is_not_cut(tmp_path):
+    os.mkfifo(tmp_path / "p.yaml")
+    writer = threading.Thread(target=(tmp_path / "p.yaml").write_text, args=("#" * 1_000_001,))
+    writer.start()
+    with pytest.raises(UsageError, match=r"p\.yaml has more than 1,000,000 bytes"):
+        read_yaml(tmp_path / "p.yaml")
+    writer.join(HANG)

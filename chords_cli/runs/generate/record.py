@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import chords_cli
 from chords_cli.errors import ChordsError, verbatim, where_to_write
 from chords_cli.media.files import append_to_file, write_file
+from chords_cli.presets.paths import read_at_most
 from chords_cli.records.recipe import SCHEMA
 from chords_cli.records.run import (
     OutputRecord,
@@ -190,11 +191,9 @@ def read_bytes(path: Path) -> bytes:
     """Reads a record or its journal.
 
     Raises:
-        ValueError: It is larger than any that a run writes.
+        ValueError: It is larger than any that a run writes, or no file.
     """
-    if path.stat().st_size > _MOST_BYTES:
-        raise ValueError(f"it has more than {_MOST_BYTES} bytes")
-    return path.read_bytes()
+    return read_at_most(path, _MOST_BYTES)
 
 
 def read_journal(folder: Path) -> list[SampleRecord]:

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
-from os.path import expanduser
 from pathlib import Path
 
 from chords_cli.errors import UsageError, verbatim
 from chords_cli.pipelines.load.spec import Arguments
+from chords_cli.presets.paths import from_user
 from chords_cli.presets.roles import ROLES, option_of
 from chords_cli.records.recipe import InputRecord
 from chords_cli.runs.settings.options.request import Request
@@ -82,7 +82,7 @@ def _candidates(places: Sequence[Path]) -> Iterator[Path]:
 def _hash(path: Path) -> str | None:
     """Returns the hash of a file's bytes; None if it cannot be read."""
     try:
-        path = Path(expanduser(path))  # noqa: PTH111 - Path's own raises for users that do not exist
+        path = from_user(path)
         if not path.is_file():  # a pipe may have no end
             return None
         with path.open("rb") as file:

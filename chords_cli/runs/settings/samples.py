@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chords_cli.errors import UsageError, verbatim
+from chords_cli.presets.paths import TooLargeError, read_at_most, take_at_most
 
 MOST_SAMPLES = 100_000
 """How many samples one run may have; their names are made before it starts."""
@@ -145,17 +146,22 @@ def read_text(file: str) -> str:
         UsageError: The file is missing, unreadable, or not UTF-8 text.
     """
     name = _name(file)
-    if file == "-":
-        return _decode(sys.stdin.buffer.read(_LARGEST + 1) if sys.stdin else b"", name)
     try:
-        with Path(file).open("rb") as opened:  # a device has no size, and no end
-            return _decode(opened.read(_LARGEST + 1), name)
+        if file == "-":
+            data = take_at_most(sys.stdin.buffer, _LARGEST) if sys.stdin else b""
+        else:
+            data = read_at_most(Path(file), _LARGEST, streams=True)
+    except TooLargeError as error:
+        raise UsageError(
+            f"{name} has more than {_LARGEST // 10**6} MB", "split it", {"prompt_file": None}
+        ) from error
     except FileNotFoundError as error:
         raise UsageError(f"{name} does not exist", _CHECK, {"prompt_file": None}) from error
     except OSError as error:
         raise UsageError(
             f"{name} cannot be read: {error.strerror}", _CHECK, {"prompt_file": None}
         ) from error
+    return _decode(data, name)
 
 
 def _name(file: str) -> str:
@@ -163,10 +169,6 @@ def _name(file: str) -> str:
 
 
 def _decode(data: bytes, name: str) -> str:
-    if len(data) > _LARGEST:
-        raise UsageError(
-            f"{name} has more than {_LARGEST // 10**6} MB", "split it", {"prompt_file": None}
-        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

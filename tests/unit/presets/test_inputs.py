@@ -127,7 +127,7 @@ def test_it_can_be_written_out_and_read_again():
         (
             "variants: {image: {pipeline: FluxImg2ImgPipeline, call: {height: 100}}}",
             "height is 100, but this model takes a multiple of 16",
-            "mend it in mine.yaml",
+            "fix it in mine.yaml",
         ),
     ],
 )
