@@ -1,5 +1,6 @@
 """`chords`, and `python -m chords_cli`: hears signals before anything is imported."""
 
+import gc
 import os
 import signal
 from types import FrameType
@@ -14,7 +15,11 @@ def main() -> None:
             signal.signal(number, _end)
     from chords_cli.cli.app import main
 
-    main()
+    try:
+        main()
+    finally:  # else Python looks for garbage among all modules before it ends
+        gc.disable()
+        gc.freeze()
 
 
 def _end(number: int, frame: FrameType | None) -> None:

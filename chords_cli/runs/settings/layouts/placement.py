@@ -76,8 +76,9 @@ def find_devices(request: Request, preset: Preset, *, starts: bool) -> tuple[str
     """Returns the devices to use; the engine refuses an empty name in `--devices`."""
     given = request.devices
     names = () if given is None else tuple(name.strip() for name in given.split(","))
-    if starts and set(names) != {"cpu"}:
+    if starts:
         preload(preset.pipeline)
+        import chords_cli.engine.pool  # noqa: F401  while that process imports what it needs
     own = checked_devices(names)
     return request.hosts.names(own) if request.hosts else own
 

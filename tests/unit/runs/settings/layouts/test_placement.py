@@ -2,7 +2,10 @@
 
 import pytest
 
-from chords_cli.runs.settings.layouts.placement import place
+from chords_cli.presets.files import find_preset
+from chords_cli.runs.settings.layouts import placement
+from chords_cli.runs.settings.layouts.placement import find_devices, place
+from chords_cli.runs.settings.options.request import Request
 
 GPUS = ("cuda:0", "cuda:1", "cuda:2", "cuda:3")
 
@@ -57,3 +60,14 @@ def test_halves_of_guidance_that_share_a_device_are_warned_of() -> None:
     assert placement.note == (
         "the 2 halves of guidance share cuda:0: each process holds its own weights"
     )
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_what_cores_are_forked_from_starts_with_the_settings_on_the_host_too(
+    starts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(placement, "preload", started.append)
+    request = Request(kind="image", devices="cpu")
+    assert find_devices(request, find_preset("demo-image"), starts=starts) == ("cpu",)
+    assert started == (["FluxPipeline"] if starts else [])
