@@ -55,10 +55,11 @@ class Taken:
 
     Attributes:
         rounds: R.
-        sample: From the end of encoding to the result's latent.
+        sample: To the result's latent, from the end of encoding, or from when the last core had
+            let go of the picture before.
         late: How much later than core 0 the last core begins its first evaluation.
-        shares: Per core what its time until the result went to, in seconds.
-        timeline: Per core its spans, counted from the end of encoding.
+        shares: Per core what of that time went to what.
+        timeline: Per core its spans, counted from when that time began.
     """
 
     rounds: int
@@ -102,13 +103,17 @@ def traced(
     pictures: int,
     told: Mapping[str, str],
     kind: str = "image",
+    each: int | None = None,
 ) -> Traced:
-    """Runs `chords` with that line, cores and pictures, and notes what its processes do."""
+    """Runs `chords` with that line, cores and pictures, and notes what its processes do.
+
+    So many pictures of `each` prompt; without it, of the only one.
+    """
     with tempfile.TemporaryDirectory(prefix="chords-overhead-") as folder:
         trace, out = Path(folder, "trace"), Path(folder, "out")
         trace.mkdir()
         whole = [sys.executable, "-m", "chords_cli", kind, *line, "--cores", str(cores)]
-        whole += ["--num", str(pictures), "--devices", "cpu", "--output", str(out)]
+        whole += ["--num", str(each or pictures), "--devices", "cpu", "--output", str(out)]
         paths = os.pathsep.join([str(HOOKS), str(ROOT)])
         known = {"PYTHONPATH": paths, "OVERHEAD_TRACE": str(trace), "HF_HUB_OFFLINE": "1"}
         began = time.monotonic()
@@ -137,20 +142,18 @@ def run(cell: Cell, model: Path, pictures: int) -> list[Taken]:
     line += ["--guidance-split"] if cell.split else []
     told = {"OVERHEAD_DRIFT": str(cell.drift / 1e3), "OVERHEAD_FREE": str(int(cell.free))}
     done = traced(line, cores=cell.cores, pictures=pictures, told=told)
-    return [
-        _taken(entry, began, of_cores)
-        for entry, began, of_cores in zip(
-            done.record["prompts"], done.at("CoreEncoded 0"), done.spans, strict=True
-        )
-    ]
+    entries = done.record["prompts"]
+    return [_taken(entry, spans) for entry, spans in zip(entries, done.spans, strict=True)]
 
 
 def _read(path: Path) -> Spans:
     return [(name, began, ended) for name, began, ended in json.loads(path.read_text())]
 
 
-def _taken(entry: dict[str, Any], encoded: float, spans: Sequence[Spans]) -> Taken:
+def _taken(entry: dict[str, Any], spans: Sequence[Spans]) -> Taken:
     sample = float(entry["seconds"]["sample"])
+    # the last core may have been busy with the picture before when this one's prompt was encoded
+    encoded = max(ended for name, _, ended in spans[-1] if name == "land") - sample
     moved = [
         [(name, began - encoded, ended - encoded) for name, began, ended in of_core]
         for of_core in spans
@@ -172,7 +175,7 @@ def _shares(spans: Spans, until: float) -> dict[str, float]:
     each other, `move` the rest of a step (arithmetic and messages to the pool), `python` all else:
     the pipeline's own loop, and what comes before and after it.
     """
-    within = [(name, began, min(ended, until)) for name, began, ended in spans if began < until]
+    within = [(n, a, min(b, until)) for n, a, b in spans if a < until and b > 0.0]
     total = {
         label: sum(ended - max(0.0, began) for name, began, ended in within if name == label)
         for label in ("drift", "receive", "send", "split", "advance")

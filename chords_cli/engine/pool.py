@@ -4,19 +4,20 @@ The pool is no master: what cores compute and when is in the plan. It hands out 
 outputs, asks for pictures, and leaves no process behind.
 """
 
-import itertools
 import threading
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from chords_cli.engine.devices import threads_each
-from chords_cli.engine.groups import Group, Wanted
 from chords_cli.engine.hosts.remote import Hosts
-from chords_cli.engine.job import Sampled, SampledOutput, Session
 from chords_cli.engine.messages import Decoded, Latent, Restore
 from chords_cli.engine.processes import Workers
+from chords_cli.engine.samples.beside import Beside
+from chords_cli.engine.samples.groups import Group, Wanted
+from chords_cli.engine.samples.job import Sampled, SampledOutput, Session
+from chords_cli.engine.samples.many import Many
 from chords_cli.engine.settings import PoolSettings
 from chords_cli.engine.start import StartMethod
 from chords_cli.errors import ChordsError
@@ -26,6 +27,8 @@ from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     import numpy as np
 
 __all__ = ["Pool", "PoolSettings", "Sampled", "SampledOutput", "Wanted"]
@@ -47,10 +50,12 @@ class Pool:
             Group(number, settings, self._workers, lambda event: self._tell(event))
             for number in range(settings.groups)
         ]
-        self._components: dict[tuple[int, int, int], tuple[str, ...]] = {}
+        self._each = max(1, len(settings.devices) // settings.groups)
+        self._components: dict[int, tuple[str, ...]] = {}
         self._warned = dict[str, None]()
         self._loading_warnings: tuple[str, ...] = ()
         self._open: Session | None = None
+        self._many: Many | None = None
         self._hearing = threading.Lock()
         self._scheduler, self._cache = settings.model.scheduler, settings.model.cache
 
@@ -63,9 +68,8 @@ class Pool:
         try:
             method = self._start_method = self._workers.start(self._settings)
             self._tell(ProcessesStarted(method=method.method, reason=method.reason))
-            for group, message in self._messages():
-                if isinstance(message, CoreReady):
-                    process = group, message.core, message.member
+            for process, message in self._messages():
+                if isinstance(message, CoreReady) and process is not None:
                     self._components[process] = message.components
                 if len(self._components) == len(self._workers):
                     break
@@ -132,31 +136,25 @@ class Pool:
             self._open = None
         return session.result()
 
-    def each(self, wanted: Iterable[Wanted]) -> Iterator[tuple[int, Sampled]]:
-        """Makes samples, as many at a time as there are groups; yields each when it is done.
+    def each(self, wanted: Iterable[Wanted]) -> Generator[tuple[int, Sampled], None, None]:
+        """Makes samples with all groups; yields each when its cores and `on_output` are done.
 
-        A number says which of the `wanted` it is, from 0. Samples begin in order.
+        A number says which of the `wanted` it is, from 0. Samples begin in order, the next one of
+        a group while its last cores decode the one before. Leaving this early waits for an
+        `on_output` that is at work.
 
         Raises:
             ChordsError: A core failed or died; the pool has to be left.
+            Exception: What an `on_output` has raised.
         """
-        left, numbers = enumerate(wanted), dict[int, int]()
-        with self._alone():
-            for group, (number, first) in zip(range(len(self._groups)), left, strict=False):
-                self._begin(first, group)
-                numbers[group] = number
-            for group, message in self._messages() if numbers else ():
-                session = self._groups[group].session
-                if group not in numbers or session is None:
-                    continue
-                session.hear(message)
-                if not session.over:
-                    continue
-                yield numbers.pop(group), session.result()
-                for number, following in itertools.islice(left, 1):
-                    self._begin(following, group)
-                    numbers[group] = number
-                if not numbers:
+        with self._alone(), Beside() as beside:
+            many = self._many = Many(self._groups, iter(wanted), self._begin, beside)
+            many.fill()
+            for process, message in self._messages(beside.bell) if many.busy else ():
+                self._hear(process, message)
+                yield from many.done()
+                many.fill()
+                if not many.busy:
                     return
 
     def outputs(
@@ -218,13 +216,12 @@ class Pool:
         decoded = next(answers)
         return decoded.frames, decoded.seconds
 
-    def arrived(self, group: int = 0) -> SampledOutput | None:
-        """Returns the result of a group's latest sample, if its latent is here.
+    def arrived(self, number: int) -> SampledOutput | None:
+        """Returns the result of that one of `each` sample, if its latent is here.
 
         It is for when decoding or saving fails.
         """
-        session = self._groups[group].session
-        return session.arrived if session else None
+        return self._many.arrived(number) if self._many else None
 
     def _begin(self, wanted: Wanted, group: int = 0) -> Session:
         """Hands a sample to a group, once nothing is left of an earlier one that was cut off."""
@@ -239,8 +236,8 @@ class Pool:
 
     def _heard(self, session: Session) -> Iterator[None]:
         """Lets the session hear one message after another, until its cores have let go of it."""
-        for _, message in self._messages():
-            session.hear(message)
+        for process, message in self._messages():
+            self._hear(process, message)
             yield
             if session.over:
                 return
@@ -280,12 +277,18 @@ class Pool:
             for _ in self._heard(session):
                 pass
 
-    def _messages(self) -> Iterator[tuple[int, object]]:
-        """Yields what cores send, with the number of their group; tells events to the listener."""
-        for group, message in self._workers.messages():
-            if isinstance(message, Event) and self._is_new(message):
-                self._groups[group].tell(message)
-            yield group, message
+    def _hear(self, process: int | None, message: object) -> None:
+        """Lets the group of a process hear what it has sent."""
+        if process is not None:
+            group, rank = divmod(process, self._each)
+            self._groups[group].hear(rank, message)
+
+    def _messages(self, bell: "Connection | None" = None) -> Iterator[tuple[int | None, object]]:
+        """Yields what processes send, with their numbers; tells events to the listener."""
+        for process, message in self._workers.messages(bell):
+            if process is not None and isinstance(message, Event) and self._is_new(message):
+                self._groups[process // self._each].tell(message)
+            yield process, message
 
     def _is_new(self, event: Event) -> bool:
         """Tells whether no core has warned of the same before, for this sample or another."""

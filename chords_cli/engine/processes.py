@@ -122,27 +122,30 @@ class Workers:
         except OSError:
             raise self.watch.blame(rank) from None
 
-    def messages(self) -> Iterator[tuple[int, object]]:
+    def messages(self, bell: Connection | None = None) -> Iterator[tuple[int | None, object]]:
         """Yields everything that workers send, in order of arrival, for as long as it is asked.
 
-        Each message comes with the number of its group.
+        Each message comes with the number of its process. What rings the `bell` comes as well, as
+        bytes and from no process.
 
         Raises:
             ChordsError: A worker failed, died, or showed no sign of life for its timeout.
         """
-        pipes, ends = dict[Any, int](), dict[Any, int]()
+        pipes, ends, bells = dict[Any, int](), dict[Any, int](), [bell] if bell else []
         for worker in self._workers:
             pipes[worker.pipe] = ends[worker.process.sentinel] = worker.spec.process
         self.watch.begin()
         while True:
             began = time.monotonic()
-            ready = wait([*pipes, *ends], _GLANCE_SECONDS)
+            ready = wait([*pipes, *ends, *bells], _GLANCE_SECONDS)
             self.watch.silences.pass_by(min(time.monotonic() - began, _GLANCE_SECONDS))
             for pipe in (end for end in ready if end in pipes):
                 message = self._hear(pipes[pipe])
                 self.watch.hear(pipes[pipe], message)
                 if not isinstance(message, Alive):
-                    yield self._workers[pipes[pipe]].spec.group, message
+                    yield pipes[pipe], message
+            for rung in (bell for bell in bells if bell in ready):
+                yield None, rung.recv_bytes()
             for end in (end for end in ready if end in ends):
                 raise self.watch.blame(ends[end])
             if error := self.watch.overdue():

@@ -164,6 +164,7 @@ class _Worker:
         self._cores = job.plan.cores
         self._said.begin()
         self._pipe.turn("encoding the prompt")
+        self._exchange.settle()
         torch.set_num_threads(job.threads)
         if job.encodes:
             self._pipeline.forget()

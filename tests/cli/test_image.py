@@ -121,7 +121,7 @@ def test_resume_makes_only_what_is_missing_and_the_record_covers_all(resumed, pl
     assert [entry["prompt"] for entry in prompts] == ["a cat", "a bird"]
     assert resumed.out == f"plain/{CAT}.png\nplain/0002-a-bird-s42.png\n"
     assert f"plain/{CAT}.png" in resumed.err
-    assert re.search(r"^output 1 from core 3 after \d+ rounds, [\d.]+ s$", resumed.err, re.M)
+    assert re.search(r"^2/2: output 1 from core 3 after \d+ rounds, [\d.]+ s$", resumed.err, re.M)
 
 
 def test_resume_of_a_finished_run_starts_nothing(resumed, command, place):

@@ -150,7 +150,7 @@ def test_a_signal_that_ends_the_command_leaves_as_little_as_ctrl_c(
 
 def test_what_is_kept_is_told_with_how_to_go_on(command: Start, tmp_path: Path) -> None:
     process = command("--num", "3", "--steps", "300")
-    said = _ended_by(signal.SIGTERM, "2/3: ", process)
+    said = _ended_by(signal.SIGTERM, "1/3 done", process)
     assert said[-2].endswith(f": 1 of 3 images is kept in {tmp_path / 'out'}")
     assert said[-1] == "hint: add --resume to go on"
     left = [path.name for path in _left(tmp_path)]
@@ -173,7 +173,7 @@ def test_a_command_that_is_killed_is_resumed_after_its_last_sample(
         signal.signal(signal.SIGHUP, before)
     _read_until(process, "1/4: ")
     process.send_signal(signal.SIGHUP)  # a signal that is ignored stays so
-    _read_until(process, "4/4: ")
+    _read_until(process, "3/4 done")
     family = _family(process.pid)
     process.kill()
     process.wait()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from chords_cli.engine.job import Sampled
+from chords_cli.engine.samples.job import Sampled
 from chords_cli.errors import UsageError
 from chords_cli.events import CoreCompiled, CoreCompiling, CoreEncoded, CoreStepped, Event
 from chords_cli.pipelines.load.loading import load_pipeline

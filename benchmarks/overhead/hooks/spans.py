@@ -7,6 +7,8 @@ Read by a Python that has this folder on PYTHONPATH; what it does is in its envi
     OVERHEAD_DRIFT   seconds that one call of the transformer takes, by sleeping; its answer is a
                      tenth of its input. Without it the transformer is what it is
     OVERHEAD_DECODE  seconds that the autoencoder takes for a picture, by sleeping as well
+    OVERHEAD_ENCODE  seconds that the last text encoder takes for a prompt, by sleeping
+    OVERHEAD_SAVE    seconds that writing a file takes, by sleeping
     OVERHEAD_FREE    1: leaves the wavefront's arithmetic out, as where a device adds for nothing.
                      Its pictures are wrong; what is left is the exchange, Python and copies
 """
@@ -58,7 +60,9 @@ def _worker(module: Any) -> None:
         pipe = load(*args, **kwargs)
         _spans.append(("load", began, _now()))
         _wait_in(pipe.transformer)
-        _wait_after(pipe.vae, "decode", float(os.environ.get("OVERHEAD_DECODE", 0.0)))
+        _wait_after(pipe.vae, "decode", _seconds("OVERHEAD_DECODE"))
+        if pipe.text_encoder_2 is not None:
+            _wait_after(pipe.text_encoder_2, "forward", _seconds("OVERHEAD_ENCODE"))
         return pipe
 
     def served(self: Any, job: Any) -> None:
@@ -83,6 +87,10 @@ def _wait_in(transformer: Any) -> None:
         return answer
 
     transformer.forward = forward
+
+
+def _seconds(name: str) -> float:
+    return float(os.environ.get(name, 0.0))
 
 
 def _wait_after(owner: Any, name: str, seconds: float) -> None:
@@ -155,12 +163,17 @@ def _generate(module: Any) -> None:
     module._Run._tell, module.generate = heard, generated
 
 
+def _saving(module: Any) -> None:
+    _wait_after(module, "write_file", _seconds("OVERHEAD_SAVE"))
+
+
 _PATCHES = {
     "chords_cli.engine.worker": _worker,
     "chords_cli.engine.walk": _walk,
     "chords_cli.engine.exchange.group": _group,
     "chords_cli.sampler.wavefront_core": _wavefront,
     "chords_cli.runs.generate.run": _generate,
+    "chords_cli.runs.outputs.saving": _saving,
 }
 
 

@@ -6,7 +6,8 @@ as many latents on the way as its sender allows.
 A job may end before its plan does (`Cancel`). So that the next job finds an empty line, every job
 closes it: a core that has not sent all of its latents sends a void one in the place of the next,
 which frees a neighbour that waits for it, and a core takes what it has not received, up to that.
-Lines are closed before outputs are decoded: no neighbour waits for a decoder.
+Lines are closed before outputs are decoded: no neighbour waits for a decoder, but one that is
+ahead with the next job, once its line is full.
 """
 
 import time
@@ -54,6 +55,7 @@ class Line:
         self._coming: tuple[Tensor, dist.Work | None] | None = None
         self._read: Tensor | None = None
         self._shape = torch.Size()
+        self._met = False
         self.ended = False
         self.waited = 0.0
         self._non_finite: NonFiniteError | None = None
@@ -131,12 +133,16 @@ class Line:
             self._settle()
 
     def _settle(self) -> None:
-        """Waits until the oldest latent on the way has arrived, and lets go of it."""
+        """Waits until the oldest latent on the way has arrived, and lets go of it.
+
+        The first one of a job may find the faster core at the job before, which it decodes.
+        """
         sent, posted = self._underway.popleft()
         work = posted()
         with self._exchange.naming(self._faster):
             if work:
-                work.wait()
+                work.wait(*(() if self._met else (self._exchange.patience,)))
+        self._met = True
         self._exchange.sender.release(sent)
 
     def _ask(self) -> None:

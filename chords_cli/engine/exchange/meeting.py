@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
 
 from chords_cli.engine.exchange.network import INTERFACE
 from chords_cli.engine.exchange.rendezvous import FileRendezvous, Rendezvous
@@ -32,6 +33,12 @@ from chords_cli.engine.messages import LostNeighbourError, WaitedInVainError, na
 from chords_cli.errors import ChordsError
 
 GLOO = "gloo"
+
+_SEVERAL = 10
+"""How many times longer than its timeout."""
+
+_SHARED = 1_000_003
+"""The tag of what core 0 shares: not that of any latent, which may be on the way as well."""
 
 
 class Exchange:
@@ -69,6 +76,7 @@ class Exchange:
             rendezvous = FileRendezvous(rendezvous)
         self._rendezvous, self._timeout = rendezvous, timedelta(seconds=timeout)
         self._waiting, self._key, self._seals = waiting, key, dict[int, Seal]()
+        self._shared = list[tuple[int, Tensor, dist.Work | None]]()
         self._writer: SharedWriter | None = None
         self.sender: Sender = GlooTransport(self.staging)
         self.receiver: Receiver = GlooTransport(self.staging)
@@ -128,6 +136,7 @@ class Exchange:
                 writer.close()
 
     def close(self) -> None:
+        self.settle()
         if self._writer:
             self._writer.close()
         if dist.is_initialized():
@@ -136,8 +145,10 @@ class Exchange:
     def share(self, value: Any, cores: int) -> Any:
         """Returns core 0's `value` on all members of the first `cores` cores.
 
-        Its tensors must lie on the host. It is pickled, and anybody on this machine or network may
-        reach the sockets of gloo, so it is sealed.
+        Core 0 waits for nobody, as others may be busy with the sample before (see `settle`).
+
+        Tensors must lie on the host. The value is pickled, and anybody on this machine or network
+        may reach the sockets of gloo, so it is sealed.
 
         Raises:
             ChordsError: What arrived does not come from core 0.
@@ -153,18 +164,30 @@ class Exchange:
         data = pickle.dumps(value)
         for rank in range(1, cores * self.members):
             sealed = bytearray(self._seal_for(rank).close(data))
-            with self.naming(rank):
-                dist.send(torch.tensor([len(sealed)]), rank)
-                dist.send(torch.frombuffer(sealed, dtype=torch.uint8), rank)
+            for parcel in (
+                torch.tensor([len(sealed)]),
+                torch.frombuffer(sealed, dtype=torch.uint8),
+            ):
+                with self.naming(rank):
+                    work = dist.isend(parcel, rank, tag=_SHARED)
+                self._shared.append((rank, parcel, work))
         return value
+
+    def settle(self) -> None:
+        """Waits until all have received what core 0 has shared, and lets go of it."""
+        for rank, _, work in self._shared:
+            with self.naming(rank):
+                if work:
+                    work.wait()
+        self._shared.clear()
 
     def _receive(self) -> bytes:
         """Returns the bytes that core 0 sends next, whoever has made them."""
         with self.naming(0):
             length = torch.zeros(1, dtype=torch.int64)
-            dist.recv(length, 0)
+            dist.recv(length, 0, tag=_SHARED)
             parcel = torch.empty(int(length), dtype=torch.uint8)
-            dist.recv(parcel, 0)
+            dist.recv(parcel, 0, tag=_SHARED)
         return parcel.numpy().tobytes()
 
     def _seal_for(self, rank: int) -> Seal:
@@ -191,6 +214,14 @@ class Exchange:
     def core_name(self) -> str:
         """What users call this process's core."""
         return name_of((self._first + self.rank) // self.members, 1)
+
+    @property
+    def patience(self) -> timedelta:
+        """How long to wait for a core that may be busy with the sample before.
+
+        Whether it gets on is for the pool to see.
+        """
+        return self._timeout * _SEVERAL
 
     def trouble(self, error: RuntimeError, name: str) -> ChordsError:
         """Returns torch.distributed's error in our words, for what waits for `name`."""

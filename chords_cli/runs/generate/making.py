@@ -1,12 +1,13 @@
 """One sample of a run while it is made: what is asked of the pool, its files and its record."""
 
 import time
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chords_cli.errors import ChordsError
-from chords_cli.events import Listener, PromptDone, PromptStarted
+from chords_cli.events import Event, Listener, PromptDone, PromptStarted
 from chords_cli.records.run import SampleRecord
 from chords_cli.runs.generate.record import sample_record, with_own
 from chords_cli.runs.outputs.saving import OutputSaver, keep_latent
@@ -14,7 +15,7 @@ from chords_cli.runs.settings.samples import PlannedSample
 from chords_cli.runs.settings.settings import Settings
 
 if TYPE_CHECKING:
-    from chords_cli.engine.pool import Pool, Sampled, Wanted
+    from chords_cli.engine.pool import Sampled, SampledOutput, Wanted
 
 
 class Making:
@@ -29,8 +30,8 @@ class Making:
     ) -> None:
         self.sample, self._settings, self._total, self._tell = sample, settings, total, tell
         replace = settings.overwrite or settings.resume
-        self._saver = OutputSaver(settings, sample, tell, replace=replace)
-        self._group = 0
+        self._saved = deque[Event]()
+        self._saver = OutputSaver(settings, sample, self._saved.append, replace=replace)
         self._began = 0.0
 
     @property
@@ -51,6 +52,7 @@ class Making:
             stop=settings.stop,
             keep=settings.all_cores,
             on_output=self._saver.save,
+            on_handed=lambda: self._tell(self._saved.popleft()),
             on_begin=self._begin,
         )
 
@@ -65,9 +67,8 @@ class Making:
         path, seconds = self._settings.output / record.output, record.seconds.total
         self._tell(PromptDone(number=self.sample.number, path=str(path), seconds=seconds))
 
-    def keep_latent(self, pool: "Pool") -> Path | None:
+    def keep_latent(self, output: "SampledOutput | None") -> Path | None:
         """Keeps the result's latent if it is here and could not be decoded or written."""
-        output = pool.arrived(self._group)
         if output is None or output.index in self._saver.files:
             return None
         with suppress(ChordsError, OSError):
@@ -83,5 +84,5 @@ class Making:
             group=group,
             steps=self._settings.plan.steps,
         )
-        self._group, self._began = group, began.at
+        self._began = began.at
         self._tell(began)

@@ -6,8 +6,7 @@ An interrupted run keeps its finished files and says how to continue.
 import json
 import shlex
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -178,15 +177,16 @@ class _Run:
                 for number, sample in enumerate(left)
             )
             try:
-                for number, sampled in pool.each(wanted):
-                    one = making[number]
-                    record = one.record(sampled)
-                    self._note(one.sample, record)
-                    del making[number]
-                    one.tell_done(record)
+                with closing(pool.each(wanted)) as samples:
+                    for number, sampled in samples:
+                        one = making[number]
+                        record = one.record(sampled)
+                        self._note(one.sample, record)
+                        del making[number]
+                        one.tell_done(record)
             except BaseException as error:
                 self._saved = {one.sample.number for one in making.values() if one.saved}
-                told = self._keep_latents(making.values(), pool, error)
+                told = self._keep_latents(making, pool, error)
                 if told is error:
                     raise
                 raise told from error
@@ -223,10 +223,11 @@ class _Run:
         )
 
     def _keep_latents(
-        self, making: Iterable[Making], pool: "Pool", error: BaseException
+        self, making: dict[int, Making], pool: "Pool", error: BaseException
     ) -> BaseException:
         """Keeps the latents of samples that could not be decoded or written; says so in `error`."""
-        paths = [path for one in making if (path := one.keep_latent(pool))]
+        tried = (one.keep_latent(pool.arrived(number)) for number, one in making.items())
+        paths = [path for path in tried if path]
         if not paths or not isinstance(error, ChordsError):
             return error
         preset, model = self._settings.preset, self._model

@@ -74,7 +74,7 @@ def describe(event: events.Event, progress: Progress) -> str:
         case events.OutputLanded():
             when = f"after {plural(event.round, 'round')}, {duration(event.seconds)}"
             line = f"{output_name(event.index)} from core {event.core} {when}"
-            if progress.in_groups:
+            if progress.several:
                 line = f"{_name_sample(progress.core(event.core).number or 0, progress)}: {line}"
             far = residual(event.index, event.residual, progress.stop)
             return f"{line}, {far}" if far else line

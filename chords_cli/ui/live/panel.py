@@ -64,7 +64,10 @@ def draw(progress: Progress, width: int, height: int, now: float) -> RenderableT
         now: The time on the same clock as that of the events.
     """
     width = min(width, WIDEST)
+    making = [*progress.making.values()] or ([progress.prompt] if progress.prompt else [])
     room = height - len(progress.cores) - _ROWS_BESIDE - bool(progress.warnings)
+    if not progress.in_groups:
+        room -= max(0, len(making) - 1)
     tight = room < _FEWEST_OUTPUTS
     words = _explanations(progress, width) if progress.prompt else []
     if room - len(words) < _FEWEST_OUTPUTS:
@@ -77,9 +80,8 @@ def draw(progress: Progress, width: int, height: int, now: float) -> RenderableT
     if shown and not progress.in_groups:
         parts += [*gap, _outputs_table(shown, progress.stop)]
     if progress.prompt:
-        making = progress.making.values() if progress.in_groups else [progress.prompt]
         if not (tight and progress.in_groups):  # whose cores say which of them they make
-            parts += [*gap, _prompt_lines([*making][: max(1, room - progress.in_groups)])]
+            parts += [*gap, _prompt_lines(making[: max(1, room - progress.in_groups)])]
         if progress.in_groups:
             parts.append(Text(f"{progress.finished} of {progress.total} are done", style="dim"))
         if progress.warnings:  # in full below the panel, once it has ended
@@ -136,7 +138,7 @@ def _cores_table(progress: Progress, width: int) -> Table:
     grid = Table(box=None, pad_edge=False, expand=True, padding=(0, 1 if narrow else 2, 0, 0))
     grid.header_style = "dim"
     grid.add_column("core", justify="right", no_wrap=True)
-    if progress.in_groups:
+    if progress.several:
         grid.add_column("for", justify="right", no_wrap=True)
     if with_device:
         grid.add_column("device", no_wrap=True)
@@ -149,7 +151,7 @@ def _cores_table(progress: Progress, width: int) -> Table:
     if with_history:
         grid.add_column("", no_wrap=True, min_width=8)
     for rank, core in sorted(progress.cores.items()):
-        device = [f"{core.number or ''}"] if progress.in_groups else []
+        device = [f"{core.number or ''}"] if progress.several else []
         device += [core.device] if with_device else []
         history = [sparkline(core.corrections)] if with_history else []
         moved = [_last_correction(core)] if corrects else []

@@ -41,6 +41,7 @@ class CoreProgress:
         stop: The grid step that it has reached.
         decodes: The index of the output that it is decoding; None while it decodes none.
         number: The image or video that it makes; None before the first one.
+        next: What it makes next, if its group has begun that and this core is not there yet.
         steps: Of the grid on which it makes that; None for the plan's.
         corrections: Its last corrections, oldest first.
     """
@@ -55,11 +56,29 @@ class CoreProgress:
     stop: int = 0
     decodes: int | None = None
     number: int | None = None
+    next: events.PromptStarted | None = None
     steps: int | None = None
     corrections: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
 
+    def begin(self, event: events.PromptStarted, state: State = "waiting") -> None:
+        """Notes that it makes another image or video from now on."""
+        self.state, self.next, self.decodes = state, None, None
+        self.done = self.stop = 0
+        self.number, self.steps = event.number, event.steps
+        self.corrections.clear()
+
+    def end(self, number: int) -> None:
+        """Notes that an image or video is complete."""
+        if self.number != number:
+            return
+        self.state = "done"
+        if self.next:
+            self.begin(self.next)
+
     def apply(self, event: events.CoreEvent) -> None:
         """Notes something that this core does; unknown events change nothing."""
+        if self.next and isinstance(event, events.CoreCompiling | events.CoreEncoded):
+            self.begin(self.next)
         match event:
             case events.CoreStarted():
                 self.device = self.device or event.device
@@ -93,9 +112,10 @@ class Progress:
         resolved: The run's first event, with its settings; None before it has happened.
         cores: The cores by rank.
         prompt: The latest prompt; None before the first one.
-        making: The prompts that are being made, by number: one for each group of cores.
+        making: The prompts that are being made, by number: one for each group of cores, and
+            another one where it has begun the next.
+        landed: The outputs that have arrived, in order, by the number of their prompt.
         finished: How many images or videos are complete.
-        outputs: The outputs of the current prompt that have arrived, in order.
         warnings: What the run has warned of, in order.
         began: When the first event happened, on the events' clock.
         loading_since: When the first of the current cores started, on the same clock.
@@ -107,7 +127,7 @@ class Progress:
     prompt: events.PromptStarted | None = None
     making: dict[int, events.PromptStarted] = field(default_factory=dict)
     finished: int = 0
-    outputs: list[events.OutputLanded] = field(default_factory=list)
+    landed: dict[int, list[events.OutputLanded]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     began: float | None = None
     loading_since: float = 0.0
@@ -127,6 +147,17 @@ class Progress:
     def in_groups(self) -> bool:
         """Whether several images or videos are made at a time."""
         return self.resolved is not None and self.resolved.groups > 1
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one image or video may be under way."""
+        return self.in_groups or self.total > 1
+
+    @property
+    def outputs(self) -> list[events.OutputLanded]:
+        """The outputs so far of the oldest prompt that is being made, or of the last one."""
+        latest = self.prompt.number if self.prompt else 0
+        return self.landed.get(min(self.making, default=latest), [])
 
     @property
     def total(self) -> int:
@@ -159,7 +190,8 @@ class Progress:
             case events.Warned():
                 self.warnings.append(event.text)
             case events.OutputLanded():
-                self.outputs.append(event)
+                number = self.core(event.core).number or 0
+                self.landed.setdefault(number, []).append(event)
             case events.CoreEvent() if event.member == 0:
                 states = {core.state for core in self.cores.values()}
                 if isinstance(event, events.CoreStarted) and states == {"done"}:
@@ -176,13 +208,12 @@ class Progress:
                 self.making.pop(event.number, None)
                 self.finished += 1
                 for core in self.cores.values():
-                    if core.number == event.number:
-                        core.state = "done"
+                    core.end(event.number)
             case events.PromptSkipped():
                 self.finished += 1
 
     def _apply_resolved(self, event: events.RunResolved) -> None:
-        self.resolved, self.prompt, self.outputs = event, None, []
+        self.resolved, self.prompt, self.landed = event, None, {}
         self.making, self.finished = {}, 0
         places = events.per_core(event.devices, event.members)
         self.cores = {rank: core for rank, core in self.cores.items() if rank < len(places)}
@@ -191,12 +222,16 @@ class Progress:
             self.core(rank).evaluations = event.plan.evaluations[rank % event.plan.cores]
 
     def _apply_prompt(self, event: events.PromptStarted) -> None:
-        self.prompt, self.outputs = event, []
-        self.making[event.number] = event
-        cores = len(self.cores) // (self.resolved.groups if self.resolved else 1)
+        self.prompt = event
+        self.landed = {n: landed for n, landed in self.landed.items() if n in self.making}
+        cores = max(1, len(self.cores) // (self.resolved.groups if self.resolved else 1))
         for rank, core in self.cores.items():
-            if rank // max(1, cores) == event.group:
-                core.state = "waiting" if rank % cores else "encoding"
-                core.done = core.stop = 0
-                core.number, core.steps = event.number, event.steps
-                core.corrections.clear()
+            if rank // cores != event.group:
+                continue
+            if rank % cores == 0:
+                core.begin(event, "encoding")
+            elif core.number in self.making:
+                core.next = event
+            else:
+                core.begin(event)
+        self.making[event.number] = event

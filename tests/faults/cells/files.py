@@ -51,7 +51,7 @@ CELLS: list[Cell] = [
         what="the disk is read-only from now on",
         prepare=_small_disk,
         needs=may_not_mount,
-        act=do("2/2: ", lambda run: _mount("-o", "remount,ro", run.out)),
+        act=do("1/2 done", lambda run: _mount("-o", "remount,ro", run.out)),
         says=f"{_PICTURE}Read-only file system",
         hint=_KEPT,
         kept=1,
@@ -96,13 +96,13 @@ CELLS: list[Cell] = [
     Cell(
         phase="saving",
         what="the folder is a file now",
-        act=do("2/2: ", lambda run: (shutil.rmtree(run.out), run.out.write_text(""))),
+        act=do("1/2 done", lambda run: (shutil.rmtree(run.out), run.out.write_text(""))),
         says=f"{_PICTURE}Not a directory$",
     ),
     Cell(
         phase="saving",
         what="the folder is gone",
-        act=do("2/2: ", lambda run: shutil.rmtree(run.out)),
+        act=do("1/2 done", lambda run: shutil.rmtree(run.out)),
         says=f"{_PICTURE}No such file or directory$",
         hint="^choose another --output$",
         kept=0,
@@ -115,6 +115,6 @@ CELLS: list[Cell] = [
             code=0,
             kept=2,
         )
-        for phase, said in (("between samples", "2/2: "), ("first step", "1/2: "))
+        for phase, said in (("between samples", "1/2 done"), ("first step", "1/2: "))
     ),
 ]

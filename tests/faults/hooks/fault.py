@@ -22,6 +22,9 @@ from pathlib import Path
 from typing import Any
 
 _PLACE, _WHO, _KIND, _WHEN = "", "", "", (0, 1)
+_PATIENCE = 60.0
+"""Seconds to wait for the first picture, where there may be none."""
+
 _counts: Counter[tuple[str, int]] = Counter()
 _me = "?"
 _sample = 0
@@ -55,9 +58,18 @@ def _at(place: str) -> str:
     _counts[place, sample] += 1
     if (sample, _counts[place, sample]) != _WHEN:
         return ""
+    if sample > 1 or place == "between":
+        _await_the_first_picture()
     with Path(os.environ["FAULT_DIR"], "mark").open("a") as file:
         file.write(f"{time.time()} {place} {_me} {_KIND}\n")
     return _strike()
+
+
+def _await_the_first_picture() -> None:
+    """So that it is kept: the second one begins while the first is decoded and written."""
+    noted, end = Path(os.environ["FAULT_DIR"], "out", "run.json"), time.monotonic() + _PATIENCE
+    while not noted.exists() and time.monotonic() < end:
+        time.sleep(0.01)
 
 
 def _strike() -> str:

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from chords_cli.engine.job import SampledOutput, Session
 from chords_cli.engine.messages import (
     Cancel,
     Decode,
@@ -14,6 +13,7 @@ from chords_cli.engine.messages import (
     Landed,
     Latent,
 )
+from chords_cli.engine.samples.job import SampledOutput, Session
 from chords_cli.errors import ChordsError
 from chords_cli.events import CoreArrived
 from chords_cli.sampler import chords_plan
@@ -116,9 +116,22 @@ def test_workers_stop_and_finish_as_soon_as_the_result_is_there():
     assert talk.sent == [
         decode,
         *((core, Cancel(1)) for core in cores),
-        *((core, Finish(1)) for core in cores),
+        *((core, Finish(1)) for core in cores if core != decode[0]),
+        (decode[0], Finish(1)),
     ]
     assert len(talk.session.result().outputs) == 3
+
+
+def test_cores_that_decode_nothing_are_free_after_their_walk_where_the_plan_tells_which():
+    deciding = PLAN.hits[1].core
+    for stop, keep in ((StopRule(), True), (StopRule("residual", residual=1.0), False)):
+        talk = Talk(stop, keep=keep)
+        talk.session.begin()
+        assert [core for core, message in talk.sent if isinstance(message, Finish)] == []
+    talk = Talk(StopRule(), keep=False)
+    talk.session.begin()
+    said = [(core, Finish(1)) for core in range(PLAN.cores) if core != deciding]
+    assert talk.sent[PLAN.cores :] == said, "after the job itself"
 
 
 def test_an_output_that_lands_early_waits_for_those_before_it():

@@ -150,3 +150,40 @@ def test_groups_make_several_at_a_time_and_each_knows_its_own() -> None:
     progress.apply(events.PromptDone(number=2, path="2.png", seconds=1.0))
     assert (progress.core(0).state, progress.core(1).state) == ("encoding", "done")
     assert ([*progress.making], progress.finished, progress.total) == ([1], 1, 3)
+
+
+def test_a_core_is_shown_at_the_next_image_when_it_has_got_there() -> None:
+    progress = Progress()
+    for event in run_events(PLAN, prompts=2):
+        if isinstance(event, events.CoreDecoding):
+            break
+        progress.apply(event)
+    first = progress.prompt
+    assert first is not None
+    progress.apply(events.PromptStarted(number=2, total=2, prompt="next", seed=43))
+    progress.apply(events.CoreDecoding(core=3, index=1))
+    progress.apply(events.CoreEncoded(core=0, seconds=0.1))
+    progress.apply(events.CoreEncoded(core=1, seconds=0.1))
+    numbers = [core.number for _, core in sorted(progress.cores.items())]
+    assert (numbers, states(progress)) == ([2, 2, 1, 1], ["sampling"] * 2 + ["done", "decoding"])
+    assert progress.core(3).done == PLAN.until(1).evaluations[3]
+    assert [output.index for output in progress.outputs] == [0, 1], "of the first"
+    assert [*progress.making] == [1, 2]
+    progress.apply(events.OutputSaved(index=1, path="1.png", number=1))
+    progress.apply(events.PromptDone(number=1, path="1.png", seconds=1.0))
+    assert states(progress) == ["sampling"] * 2 + ["waiting"] * 2
+    assert [core.number for core in progress.cores.values()] == [2] * 4
+    assert progress.outputs == []
+    progress.apply(events.OutputLanded(core=3, index=0, round=3, residual=None, seconds=1.0))
+    assert [output.index for output in progress.outputs] == [0]
+
+
+def test_a_picture_that_is_written_late_changes_nothing_of_the_next_one() -> None:
+    progress = after(events.CoreDecoding)
+    progress.apply(events.PromptStarted(number=2, total=2, prompt="next", seed=43))
+    for core in range(4):
+        progress.apply(events.CoreEncoded(core=core, seconds=0.1))
+    progress.apply(events.OutputSaved(index=1, path="1.png", number=1))
+    progress.apply(events.PromptDone(number=1, path="1.png", seconds=1.0))
+    assert states(progress) == ["sampling"] * 4
+    assert progress.finished == 1

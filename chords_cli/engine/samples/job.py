@@ -67,12 +67,13 @@ class SampledOutput:
 class Sampled:
     """A finished job: its outputs in order of index, and which of them the stop rule chose.
 
-    `sample_seconds` count from the end of encoding to the chosen output's latent; `peak_memory`
-    is bytes per process: on its device (None where that is the host), on the host; `warnings` are
-    what the user has to know of it, in sentences; `within` is what the chosen output's distance to
-    core 0's is estimated to be at most, None where that cannot be told; `evaluated` is how many
-    evaluations of the model a cache let it make, None without a cache; `compile_seconds` is how
-    long torch compiled the model before, on the slowest core.
+    `sample_seconds` count to the chosen output's latent, from the end of encoding or from when its
+    core had let go of the sample before, whichever was later; `peak_memory` is bytes per process:
+    on its device (None where that is the host), on the host; `warnings` are what the user has to
+    know of it, in sentences; `within` is what the chosen output's distance to core 0's is estimated
+    to be at most, None where that cannot be told; `evaluated` is how many evaluations of the model
+    a cache let it make, None without a cache; `compile_seconds` is how long torch compiled the
+    model before, on the slowest core.
     """
 
     outputs: tuple[SampledOutput, ...]
@@ -115,6 +116,8 @@ class Session:
         self._warnings = dict.fromkeys(warnings)
         self._corrections: dict[tuple[int, int], float] = {}
         self._arrived: set[int] = set()
+        self._has_begun: dict[int, float] = {}
+        self._free = set[int]()
         self._cancelled = self._dropped = False
         self._compiles, self._compiled = compiles, dict[tuple[int, int], float]()
 
@@ -125,7 +128,14 @@ class Session:
 
     def begin(self) -> None:
         """Hands the job to its cores; where torch compiles the model for it, that comes first."""
-        self._send_to_all(Compile(self._job) if self._compiles else self._job)
+        if self._compiles:
+            self._send_to_all(Compile(self._job))
+        else:
+            self._hand_out(self._job)
+
+    def has_begun(self, core: int) -> None:
+        """Takes note that a core has got the job."""
+        self._has_begun[core] = time.monotonic()
 
     def hear(self, message: object) -> None:
         """Takes what a worker has sent; an earlier job leaves nothing that could come late.
@@ -163,7 +173,13 @@ class Session:
         self._dropped = self._cancelled
         if not self._dropped:
             self._began = self._encoded = time.monotonic()
-            self._send_to_all(replace(self._job, encodes=False))
+            self._hand_out(replace(self._job, encodes=False))
+
+    def _hand_out(self, job: Job) -> None:
+        """Hands out the job, and says which cores are free after it where the plan tells that."""
+        self._send_to_all(job)
+        if not self._keep and self._stop.fixed is not None:
+            self._let_go(but=job.plan.hits[self._stop.fixed].core)
 
     def _check_arrived(self) -> None:
         """Refuses to wait for an output that no core will send any more."""
@@ -180,7 +196,7 @@ class Session:
         """Ends the walks of all cores; what they still decode is dropped."""
         self._cancelled = True
         self._send_to_all(Cancel(self._job.number))
-        self._send_to_all(Finish(self._job.number))
+        self._let_go()
 
     @property
     def arrived(self) -> SampledOutput | None:
@@ -192,11 +208,12 @@ class Session:
         assert self._chosen is not None, "the last hit of a plan is accepted by every stop rule"
         chosen = self._outputs[self._chosen]
         finished = [self._finished[process] for process in sorted(self._finished)]
+        sampling = max(self._encoded, self._has_begun.get(chosen.core, self._began))
         return Sampled(
             outputs=tuple(self._outputs),
             chosen=self._chosen,
             encode_seconds=finished[0].encode_seconds,
-            sample_seconds=chosen.seconds - (self._encoded - self._began),
+            sample_seconds=chosen.seconds - (sampling - self._began),
             decode_seconds=chosen.decode_seconds or 0.0,
             peak_memory=tuple(done.peak_memory for done in finished),
             warnings=tuple(self._warnings),
@@ -241,6 +258,7 @@ class Session:
             self._send(output.core * self._members, Decode(self._job.number, output.index))
         if not self._wants_more:
             self._send_to_all(Cancel(self._job.number))
+            self._let_go(but=output.core)
 
     def _take_frames(self, decoded: Decoded) -> None:
         frames, height, width, _ = decoded.frames.shape
@@ -254,11 +272,18 @@ class Session:
         # the frames go to whoever wants them and are not kept: videos are large
         self._outputs[decoded.index] = replace(output, frames=None)
         self._decoding.discard(decoded.index)
-        if self._on_output:
-            self._on_output(output)
         complete = len(self._outputs) == len(self._job.plan.hits)
         if not self._decoding and (complete or not self._wants_more):
-            self._send_to_all(Finish(self._job.number))
+            self._let_go()
+        if self._on_output:
+            self._on_output(output)
+
+    def _let_go(self, *, but: int | None = None) -> None:
+        """Ends the job for all cores, or for all but the one that decodes the result."""
+        for rank in range(self._processes):
+            if rank not in self._free and rank // self._members != but:
+                self._free.add(rank)
+                self._send(rank, Finish(self._job.number))
 
     def _send_to_all(self, message: object) -> None:
         for rank in range(self._processes):
