@@ -3,10 +3,10 @@
     python -m benchmarks.overhead.memory [--json]
 
 The real command with the built-in image model, for several numbers of cores. Read from
-`/proc/PID/smaps_rollup` (Linux) twenty times a second; each number is the largest that was seen, in
-MB. *Private* memory is a process's alone, *fair* counts what is shared in equal parts; the sum of
-`fair` over all processes is what the machine lacks. Weights on the host are shared where cores
-were forked or map the same files.
+`/proc/PID/smaps_rollup` (Linux) twenty times a second while all cores are there; each number is the
+largest that was seen, in MB. *Private* memory is a process's alone, *fair* counts what is shared in
+equal parts; the sum of `fair` over all processes is what the machine lacks. Weights on the host are
+shared where cores were forked or map the same files.
 """
 
 import argparse
@@ -27,7 +27,8 @@ STEPS = 28
 def look(command: int) -> dict[str, dict[str, float]]:
     """Returns what each process of a command holds now, in MB, by its role."""
     found, workers = dict[str, dict[str, float]](), 0
-    for pid in sorted(_family(command)):
+    family = _family(command)
+    for pid in sorted(family):
         with contextlib.suppress(OSError):
             line = Path(f"/proc/{pid}/cmdline").read_bytes().decode()
             told = Path(f"/proc/{pid}/smaps_rollup").read_text()
@@ -36,6 +37,8 @@ def look(command: int) -> dict[str, dict[str, float]]:
             role = "command" if pid == command else "fork server"
             if "resource_tracker" in line:
                 role = "resource tracker"
+            elif pid != command and parent not in family:
+                continue  # it is about to end: so is the process that it was forked from
             elif pid != command and parent != command:
                 role, workers = f"core {workers}", workers + 1
             found[role] = {
@@ -65,7 +68,9 @@ def measure(cores: int) -> dict[str, dict[str, float]]:
         line += ["--cores", str(cores), "--steps", str(STEPS), "--output", str(Path(folder, "out"))]
         with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as done:
             while done.poll() is None:
-                for role, held in look(done.pid).items():
+                looked = look(done.pid)
+                complete = f"core {cores - 1}" in looked
+                for role, held in looked.items() if complete else ():
                     known = most.setdefault(role, dict.fromkeys(held, 0.0))
                     most[role] = {kind: max(known[kind], size) for kind, size in held.items()}
                 time.sleep(0.05)
