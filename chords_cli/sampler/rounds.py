@@ -62,7 +62,7 @@ def default_rounds(steps: int, cores: int, guidance: float = 1.0) -> int:
     """
     if steps <= FEW_STEPS:
         return steps
-    away = max(1.0, guidance) - 4
+    away = min(max(1.0, guidance) - 4, steps)
     more = math.ceil(2.5 * away) if away > 0 else -math.ceil(-away)
     return max(1, min(steps, _usual_rounds(steps, cores) + more))
 

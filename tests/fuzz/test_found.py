@@ -104,3 +104,19 @@ def test_starts_of_thousands_of_digits_are_refused(line):
 def test_a_wrong_device_is_refused_before_the_machine_is_asked(line):
     answer = line("image", "a", "--dry-run", "--devices", "cuda:0,gpu")
     assert answer.err.startswith("error: device 'gpu' is not known")
+
+
+@pytest.mark.parametrize("command", ["plan", "image"])
+def test_a_guidance_without_end_asks_for_every_step(line, command):
+    words = ("--guidance", "1E308", "--steps", "20", *(OPTIONS if command == "image" else ()))
+    answer = line(command, *(("a",) if command == "image" else ()), *words)
+    assert answer.code == 0, answer.err
+
+
+@pytest.mark.parametrize("value", [[], {}, True, "1", float("nan")])
+@pytest.mark.parametrize("name", ["", "strength"])
+def test_a_strength_of_another_type_in_metadata_is_refused_or_left_out(line, name, value):
+    document = made.recipe("image")
+    document["call"][name] = value
+    (line.folder / "a.json").write_text(json.dumps(document))
+    line("image", "--from-metadata", "a.json", "--model", "demo-image", *OPTIONS)

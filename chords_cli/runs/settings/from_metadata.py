@@ -110,7 +110,8 @@ def with_recipe(request: Request, recipe: Recipe) -> Request:
         check_same(request, recipe.inputs or (), request.from_latent)
     model = request.model or _name_model(request, recipe)
     call = recipe.call
-    strength = call.get(_strength_argument(recipe) or "")
+    named = _strength_argument(recipe)
+    strength = call.get(named) if named else None
     arguments = call | {"guidance": guidance_of(call), "strength": strength}
     values: dict[str, Any] = {
         **{name: arguments.get(argument) for argument, name in CALL_OPTIONS.items()},

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from chords_cli.errors import PlanError, UsageError
+from chords_cli.errors import PlanError, UsageError, verbatim
 from chords_cli.models.fit import check_pipeline
 from chords_cli.models.inputs.strength import steps_taken, strength_of
 from chords_cli.pipelines.load.spec import Arguments
@@ -99,6 +99,12 @@ def begin_from(
 
 def _strength(strength: float, preset: Preset, *, starts: bool) -> Arguments:
     """Returns the argument of the call that is the strength which the user gives."""
+    if type(strength) not in (int, float):  # a picture's metadata may hold anything
+        raise UsageError(
+            f"strength is {verbatim(repr(strength)[:60])}, no number",
+            "try {strength}",
+            {"strength": 0.7},
+        )
     if not (math.isfinite(strength) and 0 < strength <= 1):
         raise UsageError(
             f"strength is {strength:g}, but must be above 0 and at most 1, which is all new",
