@@ -17,6 +17,7 @@ from chords_cli.sampler import chords_plan, wavefront_plan
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.stop import StopRule
 from tests.pipeline.conftest import call_of, pool_of
+from tests.pipeline.members import NEGATIVE
 from tests.waiting import HANG
 
 STEPS, CORES = 8, 4
@@ -196,6 +197,21 @@ def test_a_core_that_dies_while_it_decodes_is_named_although_the_next_has_begun(
     ):
         list(pool.each(wanted(WAVEFRONT, FIRST, 8)))
     assert decoder.core == 3
+
+
+def test_cores_of_two_processes_each_begin_the_next_sample_together(spec: Spec) -> None:
+    plan = wavefront_plan(STEPS, 2, 6)
+    samples = [
+        Wanted(plan=plan, call=CALL | NEGATIVE | {"prompt": f"{n}"}, seed=n, stop=FIRST)
+        for n in range(4)
+    ]
+    devices = {"members": 2, "decoders": frozenset({1})}
+    with pool_of(spec("flux", "float32"), 4, **devices) as pool:
+        alone = [pool.sample(one.plan, one.call, one.seed, one.stop) for one in samples]
+        many = dict(pool.each(samples))
+    assert [*many] == [*range(4)]
+    for number, before in enumerate(alone):
+        assert many[number].outputs[1].latent == before.outputs[1].latent
 
 
 def test_another_sample_can_follow_many(spec: Spec) -> None:
