@@ -40,6 +40,7 @@ from chords_cli.engine.watch.server import (
     not_waiting_for_ever,
 )
 from chords_cli.errors import ChordsError, UsageError
+from chords_cli.tools import without_secrets
 
 START_VARIABLE = "CHORDS_START"
 """The environment variable that names the start method: `fork` or `spawn`."""
@@ -68,9 +69,6 @@ _NOTICED_SECONDS = 0.5
 
 _LONGEST_FOLDER = 65
 """Bytes of a folder in which multiprocessing can make sockets."""
-
-_SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "CHORDS_SECRET")
-"""Variables that no process needs that starts here."""
 
 _LOCAL = {"PYTHONSAFEPATH": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}
 
@@ -203,20 +201,19 @@ def starting(*, interruptible: bool = False) -> Iterator[None]:
     """
     _keep_sockets_short()
     variables = {**_LOCAL, **compiled_place(), **_own_place(), **_server}
-    before = {name: os.environ.get(name) for name in (*variables, *_SECRETS)}
-    for name in _SECRETS:
-        os.environ.pop(name, None)
-    os.environ.update(variables)
+    before = {name: os.environ.get(name) for name in variables}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    try:
-        resource_tracker.ensure_running()  # unblocks SIGINT once it has started
-        if not interruptible:
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    with without_secrets():
+        try:
+            os.environ.update(variables)
+            resource_tracker.ensure_running()  # unblocks SIGINT once it has started
+            if not interruptible:
+                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            yield
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _keep_sockets_short() -> None:

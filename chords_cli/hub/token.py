@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+from chords_cli.tools import TOKENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ def find_token() -> Token | None:
     value = get_token()
     if not value:
         return None
-    named = [name for name in _VARIABLES if os.environ.get(name, "").strip()]
+    named = [name for name in TOKENS if os.environ.get(name, "").strip()]
     source = named[0] if named else constants.HF_TOKEN_PATH
     return Token(source, is_token(value))
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chords_cli.errors import ChordsError, UsageError
+from chords_cli.tools import find_ffmpeg, run_tool
 
 if TYPE_CHECKING:
     import numpy as np
@@ -153,10 +154,7 @@ def read_tags(path: Path) -> dict[str, str]:
 def _run_ffmpeg(
     *arguments: str, pixels: bytes = b"", seconds: float | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    import imageio_ffmpeg
-
-    line = [imageio_ffmpeg.get_ffmpeg_exe(), *arguments]
-    return subprocess.run(line, input=pixels, capture_output=True, check=False, timeout=seconds)
+    return run_tool([find_ffmpeg(), *arguments], input=pixels, timeout=seconds)
 
 
 def _escaped(text: str) -> str:

@@ -14,29 +14,96 @@ FILES = {
 UNPICKLE = {
     "pickle.loads": {"engine/exchange/meeting.py"},
     "pickle.Unpickler": {"pipelines/conditions/parcel.py"},
-    "ForkingPickler.loads": {"engine/hosts/link.py", "engine/hosts/remote.py"},
+    "multiprocessing.reduction.ForkingPickler.loads": {
+        "engine/hosts/link.py",
+        "engine/hosts/remote.py",
+    },
     "exec": {"models/inputs/strength.py"},
 }
 """What unpickles or runs text, and where: behind a seal each time, or diffusers' own source."""
 
+PIPES = {
+    *("engine/start.py", "engine/processes.py", "engine/worker.py", "engine/walk.py"),
+    *("engine/watch/blame.py", "engine/watch/pulse.py", "engine/hosts/serving.py"),
+    "engine/exchange/trials/trying.py",
+}
+"""Who receives, and so unpickles, from a pipe between the processes of a run."""
+
 NEVER = {
     *("torch.load", "pickle.load", "marshal.loads", "shelve.open", "eval", "os.system"),
-    *("dist.recv_object_list", "dist.broadcast_object_list", "dist.all_gather_object"),
+    *("torch.distributed.recv_object_list", "torch.distributed.broadcast_object_list"),
+    *("torch.distributed.all_gather_object", "torch.distributed.scatter_object_list"),
     *("yaml.unsafe_load", "yaml.full_load", "os.popen", "runpy.run_path"),
 }
 
 
-def called(tree: ast.Module) -> set[str]:
-    """The names of everything that is called or inherited from, as they are written."""
+def called(tree: ast.AST) -> set[str]:
+    """The full names of everything that is called or inherited from, however it was imported."""
+    known = dict[str, str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            known |= {one.asname: one.name for one in node.names if one.asname}
+        elif isinstance(node, ast.ImportFrom):
+            known |= {one.asname or one.name: f"{node.module}.{one.name}" for one in node.names}
     calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
     bases = [base for n in ast.walk(tree) if isinstance(n, ast.ClassDef) for base in n.bases]
-    return {ast.unparse(node) for node in (*calls, *bases)}
+    names = (ast.unparse(node).partition(".") for node in (*calls, *bases))
+    return {"".join([known.get(first, first), dot, rest]) for first, dot, rest in names}
+
+
+def callers(*names: str) -> dict[str, set[str]]:
+    """The files that call something, by its name; none without a caller."""
+    found = {name: {file for file, calls in CALLED.items() if name in calls} for name in names}
+    return {name: files for name, files in found.items() if files}
+
+
+CALLED = {file: called(tree) for file, tree in FILES.items()}
 
 
 def test_nothing_is_unpickled_or_run_but_in_places_that_are_known():
-    calls = {file: called(tree) for file, tree in FILES.items()}
-    found = {name: {file for file in calls if name in calls[file]} for name in {*UNPICKLE, *NEVER}}
-    assert {name: files for name, files in found.items() if files} == UNPICKLE
+    assert callers(*UNPICKLE, *NEVER) == UNPICKLE
+
+
+def test_pipes_are_received_from_in_places_that_are_known():
+    receive = {
+        file
+        for file, tree in FILES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and not node.args and ast.unparse(node).endswith(".recv()")
+    }
+    assert receive == PIPES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import pickle\npickle.loads(b'')",
+        "from pickle import loads\nloads(b'')",
+        "from pickle import loads as read\nread(b'')",
+        "import pickle as p\np.loads(b'')",
+    ],
+)
+def test_whoever_unpickles_is_found_however_it_was_imported(text):
+    assert called(ast.parse(text)) == {"pickle.loads"}
+
+
+def test_the_hub_is_asked_by_those_that_the_page_names():
+    assert callers("chords_cli.hub.client.Hub") == {
+        "chords_cli.hub.client.Hub": {
+            "runs/download/run.py",  # download, --download, download --dry-run
+            "runs/download/catalogue.py",  # download --dry-run
+            "runs/download/verify.py",  # presets --verify
+        }
+    }
+
+
+def test_programs_are_started_by_the_one_who_hides_the_secrets():
+    start = {name for calls in CALLED.values() for name in calls if name.startswith("subprocess.")}
+    assert start == {"subprocess.run", "subprocess.Popen"}
+    assert callers(*start) == {name: {"tools.py"} for name in start}
+    assert callers("imageio_ffmpeg.get_ffmpeg_exe") == {
+        "imageio_ffmpeg.get_ffmpeg_exe": {"tools.py"}
+    }
 
 
 @pytest.mark.parametrize(("keyword", "value"), [("shell", True), ("trust_remote_code", True)])

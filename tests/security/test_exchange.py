@@ -12,10 +12,9 @@ from chords_cli.engine.exchange.meeting import Exchange
 from chords_cli.engine.exchange.network import INTERFACE, NCCL_INTERFACE
 from chords_cli.engine.exchange.rendezvous import FileRendezvous
 from chords_cli.engine.exchange.seal import ForgedError, Seal
-from chords_cli.engine.hosts.network import SECRET
 from chords_cli.engine.start import StartMethod, preload
 from chords_cli.errors import ChordsError
-from chords_cli.hub.token import _VARIABLES
+from chords_cli.tools import SECRET, TOKENS
 from tests.waiting import HANG
 
 KEY = b"k" * 32
@@ -78,10 +77,10 @@ def test_a_key_is_not_shown():
 
 def test_processes_that_start_get_no_secret(monkeypatch):
     monkeypatch.setenv(SECRET, "s")
-    for name in _VARIABLES:
+    for name in TOKENS:
         monkeypatch.setenv(name, "hf_x")
     with start.starting():
-        assert {SECRET, *_VARIABLES} & os.environ.keys() == set()
+        assert {SECRET, *TOKENS} & os.environ.keys() == set()
         assert os.environ["HF_HUB_OFFLINE"] == os.environ["PYTHONSAFEPATH"] == "1"
     assert os.environ[SECRET] == "s"
     assert os.environ["HF_TOKEN"] == "hf_x"

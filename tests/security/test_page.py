@@ -21,5 +21,9 @@ def test_every_line_of_a_table_names_its_test():
     assert [row for row in rows if not re.search(r"`tests/\w+/", row)] == []
 
 
+def test_no_sentence_is_left_out():
+    assert "@@" not in PAGE
+
+
 def test_the_page_is_short():
     assert len(PAGE.splitlines()) <= 150

@@ -30,6 +30,7 @@ EVERYTHING = "cli engine events hub media models pipelines presets records runs 
 
 FORBIDDEN = {
     "errors.py": f"torch numpy {EVERYTHING}",
+    "tools.py": f"torch numpy {EVERYTHING}",
     "events.py": "torch numpy cli engine hub media models pipelines presets records runs ui",
     "sampler/": "cli engine events hub media models pipelines presets records runs ui",
     "records/": "torch numpy cli engine events hub media models pipelines presets runs ui",

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Sequence
 
 from chords_cli.engine.hosts.places import kind_of
+from chords_cli.tools import run_tool
 
 _SECONDS = 20.0
 """How long the driver's tool may take."""
@@ -56,7 +57,7 @@ def peer_access(devices: Sequence[str]) -> list[tuple[str, str]]:
 def _topology() -> str:
     try:
         asked = ["nvidia-smi", "topo", "-m"]
-        told = subprocess.run(asked, capture_output=True, text=True, timeout=_SECONDS, check=False)
+        told = run_tool(asked, text=True, timeout=_SECONDS)
     except (OSError, subprocess.SubprocessError):
         return ""
     return re.sub(r"\x1b\[[0-9;]*m", "", told.stdout)

@@ -18,9 +18,10 @@ from multiprocessing.connection import answer_challenge, deliver_challenge
 
 from chords_cli.engine.hosts.hello import Hello, compare, read_hello
 from chords_cli.engine.hosts.link import SILENT_SECONDS, Line
-from chords_cli.engine.hosts.network import SECRET, Address, Interface
+from chords_cli.engine.hosts.network import Address, Interface
 from chords_cli.engine.hosts.places import name_of_place
 from chords_cli.errors import ChordsError, UsageError
+from chords_cli.tools import SECRET
 
 _LONGEST = 1 << 20
 """Bytes of what a host says of itself."""

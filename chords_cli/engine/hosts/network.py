@@ -10,12 +10,10 @@ import psutil
 
 from chords_cli.engine.exchange.network import INTERFACE, check_interface
 from chords_cli.errors import UsageError, verbatim
+from chords_cli.tools import SECRET
 
 PORT = 29500
 """Where hosts meet if no port is named: the one that torch's launcher uses."""
-
-SECRET = "CHORDS_SECRET"
-"""The environment variable with the secret that hosts prove to one another that they know."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

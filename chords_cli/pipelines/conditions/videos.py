@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import imageio_ffmpeg
 from PIL import Image
 
 from chords_cli.errors import UsageError
+from chords_cli.tools import find_ffmpeg, run_tool, start_tool
 
 MOST_FRAMES = 10_000
 """How many frames of a file are read."""
@@ -60,7 +60,7 @@ def survey_video(data: bytes) -> Frames:
     """
     with _stored(data) as path:
         line = [*_input(path), *_EACH, "-frames:v", str(MOST_FRAMES + 1), "-f", "framecrc", "-"]
-        finished = subprocess.run(line, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+        finished = run_tool(line, stdin=subprocess.DEVNULL)
     said = finished.stderr.decode(errors="replace")
     table = finished.stdout.decode(errors="replace")
     if "matches no streams" in said:
@@ -86,12 +86,7 @@ def read_video(data: bytes) -> Iterator[Image.Image]:
     with _stored(data) as path:
         line = [*_input(path), *_EACH, "-f", "image2pipe", "-c:v", "ppm"]
         line += ["-pix_fmt", "rgb24", "-"]  # eight bits, also of videos that have ten
-        with subprocess.Popen(
-            line,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        ) as ffmpeg:
+        with start_tool(line) as ffmpeg:
             assert ffmpeg.stdout is not None, "it is a pipe"
             try:
                 while ffmpeg.stdout.readline():  # P6
@@ -134,7 +129,7 @@ def _stored(data: bytes) -> Iterator[str]:
 
 def _input(path: str) -> list[str]:
     try:
-        program = imageio_ffmpeg.get_ffmpeg_exe()
+        program = find_ffmpeg()
     except RuntimeError as error:
         raise UsageError("cannot be read without ffmpeg", "reinstall imageio-ffmpeg") from error
     return [program, *_READ, "-i", f"file:{path}"]

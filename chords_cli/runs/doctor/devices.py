@@ -21,6 +21,7 @@ from chords_cli.records.doctor import Check
 from chords_cli.runs.doctor.checks import DEVICES, amount
 from chords_cli.runs.doctor.installation import Package, find_package
 from chords_cli.runs.doctor.notes import PATIENCE, Notes
+from chords_cli.tools import run_tool
 
 _ASK = ("nvidia-smi", "--query-gpu=driver_version,name", "--format=csv,noheader")
 
@@ -90,7 +91,7 @@ def _look_at_links(own: Sequence[str]) -> Check:
 def ask_driver(line: Sequence[str] = _ASK, seconds: float = _SECONDS) -> Driver | None:
     """Asks NVIDIA's driver; None where there is no tool to ask it."""
     try:
-        told = subprocess.run(line, capture_output=True, text=True, timeout=seconds, check=False)
+        told = run_tool(line, text=True, timeout=seconds)
     except subprocess.TimeoutExpired:
         return Driver(trouble=f"{line[0]} gives no answer for {seconds:g} s")
     except FileNotFoundError:
@@ -108,7 +109,7 @@ def why_not(library: str, seconds: float = PATIENCE) -> str | None:
     """Imports a library in a process of its own; returns what went wrong, None if nothing did."""
     line = [sys.executable, "-P", "-c", f"import {library}"]
     try:
-        done = subprocess.run(line, capture_output=True, text=True, timeout=seconds, check=False)
+        done = run_tool(line, text=True, timeout=seconds)
     except subprocess.TimeoutExpired:
         return f"importing it takes more than {seconds:g} s"
     except OSError as error:
