@@ -26,11 +26,14 @@ def folder(line):
     return line.folder / "out"
 
 
-def ask(line) -> None:
-    """Goes on with and without saying with what."""
-    line("image", *OPTIONS)
-    line("image", "a fox", "a cat", *SETTINGS, *OPTIONS)
-    line("image", "--from-metadata", "out/run.json", "--devices", "cpu", "--dry-run")
+def ask(line) -> set[int]:
+    """Goes on with and without saying with what; returns the exit codes."""
+    asked = (
+        OPTIONS,
+        ("a fox", "a cat", *SETTINGS, *OPTIONS),
+        ("--from-metadata", "out/run.json", "--devices", "cpu", "--dry-run"),
+    )
+    return {line("image", *one).code for one in asked}
 
 
 def test_the_record_that_is_changed_here_is_used_as_it_is(line, folder, record):
@@ -91,7 +94,8 @@ BOMBS = {
 def test_a_bomb_in_a_record_is_refused(line, folder, record, bomb, name):
     (folder / "run.json").write_text(json.dumps(record))
     (folder / name).write_text(BOMBS[bomb] + "\n")
-    ask(line)
+    codes = ask(line)
+    assert codes == {2} if name == "run.json" else 2 in codes
     (folder / name).unlink()
 
 
