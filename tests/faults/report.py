@@ -109,9 +109,8 @@ def _head(cells: Sequence[Line]) -> list[str]:
             "A run is right if its message names the process, what it was doing and the cause; if "
             "the exit code is right; if no process, lock, shared memory, temporary or partial file "
             "is left; if every finished picture is there with the bits of an undisturbed run; and, "
-            "where `--resume` was tried, if all pictures were there then. The target test-faults "
-            "of the [Makefile](../Makefile) writes it again; what is done is in "
-            "[tests/faults/cells](../tests/faults/cells/__init__.py)."
+            "where `--resume` was tried, if all pictures were there then. "
+            "[tests/faults](../tests/faults/cells/__init__.py) has them."
         ),
         "",
         *_item(
@@ -152,9 +151,9 @@ def _longs(longs: Sequence[Line]) -> list[str]:
         "",
         *_wrapped(
             "Prompts through one pool of four cores, eight steps each. MB of memory that a process "
-            "owns itself, in samples 11 to 20, then in the last ten, and its descriptors; it is "
-            "right if memory grew by at most 5 %, descriptors did not, and the first, a middle and "
-            "the last file equal those of fresh runs."
+            "owns itself, in samples 11 to 20, then in the last ten, and its descriptors; "
+            "right: at most 5 % more memory, no more descriptors, and three files equal those of "
+            "fresh runs."
         ),
         "",
         f"| what | seconds | {' | '.join(map(_role, longs[0]['processes']))} |",
@@ -185,9 +184,12 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
 def _grid(table: str, places: Mapping[Place, Sequence[Line]]) -> list[str]:
     columns, rows = _COLUMNS[table], list(dict.fromkeys(place.row for place in places))
     text = [
-        "A number says how many runs were right, then after how many seconds they ended (median).",
         *(
-            ["Processes: each of four cores in turn, or of two with two processes each."]
+            [
+                "A number says how many runs were right, then after how many seconds they ended "
+                "(median).",
+                "Processes: each of four cores in turn, or of two with two processes each.",
+            ]
             if table == CORES
             else ["Killed by SIGKILL; SIGHUP is what a terminal sends when it is closed."]
         ),
