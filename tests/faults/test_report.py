@@ -4,10 +4,13 @@ from collections import Counter
 
 from tests.faults.cells import CELLS
 from tests.faults.report import PAGE, page_of, place_of, places_on
+from tests.faults.test_terminals import PHASE, ROWS
 
 
 def test_the_page_has_a_place_for_every_cell() -> None:
-    here = Counter(place_of(cell.what, cell.phase) for cell in CELLS)
+    terminals = Counter(place_of(what, PHASE) for what in ROWS)
+    here = Counter(place_of(cell.what, cell.phase) for cell in CELLS) + terminals
+    assert len(ROWS) == 7
     told = places_on(PAGE.read_text())
     assert {place: count for place, count in told.items() if place in here} == here
 

@@ -1,5 +1,6 @@
 """Runs on a terminal end, stop and go on as their user wants, and leave it as it was."""
 
+import functools
 import json
 import os
 import re
@@ -18,6 +19,10 @@ from tests.faults.terminals import INTERRUPT, SUSPEND, OnTerminal, Terminal, pic
 from tests.waiting import until
 
 CELL = Cell(phase="", what="", command=("image", "a red heart", "--steps", "8"), cores=2, num=3)
+
+PHASE = "on a terminal"
+ROWS = list[str]()
+"""What is done to runs on a terminal; each is a row of the page of faults."""
 
 Begin = Callable[..., tuple[OnTerminal, Terminal]]
 
@@ -59,14 +64,32 @@ def ended(run: Run) -> int | None:
     return code
 
 
-def tell(what: str, code: int) -> None:
-    """Notes for the page of faults that a run on a terminal went right."""
-    if log := os.environ.get("FAULTS_LOG"):
-        line = {"what": what, "phase": "on a terminal", "code": code, "wrong": [], "error": ""}
-        with Path(log).open("a") as file:
-            file.write(json.dumps({**line, "seconds": None, "resumed": None}) + "\n")
+def row(what: str, code: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Has a test note for the page of faults what became of its run, also where it fails."""
+    ROWS.append(what)
+
+    def noting(test: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(test)
+        def run(*given: object, **named: object) -> None:
+            wrong = list[str]()
+            try:
+                test(*given, **named)
+            except BaseException as error:
+                wrong = [(str(error).splitlines() or [type(error).__name__])[0]]
+                raise
+            finally:
+                if log := os.environ.get("FAULTS_LOG"):
+                    line = {"what": what, "phase": PHASE, "code": code, "wrong": wrong}
+                    with Path(log).open("a") as file:
+                        told = {**line, "error": "", "seconds": None, "resumed": None}
+                        file.write(json.dumps(told) + "\n")
+
+        return run
+
+    return noting
 
 
+@row("Ctrl-C, typed", 130)
 def test_ctrl_c_says_what_is_kept_and_restores_the_terminal(begin: Begin) -> None:
     run, terminal = begin(cell=replace(CELL, num=500))  # it does not end before
     terminal.wait_for("1/500 done")
@@ -79,9 +102,9 @@ def test_ctrl_c_says_what_is_kept_and_restores_the_terminal(begin: Begin) -> Non
     assert int(told[1]) == count
     assert "Traceback" not in terminal.text
     assert terminal.is_restored()
-    tell("Ctrl-C, typed", 130)
 
 
+@row("Ctrl-C twice, typed", 130)
 def test_a_second_ctrl_c_changes_nothing(begin: Begin, thorough: None) -> None:
     run, terminal = begin(cell=replace(CELL, num=500))
     terminal.wait_for("1/500 done")
@@ -92,18 +115,18 @@ def test_a_second_ctrl_c_changes_nothing(begin: Begin, thorough: None) -> None:
     assert "interrupted: " in terminal.text
     assert "Traceback" not in terminal.text
     assert terminal.is_restored()
-    tell("Ctrl-C twice, typed", 130)
 
 
+@row("it is closed", 129)
 def test_a_terminal_that_is_closed_ends_the_run(begin: Begin, thorough: None) -> None:
     run, terminal = begin()
     terminal.wait_for("1/3 done")
     terminal.close()
     assert ended(run) == 129
     assert pictures(run)
-    tell("it is closed", 129)
 
 
+@row("it has 20 columns", 0)
 def test_a_narrow_terminal_gets_whole_paths(begin: Begin, thorough: None) -> None:
     run, terminal = begin(20)
     assert ended(run) == 0
@@ -111,9 +134,9 @@ def test_a_narrow_terminal_gets_whole_paths(begin: Begin, thorough: None) -> Non
     assert all(str(run.out / name) in terminal.text for name in pictures(run))
     assert len(pictures(run)) == 3
     assert terminal.is_restored()
-    tell("it has 20 columns", 0)
 
 
+@row("it knows no escapes", 0)
 def test_a_dumb_terminal_gets_lines_without_escapes(begin: Begin, thorough: None) -> None:
     cell = replace(CELL, env={"TERM": "dumb"})
     run, terminal = begin(cell=cell)
@@ -121,9 +144,9 @@ def test_a_dumb_terminal_gets_lines_without_escapes(begin: Begin, thorough: None
     terminal.settle()
     assert "\x1b" not in terminal.shown
     assert "3/3 done in " in terminal.text
-    tell("it knows no escapes", 0)
 
 
+@row("Ctrl-Z, five seconds later fg", 0)
 def test_ctrl_z_stops_a_run_and_fg_goes_on(begin: Begin, thorough: None) -> None:
     run, terminal = begin(cell=replace(CELL, args=("--timeout", "2")), shell=True)
     terminal.wait_for("1/3 done")
@@ -139,9 +162,9 @@ def test_ctrl_z_stops_a_run_and_fg_goes_on(begin: Begin, thorough: None) -> None
     assert "code=0" in terminal.text
     assert len(pictures(run)) == 3
     assert terminal.is_restored()
-    tell("Ctrl-Z, five seconds later fg", 0)
 
 
+@row("a pipe in its place is full for five seconds", 0)
 def test_a_full_pipe_is_waited_for(warm: Warm, tmp_path: Path, thorough: None) -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -161,7 +184,6 @@ def test_a_full_pipe_is_waited_for(warm: Warm, tmp_path: Path, thorough: None) -
         assert "3/3 done" in said
         assert "error" not in said
         assert len(pictures(run)) == 3
-        tell("a pipe in its place is full for five seconds", 0)
     finally:
         run.end()
 
