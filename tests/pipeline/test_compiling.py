@@ -135,7 +135,7 @@ def test_the_next_run_takes_what_torch_has_compiled(spec: Spec, tmp_path: Path) 
     (tmp_path / "run.py").write_text(RUN)
     (tmp_path / "mine.yaml").write_text(PRESET.format(folder=spec("flux").folder))
     cache, found = tmp_path / "compiled", []
-    options = ("image", "--model", "mine.yaml", "a cat", "--cores", "2", "--devices", "cpu")
+    options = ("image", "--model", "mine.yaml", "a cat", "--cores", "1", "--devices", "cpu")
     for run in ("first", "second"):
         running = subprocess.Popen(
             [sys.executable, "run.py", *options, "--output", run],
