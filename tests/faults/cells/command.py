@@ -21,16 +21,16 @@ _ENDS = {
 def _ended(what: str, phase: str, who: object, kept: int, **more: object) -> Cell:
     number, target, code, says = _ENDS[what]
     place = phase if phase.count(":") else at(phase, number, who)
-    words = f"^{says}: 1 of 2 images is kept" if kept else f"^{says}"
+    named = {0: "", 1: ": 1 of 2 images is kept", 2: ": 2 of 2 images are kept"}[kept]
     return Cell(
         phase=str(more.pop("named", phase)),
         what=what,
         fault=place.format(number),
         target=target,
         code=code,
-        says=words,
+        says=f"^{says}{named}",
         kept=kept,
-        hint="add --resume to go on$" if kept else "",
+        hint="add --resume to go on$" if kept == 1 else "",
         **more,  # type: ignore[arg-type]
     )
 
@@ -98,8 +98,8 @@ CELLS: list[Cell] = [
         for what in _ENDS
         for phase, place, kept in (
             ("importing", "importing:server:{}", 0),
-            ("saving", "saving:parent:{}:0.2", 1),
-            ("half saved", "half-saved:parent:{}:0.3", 1),
+            ("saving", "saving:parent:{}:0.2", 2),  # a file that is being written is waited for
+            ("half saved", "half-saved:parent:{}:0.3", 2),
         )
     ),
     *(
