@@ -36,3 +36,7 @@ def test_the_page_tells_of_long_runs() -> None:
     page = page_of([line | {"processes": {"0": held, "parent": held}, "wrong": ["it grew"]}])
     assert "| what | seconds | core 0 | the command |" in page
     assert "| 300 images, it grew | 514 | 38.9, 41.0, 24 | 38.9, 41.0, 24 |" in page
+
+
+def test_every_day_each_phase_is_met_by_a_fault() -> None:
+    assert {cell.phase for cell in CELLS if cell.quick} == {cell.phase for cell in CELLS}

@@ -78,6 +78,7 @@ CELLS: list[Cell] = [
         fault="half-saved:parent:SIGKILL:0.3",
         code=-9,
         kept=1,
+        quick=True,
         remains="",
         resumes=True,
     ),
@@ -88,7 +89,7 @@ CELLS: list[Cell] = [
             core,
             kept,
             resumes=phase == "sending",
-            quick=(what, phase) == ("SIGTERM", "first step"),
+            quick=(what, phase) in {("SIGTERM", "first step"), ("SIGHUP", "loading")},
         )
         for what in _ENDS
         for phase, core, kept in _PHASES
@@ -139,6 +140,7 @@ CELLS: list[Cell] = [
         code=130,
         says="^interrupted: 2 of 2 images are kept",
         kept=2,
+        quick=True,
     ),
     *(
         Cell(

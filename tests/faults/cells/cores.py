@@ -72,11 +72,16 @@ def _hanging(phase: str, core: int) -> Iterator[Cell]:
     silent = f"{who} on cpu hangs: no sign of life for [345] s while {doing(phase)}$"
     stuck = f"{who} on cpu is stuck: no progress for .* s while {doing(phase)}$"
     yield Worker(
-        phase=phase, what=f"{who} sleeps", fault=at(phase, "hang", core), says=f"^{silent}"
+        phase=phase,
+        what=f"{who} sleeps",
+        fault=at(phase, "hang", core),
+        says=f"^{silent}",
+        quick=phase == "first step",
     )
     if phase != "starting":
         spins = at(phase, "spin", core)
-        yield Worker(phase=phase, what=f"{who} never ends", fault=spins, says=f"^{stuck}")
+        what, quick = f"{who} never ends", phase == "between rounds"
+        yield Worker(phase=phase, what=what, fault=spins, says=f"^{stuck}", quick=quick)
 
 
 def _alone(phase: str) -> Cell:

@@ -57,6 +57,7 @@ CELLS: list[Cell] = [
             tells=rf"corrected by core {core}, which moved it by \S+ after \S+ m?s of waiting"
             if core < 3
             else "",
+            quick=core == 1,
         )
         for core in range(4)
     ),

@@ -3,6 +3,8 @@
 Processes 0 and 1 are core 0 and its helper, 2 and 3 are core 1 and its helper.
 """
 
+from dataclasses import replace
+
 from tests.faults.cells.cores import hit
 from tests.faults.driver import IMAGE, Cell
 
@@ -25,8 +27,15 @@ _WHO = {
     "between samples": (_LEAD, _HELPER),
 }
 
+_QUICK = {
+    ("telling the helpers", "core 1 of 2 x 2 is killed"),
+    ("following the lead", "core 1's helper of 2 x 2 raises"),
+    ("sending half of guidance", "core 0's helper of 2 x 2 is killed"),
+    ("receiving half of guidance", "core 0 of 2 x 2 raises"),
+}
+
 CELLS: list[Cell] = [
-    cell
+    replace(cell, quick=(cell.phase, cell.what) in _QUICK)
     for phase, processes in _WHO.items()
     for who, process in processes
     for cell in hit(phase, process, who, " of 2 x 2", cores=2, command=(*IMAGE, "--guidance-split"))
