@@ -14,10 +14,10 @@ from chords_cli.engine.devices import threads_each
 from chords_cli.engine.hosts.remote import Hosts
 from chords_cli.engine.messages import Decoded, Latent, Restore
 from chords_cli.engine.processes import Workers
-from chords_cli.engine.samples.beside import Beside
 from chords_cli.engine.samples.groups import Group, Wanted
 from chords_cli.engine.samples.job import Sampled, SampledOutput, Session
 from chords_cli.engine.samples.many import Many
+from chords_cli.engine.samples.output_thread import OutputThread
 from chords_cli.engine.settings import PoolSettings
 from chords_cli.engine.start import StartMethod
 from chords_cli.errors import ChordsError
@@ -147,10 +147,10 @@ class Pool:
             ChordsError: A core failed or died; the pool has to be left.
             Exception: What an `on_output` has raised.
         """
-        with self._alone(), Beside() as beside:
-            many = self._many = Many(self._groups, iter(wanted), self._begin, beside)
+        with self._alone(), OutputThread() as outputs:
+            many = self._many = Many(self._groups, iter(wanted), self._begin, outputs)
             many.fill()
-            for process, message in self._messages(beside.bell) if many.busy else ():
+            for process, message in self._messages(outputs.bell) if many.busy else ():
                 self._hear(process, message)
                 yield from many.done()
                 many.fill()

@@ -186,7 +186,7 @@ def test_whoever_leaves_early_waits_for_the_output_that_is_handed_on(spec: Spec)
     ):
         next(samples)
         assert len(done) >= 1
-    assert not [thread for thread in threading.enumerate() if "chords-beside" in thread.name]
+    assert not [thread for thread in threading.enumerate() if "chords-outputs" in thread.name]
 
 
 def test_a_core_that_dies_while_it_decodes_is_named_although_the_next_has_begun(spec: Spec) -> None:

@@ -14,14 +14,14 @@ Read by a Python that has this folder on PYTHONPATH; what it does is in its envi
 """
 
 import functools
-import importlib.util
 import json
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from tests.doubles.patched_imports import PatchedImports
 
 _spans: list[tuple[str, float, float]] = []
 _now = time.monotonic
@@ -29,7 +29,7 @@ _now = time.monotonic
 
 def install() -> None:
     """Patches what is imported from now on."""
-    sys.meta_path.insert(0, _Finder())  # type: ignore[arg-type]
+    PatchedImports(_PATCHES).install()
 
 
 def _save(name: str) -> None:
@@ -175,28 +175,3 @@ _PATCHES = {
     "chords_cli.runs.generate.run": _generate,
     "chords_cli.runs.outputs.saving": _saving,
 }
-
-
-class _Finder:
-    """Lets a module be imported as it is, then patches it."""
-
-    busy = False
-
-    def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
-        if self.busy or name not in _PATCHES:
-            return None
-        self.busy = True
-        try:
-            spec = importlib.util.find_spec(name)
-        finally:
-            self.busy = False
-        assert spec is not None
-        assert spec.loader is not None
-        load = spec.loader.exec_module
-
-        def exec_module(module: Any) -> None:
-            load(module)
-            _PATCHES[name](module)
-
-        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
-        return spec

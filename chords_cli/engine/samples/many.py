@@ -11,9 +11,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from chords_cli.engine.samples.beside import Beside
 from chords_cli.engine.samples.groups import Group, Wanted
 from chords_cli.engine.samples.job import Sampled, SampledOutput, Session
+from chords_cli.engine.samples.output_thread import OutputThread
 
 _AT_ONCE = 2
 """Samples of a group that are under way: what waits for its file is held in memory."""
@@ -36,7 +36,7 @@ class Many:
         groups: Which make them.
         wanted: All samples, in the order in which they begin.
         begin: Hands a sample to the group of that number.
-        beside: Does what is to be done with outputs.
+        thread: Does what is to be done with outputs.
     """
 
     def __init__(
@@ -44,10 +44,10 @@ class Many:
         groups: Sequence[Group],
         wanted: Iterator[Wanted],
         begin: Callable[[Wanted, int], Session],
-        beside: Beside,
+        thread: OutputThread,
     ) -> None:
         self._groups, self._left = groups, enumerate(wanted)
-        self._begin, self._beside = begin, beside
+        self._begin, self._thread = begin, thread
         self._lines = [deque[_UnderWay]() for _ in groups]
 
     @property
@@ -71,7 +71,7 @@ class Many:
         for line in self._lines:
             for one in line:
                 while one.handed and one.handed[0].done():
-                    self._beside.check()
+                    self._thread.check()
                     one.handed.popleft()
                     if one.wanted.on_handed:
                         one.wanted.on_handed()
@@ -89,7 +89,7 @@ class Many:
 
         def hand_on(output: SampledOutput) -> None:
             if wanted.on_output:
-                handed.append(self._beside.submit(partial(wanted.on_output, output)))
+                handed.append(self._thread.submit(partial(wanted.on_output, output)))
 
         session = self._begin(replace(wanted, on_output=hand_on), group)
         self._lines[group].append(_UnderWay(number, wanted, session, handed))

@@ -11,7 +11,6 @@ import builtins
 import ctypes
 import errno
 import functools
-import importlib.util
 import os
 import signal
 import sys
@@ -20,6 +19,8 @@ import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+from tests.doubles.patched_imports import PatchedImports
 
 _PLACE, _WHO, _KIND, _WHEN = "", "", "", (0, 1)
 _PATIENCE = 60.0
@@ -37,8 +38,8 @@ def install() -> None:
     _PLACE, _WHO, _KIND, when = [*os.environ.get("FAULT", ":::").split(":"), "0.1"][:4]
     sample, _, nth = when.partition(".")
     _WHEN = int(sample or 0), int(nth or 1)
-    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())  # type: ignore[arg-type]
+    if not any(isinstance(finder, PatchedImports) for finder in sys.meta_path):
+        PatchedImports(_PATCHES, before={"chords_cli.engine.preload": _preload}).install()
 
 
 def _name_me(name: str) -> None:
@@ -203,30 +204,3 @@ _PATCHES = {
     "chords_cli.media.files": _files,
     "chords_cli.runs.generate.run": _generate,
 }
-
-
-class _Finder:
-    """Lets a module be imported as it is, then patches it."""
-
-    busy = False
-
-    def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
-        if name == "chords_cli.engine.preload":
-            _preload()
-        if self.busy or name not in _PATCHES:
-            return None
-        self.busy = True
-        try:
-            spec = importlib.util.find_spec(name)
-        finally:
-            self.busy = False
-        assert spec is not None
-        assert spec.loader is not None
-        load = spec.loader.exec_module
-
-        def exec_module(module: Any) -> None:
-            load(module)
-            _PATCHES[name](module)
-
-        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
-        return spec

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from chords_cli.engine.messages import Cancel, Compile, Finish, Finished, Job, Landed, Latent
-from chords_cli.engine.samples.beside import Beside
 from chords_cli.engine.samples.groups import Group, Wanted
+from chords_cli.engine.samples.output_thread import OutputThread
 from chords_cli.engine.settings import PoolSettings
 from chords_cli.events import CoreCompiled
 from chords_cli.pipelines.load.spec import ModelSpec
@@ -146,14 +146,14 @@ def test_nothing_is_done_beside_after_what_has_failed() -> None:
         go.wait(HANG)
         raise OSError("full")
 
-    with Beside() as beside:
-        first, second = beside.submit(fail), beside.submit(lambda: done.append("second"))
-        beside.check()
+    with OutputThread() as outputs:
+        first, second = outputs.submit(fail), outputs.submit(lambda: done.append("second"))
+        outputs.check()
         go.set()
         until(lambda: first.done() and second.done(), "both are over")
-        assert beside.bell.poll(HANG)
+        assert outputs.bell.poll(HANG)
         with pytest.raises(OSError, match="full"):
-            beside.check()
+            outputs.check()
     assert done == []
 
 
@@ -165,8 +165,8 @@ def test_leaving_waits_for_what_is_done_beside_and_forgets_the_rest() -> None:
         threading.Event().wait(0.05)
         done.append("slow")
 
-    with Beside() as beside:
-        beside.submit(slow)
-        beside.submit(lambda: done.append("never"))
+    with OutputThread() as outputs:
+        outputs.submit(slow)
+        outputs.submit(lambda: done.append("never"))
         assert began.wait(HANG)
     assert done == ["slow"]

@@ -6,7 +6,7 @@ from multiprocessing import Pipe
 from types import TracebackType
 
 
-class Beside:
+class OutputThread:
     """Does tasks in order, one at a time; none of them after one that has failed.
 
     A context manager: leaving it waits for the task that is being done, and forgets the others.
@@ -16,11 +16,11 @@ class Beside:
     """
 
     def __init__(self) -> None:
-        self.bell, self._rope = Pipe(duplex=False)
-        self._thread = ThreadPoolExecutor(1, "chords-beside")
+        self.bell, self._ring = Pipe(duplex=False)
+        self._thread = ThreadPoolExecutor(1, "chords-outputs")
         self._errors: list[BaseException] = []
 
-    def __enter__(self) -> "Beside":
+    def __enter__(self) -> "OutputThread":
         return self
 
     def __exit__(
@@ -31,12 +31,12 @@ class Beside:
     ) -> None:
         self._thread.shutdown(cancel_futures=True)
         self.bell.close()
-        self._rope.close()
+        self._ring.close()
 
     def submit(self, task: Callable[[], None]) -> Future[None]:
         """Has the thread do a task."""
         done = self._thread.submit(self._do, task)
-        done.add_done_callback(lambda done: self._rope.send_bytes(b"."))
+        done.add_done_callback(lambda done: self._ring.send_bytes(b"."))
         return done
 
     def check(self) -> None:
