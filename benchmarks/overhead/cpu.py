@@ -35,7 +35,8 @@ def stock(preset: Preset, runs: int) -> list[float]:
     from chords_cli.pipelines.load.spec import ModelSpec
 
     torch.set_num_threads(os.cpu_count() or 1)
-    spec = ModelSpec(str(model_folder(preset)), preset.pipeline, preset.dtype)
+    folder = str(model_folder(preset))
+    spec = ModelSpec(folder=folder, pipeline=preset.pipeline, dtype=preset.dtype)
     pipe = load_pipeline(spec, device=torch.device("cpu"), encodes=True, decodes=True)
     found = []
     for run in range(runs + 1):

@@ -61,8 +61,9 @@ def _worker(module: Any) -> None:
         _spans.append(("load", began, _now()))
         _wait_in(pipe.transformer)
         _wait_after(pipe.vae, "decode", _seconds("OVERHEAD_DECODE"))
-        if pipe.text_encoder_2 is not None:
-            _wait_after(pipe.text_encoder_2, "forward", _seconds("OVERHEAD_ENCODE"))
+        encoder = getattr(pipe, "text_encoder_2", pipe.text_encoder)
+        if encoder is not None:
+            _wait_after(encoder, "forward", _seconds("OVERHEAD_ENCODE"))
         return pipe
 
     def served(self: Any, job: Any) -> None:
