@@ -114,7 +114,8 @@ def traced(
         trace.mkdir()
         whole = [sys.executable, "-m", "chords_cli", kind, *line, "--cores", str(cores)]
         whole += ["--num", str(each or pictures), "--devices", "cpu", "--output", str(out)]
-        paths = os.pathsep.join([str(HOOKS), str(ROOT)])
+        own = os.environ.get("PYTHONPATH")  # the packages may come by it
+        paths = os.pathsep.join([str(HOOKS), str(ROOT), *([own] if own else [])])
         known = {"PYTHONPATH": paths, "OVERHEAD_TRACE": str(trace), "HF_HUB_OFFLINE": "1"}
         began = time.monotonic()
         done = subprocess.run(
