@@ -1,9 +1,11 @@
 """What is shipped: the wheel holds all that it needs, and the project's files agree."""
 
 import json
+import os
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
@@ -16,6 +18,11 @@ import chords_cli
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+FOR_DEVELOPERS = ("dev", "benchmarks")
+
+NOT_PINNED = "torchvision"
+"""Pictures get other bits with it, so that the verified environment does without."""
 
 LOOK_FOR_PRESETS = """
 import json, chords_cli
@@ -36,12 +43,25 @@ def run(*command: str, **settings) -> str:
     return done.stdout
 
 
+def build(folder: Path, *kinds: str) -> Path:
+    """Builds into `folder`: a source distribution and a wheel of it, unless `kinds` say other."""
+    line = ("-m", "build", *kinds, "--no-isolation", "--outdir", str(folder), str(ROOT))
+    run(sys.executable, *line, env=os.environ | {"SOURCE_DATE_EPOCH": "1700000000"})
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    build = ("-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT))
-    run(sys.executable, *build)
-    (made,) = folder.glob("*.whl")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("built"))
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> Path:
+    (made,) = built.glob("*.whl")
     return made
 
 
@@ -82,6 +102,22 @@ def test_wheel_holds_the_package_and_every_preset_file_and_nothing_else(wheel):
 
 
 @pytest.mark.slow
+def test_two_builds_have_the_same_bytes_also_without_the_archive_between(built, tmp_path):
+    again = build(tmp_path, "--wheel", "--sdist")
+    assert contents(again) == contents(built)
+
+
+@pytest.mark.slow
+def test_a_source_distribution_holds_all_that_is_tracked_and_nothing_made(built):
+    with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert not {name for name in names if re.search(r"__pycache__|\.pyc$|^(build|\.gpu)/", name)}
+    if (ROOT / ".git").exists():
+        tracked = run("git", "-C", str(ROOT), "ls-files", "-z").strip("\0").split("\0")
+        assert {name for name in tracked if (ROOT / name).exists()} <= names
+
+
+@pytest.mark.slow
 def test_installed_wheel_finds_its_presets_and_weights_without_the_checkout(installed):
     found = json.loads(elsewhere(installed, "-c", LOOK_FOR_PRESETS))
     assert Path(found["package"]).is_relative_to(installed)
@@ -106,9 +142,28 @@ def test_constraints_pin_every_dependency_to_one_version():
     assert all(re.fullmatch(r"[a-z0-9.-]+==[0-9][0-9a-z.]*", pin) for pin in pins)
     pinned = dict(pin.split("==") for pin in pins)
     assert list(pinned) == sorted(pinned)
-    for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]:
-        wanted = Requirement(line)
-        assert pinned[canonicalize_name(wanted.name)] in wanted.specifier, line
+    for wanted in map(Requirement, sum(EXTRAS.values(), start=PROJECT["dependencies"])):
+        if wanted.name not in (PROJECT["name"], NOT_PINNED):
+            assert pinned[canonicalize_name(wanted.name)] in wanted.specifier, wanted
+
+
+def test_all_is_every_extra_that_users_may_want():
+    (line,) = map(Requirement, EXTRAS["all"])
+    assert line.name == PROJECT["name"]
+    assert line.extras == EXTRAS.keys() - {"all", "edit", *FOR_DEVELOPERS}
+    assert EXTRAS["edit"] == [f"{PROJECT['name']}[qwen]"]
+
+
+def test_hints_and_pages_name_extras_that_exist():
+    files = [
+        *(ROOT / "chords_cli").rglob("*.py"),
+        ROOT / "README.md",
+        *(ROOT / "docs").glob("*.md"),
+    ]
+    text = "\n".join(file.read_text() for file in files)
+    lists = re.findall(r"chords-cli\[([\w,-]+)\]", text)
+    named = {name for names in lists for name in names.split(",")}
+    assert {"lora", "heic", "qwen"} <= named <= EXTRAS.keys()
 
 
 def test_changelog_begins_with_what_is_unreleased():

@@ -28,5 +28,5 @@ def check_packages(pipeline: PipelineClass, parts: Mapping[str, tuple[str, str]]
     if found and importlib.util.find_spec("torchvision") is None:
         raise UsageError(
             f"{pipeline.name} needs torchvision for its {found[0]}, and that is not installed",
-            'pip install "chords-cli[edit]"',
+            'pip install "chords-cli[qwen]"',
         )

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, metadata, version
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 from chords_cli.errors import ChordsError, Spell
 from chords_cli.records.doctor import Check
@@ -87,7 +88,12 @@ def read_needs() -> Needs:
 
 
 def _read(line: Requirement) -> Iterator[Package]:
-    """Yields the package that a line is about, unless it is for developers or another system."""
+    """Yields the package that a line is about, unless it is for developers or another system.
+
+    An extra that is made of others names this package again, which tells nothing more.
+    """
+    if canonicalize_name(line.name) == _DISTRIBUTION:
+        return
     named = re.search(r"extra == ['\"]([\w-]+)['\"]", str(line.marker or ""))
     extra = named[1] if named else ""
     if extra in _FOR_DEVELOPERS or (line.marker and not line.marker.evaluate({"extra": extra})):

@@ -27,7 +27,7 @@ def test_a_pipeline_whose_processor_needs_torchvision_is_refused_without(missing
     with pytest.raises(UsageError) as caught:
         check_packages(read_pipeline(name), {})
     message = f"{name} needs torchvision for its {processor}, and that is not installed"
-    assert (caught.value.message, caught.value.hint) == (message, 'pip install "chords-cli[edit]"')
+    assert (caught.value.message, caught.value.hint) == (message, 'pip install "chords-cli[qwen]"')
 
 
 def test_a_preset_is_refused_before_its_model_is_here(missing, tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """What is said of Python and of packages, in range and out of it."""
 
+from email.message import Message
+
 import pytest
 from packaging.specifiers import SpecifierSet
 
@@ -75,6 +77,15 @@ def test_packages_that_fit_share_a_line_and_others_have_their_own():
 
 def test_a_release_candidate_is_in_range():
     assert package("torch", ">=2.6", "2.14.0rc1+cu130").fits
+
+
+def test_an_extra_that_is_made_of_others_adds_nothing(monkeypatch):
+    told = Message()
+    told["Version"] = "0.1.0"
+    for line in ("peft>=0.15; extra == 'lora'", "chords-cli[lora]; extra == 'all'"):
+        told["Requires-Dist"] = line
+    monkeypatch.setattr(installation, "metadata", lambda name: told)
+    assert [(one.name, one.extra) for one in read_needs().packages] == [("peft", "lora")]
 
 
 def test_extras_need_not_be_installed_but_must_fit():
