@@ -5,33 +5,41 @@ shapes, and only some steps, and all of the last ones, on whole pictures.
 """
 
 import random
+from functools import partial
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
 
+from training.ahead import Ahead
 from training.loop import Every, Loop, Losses, Schedule
+from training.muon import ConvolutionMuon
 from training.pictures import save_grid
-from training.scenes import Scene, draw, sample_scene
+from training.scenes import Point, Scene, draw, sample_scene
 from training.shapes import IMAGE_SIZE
 
+LEARNING_RATE = 4e-3
 WINDOW = 64
 KL_WEIGHT = 5e-5
+_CHANNELS = 8
 
 
 def build_autoencoder() -> AutoencoderKL:
-    """Eight times smaller on each side, eight channels deep, no attention."""
+    """Eight times smaller on each side, eight channels deep, no attention.
+
+    The latents' deviations begin small: at one, the default, noise hides what is to be learned.
+    """
     widths = (32, 48, 48, 48)
-    return AutoencoderKL(
+    model = AutoencoderKL(
         sample_size=IMAGE_SIZE,
         down_block_types=("DownEncoderBlock2D",) * len(widths),
         up_block_types=("UpDecoderBlock2D",) * len(widths),
         block_out_channels=widths,
         layers_per_block=1,
-        latent_channels=8,
+        latent_channels=_CHANNELS,
         norm_num_groups=8,
         use_quant_conv=False,
         use_post_quant_conv=False,
@@ -39,22 +47,28 @@ def build_autoencoder() -> AutoencoderKL:
         scaling_factor=1.0,
         shift_factor=0.0,
     )
+    nn.init.constant_(model.encoder.conv_out.bias[_CHANNELS:], -6.0)
+    return model
 
 
 def train_autoencoder(
-    folder: Path, schedule: Schedule, *, device: str, batch: int = 32, seed: int = 0
+    folder: Path,
+    schedule: Schedule,
+    *,
+    device: str,
+    batch: int = 32,
+    seed: int = 0,
+    workers: int = 0,
 ) -> AutoencoderKL:
     """Train, or go on training, and return the averaged model with its latent statistics set."""
     torch.manual_seed(seed)
     model = build_autoencoder().to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=1.5e-3, betas=(0.9, 0.99), weight_decay=1e-4
-    )
-    loop = Loop(model, [optimizer], folder, ema=0.995)
+    loop = Loop(model, convolution_optimizers(model), folder, ema=0.995)
+    scenes_at = Ahead(partial(training_scenes, seed, batch), workers)
 
     def losses_at(step: int) -> Losses:
         whole = step % 4 == 0 or schedule.decaying(step)
-        images = training_images(random.Random(f"{seed} {step}"), batch, whole=whole).to(device)
+        images = training_images(*scenes_at(step), whole=whole, device=device)
         images = images.to(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, torch.bfloat16):
             posterior = DiagonalGaussianDistribution(model.encoder(images).float())
@@ -69,8 +83,28 @@ def train_autoencoder(
             columns=16,
         )
 
-    loop.run(losses_at, schedule, every=Every(save=200, sample=400), sample=sample)
+    try:
+        loop.run(losses_at, schedule, every=Every(save=500, sample=1000), sample=sample)
+    finally:
+        scenes_at.close()
     return scaled(loop.averaged)
+
+
+def convolution_optimizers(model: nn.Module) -> list[torch.optim.Optimizer]:
+    """Muon for the kernels between hidden states, AdamW for everything else.
+
+    Muon brings the loss down several times as fast as AdamW alone does.
+    """
+    ends = (model.encoder.conv_in.weight, model.decoder.conv_out.weight)
+    kernels, others = [], []
+    for parameter in (p for p in model.parameters() if p.requires_grad):
+        inner = parameter.numel() > 1000 and not any(parameter is end for end in ends)
+        (kernels if parameter.ndim >= 4 and inner else others).append(parameter)
+    muon = {"weight_decay": 0.0, "adjust_lr_fn": "match_rms_adamw"}
+    return [
+        ConvolutionMuon(kernels, lr=LEARNING_RATE, **muon),
+        torch.optim.AdamW(others, lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
 
 
 def autoencoder_losses(
@@ -89,12 +123,20 @@ def autoencoder_losses(
     return {"pixels": pixels, "edges": edges.sum(), "divergence": KL_WEIGHT * divergence.mean()}
 
 
-def training_images(rng: random.Random, batch: int, *, whole: bool) -> Tensor:
+def training_scenes(seed: int, batch: int, step: int) -> tuple[list[Scene], list[Point]]:
+    """The scenes of a step, with the top left pixel of a window into each."""
+    rng = random.Random(f"{seed} {step}")
+    scenes = [sample_scene(rng) for _ in range(batch)]
+    return scenes, [_window(scene, rng) for scene in scenes]
+
+
+def training_images(
+    scenes: list[Scene], windows: list[Point], *, whole: bool, device: str
+) -> Tensor:
     """Windows around a shape, or a quarter as many whole pictures."""
     if whole:
-        return draw([sample_scene(rng) for _ in range(batch // 4)])
-    scenes = [sample_scene(rng) for _ in range(batch)]
-    return draw(scenes, torch.tensor([_window(scene, rng) for scene in scenes]), WINDOW)
+        return draw(scenes[: len(scenes) // 4], device=device)
+    return draw(scenes, torch.tensor(windows), WINDOW, device)
 
 
 def held_out_images(count: int, seed: int = 1) -> Tensor:
@@ -126,7 +168,7 @@ def scaled(model: AutoencoderKL, count: int = 256) -> AutoencoderKL:
     return model
 
 
-def _window(scene: Scene, rng: random.Random) -> tuple[float, float]:
+def _window(scene: Scene, rng: random.Random) -> Point:
     """The top left pixel of a window that has a part of one of the shapes in it."""
     blob = rng.choice(scene.blobs)
     half, limit = IMAGE_SIZE / 2, IMAGE_SIZE - WINDOW

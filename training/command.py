@@ -2,10 +2,13 @@
 
 import argparse
 import logging
+import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 
 import torch
+
+from training.loop import Schedule
 
 Stages = dict[str, Callable[[argparse.Namespace], None]]
 
@@ -28,6 +31,13 @@ def run(
     stages[options.stage](options)
 
 
+def schedule(options: argparse.Namespace, *, steps: int) -> Schedule:
+    """The schedule that the options ask for; `steps` where they don't say."""
+    if options.seconds:
+        return Schedule.lasting(options.seconds, steps=options.steps or sys.maxsize)
+    return Schedule(steps=options.steps or steps, decay=options.decay)
+
+
 def _parse(
     stages: Stages, description: str | None, preset: str, starts: Collection[str]
 ) -> argparse.Namespace:
@@ -47,6 +57,13 @@ def _parse(
     )
     parser.add_argument("--steps", type=int, help="the step to end at")
     parser.add_argument("--decay", type=int, default=500, help="last steps, of falling rate")
+    parser.add_argument(
+        "--seconds", type=float, help="end after so long, the rate falling over the last 40 %%"
+    )
+    parser.add_argument("--batch", type=int, help="scenes of a step, for pictures")
+    parser.add_argument(
+        "--workers", type=int, default=0, help="processes that draw scenes ahead, for pictures"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--compile", action="store_true", help="needs a C++ compiler on a CPU")
     parser.add_argument("--threads", type=int, help="CPU threads to use")

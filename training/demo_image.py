@@ -12,18 +12,22 @@ import torch
 from diffusers import AutoencoderKL
 
 from training.autoencoder import held_out_images, psnr, reconstruct, train_autoencoder
-from training.command import Stages, run
+from training.command import Stages, run, schedule
 from training.export import write_folder
-from training.loop import Schedule
 from training.text_to_image import averaged_model, pipeline, train_text_to_image
 
 log = logging.getLogger("training")
 
 
 def autoencoder(options: argparse.Namespace) -> None:
-    schedule = Schedule(steps=options.steps or 3000, decay=options.decay)
-    folder = options.output / "autoencoder"
-    model = train_autoencoder(folder, schedule, device=options.device, seed=options.seed).eval()
+    model = train_autoencoder(
+        options.output / "autoencoder",
+        schedule(options, steps=3000),
+        device=options.device,
+        batch=options.batch or 32,
+        seed=options.seed,
+        workers=options.workers,
+    ).eval()
     images = held_out_images(200).to(options.device)
     copies = torch.cat([reconstruct(model, part) for part in images.split(20)])
     log.info("held-out PSNR %.2f dB", psnr(images, copies))
@@ -32,14 +36,14 @@ def autoencoder(options: argparse.Namespace) -> None:
 
 def text_to_image(options: argparse.Namespace) -> None:
     vae = AutoencoderKL.from_pretrained(options.output / "vae")
-    schedule = Schedule(steps=options.steps or 8000, decay=options.decay)
-    folder = options.output / "text-to-image"
     train_text_to_image(
-        folder,
+        options.output / "text-to-image",
         vae,
-        schedule,
+        schedule(options, steps=8000),
         device=options.device,
+        batch=options.batch or 64,
         seed=options.seed,
+        workers=options.workers,
         compiled=options.compile,
     )
 

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from diffusers import AutoencoderKLWan
 
-from training.command import Stages, run
+from training.command import Stages, run, schedule
 from training.export import write_folder
-from training.loop import Schedule
 from training.text_to_video import averaged_model, pipeline, train_text_to_video
 from training.video_autoencoder import (
     build_autoencoder,
@@ -27,32 +26,32 @@ log = logging.getLogger("training")
 
 
 def autoencoder(options: argparse.Namespace) -> None:
-    schedule = Schedule(steps=options.steps or 2400, decay=options.decay)
+    plan = schedule(options, steps=2400)
     start = options.start
     model = AutoencoderKLWan.from_pretrained(start / "vae") if start else build_autoencoder()
     folder = options.output / "autoencoder"
-    model = train_autoencoder(model, folder, schedule, device=options.device, seed=options.seed)
+    model = train_autoencoder(model, folder, plan, device=options.device, seed=options.seed)
     _save(scaled(model), options.output / "vae")
 
 
 def decoder(options: argparse.Namespace) -> None:
     """Go on with the decoder alone: what `text-to-video` learns from does not change."""
-    schedule = Schedule(steps=options.steps or 1500, decay=options.decay)
+    plan = schedule(options, steps=1500)
     model = AutoencoderKLWan.from_pretrained(options.output / "vae")
     for part in (model.encoder, model.quant_conv):
         part.requires_grad_(False)
     folder = options.output / "decoder"
-    model = train_autoencoder(model, folder, schedule, device=options.device, seed=options.seed + 1)
+    model = train_autoencoder(model, folder, plan, device=options.device, seed=options.seed + 1)
     _save(model, options.output / "vae-sharp")
 
 
 def text_to_video(options: argparse.Namespace) -> None:
     vae = AutoencoderKLWan.from_pretrained(options.output / "vae")
-    schedule = Schedule(steps=options.steps or 4000, decay=options.decay)
+    plan = schedule(options, steps=4000)
     train_text_to_video(
         options.output / "text-to-video",
         vae,
-        schedule,
+        plan,
         device=options.device,
         seed=options.seed,
         compiled=options.compile,

@@ -1,6 +1,7 @@
 """Flow matching, as all demo models are trained: the loss, the noise levels, the optimizers."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,18 +13,21 @@ CAPTION_DROPOUT = 0.1
 TIMESTEP_SPREAD = 1.4
 LEARNING_RATE = 2e-3
 
-Drift = Callable[[Tensor, Tensor, list[str]], Tensor]
+Captions = TypeVar("Captions")
 
 
 def flow_loss(
-    drift: Drift, latents: Tensor, captions: list[str], generator: torch.Generator
+    drift: Callable[[Tensor, Tensor, Captions], Tensor],
+    latents: Tensor,
+    captions: Captions,
+    generator: torch.Generator,
 ) -> Tensor:
     """Squared error of the drift on straight paths to noise (Lipman et al., 2023).
 
     Args:
         drift: what is trained: latents (B, ...), sigmas (B,) and B captions to a drift (B, ...).
         latents: of the data.
-        captions: their sentences.
+        captions: their sentences, or the tokens of these.
         generator: draws noise and sigmas.
     """
     noise = torch.randn(latents.shape, generator=generator, device=latents.device)

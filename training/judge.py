@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import torch
+from skimage.measure import label
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
@@ -30,7 +31,7 @@ def judge(image: Tensor, scene: Scene) -> Verdict:
     names = nearest_colours(image)
     background = most_common(border(names))
     found = figure_colours(names, background, len(scene.blobs))
-    masks = [names == list(COLOURS).index(blob.colour) for blob in scene.blobs]
+    masks = [without_specks(names == list(COLOURS).index(blob.colour)) for blob in scene.blobs]
     outlines = [guess_shape(mask) for mask in masks]
     return Verdict(
         background=list(COLOURS)[background] == scene.background,
@@ -49,9 +50,10 @@ def nearest_colours(image: Tensor) -> Tensor:
 
 def guess_shape(mask: Tensor) -> str | None:
     """The shape whose outline overlaps most with a mask, or None for a mask of next to nothing."""
-    if mask.sum() < _SMALLEST:
+    piece = without_specks(mask)
+    if piece.sum() < _SMALLEST:
         return None
-    outline = _outline(mask)
+    outline = _outline(piece)
     return max(SHAPES, key=lambda shape: _overlap(outline, _template(shape)))
 
 
@@ -84,7 +86,6 @@ def _centre(mask: Tensor) -> Tensor:
 
 def _outline(mask: Tensor) -> Tensor:
     """A mask cut out square around its bounding box, at a standard size."""
-    mask = without_specks(mask)
     rows, columns = mask.any(1).nonzero().flatten(), mask.any(0).nonzero().flatten()
     box = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].float()
     side = max(box.shape)
@@ -94,10 +95,13 @@ def _outline(mask: Tensor) -> Tensor:
 
 
 def without_specks(mask: Tensor) -> Tensor:
-    """Drop pixels whose surroundings are mostly outside, unless that would leave nothing."""
+    """Keep the largest piece: blends at the edge of another shape can have this one's colour."""
     around = avg_pool2d(mask[None, None].float(), 3, 1, 1)[0, 0]
     kept = mask & (around > 0.4)
-    return kept if kept.any() else mask
+    pieces = torch.from_numpy(label((kept if kept.any() else mask).numpy()))
+    if not pieces.any():
+        return mask
+    return pieces == torch.bincount(pieces[pieces > 0]).argmax()
 
 
 def _overlap(first: Tensor, second: Tensor) -> float:

@@ -30,20 +30,37 @@ class Schedule:
         steps: the step to end at.
         warmup: steps over which the learning rate rises from zero.
         decay: last steps, over which it falls back to zero.
+        ends: time to end at, if that comes before the last step, by `time.monotonic`.
+        fall: seconds before `ends` over which the rate falls back to zero.
     """
 
     steps: int
     warmup: int = 100
     decay: int = 0
+    ends: float | None = None
+    fall: float = 1.0
+
+    @classmethod
+    def lasting(cls, seconds: float, *, steps: int) -> "Schedule":
+        """End after `seconds`, of falling rate in the last 40 %, or after `steps`."""
+        return cls(steps=steps, ends=time.monotonic() + seconds, fall=0.4 * seconds)
+
+    def over(self, step: int) -> bool:
+        """Whether `step` is not taken any more."""
+        return step >= self.steps or (self.ends is not None and time.monotonic() >= self.ends)
 
     def factor(self, step: int) -> float:
         """The part of the full learning rate that `step` uses, 0 to 1."""
         rise = min(1.0, (step + 1) / self.warmup)
         fall = min(1.0, (self.steps - step) / self.decay) if self.decay else 1.0
+        if self.ends is not None:
+            fall = min(fall, max(0.0, self.ends - time.monotonic()) / self.fall)
         return rise * fall
 
     def decaying(self, step: int) -> bool:
-        return step >= self.steps - self.decay
+        """Whether the learning rate falls already."""
+        late = self.ends is not None and time.monotonic() >= self.ends - self.fall
+        return late or step >= self.steps - self.decay
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,7 +107,7 @@ class Loop:
         every: Every | None = None,
         sample: Callable[[int], None] | None = None,
     ) -> None:
-        """Train until `schedule.steps`.
+        """Train until the schedule is over.
 
         Args:
             losses_at: gives named losses for a step; they are added up.
@@ -100,14 +117,17 @@ class Loop:
         """
         every = every or Every()
         meter = _Meter()
-        while self.step < schedule.steps:
+        while not schedule.over(self.step):
             meter.add(self._train_step(losses_at, schedule))
             if self.step % every.log == 0:
                 log.info("step %6d  %s", self.step, meter.report())
-            if self.step % every.save == 0 or self.step == schedule.steps:
+            if self.step % every.save == 0:
                 self.save()
-            if sample and (self.step % every.sample == 0 or self.step == schedule.steps):
+            if sample and self.step % every.sample == 0:
                 sample(self.step)
+        self.save()
+        if sample:
+            sample(self.step)
 
     def save(self) -> None:
         """Write the whole state beside the last checkpoint, then put it in its place."""

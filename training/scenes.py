@@ -8,9 +8,10 @@ import random
 import zlib
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from training.shapes import COLOURS, SHAPES, Blob, paint
+from training.shapes import COLOURS, IMAGE_SIZE, SHAPES, Blob, paint
 
 Point = tuple[float, float]
 
@@ -107,13 +108,19 @@ def plain_sentence(scene: Scene) -> str:
     return f"{link.join(words)}{place} on {article(colour)} {colour} background"
 
 
-def draw(scenes: list[Scene], windows: Tensor | None = None, size: int = 128) -> Tensor:
+def draw(
+    scenes: list[Scene],
+    windows: Tensor | None = None,
+    size: int = IMAGE_SIZE,
+    device: torch.device | str = "cpu",
+) -> Tensor:
     """Paint scenes (see `shapes.paint`)."""
     layers = [
         [scene.blobs[layer] if layer < len(scene.blobs) else None for scene in scenes]
         for layer in (0, 1)
     ]
-    return paint([scene.background for scene in scenes], layers, windows, size)
+    backgrounds = [scene.background for scene in scenes]
+    return paint(backgrounds, layers, windows, size, device=device)
 
 
 def vocabulary() -> list[str]:

@@ -129,6 +129,7 @@ def paint(
     windows: Tensor | None = None,
     size: int = IMAGE_SIZE,
     canvas: int = IMAGE_SIZE,
+    device: torch.device | str = "cpu",
 ) -> Tensor:
     """Paint a batch of scenes, in [-1, 1], shape (B, 3, size, size).
 
@@ -138,14 +139,16 @@ def paint(
         windows: (B, 2) top left pixels of the parts to paint, where only parts are wanted.
         size: pixels a side of what is painted.
         canvas: pixels a side of the whole picture.
+        device: to paint on.
     """
     count = len(backgrounds)
     windows = torch.zeros(count, 2) if windows is None else windows
+    windows = windows.to(device)
     half = canvas / 2
-    steps = (torch.arange(size) + 0.5) / half
+    steps = (torch.arange(size, device=device) + 0.5) / half
     xs = (steps[None, :] + windows[:, :1] / half - 1.0)[:, None, :].expand(-1, size, -1)
     ys = (1.0 - steps[None, :] - windows[:, 1:] / half)[:, :, None].expand(-1, -1, size)
-    images = _rgb(backgrounds)[:, :, None, None].repeat(1, 1, size, size)
+    images = _rgb(backgrounds, device)[:, :, None, None].repeat(1, 1, size, size)
     for layer in layers:
         _paint_layer(images, layer, xs, ys, canvas)
     return images
@@ -159,14 +162,15 @@ def _paint_layer(
         if not rows:
             continue
         blobs = [blob for row in rows if (blob := layer[row]) is not None]
-        centres = torch.tensor([blob.centre for blob in blobs])
-        radii = torch.tensor([blob.radius for blob in blobs])
-        mask = coverage(shape, centres, radii, xs[rows], ys[rows], canvas)[:, None]
-        colours = _rgb([blob.colour for blob in blobs])[:, :, None, None]
-        images[rows] = images[rows].lerp(
-            colours.expand_as(images[rows]), mask.expand(-1, 3, -1, -1)
-        )
+        centres = torch.tensor([blob.centre for blob in blobs], device=xs.device)
+        radii = torch.tensor([blob.radius for blob in blobs], device=xs.device)
+        where = torch.tensor(rows, device=xs.device)
+        mask = coverage(shape, centres, radii, xs[where], ys[where], canvas)[:, None]
+        colours = _rgb([blob.colour for blob in blobs], xs.device)[:, :, None, None]
+        below = images[where]
+        images[where] = below.lerp(colours.expand_as(below), mask.expand_as(below))
 
 
-def _rgb(names: list[str]) -> Tensor:
-    return torch.tensor([COLOURS[name] for name in names], dtype=torch.float32) / 127.5 - 1.0
+def _rgb(names: list[str], device: torch.device | str) -> Tensor:
+    values = [COLOURS[name] for name in names]
+    return torch.tensor(values, dtype=torch.float32, device=device) / 127.5 - 1.0

@@ -24,14 +24,13 @@ from transformers import (
 from training.flow import flow_loss, optimizers
 from training.loop import Every, Loop, Losses, Schedule, averaged_weights
 from training.pictures import save_grid
-from training.pool import LatentPool
 from training.sampling import sample_scenes, scheduler
-from training.scenes import Scene, describe, draw, sample_scene, vocabulary
+from training.scenes import Scene, draw, vocabulary
+from training.stream import SceneStream, Tokens
 from training.tokenizers import T5_LENGTH, clip_tokenizer, t5_tokenizer
 
-POOL_SCENES = 16384
-POOL_STEPS = 2000
 _WIDTH, _HEADS = 128, 4
+_FUSED = (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH)
 
 
 class TextToImage(nn.Module):
@@ -46,34 +45,23 @@ class TextToImage(nn.Module):
         self.transformer = _transformer(latent_channels, self.text_encoder, self.text_encoder_2)
         self.grid = 8
 
-    def forward(self, latents: Tensor, sigmas: Tensor, captions: list[str]) -> Tensor:
-        """The drift at packed latents (B, 64, 4 C) and sigmas (B,), as `FluxPipeline` does."""
+    def forward(self, latents: Tensor, sigmas: Tensor, tokens: Tokens) -> Tensor:
+        """The drift at packed latents (B, 64, 4 C) and sigmas (B,), as `FluxPipeline` does.
+
+        T5's states are those of all tokens, padding included, as in FLUX.
+        """
         device = latents.device
-        prompts, pooled = self.encode(captions, device)
         return self.transformer(
             hidden_states=latents,
             timestep=sigmas,
-            pooled_projections=pooled,
-            encoder_hidden_states=prompts,
+            pooled_projections=self.text_encoder(tokens.spelled).pooler_output,
+            encoder_hidden_states=self.text_encoder_2(tokens.words)[0],
             txt_ids=torch.zeros(T5_LENGTH, 3, device=device),
             img_ids=FluxPipeline._prepare_latent_image_ids(
                 1, self.grid, self.grid, device, torch.float32
             ),
             return_dict=False,
         )[0]
-
-    def encode(self, captions: list[str], device: torch.device) -> tuple[Tensor, Tensor]:
-        """The T5 states of all tokens (padding included, as in FLUX) and CLIP's pooled state."""
-        words = self.t5_tokenizer(
-            captions,
-            padding="max_length",
-            max_length=T5_LENGTH,
-            truncation=True,
-            return_tensors="pt",
-        )
-        spelled = self.clip_tokenizer(captions, padding=True, truncation=True, return_tensors="pt")
-        prompts = self.text_encoder_2(words.input_ids.to(device))[0]
-        return prompts, self.text_encoder(spelled.input_ids.to(device)).pooler_output
 
 
 def train_text_to_image(
@@ -84,37 +72,52 @@ def train_text_to_image(
     device: str,
     batch: int = 64,
     seed: int = 0,
+    workers: int = 0,
     compiled: bool = False,
 ) -> TextToImage:
     """Train, or go on training, and return the averaged model.
 
-    Attention runs as plain matrix products: on a CPU its fused backward pass is slow.
+    On a CPU attention runs as plain matrix products: there its fused backward pass is slow.
+
+    Args:
+        folder: of checkpoints and samples.
+        vae: whose latents are learned.
+        schedule: where to end.
+        device: to train on.
+        batch: scenes of a step.
+        seed: of everything that is drawn.
+        workers: processes that draw scenes ahead.
+        compiled: whether to compile the transformer.
     """
     torch.manual_seed(seed)
+    torch.set_float32_matmul_precision("high")
     vae = vae.eval().to(device, memory_format=torch.channels_last)
     model = TextToImage(vae.config.latent_channels).to(device)
+    # The residual stream stays in fp32 under autocast, as it is when the model is used.
+    for embedder in (model.transformer.x_embedder, model.transformer.context_embedder):
+        embedder.register_forward_hook(lambda _, __, output: output.float())
     loop = Loop(model, optimizers(model), folder, ema=0.999)
     model.transformer.compile(disable=not compiled)
-    pool = LatentPool(
-        sample_scene,
-        lambda scenes: encode_scenes(vae, scenes),
-        describe,
-        size=POOL_SCENES,
-        era=POOL_STEPS,
-        seed=seed,
+    stream = SceneStream(
+        lambda scenes: encode_scenes(vae, scenes), batch=batch, seed=seed, workers=workers
     )
+    attention = [SDPBackend.MATH] if vae.device.type == "cpu" else list(_FUSED)
 
     def losses_at(step: int) -> Losses:
         rng = random.Random(f"{seed} step {step}")
-        latents, captions = pool.batch(step, batch, rng)
         generator = torch.Generator(device).manual_seed(rng.getrandbits(62))
-        with torch.autocast(latents.device.type, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
-            return {"flow": flow_loss(model, latents, captions, generator)}
+        latents, tokens = stream.batch(step, generator)
+        with torch.autocast(latents.device.type, torch.bfloat16), sdpa_kernel(attention):
+            return {"flow": flow_loss(model, latents, tokens, generator)}
 
     def sample(step: int) -> None:
         save_grid(sample_scenes(pipeline(loop.averaged, vae)), folder / f"step-{step:06d}.png")
 
-    loop.run(losses_at, schedule, every=Every(save=250, sample=500), sample=sample)
+    every = Every(log=100, save=500, sample=4000)
+    try:
+        loop.run(losses_at, schedule, every=every, sample=sample)
+    finally:
+        stream.close()
     return loop.averaged
 
 
@@ -128,7 +131,7 @@ def averaged_model(folder: Path, latent_channels: int) -> TextToImage:
 @torch.no_grad()
 def encode_scenes(vae: AutoencoderKL, scenes: list[Scene]) -> Tensor:
     """Packed, scaled latents of painted scenes, shape (B, 64, 4 C)."""
-    images = draw(scenes).to(vae.device, memory_format=torch.channels_last)
+    images = draw(scenes, device=vae.device).to(memory_format=torch.channels_last)
     with torch.autocast(vae.device.type, torch.bfloat16):
         latents = vae.encode(images).latent_dist.mode().float()
     latents = (latents - vae.config.shift_factor) * vae.config.scaling_factor

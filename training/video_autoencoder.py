@@ -13,13 +13,11 @@ from diffusers import AutoencoderKLWan
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Tensor, nn
 
-from training.autoencoder import autoencoder_losses, psnr
+from training.autoencoder import autoencoder_losses, convolution_optimizers, psnr
 from training.clips import CLIP_SIZE, Clip, draw, frame_times, sample_clip
 from training.loop import Every, Loop, Losses, Schedule
-from training.muon import ConvolutionMuon
 from training.pictures import save_grid
 
-LEARNING_RATE = 4e-3
 WINDOW = 32
 WINDOW_FRAMES = 9
 _CHANNELS = 16
@@ -58,7 +56,7 @@ def train_autoencoder(
     """Train what of `model` takes gradients, or go on training; the averaged model."""
     torch.manual_seed(seed)
     model = channels_last(model.to(device))
-    loop = Loop(model, optimizers(model), folder, ema=0.995)
+    loop = Loop(model, convolution_optimizers(model), folder, ema=0.995)
 
     def losses_at(step: int) -> Losses:
         whole = step % (2 if schedule.decaying(step) else 8) == 0
@@ -76,23 +74,6 @@ def train_autoencoder(
 
     loop.run(losses_at, schedule, every=Every(save=200, sample=400), sample=sample)
     return loop.averaged
-
-
-def optimizers(model: AutoencoderKLWan) -> list[torch.optim.Optimizer]:
-    """Muon for the kernels between hidden states, AdamW for everything else.
-
-    Muon brings the loss down several times as fast as AdamW alone does.
-    """
-    ends = (model.encoder.conv_in.weight, model.decoder.conv_out.weight)
-    kernels, others = [], []
-    for parameter in (p for p in model.parameters() if p.requires_grad):
-        inner = parameter.numel() > 1000 and not any(parameter is end for end in ends)
-        (kernels if parameter.ndim >= 4 and inner else others).append(parameter)
-    muon = {"weight_decay": 0.0, "adjust_lr_fn": "match_rms_adamw"}
-    return [
-        ConvolutionMuon(kernels, lr=LEARNING_RATE, **muon),
-        torch.optim.AdamW(others, lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.0),
-    ]
 
 
 def training_clips(rng: random.Random, batch: int, *, whole: bool) -> Tensor:
