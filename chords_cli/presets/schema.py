@@ -29,6 +29,7 @@ from chords_cli.presets.parts import (
     Text,
     find_from,
 )
+from chords_cli.presets.vocabulary import Vocabulary
 from chords_cli.sampler.choice import DEFAULT_ALGO, Algo, DefaultPlan, Starts, parse_init_t
 from chords_cli.sampler.stop import StopRule
 
@@ -51,7 +52,7 @@ VIDEO_PACE = {"fps": 16}
 _NOT_OF_THE_MODEL = {
     *("name", "title", "kind", "license", "limits", "memory", "parameters", "prompts"),
     *("call", "dtype", "fps", "guidance_split", "context", "sampling", "seed"),
-    *("inputs", "variants"),
+    *("inputs", "variants", "vocabulary"),
 }
 """Keys that determine no pixel, or whose final values are in a record anyway."""
 
@@ -156,6 +157,9 @@ class Preset(Part):
         default=None,
         description="the name of a way in which diffusers computes attention",
         examples=["flash"],
+    )
+    vocabulary: Vocabulary | None = Field(
+        default=None, examples=["{draws: a circle in red or blue, words: a blue circle red}"]
     )
     prompts: Annotated[tuple[Text, ...], Items] = Field(default=(), examples=['["a red circle"]'])
 
