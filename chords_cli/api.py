@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from chords_cli.errors import ChordsError, PlanError, UsageError
-from chords_cli.events import Listener
+from chords_cli.events import Listener, Warned
 from chords_cli.models.repositories import find_model
 from chords_cli.models.weights import model_folder
 from chords_cli.presets.call import is_guided_twice
@@ -26,6 +26,7 @@ from chords_cli.runs.settings.options.option import INPUTS, OUTPUT, PLAN, check_
 from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.resolve import resolve
 from chords_cli.runs.settings.settings import Settings
+from chords_cli.runs.settings.words import words_note
 from chords_cli.sample import Sample, make_sample
 from chords_cli.sampler.plan import Plan
 
@@ -81,6 +82,7 @@ class Chords:
         if (layout := self._settings.layout) is not None:  # all samples have the same processes
             self._request = replace(as_asked(self._request, layout), exact=False, rounds=None)
         self._listener = listener or (lambda event: None)
+        self._told = set[str]()
         self._pool: Pool | None = None
 
     @property
@@ -197,6 +199,9 @@ class Chords:
                 "give {cores} to Chords instead",
                 {"cores": settings.plan.cores},
             )
+        if (unknown := words_note(settings)) and unknown not in self._told:
+            self._told.add(unknown)
+            self._listener(Warned(core=0, text=unknown))
         return settings
 
 

@@ -59,7 +59,16 @@ def verbatim(value: object) -> str:
 
 def either(names: Sequence[str]) -> str:
     """Joins names to choose from: `a, b or c`."""
-    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return _joined(names, " or ")
+
+
+def all_of(names: Sequence[str]) -> str:
+    """Joins names: `a, b and c`."""
+    return _joined(names, " and ")
+
+
+def _joined(names: Sequence[str], last: str) -> str:
+    return last.join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _fill(text: str, name: str, value: str) -> str:

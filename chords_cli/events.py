@@ -56,7 +56,7 @@ class RunResolved(Event):
 
     `model` is the preset's title, `devices` has `members` entries per core, `plan` is cut to what
     `stop` needs where that is known, `output` is the folder of the results, `note` is what the user
-    should know about cores and devices before anything loads. So many `groups` make samples at the
+    should know before anything loads, a sentence a line. So many `groups` make samples at the
     same time; the cores of all of them are counted through.
     """
 

@@ -11,6 +11,7 @@ from chords_cli.runs.outputs.files import LATENT, file_bytes
 from chords_cli.runs.outputs.recipe import make_recipe, which_output
 from chords_cli.runs.settings.samples import PlannedSample
 from chords_cli.runs.settings.settings import Settings
+from chords_cli.runs.settings.words import words_note
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,7 +118,7 @@ def make_sample(settings: Settings, prompt: str, sampled: "SampledOutput", began
         seed=settings.seed,
         output=output,
         seconds=time.monotonic() - began,
-        warnings=sampled.warnings,
+        warnings=(*filter(None, [words_note(settings)]), *sampled.warnings),
         frames=sampled.frames,
         _sampled=sampled,
         _settings=settings,

@@ -126,7 +126,7 @@ class PlannedArmRecord(Record):
     Attributes:
         number: Its place in the list, from 1.
         model: What identifies the model (`Preset.identity`).
-        note: What the run told the user about cores and devices.
+        note: What the run told the user before it started, a sentence a line.
     """
 
     name: str

@@ -153,7 +153,7 @@ class RunRecord(Record):
     """A run.
 
     Attributes:
-        note: What the run told the user about cores and devices.
+        note: What the run told the user before it started, a sentence a line.
         devices: Per core, or as many per core as share its work.
         groups: How many samples were made at a time, each by as many cores; `devices` has those of
             every group side by side.

@@ -217,3 +217,25 @@ def careful_diffusion() -> DiffusionPipeline:
                 size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}
             ),
         )
+
+
+@pytest.mark.parametrize("name", ["image", "video", "compare"])
+def test_a_dry_run_says_once_which_words_the_built_in_model_does_not_know(
+    name, chords, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    answer = chords(name, "a cat on the moon", "--devices", "cpu", "--dry-run")
+    assert answer.code == 0
+    (line,) = (line for line in (answer.out + answer.err).splitlines() if '"moon"' in line)
+    model = "demo-video" if name == "video" else "demo-image"
+    words = f'{model} does not know "cat" and "moon"; it draws one or two of circle, square,'
+    assert line.removeprefix("notes").strip().startswith(words)
+
+
+def test_the_json_of_a_run_has_the_line_on_unknown_words(chords, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    answer = chords("image", "a cat", "--devices", "cpu", "--dry-run", "--json")
+    note = answer.document["note"].splitlines()[0]
+    assert note.startswith('demo-image does not know "cat"; it draws')
+    known = chords("image", "A red circle.", "--devices", "cpu", "--dry-run", "--json")
+    assert "does not know" not in known.document["note"]

@@ -53,12 +53,15 @@ def test_the_same_seed_makes_the_same_picture_and_another_does_not(chords):
 def test_a_sample_has_its_warnings_and_the_listener_hears_each_once():
     heard = []
     long = ", ".join([HEART] * 10)
+    prompts = (long, long, HEART, "a cat", "a cat")
     with Chords(cores=2, steps=3, devices="cpu", listener=heard.append) as running:
-        cut, again, short = (running(prompt).warnings for prompt in (long, long, HEART))
+        cut, again, short, *cats = (running(prompt).warnings for prompt in prompts)
     assert len(cut) == 2
     assert all("tokens long" in warning for warning in cut)
     assert (again, short) == (cut, ())
-    assert [event.text for event in heard if isinstance(event, Warned)] == [*cut]
+    assert cats[0] == cats[1]
+    assert [warning.partition(";")[0] for warning in cats[0]] == ['demo-image does not know "cat"']
+    assert [event.text for event in heard if isinstance(event, Warned)] == [*cut, *cats[0]]
 
 
 def test_outputs_come_from_the_preview_to_the_exact_one(chords):

@@ -113,7 +113,7 @@ class _TestBench:
         self._comparison, self._total, self._tell, self._keep = comparison, total, tell, keep
         self._number = 0
         self._events: list[Event] = []
-        self._notes: set[str | None] = set()
+        self._notes: set[str] = set()
 
     def listen(self, event: Event) -> None:
         self._events.append(event)
@@ -181,8 +181,8 @@ class _TestBench:
             None if scheduler is None else scheduler.model_dump(by_alias=True),
             cache_arguments(settings.preset, settings.call),
         )
-        note = None if settings.note in self._notes else settings.note
-        self._notes.add(note)
+        notes = [line for line in (settings.note or "").splitlines() if line not in self._notes]
+        self._notes.update(notes)
         self._tell(
             RunResolved(
                 model=f"{settings.preset.title}, {what}{arm.name}",
@@ -191,7 +191,7 @@ class _TestBench:
                 devices=settings.devices,
                 members=settings.members,
                 output=str(self._comparison.output),
-                note=note,
+                note="\n".join(notes) or None,
             )
         )
 

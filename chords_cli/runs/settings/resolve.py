@@ -51,6 +51,7 @@ from chords_cli.runs.settings.samples import (
     resolve_prompts,
 )
 from chords_cli.runs.settings.settings import Settings
+from chords_cli.runs.settings.words import with_words
 from chords_cli.sampler.plan import Plan
 from chords_cli.sampler.rounds import caution, free_cores
 from chords_cli.sampler.stop import StopRule
@@ -115,7 +116,8 @@ def resolve(
     available = find_devices(request, preset, starts=starts)
     with beginning.explained():
         settings = _on_devices(settings, planned, sampled, available, earlier)
-    return with_lines(settings, request, sampled, lines, beginning) if lines else settings
+    settings = with_lines(settings, request, sampled, lines, beginning) if lines else settings
+    return with_words(settings)
 
 
 def _on_devices(

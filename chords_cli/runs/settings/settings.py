@@ -47,7 +47,7 @@ class Settings(RunOptions):
         devices: One entry per process; those of a group, and in it of a core, stand side by side.
         groups: How many samples are made at a time, each by as many cores as the plan has.
         layout: How devices are laid out; None where the request or the preset says it.
-        note: What to say about cores and devices before the run starts; None if that is nothing.
+        note: What to say before the run starts, a sentence a line; None if that is nothing.
         host: How the names of this host's devices begin; empty if there is no other host.
     """
 

@@ -41,6 +41,7 @@ def dry_run_view(record: DryRunRecord, width: int) -> list[RenderableType]:
         Text(),
         _facts("model", [model, *_set_up(record.set_up), *filter(None, [record.missing])]),
         _facts("devices", _devices(record)),
+        *([_facts("notes", record.note.splitlines())] if record.note else []),
         *([_facts("inputs", files)] if files else []),
         _facts("settings", [*arguments, seeds]),
         _facts("stop", [end]),
@@ -97,8 +98,6 @@ def _devices(record: DryRunRecord) -> Iterator[str]:
     yield f"{places(devices)}, shared by {by}" if shared else places(devices)
     if len(devices) > record.cores and not shared:
         yield f"{by}: each on {len(devices) // record.cores} devices"
-    if record.note:
-        yield from record.note.splitlines()
 
 
 def _memory(record: DryRunRecord) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from chords_cli.engine.devices import Memory, device_memory
 from chords_cli.engine.hosts.places import split_host
-from chords_cli.errors import ChordsError, UsageError
+from chords_cli.errors import ChordsError, UsageError, all_of
 from chords_cli.models.least_memory import least_picture, least_weights
 from chords_cli.models.memory import estimate_memory
 from chords_cli.models.weights import model_folder
@@ -167,10 +167,10 @@ def _too_large(demand: Demand, takes: str) -> DoesNotFitError:
     own = {option: demand.preset.call.get(sizes[option]) for option in wanted}
     options = [f"{{{option}}}" for option in wanted]
     article = "an" if demand.preset.kind == "image" else "a"
-    what = _joined([f"{option} {value}" for option, value in wanted.items()])
+    what = all_of([f"{option} {value}" for option, value in wanted.items()])
     return DoesNotFitError(
         f"{article} {demand.preset.kind} with {what} takes at least {takes}",
-        f"try {_joined(options)}" if own != wanted else "choose a smaller model",
+        f"try {all_of(options)}" if own != wanted else "choose a smaller model",
         own,
     )
 
@@ -187,11 +187,6 @@ def _too_heavy(demand: Demand, device: str, need: _Need, free: int, has: str) ->
         f"{fewer}choose a smaller model, or {{devices:name}} with more memory",
         {"cores": most, "devices": None},
     )
-
-
-def _joined(words: Sequence[str]) -> str:
-    """Joins words: `a, b and c`."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _gb(count: int) -> str:
