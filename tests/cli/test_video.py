@@ -11,7 +11,6 @@ from safetensors.torch import load_file
 
 from chords_cli.media.metadata import read_metadata
 from chords_cli.media.videos import read_tags
-from tests.cli.conftest import Answer
 from tests.doubles import tiny
 
 PRESET = """
@@ -170,7 +169,9 @@ def test_any_file_beside_a_video_gives_its_settings(full, dry, kind):
 
 
 def test_frames_per_second_change_the_file_alone_and_frames_the_video(short, place):
-    assert short == Answer(0, f"short/{CAT}.mp4\n", "")
+    assert (short.code, short.out) == (0, f"short/{CAT}.mp4\n")
+    # where torch is imported before the fork, its triton of 2.15 complains when the process ends
+    assert short.err.partition("nanobind: leaked ")[0] == ""
     video = place / "short" / f"{CAT}.mp4"
     assert iio.imread(video).shape == (5, 32, 48, 3)
     assert iio.immeta(video)["fps"] == 8

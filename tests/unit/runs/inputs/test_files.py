@@ -1,6 +1,7 @@
 """What is said of a file that cannot be read, before anything looks at what is in it."""
 
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -84,13 +85,13 @@ def test_a_file_that_may_not_be_read_is_refused(write, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("photo\0.png", "embedded null byte"),
+        ("photo\0.png", "(stat: )?embedded null (byte|character in path)"),
         ("p" * 300 + ".png", "File name too long"),
-        ("~nobody-of-that-name/photo.png", "Could not determine home directory."),
+        ("~nobody-of-that-name/photo.png", r"Could not determine home directory\."),
     ],
 )
 def test_a_name_that_no_file_can_have_is_refused(name, reason):
-    assert refusal(name)[0].endswith(f"cannot be read: {reason}")
+    assert re.search(f"cannot be read: {reason}$", refusal(name)[0])
 
 
 def test_a_name_that_no_record_can_hold_is_refused(write):
