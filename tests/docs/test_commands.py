@@ -15,6 +15,22 @@ BY_HAND = {
     "python -m benchmarks.gpu --output mine.json",
     "python3 -m venv .venv",
     ".venv/bin/pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu",
+    "source chords-env/bin/activate",
+    "python3 -m venv chords-env",
+    "pip install -c constraints.txt chords-cli",
+    "pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu",
+    "chords --install-completion",
+    "docker build --tag chords .",
+    "docker build --tag chords:cpu --target cpu .",
+    'docker run --rm --gpus all --volume chords:/cache --volume "$PWD:/work" chords image "a red '
+    'heart on a white background"',
+    'docker run --rm --volume chords:/cache --volume "$PWD:/work" chords:cpu image "a red heart on '
+    'a white background"',
+    ".ci/run",
+    ".ci/versions",
+    "make test-faults",
+    "make test-long",
+    "make fuzz",
     "export CHORDS_SECRET=...",
     *(f'chords image "a fox" --nnodes 2 --node-rank {k} --master-addr 10.0.0.1' for k in range(2)),
     "torchrun --nnodes 2 --node-rank 0 --nproc-per-node 8 --master-addr 10.0.0.1 -m chords_cli "

@@ -169,3 +169,12 @@ def test_hints_and_pages_name_extras_that_exist():
 def test_changelog_begins_with_what_is_unreleased():
     headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
     assert headings[0] == "[Unreleased]"
+
+
+def test_the_page_on_installing_names_the_oldest_versions():
+    page = " ".join((ROOT / "docs" / "installing.md").read_text().split())
+    for wanted in map(Requirement, PROJECT["dependencies"]):
+        if wanted.name in ("torch", "diffusers", "transformers"):
+            assert f"{wanted.name} {str(wanted.specifier).removeprefix('>=')}" in page
+    pythons = re.findall(r":: (3\.\d+)", " ".join(PROJECT["classifiers"]))
+    assert f"Python {pythons[0]} to {pythons[-1]}" in page
