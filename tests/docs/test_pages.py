@@ -1,22 +1,28 @@
 """Pages are short, their links lead somewhere, and what they name is there."""
 
+import inspect
 import re
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import pytest
 
 from chords_cli.cli.app import COMMANDS, run
 from chords_cli.models.memory import preset_memory
 from chords_cli.pipelines.load.spec import OFFLOADED
+from chords_cli.presets.call import Part
 from chords_cli.presets.files import available_presets, load_preset
 from chords_cli.presets.schema import Preset
 from chords_cli.records.recipe import Record
 from chords_cli.records.run import OutputRecord, RunRecord, SampleRecord
 from chords_cli.ui.format import size
+from tests.docs import reference
 from tests.docs.pages import PAGES, ROOT, blocks, commands, prose
 
 README = (ROOT / "README.md").read_text()
-PRESETS = (ROOT / "docs" / "presets.md").read_text()
+PRESETS, MODELS = ((ROOT / "docs" / f"{page}.md").read_text() for page in ("presets", "models"))
 LONGEST = 125
+LONGEST_PAGE = 150
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
@@ -39,8 +45,24 @@ def named(text: str, before: str) -> set[str]:
     return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
 
 
+def keys_within(type: Any) -> Iterator[str]:
+    """Yields the keys of the mappings that a type of the schema consists of."""
+    if inspect.isclass(type) and issubclass(type, Part):
+        for name, field in type.model_fields.items():
+            yield field.alias or name
+            if name not in Preset.model_fields:  # these have a row of their own
+                yield from keys_within(field.annotation)
+    for part in get_args(type):
+        yield from keys_within(part)
+
+
 def test_the_readme_is_short_enough_to_be_read():
     assert len(README.splitlines()) <= LONGEST
+
+
+@pages
+def test_a_page_is_short_enough_to_be_read(page):
+    assert len(page.read_text().splitlines()) <= LONGEST_PAGE
 
 
 def test_the_readme_leads_to_every_page():
@@ -81,8 +103,8 @@ def test_a_command_and_an_option_that_are_named_exist(page, capsys):
     named = prose(page.read_text())
     known = {command.__name__ for command in COMMANDS}
     assert set(re.findall(r"`chords ([a-z]+)`", named)) <= known
-    for command in sorted(known):
-        assert run([command, "--help"]) == 0
+    for command in ("", *sorted(known)):
+        assert run([*command.split(), "--help"]) == 0
     assert set(re.findall(r"`(--[a-z-]+)[^`]*`", named)) <= {
         *re.findall(r"--[a-z-]+", capsys.readouterr().out)
     }
@@ -99,8 +121,20 @@ def test_the_build_of_torch_for_cpus_is_the_tested_version():
     assert asked in (ROOT / "constraints.txt").read_text().splitlines()
 
 
+def test_the_page_of_commands_says_what_the_help_says():
+    assert reference.PAGE.read_text() == reference.written(), "python -m tests.docs.reference"
+
+
 def test_the_page_on_presets_names_every_key():
-    assert named(PRESETS, "before anything is loaded, a preset") == {*Preset.model_fields}
+    assert named(PRESETS, "## Every key") == {*Preset.model_fields}
+
+
+@pytest.mark.parametrize("key", Preset.model_fields)
+def test_the_page_on_presets_names_every_key_within_a_key(key):
+    table = PRESETS.split("## Every key")[1].split("##")[0]
+    (row,) = re.findall(rf"^\| [^|]*`{key}`[^|]*(\| .+)$", table, re.MULTILINE)
+    said = {word for span in re.findall(r"`([^`]+)`", row) for word in re.findall(r"[\w-]+", span)}
+    assert {*keys_within(Preset.model_fields[key].annotation)} - said == set()
 
 
 @pytest.mark.parametrize(
@@ -108,9 +142,9 @@ def test_the_page_on_presets_names_every_key():
     [file for file in available_presets() if file.origin == "shipped"],
     ids=lambda file: file.name,
 )
-def test_the_page_on_presets_has_a_row_for_each_with_its_licence_and_its_memory(file):
+def test_the_page_of_models_has_a_row_for_each_with_its_licence_and_its_memory(file):
     preset = load_preset(file.file)
-    rows = re.findall(r"^\| `(.+)` \| .+ \| (.+) \| (.+) \| (.+) \|$", PRESETS, re.MULTILINE)
+    rows = re.findall(r"^\| `(.+)` \| .+ \| (.+) \| (.+) \| (.+) \|$", MODELS, re.MULTILINE)
     (row,) = (values for name, *values in rows if name == preset.name)
     assert row[0] == preset.license.name.removesuffix(" License") + ", gated" * preset.license.gated
     if preset.repo:
