@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import runpy
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -114,6 +115,20 @@ def test_the_numbers_of_the_readme_are_measured_ones():
     results = (ROOT / "benchmarks" / "RESULTS.md").read_text()
     measured = set(re.findall(r"\d+\.\d{2,}", prose(README)))
     assert {number for number in measured if number not in results} == set()
+
+
+def test_the_distances_on_the_page_of_the_algorithm_are_measured_ones():
+    results = [ROOT / "benchmarks" / name for name in ("RESULTS.md", "study/HISTORY.md")]
+    measured = "".join(result.read_text() for result in results)
+    text = prose((ROOT / "docs" / "algorithm.md").read_text())
+    assert {number for number in re.findall(r"\b0\.\d{4}", text) if number not in measured} == set()
+
+
+@pytest.mark.parametrize("figure", ["paths.svg", "corrections.svg"])
+def test_a_figure_is_what_its_script_draws(figure):
+    script = runpy.run_path(str(ROOT / "docs" / "figures.py"))
+    drawn = script["FIGURES"][figure]()
+    assert (ROOT / "docs" / figure).read_text() == drawn, "python docs/figures.py"
 
 
 def test_the_build_of_torch_for_cpus_is_the_tested_version():
