@@ -10,7 +10,6 @@ from importlib.metadata import PackageNotFoundError, metadata, version
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
 
 from chords_cli.errors import ChordsError, Spell
 from chords_cli.records.doctor import Check
@@ -22,8 +21,8 @@ _DISTRIBUTION = "chords-cli"
 _FIRST = ("diffusers", "transformers", "accelerate", "safetensors", "huggingface-hub")
 """The packages that people ask for; the others are counted where all is well."""
 
-_FOR_DEVELOPERS = ("dev", "benchmarks")
-"""The extras that no user needs."""
+_NOT_TOLD = ("dev", "benchmarks", "all", "edit")
+"""The extras that no user needs, and those whose packages are other extras'."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,15 +87,10 @@ def read_needs() -> Needs:
 
 
 def _read(line: Requirement) -> Iterator[Package]:
-    """Yields the package that a line is about, unless it is for developers or another system.
-
-    An extra that is made of others names this package again, which tells nothing more.
-    """
-    if canonicalize_name(line.name) == _DISTRIBUTION:
-        return
+    """Yields the package that a line is about, unless it is not told or for another system."""
     named = re.search(r"extra == ['\"]([\w-]+)['\"]", str(line.marker or ""))
     extra = named[1] if named else ""
-    if extra in _FOR_DEVELOPERS or (line.marker and not line.marker.evaluate({"extra": extra})):
+    if extra in _NOT_TOLD or (line.marker and not line.marker.evaluate({"extra": extra})):
         return
     installed = None
     with suppress(PackageNotFoundError):

@@ -82,7 +82,7 @@ def test_a_release_candidate_is_in_range():
 def test_an_extra_that_is_made_of_others_adds_nothing(monkeypatch):
     told = Message()
     told["Version"] = "0.1.0"
-    for line in ("peft>=0.15; extra == 'lora'", "chords-cli[lora]; extra == 'all'"):
+    for line in ("peft>=0.15; extra == 'lora'", "peft>=0.15; extra == 'all'"):
         told["Requires-Dist"] = line
     monkeypatch.setattr(installation, "metadata", lambda name: told)
     assert [(one.name, one.extra) for one in read_needs().packages] == [("peft", "lora")]
