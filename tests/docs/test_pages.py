@@ -14,7 +14,7 @@ from chords_cli.pipelines.load.spec import OFFLOADED
 from chords_cli.presets.call import Part
 from chords_cli.presets.files import available_presets, load_preset
 from chords_cli.presets.schema import Preset
-from chords_cli.records.recipe import Record
+from chords_cli.records.recipe import Recipe, Record
 from chords_cli.records.run import OutputRecord, RunRecord, SampleRecord
 from chords_cli.ui.format import size
 from tests.docs import reference
@@ -174,6 +174,7 @@ def test_the_page_of_models_has_a_row_for_each_with_its_licence_and_its_memory(f
         (RunRecord, "A dry run has the same keys"),
         (SampleRecord, "An entry of `prompts`"),
         (OutputRecord, "And one of its `outputs`"),
+        (Recipe, "## Inside the files"),
     ],
 )
 def test_the_page_on_records_names_every_key(record, before):
