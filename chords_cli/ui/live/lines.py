@@ -34,6 +34,7 @@ def plain_lines(console: Console) -> events.Listener:
         progress.apply(event)
         if isinstance(event, events.CoreReady) and not event.member and progress.all_ready:
             cores = plural(len(progress.cores), "core")
+            assert progress.loading_since is not None, "progress has noted an event"
             console.say(f"{cores} ready after {duration(event.at - progress.loading_since)}")
         if isinstance(event, events.CoreCompiled) and not event.member and not progress.compiling:
             console.say(f"compiled after {duration(event.at - progress.compiling_since)}")

@@ -54,14 +54,14 @@ _STATE_STYLES: dict[State, str] = {
 }
 
 
-def draw(progress: Progress, width: int, height: int, now: float) -> RenderableType:
-    """Draws the panel of a run at the moment `now` of the events' clock.
+def draw(progress: Progress, width: int, height: int, seconds: float) -> RenderableType:
+    """Draws the panel of a run that has gone on for so many `seconds`.
 
     Args:
         progress: What is known of the run.
         width: Columns of the terminal; the panel is that wide or less.
         height: Rows of the terminal; if they are few, gaps and older outputs are left out.
-        now: The time on the same clock as that of the events.
+        seconds: Since the panel began, while the program still read torch and diffusers.
     """
     width = min(width, WIDEST)
     making = [*progress.making.values()] or ([progress.prompt] if progress.prompt else [])
@@ -75,10 +75,12 @@ def draw(progress: Progress, width: int, height: int, now: float) -> RenderableT
     room -= len(words)
     gap: list[RenderableType] = [] if tight else [Text()]
     shown = progress.outputs[-1:] if tight else progress.outputs[-room:]
-    parts: list[RenderableType] = [*_header(progress), *gap, _cores_table(progress, width)]
+    parts: list[RenderableType] = [*_header(progress)]
+    if progress.cores:
+        parts += [*gap, _cores_table(progress, width)]
     parts += [Text(line, style="dim") for line in words]
     if shown and not progress.in_groups:
-        parts += [*gap, _outputs_table(shown, progress.stop)]
+        parts += [*gap, _outputs_table(shown, progress.stop, width)]
     if progress.prompt:
         if not (tight and progress.in_groups):  # whose cores say which of them they make
             parts += [*gap, _prompt_lines(making[: max(1, room - progress.in_groups)])]
@@ -90,7 +92,6 @@ def draw(progress: Progress, width: int, height: int, now: float) -> RenderableT
     elif reading := [core.part for core in progress.cores.values() if core.state == "loading"]:
         line = f"reading {', '.join(dict.fromkeys(reading))}"
         parts += [*gap, Text(line, style="dim", overflow="ellipsis", no_wrap=True)]
-    elapsed = clock(now - progress.began) if progress.began is not None else ""
     title = progress.resolved.model if progress.resolved else "chords"
     return Panel(
         Group(*parts),
@@ -98,7 +99,7 @@ def draw(progress: Progress, width: int, height: int, now: float) -> RenderableT
         border_style="dim",
         title=Text(title, style="not dim bold"),
         title_align="left",
-        subtitle=Text(elapsed, style="not dim") if elapsed else None,
+        subtitle=Text(clock(seconds), style="not dim"),
         subtitle_align="right",
         width=width,
     )
@@ -129,12 +130,13 @@ def _header(progress: Progress) -> list[RenderableType]:
 
 
 def _cores_table(progress: Progress, width: int) -> Table:
-    """Draws a row per core; leaves out columns that are equal in all rows or do not fit."""
+    """Draws a row per core; leaves out columns that are empty, equal in all rows or do not fit."""
     narrow = width < _NARROW
     one_device = len({core.device for core in progress.cores.values()}) < 2
     with_device = not (narrow and one_device)
-    corrects = progress.plan is None or bool(progress.plan.messages)
-    with_history = corrects and not (narrow and with_device)
+    begun = progress.prompt is not None
+    corrects = begun and (progress.plan is None or bool(progress.plan.messages))
+    with_history = corrects and not (narrow and (with_device or progress.several))
     grid = Table(box=None, pad_edge=False, expand=True, padding=(0, 1 if narrow else 2, 0, 0))
     grid.header_style = "dim"
     grid.add_column("core", justify="right", no_wrap=True)
@@ -143,9 +145,11 @@ def _cores_table(progress: Progress, width: int) -> Table:
     if with_device:
         grid.add_column("device", no_wrap=True)
     grid.add_column("state", no_wrap=True, min_width=8)
-    grid.add_column("own steps", ratio=1, no_wrap=True)
+    title = ("steps" if narrow else "own steps") if begun else "loaded"
+    grid.add_column(title, ratio=1, no_wrap=True, min_width=len(title))
     grid.add_column("", justify="right", no_wrap=True)
-    grid.add_column("grid", justify="right", no_wrap=True)
+    if begun:
+        grid.add_column("grid", justify="right", no_wrap=True)
     if corrects:
         grid.add_column("corrected", justify="right", no_wrap=True, min_width=9)
     if with_history:
@@ -155,7 +159,8 @@ def _cores_table(progress: Progress, width: int) -> Table:
         device += [core.device] if with_device else []
         history = [sparkline(core.corrections)] if with_history else []
         moved = [_last_correction(core)] if corrects else []
-        grid.add_row(str(rank), *device, *_core_cells(core, progress.plan), *moved, *history)
+        cells = _core_cells(core, progress.plan)
+        grid.add_row(str(rank), *device, *(cells if begun else cells[:-1]), *moved, *history)
     return grid
 
 
@@ -165,7 +170,8 @@ def _explanations(progress: Progress, width: int) -> list[str]:
         words = "torch compiles the model; sampling begins when it has done so for all cores"
         return textwrap.wrap(words, width - _FRAME)
     plan = progress.plan
-    words = "own steps: how many this core computes; grid: which step it has reached"
+    title = "steps" if width < _NARROW else "own steps"
+    words = f"{title}: how many this core computes; grid: which step it has reached"
     if plan is not None and plan.messages:
         words += "; corrected: how far the latent of the core above last moved its own"
     return textwrap.wrap(words, width - _FRAME)
@@ -188,8 +194,8 @@ def _core_cells(core: CoreProgress, plan: Plan | None) -> list[RenderableType]:
         steps = f"{size(done)}/{size(total)}" if core.state == "loading" and total else ""
         stands = ""
     else:
-        steps = f"{done}/{total}"
-        stands = f"{core.stop}/{core.steps or plan.steps}" if plan else f"{core.stop}"
+        steps = _of(done, total)
+        stands = _of(core.stop, core.steps or plan.steps) if plan else f"{core.stop}"
     return [
         Text(core.state, style=_STATE_STYLES[core.state]),
         bar,
@@ -198,19 +204,31 @@ def _core_cells(core: CoreProgress, plan: Plan | None) -> list[RenderableType]:
     ]
 
 
+def _of(done: int, total: int) -> str:
+    """Returns `9/21` as wide as `21/21`, so that nothing beside it moves."""
+    return f"{done:>{len(str(total))}}/{total}"
+
+
 def _last_correction(core: CoreProgress) -> Text:
     return Text(small(core.corrections[-1]) if core.corrections else "", style="magenta")
 
 
-def _outputs_table(landed: Sequence[OutputLanded], stop: StopRule) -> Table:
-    """Draws a row per output that has landed, newest last."""
+def _outputs_table(landed: Sequence[OutputLanded], stop: StopRule, width: int) -> Table:
+    """Draws a row per output that has landed, newest last; cut numbers would mislead."""
+    narrow = width < _NARROW
     grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(min_width=len("● output 1"), no_wrap=True)
     for output in landed:
         mark = Text("○", style="cyan") if output.index == 0 else Text("●", style="bold green")
         far = residual(output.index, output.residual, stop)
+        chosen = output.index == stop.fixed
+        if narrow or chosen:
+            far = far.partition(" from ")[0]
+        if chosen:
+            far = f"the result, {far}" if far and not narrow else "the result"
         grid.add_row(
             Text.assemble(mark, f" {output_name(output.index)}"),
-            f"core {output.core}",
+            *([] if narrow else [f"core {output.core}"]),
             f"round {output.round}",
             duration(output.seconds),
             Text(far, style="dim", no_wrap=True, overflow="ellipsis"),

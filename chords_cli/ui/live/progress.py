@@ -117,8 +117,8 @@ class Progress:
         landed: The outputs that have arrived, in order, by the number of their prompt.
         finished: How many images or videos are complete.
         warnings: What the run has warned of, in order.
-        began: When the first event happened, on the events' clock.
-        loading_since: When the first of the current cores started, on the same clock.
+        loading_since: When the first of the current cores started, on the events' clock; at first
+            when the first event happened, None before it.
         compiling_since: When the first of those that now compile began to, on the same clock.
     """
 
@@ -129,8 +129,7 @@ class Progress:
     finished: int = 0
     landed: dict[int, list[events.OutputLanded]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    began: float | None = None
-    loading_since: float = 0.0
+    loading_since: float | None = None
     compiling_since: float = 0.0
 
     @property
@@ -180,8 +179,8 @@ class Progress:
 
     def apply(self, event: events.Event) -> None:
         """Notes `event`; unknown events change nothing."""
-        if self.began is None:
-            self.began = self.loading_since = event.at
+        if self.loading_since is None:
+            self.loading_since = event.at
         match event:
             case events.RunResolved():
                 self._apply_resolved(event)

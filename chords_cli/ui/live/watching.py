@@ -84,7 +84,7 @@ class LivePanel:
 
     def __init__(self, *, verbose: bool = False, now: Callable[[], float] = time.monotonic) -> None:
         self._progress, self._lock = Progress(), threading.Lock()
-        self._verbose, self._now = verbose, now
+        self._verbose, self._now, self._since = verbose, now, now()
 
     @property
     def started(self) -> bool:
@@ -112,7 +112,8 @@ class LivePanel:
     def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
         with self._lock:
             width = options.max_width - len(_ECHO)
-            yield draw(self._progress, width, options.size.height, self._now())
+            seconds = self._now() - self._since
+            yield draw(self._progress, width, options.size.height, seconds)
 
     def _should_stay(self, event: events.Event) -> bool:
         """Tells whether a line about `event` should stay above the panel."""

@@ -27,7 +27,7 @@ MIDWAY = """\
 │ own steps: how many this core computes; grid: which step it has reached;     │
 │ corrected: how far the latent of the core above last moved its own           │
 │                                                                              │
-│ ○ preview  core 3  round 4  0.90 s                                           │
+│ ○ preview   core 3  round 4  0.90 s                                          │
 │                                                                              │
 │ 1/1  a red circle left of a blue square on a yellow background       seed 42 │
 ╰─────────────────────────────────────────────────────────────────────── 0:05 ─╯
@@ -37,7 +37,7 @@ MIDWAY = """\
 def lines(progress: Progress, width: int, height: int = 40) -> list[str]:
     """The panel without colours."""
     console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
-    console.print(draw(progress, width, height, now=5.5))
+    console.print(draw(progress, width, height, seconds=5.5))
     return console.file.getvalue().splitlines()
 
 
@@ -64,8 +64,10 @@ def test_panel_shows_while_loading_which_part_is_read_and_how_many_bytes_are_the
         return isinstance(event, events.CoreLoading) and event.done > 0 and event.core == 2
 
     shown = lines(played(until=later), 80)
-    assert shown[5].split()[1:7] == ["0", "cuda:0", "loading", "━━━╸", "9.6", "GB/24.0"]
-    assert shown[8].split()[1:6] == ["3", "cuda:3", "loading", "0", "B/24.0"]
+    assert shown[4].split() == ["│", "core", "device", "state", "loaded", "│"]
+    assert shown[5].split()[1:4] == ["0", "cuda:0", "loading"]
+    assert shown[5].split()[-4:] == ["9.6", "GB/24.0", "GB", "│"]
+    assert shown[8].split()[-4:] == ["0", "B/24.0", "GB", "│"]
     assert shown[10].strip("│ ") == "reading transformer"
 
 
@@ -128,13 +130,13 @@ def test_panel_shows_how_far_the_last_outputs_are_from_those_before_them():
     shown = lines(played(index=4), 80, height=17)
     landed = [line.split()[1:-1] for line in shown if "differs by" in line]
     assert [words[:3] for words in landed] == [["●", "output", str(n)] for n in (2, 3, 4)]
-    told = "● output 4 core 0 round 50 5.50 s differs by 0.0525 from output 3"
+    told = "● output 4 core 0 round 50 5.50 s the result, differs by 0.0525"
     assert " ".join(landed[-1]) == told
 
 
 def test_panel_does_not_measure_the_first_result_by_its_preview():
     (shown,) = (line for line in lines(played(), 80) if "output 1 " in line and "●" in line)
-    assert " ".join(shown.split()) == "│ ● output 1 core 3 round 21 2.60 s │"
+    assert " ".join(shown.split()) == "│ ● output 1 core 3 round 21 2.60 s the result │"
 
 
 def test_panel_explains_its_columns_once_and_only_those_that_it_has():
@@ -147,7 +149,34 @@ def test_panel_explains_its_columns_once_and_only_those_that_it_has():
 
 
 def test_panel_is_there_before_anything_is_known():
-    assert lines(Progress(), 60)[1].split() == ["│", "starting", "│"]
+    _top, words, bottom = lines(Progress(), 60)
+    assert words.split() == ["│", "starting", "│"]
+    assert bottom.endswith(" 0:05 ─╯")
+
+
+@pytest.mark.parametrize("steps", [50, 120])
+@pytest.mark.parametrize(("device", "prompts"), [("cpu", 1), ("cpu", 2), ("cuda:{}", 1)])
+def test_nothing_but_prompts_and_plans_is_cut_in_a_narrow_panel(steps, device, prompts):
+    plan, progress = chords_plan(steps, default_init_t(steps, 4)), Progress()
+    drawn: list[str] = []
+    for number, event in enumerate(run_events(plan, index=4, device=device, prompts=prompts)):
+        progress.apply(event)
+        if number % 25 == 0 or isinstance(event, events.OutputLanded):
+            drawn += [line for line in lines(progress, 58)[3:] if "seed" not in line]
+    assert not [line for line in drawn if "…" in line]
+    assert any("differs by" in line for line in drawn)
+
+
+def test_bars_stay_where_they_are_while_numbers_grow():
+    widths = set()
+    for last in range(0, 20, 3):
+
+        def there(event: events.Event, last: int = last) -> bool:
+            return isinstance(event, events.CoreStepped) and event.round == last
+
+        (titles,) = (line for line in lines(played(until=there), 80) if " state " in line)
+        widths.add(titles.index("grid"))
+    assert len(widths) == 1
 
 
 def test_sparkline_rises_from_zero_to_the_largest():

@@ -127,7 +127,7 @@ def test_a_core_that_is_ready_before_another_starts_is_counted():
 def test_unknown_events_change_nothing():
     progress = Progress()
     progress.apply(events.Event(at=3.0))
-    assert progress == Progress(began=3.0, loading_since=3.0)
+    assert progress == Progress(loading_since=3.0)
 
 
 def test_groups_make_several_at_a_time_and_each_knows_its_own() -> None:
