@@ -3,6 +3,7 @@
 import difflib
 import os
 import re
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -33,6 +34,9 @@ from chords_cli.ui.console import (
 END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end the program as Ctrl-C does: with all of its clean-up."""
 
+LEAST_FOR_BOXES = 80
+"""Columns of a terminal where boxes around the help of a command do not cut options' names."""
+
 COMMANDS = (image, video, compare, download, plan, presets, doctor)
 
 _REWORDED = {
@@ -54,6 +58,13 @@ def _show_no_types(parameters: list[Any]) -> list[Any]:
 
 
 class _Command(TyperCommand):
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        narrow = shutil.get_terminal_size().columns < LEAST_FOR_BOXES
+        if narrow or os.environ.get("TERM") == "dumb":
+            self.rich_markup_mode = None
+            self.help = re.sub(r"\[/?bold\]", "", self.help or "")
+        super().format_help(ctx, formatter)
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, join_numbers(args, NUMBERED))
 

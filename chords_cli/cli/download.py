@@ -91,7 +91,7 @@ def _list_models(console: Console, cache: Path | None) -> None:
             console.line(entry.name)
     else:
         readable = [entry for entry in entries if isinstance(entry, CatalogueEntry)]
-        console.show(models_table(readable))
+        console.show(models_table(readable, console.out.width))
         for entry in entries:
             if isinstance(entry, UnreadablePreset):
                 console.error(entry.error)

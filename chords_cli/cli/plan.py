@@ -107,7 +107,7 @@ def _list_layouts(
     if json:
         console.document(listed.document())
     else:
-        for part in layouts_view(listed):
+        for part in layouts_view(listed, console.out.width):
             console.show(part)
 
 

@@ -132,6 +132,20 @@ def test_help_says_defaults_and_breaks_no_word_at_80_columns(chords, monkeypatch
         assert "Steps of the sequential sampler: the grid. Default: the preset's." in wide
 
 
+@pytest.mark.parametrize("command", ["image", "video", "compare", "plan", "presets", "download"])
+def test_help_cuts_no_name_in_a_narrow_or_dumb_terminal(chords, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "200")
+    options = set(re.findall(r" (--[a-z-]+)", chords(command, "--help").out))
+    monkeypatch.setenv("COLUMNS", "60")
+    narrow = chords(command, "--help").out
+    assert options <= set(re.findall(r"(--[a-z-]+)", narrow))
+    assert max(map(len, narrow.splitlines())) <= 60
+    assert not re.search(r"[│…]|\[/?bold", narrow)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "dumb")
+    assert "│" not in chords(command, "--help").out
+
+
 def test_prompts_of_one_word_may_be_one_whose_quotes_were_forgotten(chords):
     answer = chords("image", "a", "red", "heart", "--dry-run", "--devices", "cpu")
     assert "3 prompts: 'a', 'red', 'heart'; quote a prompt of several words" in answer.err

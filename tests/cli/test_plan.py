@@ -247,6 +247,13 @@ def test_layouts_are_listed_the_best_first_with_rounds_speed_up_and_error(chords
     assert " ".join(other.split()) == "1 4 x 2 8 17 5.44x 0.004 slow link"
 
 
+def test_no_number_of_a_layout_is_broken_in_a_narrow_terminal(chords, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    _, _, titles, _, *rows = chords("plan", "--devices", "8", "--model", "flux").out.splitlines()
+    assert titles.split() == ["cores", "context", "devices", "rounds", "speed-up", "error"]
+    assert "2      x 4        8      13     9.62x  0.0046  fast link" in rows[0]
+
+
 def test_layouts_of_many_pictures_are_exact_and_machine_readable(chords):
     listed = json.loads(chords("plan", "--devices", "8", "--num", "16", "--json").out)
     assert (listed["devices"], listed["pictures"], listed["gains"]["measured"]) == (8, 16, [])

@@ -16,6 +16,9 @@ from chords_cli.records.download import (
 from chords_cli.ui.format import plural, size
 from chords_cli.ui.views.tables import Row, table
 
+_LEAST_WITH_TITLES = 100
+"""Columns of a terminal that has room for the models' titles."""
+
 
 def files_table(model: ModelFiles) -> Table:
     """Lists the files of a model with sizes; those that are present have a `-`."""
@@ -28,10 +31,12 @@ def files_table(model: ModelFiles) -> Table:
     return table(columns, map(row, model.files), right=columns[1:])
 
 
-def models_table(entries: Sequence[CatalogueEntry]) -> Table:
-    """Lists what can be downloaded, with size, licence, and whether it is downloaded."""
-    columns = ("name", "model", "size", "weights", "licence")
-    return table(columns, map(_model_row, entries), right=("size",))
+def models_table(entries: Sequence[CatalogueEntry], width: int) -> Table:
+    """Lists what can be downloaded: size, licence, is it here; in a narrow terminal no titles."""
+    columns = ("name", "size", "weights", "licence", "model")
+    shown = columns if width >= _LEAST_WITH_TITLES else columns[:-1]
+    rows = (_model_row(entry)[: len(shown)] for entry in entries)
+    return table(shown, rows, right=("size",), whole=("name",))
 
 
 def sums(plan: DownloadPlan) -> str:
@@ -76,8 +81,8 @@ def _model_row(entry: CatalogueEntry) -> Row:
     amount = "" if entry.bytes is None else size(entry.bytes)
     return (
         Text(entry.name, style="bold"),
-        entry.title,
         amount if entry.exact else f"about {amount}".strip() if amount else "",
         Text(state[entry.state], style=style),
         f"{entry.license}{' (gated)' if entry.gated else ''}",
+        entry.title,
     )

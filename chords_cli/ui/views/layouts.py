@@ -11,11 +11,17 @@ from chords_cli.ui.views.tables import table
 
 _COLUMNS = ("at a time", "cores", "split", "context", "devices", "rounds", "speed-up", "error", "")
 
+_WIDTH = 78
+"""Of the table; in a narrower terminal, columns that say nothing are left out."""
+
+_SAYS_NOTHING = {_COLUMNS.index("at a time"): "1"}
+"""What all cells of a column have that says nothing; of other columns it is the empty text."""
+
 _MOST = 16
 
 
-def layouts_view(listed: LayoutsRecord) -> Iterator[RenderableType]:
-    """Draws a row per layout, the best first, and says what the numbers are."""
+def layouts_view(listed: LayoutsRecord, width: int) -> Iterator[RenderableType]:
+    """Draws a row per layout for a terminal so wide, the best first; says what the numbers are."""
     what = plural(listed.pictures, "picture")
     yield Text(
         f"{listed.preset}: {what} of {plural(listed.steps, 'step')} at guidance "
@@ -25,7 +31,14 @@ def layouts_view(listed: LayoutsRecord) -> Iterator[RenderableType]:
     yield Text()
     shown = listed.layouts[:_MOST]
     rows = [_cells(layout, _mark(layout, listed)) for layout in shown]
-    yield table(_COLUMNS, rows, right=_COLUMNS[:-1])
+    kept = [
+        column
+        for column, cells in enumerate(zip(*rows, strict=True))
+        if width >= _WIDTH or {cell.plain for cell in cells} != {_SAYS_NOTHING.get(column, "")}
+    ]
+    columns = [_COLUMNS[column] for column in kept]
+    shown_cells = (tuple(row[column] for column in kept) for row in rows)
+    yield table(columns, shown_cells, right=_COLUMNS[:-1])
     if more := len(listed.layouts) - len(shown):
         yield Text(f"and {plural(more, 'slower one')}", style="dim")
     yield Text()

@@ -66,7 +66,7 @@ def presets_view(presets: Sequence[PresetRow], width: int) -> Iterator[Renderabl
         for preset in presets:
             cells = _cells(preset)
             rows += [tuple(cells[name] for name in shown)] if preset.tasks[0] == task else []
-    yield table(shown, rows, right=("steps",))
+    yield table(shown, rows, right=("steps",), whole=("name", "steps"))
     if also := list(_also(presets)):
         yield Text()
         yield table(("also", "with", "models"), also)

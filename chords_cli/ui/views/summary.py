@@ -37,14 +37,15 @@ def _details(record: RunRecord) -> Iterator[str]:
     spent, rounds = last.seconds, last.rounds or steps
     compiling = f" compiling {duration(spent.compile)}," if spent.compile else ""
     yield (
+        f"{'the last: ' if len(record.prompts) > 1 else ''}"
         f"{plural(rounds, 'round')} instead of {plural(steps, 'step')}:"
         f" encoding {duration(spent.encode)},{compiling} sampling {duration(spent.sample)},"
         f" decoding {duration(spent.decode)}"
     )
     if last.within is not None:
         yield (
-            f"within {last.within:g} of the {steps}-step result, as far as the run can tell: so it "
-            f"was for {HELD:.0%} of the study's samples (latent RMSE)"
+            f"probably within {last.within:g} of the {steps}-step result (latent RMSE): in our "
+            f"measurements {HELD:.0%} were"
         )
     unmet = _count_unmet(record)
     if unmet:

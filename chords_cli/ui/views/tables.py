@@ -11,8 +11,14 @@ from chords_cli.sampler.plan import Plan
 Row = tuple[str | Text, ...]
 
 
-def table(columns: Iterable[str], rows: Iterable[Row], *, right: Iterable[str] = ()) -> Table:
-    """Draws a plain table; the columns in `right` are numbers."""
+def table(
+    columns: Iterable[str],
+    rows: Iterable[Row],
+    *,
+    right: Iterable[str] = (),
+    whole: Iterable[str] = (),
+) -> Table:
+    """Draws a plain table; those in `right` are numbers, no word of those in `whole` is broken."""
     grid = Table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -20,9 +26,14 @@ def table(columns: Iterable[str], rows: Iterable[Row], *, right: Iterable[str] =
         show_edge=False,
         padding=(0, 1, 0, 0),
     )
-    numbers = set(right)
+    numbers, unbroken = set(right), set(whole)
     for column in columns:
-        grid.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+        grid.add_column(
+            column,
+            justify="right" if column in numbers else "left",
+            overflow="fold",
+            no_wrap=column in unbroken,
+        )
     for row in rows:
         grid.add_row(*row)
     return grid

@@ -104,3 +104,10 @@ def test_cores_that_hold_the_same_weights_share_a_line():
         "# memory: core 0 3.0 kB of weights (text_encoder 1.0 kB, transformer 2.0 kB)",
         "# memory: cores 1 to 2, each 2.0 kB of weights (transformer 2.0 kB)",
     ]
+
+
+def test_no_name_is_broken_in_a_narrow_terminal():
+    names = ("flux2-klein-base-4b", "wan2-1-vace-1.3b")
+    starts = (StartFacts(role="image", required=True, several=True, pipeline="X"),)
+    shown = "\n".join(listed(*(row(name=name, starts=starts) for name in names), width=60))
+    assert all(name in shown for name in names)

@@ -55,6 +55,11 @@ def test_summary_tells_measured_times():
     ]
 
 
+def test_summary_of_several_results_speaks_of_the_last():
+    told = summary(record("cuda:0", "cuda:1", results=2)).plain.splitlines()[1]
+    assert told.startswith("the last: 21 rounds instead of 50 steps: ")
+
+
 def test_summary_warns_when_cores_share_a_device():
     assert summary(record("cpu", "cpu", results=2)).plain.splitlines()[-1] == (
         "2 cores share cpu: in seconds this is not the 2.38x of cores that have a GPU each"
