@@ -51,8 +51,9 @@ class Console:
         return self.mode == "human"
 
     def show(self, renderable: RenderableType) -> None:
-        """Prints a result for people on stdout; plain text is not wrapped."""
-        self._print(renderable, soft_wrap=isinstance(renderable, str | Text))
+        """Prints a result for people on stdout."""
+        for part, soft_wrap in _wrapped(renderable, self.out):
+            self._print(part, soft_wrap=soft_wrap)
 
     def line(self, text: str) -> None:
         """Prints one bare line of data on stdout, however wide the terminal is."""
@@ -71,7 +72,8 @@ class Console:
     def say(self, renderable: RenderableType) -> None:
         """Prints talk on stderr if a person reads along."""
         if self.talks:
-            self._talk(renderable, soft_wrap=isinstance(renderable, str | Text))
+            for part, soft_wrap in _wrapped(renderable, self.err):
+                self._talk(part, soft_wrap=soft_wrap)
 
     def error(self, message: str, hint: str = "") -> None:
         """Prints an error: two lines on stderr; in `json` mode a document on stdout if possible."""
@@ -109,6 +111,25 @@ class Console:
                 f"standard output cannot be written: {error.strerror}",
                 "make room, or write it elsewhere",
             ) from error
+
+
+def _wrapped(
+    renderable: RenderableType, console: RichConsole
+) -> Iterator[tuple[RenderableType, bool]]:
+    """Yields what to print, and whether that is left to the terminal to wrap.
+
+    Lines of text are wrapped between words, but only on a terminal, and not if a word, such as a
+    path, is wider than that: it is to be copied in one piece.
+    """
+    renderable = Text(renderable) if isinstance(renderable, str) else renderable
+    if not isinstance(renderable, Text):
+        yield renderable, False
+    elif not console.is_terminal:
+        yield renderable, True
+    else:
+        for line in renderable.split("\n", allow_blank=True):
+            longest = max(map(len, line.plain.split()), default=0)
+            yield line, longest > console.width
 
 
 def open_closed_streams() -> None:
