@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
+from chords_cli import Chords, ChordsError
 from chords_cli.cli.app import COMMANDS, run
 from chords_cli.models.memory import preset_memory
 from chords_cli.pipelines.load.spec import OFFLOADED
@@ -180,6 +181,14 @@ def test_the_page_of_models_has_a_row_for_each_with_its_licence_and_its_memory(f
 def test_the_page_on_records_names_every_key(record, before):
     text = (ROOT / "docs" / "records.md").read_text()
     assert named(text, before) == keys(record)
+
+
+def test_the_page_on_python_names_every_keyword():
+    with pytest.raises(ChordsError) as refused:
+        Chords(zzz=1)
+    keywords = {*str(refused.value.hint).removeprefix("choose from ").split(", ")} - {"model"}
+    text = (ROOT / "docs" / "python.md").read_text()
+    assert {name.partition("=")[0] for name in named(text, "Keywords are")} == keywords
 
 
 TYPED = """# A
