@@ -152,7 +152,7 @@ def test_seeking_moves_every_video(browser, visit: Open) -> None:
 
 WIDE = """
 return [...document.querySelectorAll("body *")].filter(one =>
-  one.tagName !== "LEGEND" && one.getClientRects().length && (
+  !one.closest(".hush") && one.getClientRects().length && (
     one.getBoundingClientRect().right > innerWidth + 0.5 ||
     (one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== "visible")
 )).map(one => one.outerHTML.slice(0, 120))
@@ -224,3 +224,52 @@ def test_every_lane_of_the_timeline_is_drawn(browser, visit: Open) -> None:
     )
     assert len(widths) == 4 * (1 + 1 + 4 + 4)
     assert min(widths) > 0
+
+
+def test_numbers_of_the_timeline_are_told_where_nothing_can_point(browser, visit: Open) -> None:
+    visit("image", width=400)
+    (first, *_) = browser.find_elements(By.CLASS_NAME, "timeline")
+    first.find_element(By.CSS_SELECTOR, "rect.compute").click()
+    told = first.find_element(By.CLASS_NAME, "told")
+    assert told.text.startswith("core 0 computing, step ")
+    assert told.text.endswith(" s")
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("image", "turned"), ("crowd", "stacked")])
+def test_all_numbers_and_prompts_are_on_paper(kind, shape, browser, visit: Open) -> None:
+    visit(kind)
+    numbers = browser.find_element(By.ID, "numbers")
+    browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    assert numbers.get_attribute("class").split() == ["numbers", shape]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    size = {"width": 660, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 660
+    assert all(take.is_displayed() for take in browser.find_elements(By.CLASS_NAME, "take"))
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    browser.execute_script("window.dispatchEvent(new Event('afterprint'))")
+
+
+@pytest.mark.parametrize("width", [400, 800, 1400])
+def test_the_numbers_are_a_table_for_screen_readers_however_laid_out(width, browser, visit) -> None:
+    visit("image", width=width)
+    tree = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    roles = [node["role"]["value"] for node in tree if not node["ignored"]]
+    assert roles.count("table") == 1
+    assert roles.count("rowheader") == len(ARMS)
+    assert roles.count("cell") == len(ARMS) * 15
+
+
+def test_controls_say_where_they_are(browser, visit: Open) -> None:
+    visit("image")
+    divider = browser.find_element(By.ID, "divider")
+    assert divider.get_attribute("aria-valuetext") == "50% sequential, then wavefront"
+    Select(browser.find_element(By.ID, "right")).select_by_visible_text("chords")
+    assert divider.get_attribute("aria-valuetext") == "50% sequential, then chords"
+    visit("video")
+    play = browser.find_element(By.ID, "play")
+    names = [play.accessible_name]
+    play.click()
+    assert [*names, play.accessible_name] == ["Play all", "Pause all"]
+    play.click()

@@ -31,9 +31,9 @@ def notes(record: CompareRecord) -> Iterator[str]:
         )
     if any(arm.name.startswith("few-steps") for arm in arms):
         yield (
-            "few-steps is stock diffusers on one device with as many steps as the fastest other "
-            "arm has rounds, unless it says its own; with scheduler=..., on the model's own grid "
-            "in another way: what anyone gets for nothing."
+            "few-steps is stock diffusers on one device, with as many steps as the fastest other "
+            "arm has rounds (or steps=N); scheduler=NAME takes them in another way, on the "
+            "model's own grid. Anyone gets that for nothing."
         )
     if any(arm.speedup.ideal is None for arm in arms):
         yield "Arms with another model, dtype or device have other rounds: no ideal speed-up."
@@ -52,7 +52,7 @@ def notes(record: CompareRecord) -> Iterator[str]:
         yield "PSNR and SSIM are of the decoded frames, before the video file is compressed."
     yield (
         "Peak memory is per core. On a GPU it counts from the start of a run; on the host it is "
-        "the process's since it began. Arms that share a load also hold what another one needs."
+        "the process's since it began. Arms that share a loaded model count what any of them needs."
     )
 
 

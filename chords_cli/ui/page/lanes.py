@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from chords_cli.records.compare import ArmRecord
 from chords_cli.records.timeline import Timeline
-from chords_cli.ui.format import duration, output_name, small
+from chords_cli.ui.format import duration, output_name, plural, small
 
 BAR, GAP, TOP = 18, 12, 8
 """In pixels: the height of a lane's bar, the gap for arrows below it, the space above them all."""
@@ -52,6 +52,7 @@ class Swimlanes:
     """All lanes of one arm, `height` pixels high."""
 
     arm: ArmRecord
+    says: str
     height: int
     bars: tuple[Bar, ...]
     arrows: tuple[Arrow, ...]
@@ -61,12 +62,15 @@ class Swimlanes:
 def swimlanes(arm: ArmRecord, arms: Sequence[ArmRecord]) -> Swimlanes:
     """Draws the lanes of `arm` on the time scale that all `arms` share."""
     timeline, longest = arm.timeline, _longest(arms)
+    dots = tuple(_dots(timeline, longest))
+    landed = "; ".join(dot.says for dot in dots)
     return Swimlanes(
         arm=arm,
+        says=f"Timeline of {arm.name}, {plural(len(timeline.cores), 'core')}: {landed}",
         height=TOP + len(timeline.cores) * (BAR + GAP),
         bars=tuple(_bars(timeline, longest)),
         arrows=tuple(_arrows(timeline, longest)),
-        dots=tuple(_dots(timeline, longest)),
+        dots=dots,
     )
 
 
@@ -119,7 +123,8 @@ def _dots(timeline: Timeline, longest: float) -> Iterator[Dot]:
             _percent(output.at, longest),
             _top(output.core) + BAR // 2,
             output.chosen,
-            f"{name} after {output.round} rounds, {duration(output.at)}",
+            f"{name} after {plural(output.round, 'round')}, {duration(output.at)}"
+            + ", the result" * output.chosen,
         )
 
 

@@ -20,6 +20,12 @@ from chords_cli.ui.page.lanes import scale, swimlanes
 _TYPES = {".mp4": "video/mp4"}
 """The media types of assets by their endings; all other assets are PNG pictures."""
 
+_COLUMNS = (
+    *("arm", "in a row", "devices", "NFE", "encode", "sample", "decode", "total"),
+    *("measured", "ideal", "of ideal", "RMSE", "relative", "PSNR", "SSIM", "CLIP", "memory"),
+)
+"""The titles of the table of numbers; CLIP only where it was asked for."""
+
 
 def render(record: CompareRecord, assets: Mapping[str, bytes]) -> str:
     """Draws the page of a comparison.
@@ -52,6 +58,7 @@ def render(record: CompareRecord, assets: Mapping[str, bytes]) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     shown = {result.picture for sample in record.samples for result in sample.results}
     arms = record.arms
+    clip = arms[0].quality.clip_score is not None
     return environment.get_template("compare.html").render(
         record=record,
         script=Markup(script),
@@ -60,6 +67,7 @@ def render(record: CompareRecord, assets: Mapping[str, bytes]) -> str:
         left_out=len([name for name in shown if name not in assets]) // len(arms),
         opens_on=_most_telling(record),
         asset=asset,
+        columns=[name for name in _COLUMNS if name != "CLIP" or clip],
         lanes=[swimlanes(arm, arms) for arm in arms],
         ticks=scale(arms),
     )

@@ -32,6 +32,8 @@
     const slides = mode() === "slide";
     at("layer-left").style.clipPath = slides ? `inset(0 ${100 - divider.value}% 0 0)` : "";
     at("rule").style.left = `${divider.value}%`;
+    const names = Object.values(sides).map((side) => side.value);
+    divider.ariaValueText = `${Math.round(divider.value)}% ${names.join(", then ")}`;
     stage.classList.toggle("difference", !slides);
     at("gain-label").hidden = slides;
     at("gain-out").textContent = gain.value;
@@ -53,6 +55,7 @@
   function toggle(on) {
     playing = on;
     play.textContent = on ? "❚❚" : "▶";
+    play.ariaLabel = on ? "Pause all" : "Play all";
     for (const video of players()) on ? video.play() : video.pause();
     if (on) requestAnimationFrame(follow);
   }
@@ -71,7 +74,7 @@
 
   function tell(video) {
     seek.value = video.duration ? video.currentTime / video.duration : 0;
-    at("clock").textContent = `${video.currentTime.toFixed(1)} s`;
+    at("clock").textContent = seek.ariaValueText = `${video.currentTime.toFixed(1)} s`;
   }
 
   if (play) {
@@ -86,7 +89,7 @@
   for (const side of Object.values(sides))
     for (const name of names) side.append(new Option(name, name));
   for (const [side, select] of Object.entries(sides)) select.value = at("viewer").dataset[side];
-  for (const side of ["left", "right"]) sides[side].addEventListener("change", () => show(side));
+  for (const side of ["left", "right"]) sides[side].addEventListener("change", () => { show(side); divide(); });
   for (const one of document.querySelectorAll("input[name=mode], #gain, #divider"))
     one.addEventListener("input", divide);
   if (at("take")) at("take").addEventListener("change", (event) => choose(event.target.value));
@@ -95,14 +98,24 @@
 
   const numbers = at("numbers");
   numbers.style.setProperty("--measures", numbers.querySelectorAll("thead th").length);
-  function fit() {
+  const PAPER = 640;  // pixels that every printer's page is wide
+  function fit(width) {
+    numbers.style.width = width ? `${width}px` : "";
     for (const shape of ["", "turned", "stacked"]) {
       numbers.className = `numbers ${shape}`;
       if (numbers.scrollWidth <= numbers.clientWidth) break;
     }
+    numbers.style.width = "";
   }
-  for (const when of ["resize", "load", "beforeprint"]) window.addEventListener(when, fit);
+  for (const when of ["resize", "load", "afterprint"]) window.addEventListener(when, () => fit());
+  window.addEventListener("beforeprint", () => fit(PAPER));
   fit();
+
+  for (const one of document.querySelectorAll(".timeline"))
+    one.addEventListener("click", (event) => {
+      const shape = event.target.closest("rect, .message, circle");
+      one.querySelector(".told").textContent = shape ? shape.querySelector("title").textContent : "";
+    });
 
   const copy = at("copy");
   if (navigator.clipboard) {

@@ -3,6 +3,7 @@ import hashlib
 import html
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
 
@@ -89,6 +90,42 @@ def test_videos_are_in_the_page_with_their_first_frames():
     parsed = Page(render(*made_up("video", "a cat")))
     assert all(source.startswith("data:video/mp4;base64,") for source in parsed.all("video", "src"))
     assert len(parsed.all("video", "poster")) == len(ARMS)
+
+
+@pytest.mark.parametrize("kind", ["image", "video"])
+def test_everything_to_look_at_has_words_for_those_who_cannot_see_it(kind):
+    parsed = Page(render(*made_up(kind, PROMPT, "a dog")))
+    words = parsed.all("img", "alt")
+    shown = parsed.all("video", "aria-label") if kind == "video" else words
+    for number, arm in enumerate(ARMS):
+        assert f"{arm}: {PROMPT}" in shown
+        assert f"{arm}: a dog" in shown
+        assert number == 0 or words.count(f"difference of {arm} to sequential") == 2
+    labels = [a["aria-label"] for tag, a in parsed.tags if tag == "svg" and "role" in a]
+    assert labels[0].startswith("Timeline of sequential, 1 core: output 1 after 21 rounds, ")
+    assert labels[0].endswith(", the result")
+
+
+def test_headings_go_down_by_one_level_and_cells_have_headers(page):
+    levels = [int(tag[1]) for tag, _ in Page(page).tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(lower <= upper + 1 for upper, lower in pairwise(levels))
+    cells = [(tag, a) for tag, a in Page(page).tags if tag in ("th", "td")]
+    assert {a["scope"] for tag, a in cells if tag == "th"} == {"col", "row"}
+    assert all("role" in a for _, a in cells)
+
+
+def test_a_number_that_an_arm_lacks_moves_no_other(page):
+    record, files = made_up("image", "a cat")
+    lacking = record.arms[1].quality.model_copy(update={"latent_rmse": None})
+    arm = record.arms[1].model_copy(update={"quality": lacking})
+    arms = (record.arms[0], arm, *record.arms[2:])
+    parsed = Page(render(record.model_copy(update={"arms": arms}), files))
+    titles = [a for tag, a in parsed.tags if tag == "th" and a["scope"] == "col"]
+    names = parsed.all("td", "data-name")
+    row = len(titles) - 1
+    assert names == names[:row] * len(ARMS)
+    assert "–" in parsed.text  # noqa: RUF001
 
 
 def test_timelines_share_one_scale_and_have_a_bar_for_everything(page):
