@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 from rich.console import Console as RichConsole
-from rich.console import ConsoleOptions, RenderResult
+from rich.console import ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
 from rich.text import Text
 
@@ -106,16 +106,16 @@ class LivePanel:
             assert self._progress.resolved is not None, "a run is resolved before it can warn"
             yield f"{plural(more, 'more warning')} in {self._progress.resolved.output}"
 
-    def listen(self, event: events.Event, live: Live) -> None:
+    def listen(self, event: events.Event, live: "ThriftyLive") -> None:
         """Notes `event`; prints above the panel what should stay there."""
         with self._lock:
             self._progress.apply(event)
             self._noted += 1
             line = describe(event, self._progress) if self._should_stay(event) else ""
         if isinstance(event, events.RunResolved) and event.note:
-            live.console.print(event.note)
+            live.print_above(event.note)
         if line:
-            live.console.print(line, style="dim", soft_wrap=True)
+            live.print_above(line, style="dim", soft_wrap=True)
 
     def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
         with self._lock:
@@ -142,6 +142,11 @@ class ThriftyLive(Live):
         super().__init__(panel, **options)
         self._panel = panel
         self._drawn: object = None
+
+    def print_above(self, text: RenderableType, **options: Any) -> None:
+        """Prints text above the panel; if it were drawn meanwhile, half of it would stay there."""
+        with self._lock:
+            self.console.print(text, **options)
 
     def refresh(self) -> None:
         """Draws the panel; while it is shown, only if it has changed."""

@@ -5,6 +5,8 @@ import io
 import os
 import signal
 from contextlib import suppress
+from itertools import count
+from threading import Thread
 
 import pytest
 from rich.console import Console as RichConsole
@@ -122,6 +124,25 @@ def test_terminal_is_written_to_only_when_something_has_changed():
             frames.append(console.file.getvalue().count("╭"))
     assert frames == [1, 2, 2, 3, 4, 4]
     assert console.file.getvalue().count("╭") == 5
+
+
+def test_panel_is_not_drawn_while_a_line_is_printed_above_it():
+    console = RichConsole(file=io.StringIO(), force_terminal=True, width=100, color_system=None)
+    live = ThriftyLive(LivePanel(now=count().__next__), console=console, auto_refresh=False)
+    waited = []
+
+    class Line:
+        def __rich__(self) -> str:
+            other = Thread(target=live.refresh, daemon=True)
+            other.start()
+            other.join(0.1)
+            waited.append(other.is_alive())
+            return "a line"
+
+    with live:
+        live.print_above(Line())
+    assert waited
+    assert all(waited)
 
 
 def test_terminal_prints_above_the_panel_what_is_over_when_there_are_several():
