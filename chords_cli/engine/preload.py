@@ -19,6 +19,8 @@ except FileNotFoundError:
 set_environment()
 
 with without_collection():
+    import torch.utils.serialization.config  # noqa: F401  which reading a first tensor imports
+
     from chords_cli.engine.worker import run_worker  # noqa: F401
     from chords_cli.pipelines.load.loading import pipeline_class
 

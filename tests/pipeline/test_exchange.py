@@ -1,5 +1,6 @@
 """A line between two processes: bounded, in order, and empty again however a job ends."""
 
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from chords_cli.engine.exchange.meeting import Exchange
 from chords_cli.engine.exchange.staging import HostStaging, Staging
 from chords_cli.engine.exchange.transport import SharedMemoryReceiver, SharedMemorySender
 from chords_cli.engine.messages import LostNeighbourError, WaitedInVainError
-from chords_cli.engine.start import StartMethod, preload
+from chords_cli.engine.start import StartMethod, ask, preload
 from chords_cli.errors import ChordsError
 from tests.waiting import HANG
 
@@ -173,6 +174,15 @@ def run(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., list[tu
         return list(zip(results[0], results[1], strict=True))
 
     return run_jobs
+
+
+def can_read_tensors() -> bool:
+    return "torch.utils.serialization.config" in sys.modules
+
+
+def test_a_core_imports_nothing_when_the_prompt_of_core_0_arrives() -> None:
+    preload("FluxPipeline")
+    assert ask(can_read_tensors, HANG)
 
 
 def test_latents_arrive_in_order_and_few_are_held(run) -> None:
