@@ -119,11 +119,11 @@ class Walk:
             with suppress(ChordsError):  # the first step raises it if it is still an error then
                 core.prepare()
 
-        self._prepared = self._staging.run_in_background(prepare)
         self._core, self._round = core, 0
         self.encode_seconds += self._pipeline.encode_seconds
         self._pipe.send(CoreEncoded(core=self._rank, seconds=self.encode_seconds))
-        self._pipe.turn("taking a step")
+        self._pipe.turn("taking a step")  # all that follows counts as sampling
+        self._prepared = self._staging.run_in_background(prepare)
 
     def advance(self, latent: Tensor, drift: Tensor) -> Tensor:
         """Moves the latent as the plan's algorithm does, unless the core is no longer needed."""
