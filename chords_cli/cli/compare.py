@@ -94,6 +94,6 @@ def _show_comparison(console: Console, request: "CompareRequest", *, download: b
     if console.talks:
         if record.answer:
             console.show(f"{record.answer}\n")
-        console.show(results_table(record, console.out.width))
+        console.show(results_table(record))
         console.say(explanations(record))
     console.line(f"{record.output}/{PAGE}")

@@ -33,6 +33,7 @@ from chords_cli.engine.messages import (
     WaitedInVainError,
     WorkerSpec,
 )
+from chords_cli.engine.room import announce_latent, latents_held
 from chords_cli.engine.walk import Walk, rehearse
 from chords_cli.engine.watch.pulse import PoolGoneError, PoolPipe
 from chords_cli.errors import ChordsError, verbatim
@@ -71,7 +72,7 @@ class _Worker:
     def __init__(self, spec: WorkerSpec, pipe: PoolPipe) -> None:
         self._spec, self._pipe, self._cores = spec, pipe, spec.cores
         self._device, self._scheduler = torch.device(spec.device), spec.model.scheduler
-        self._encoded = 0.0
+        self._encoded, self._held = 0.0, 0
         self._said = Said(
             lambda text: pipe.send(Warned(core=spec.core, member=spec.member, text=text))
         )
@@ -148,6 +149,13 @@ class _Worker:
         spec, split = self._spec, None
         if self._group and spec.members > spec.contexts:
             split = GuidanceSplit(spec.branch, self._group)
+
+        def make_room(latent: torch.Tensor) -> None:
+            if self._cores > 1:  # else nothing is exchanged
+                self._exchange.make_room(latent, self._held)
+
+        if not spec.member:
+            announce_latent(pipeline, make_room)
         return CorePipeline(
             pipeline,
             spec.rank,
@@ -161,7 +169,7 @@ class _Worker:
 
     def _turn_to(self, job: Job) -> None:
         """Makes this one of the job's cores, as if the pool had no others."""
-        self._cores = job.plan.cores
+        self._cores, self._held = job.plan.cores, latents_held(job.plan, self._spec.core)
         self._said.begin()
         self._pipe.turn("encoding the prompt")
         self._exchange.settle()

@@ -1,11 +1,9 @@
 """Pages are short, their links lead somewhere, and what they name is there."""
 
 import inspect
-import json
 import re
 import runpy
 from collections.abc import Iterator
-from statistics import median, quantiles
 from typing import Any, get_args
 
 import pytest
@@ -125,24 +123,6 @@ def test_the_distances_on_the_page_of_the_algorithm_are_measured_ones():
     measured = "".join(result.read_text() for result in results)
     text = prose((ROOT / "docs" / "algorithm.md").read_text())
     assert {number for number in re.findall(r"\b0\.\d{4}", text) if number not in measured} == set()
-
-
-def test_the_distances_on_the_page_of_pictures_are_measured_ones():
-    cells = json.loads((ROOT / "benchmarks" / "pictures.json").read_text())
-    text = (ROOT / "docs" / "pictures.md").read_text()
-    rows = re.findall(r"^\| (\d+), (0\.\d) \| (\d+) \|(.+)\|(.+)\|(.+)\|$", text, re.MULTILINE)
-    assert len(rows) == 4
-    for steps, strength, taken, *columns in rows:
-        for cores, column in zip((2, 4), columns, strict=False):
-            asked = {"steps": int(steps), "strength": float(strength), "cores": cores}
-            (cell,) = (cell for cell in cells if asked.items() <= cell.items())
-            told = f"{cell['rounds']} rounds: {_median_and_tail(cell['wavefront'])}"
-            assert (column.strip(), int(taken)) == (told, cell["taken"])
-        assert columns[2].strip() == _median_and_tail(cell["few_steps"])
-
-
-def _median_and_tail(distances):
-    return f"{median(distances):.4f}, {quantiles(distances, n=10, method='inclusive')[-1]:.4f}"
 
 
 @pytest.mark.parametrize("figure", ["paths.svg", "corrections.svg"])

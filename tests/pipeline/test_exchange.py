@@ -130,6 +130,13 @@ STAGINGS |= {"unseen": (HostStaging, Alone), "unshown": (Alone, HostStaging)}
 STAGINGS |= {"late": (Late, Late)}
 
 
+def with_room(end: End, size: int, line: Line) -> Any:
+    """Has memory ready for latents of that size before any is sent."""
+    line._exchange.make_room(torch.zeros(1, size), held=3)
+    line._exchange.staging.finish()
+    return end(line)
+
+
 def serve(core: int, folder: Path, jobs: list[End], told: Any, staging: type[Staging]) -> None:
     """One process: a job after the other on the same exchange."""
     torch.set_num_threads(1)
@@ -213,6 +220,14 @@ def test_latents_of_a_job_may_be_larger_or_smaller_than_those_before(run) -> Non
     told = run(of_size(3), of_size(5000), of_size(7), of_size(100_000), (send_all, receive_all))
     assert [right for _, right in told[:-1]] == [True] * 4
     assert told[-1][1] == [True] * len(ROUNDS)
+
+
+@pytest.mark.parametrize("size", [3, 15, 100_000])
+def test_latents_arrive_where_memory_was_made_ready_for_such_or_others(run, size: int) -> None:
+    ends = partial(with_room, send_all, size), partial(with_room, receive_all, size)
+    larger = of_size(5000)
+    told = run(ends, larger, ends)
+    assert [right for _, right in told] == [[True] * len(ROUNDS), True, [True] * len(ROUNDS)]
 
 
 @pytest.mark.parametrize("late", [False, True])

@@ -7,6 +7,9 @@ and the system clears every page before it hands it out, which takes longer than
 import ctypes
 from contextlib import suppress
 
+import torch
+from torch import Tensor
+
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's `mallopt`: how much free memory is kept, and which pieces never are."""
 
@@ -23,3 +26,13 @@ def keep_freed_memory() -> None:
         adjust = ctypes.CDLL(None).mallopt
         adjust(_TRIM_THRESHOLD, _KEPT)
         adjust(_MMAP_THRESHOLD, _LARGEST)
+
+
+def memory_to_keep(elements: int, count: int) -> list[Tensor]:
+    """Returns what that many latents need in float32, as far as it is kept when it is freed.
+
+    It is the calling thread's, whose later latents lie there, whoever writes there and frees it.
+    """
+    size = elements * torch.float32.itemsize
+    fits = min(count, _KEPT * 7 // 8 // size) if 0 < size < _LARGEST else 0
+    return [torch.empty(elements) for _ in range(fits)]

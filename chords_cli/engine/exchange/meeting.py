@@ -17,6 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from chords_cli.engine.exchange.allocator import memory_to_keep
 from chords_cli.engine.exchange.network import INTERFACE
 from chords_cli.engine.exchange.rendezvous import FileRendezvous, Rendezvous
 from chords_cli.engine.exchange.seal import ForgedError, Seal
@@ -78,6 +79,7 @@ class Exchange:
         self._waiting, self._key, self._seals = waiting, key, dict[int, Seal]()
         self._shared = list[tuple[int, Tensor, dist.Work | None]]()
         self._writer: SharedWriter | None = None
+        self._has_room = False
         self.sender: Sender = GlooTransport(self.staging)
         self.receiver: Receiver = GlooTransport(self.staging)
 
@@ -134,6 +136,28 @@ class Exchange:
                 self.sender, self._writer = SharedMemorySender(writer), writer
             else:
                 writer.close()
+
+    def make_room(self, latent: Tensor, held: int) -> None:
+        """Has memory of the host ready for latents like this one, once and in a thread.
+
+        Whoever needs it waits for that thread, as for all that it prepares.
+
+        Args:
+            latent: Of the shape of all that this core exchanges.
+            held: How many of them it will hold beside those that are on the way.
+        """
+        if self._has_room or not self.staging.shares:
+            return
+        self._has_room, writer = True, self._writer
+        fresh = memory_to_keep(latent.numel(), held if latent.device.type == "cpu" else 0)
+
+        def touch() -> None:
+            if writer:
+                writer.reserve(latent.numel())
+            while fresh:
+                fresh.pop().zero_()
+
+        self.staging.run_in_background(touch)
 
     def close(self) -> None:
         self.settle()

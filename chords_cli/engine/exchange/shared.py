@@ -47,13 +47,18 @@ class SharedWriter:
 
     def write(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """Writes a latent in float32; returns it and its header."""
-        size = -(-latent.numel() * _WIDTH // mmap.PAGESIZE) * mmap.PAGESIZE
-        if size * SLOTS > self._bytes:
-            self._make(size * SLOTS)
+        self._fit(latent.numel())
         slot = self._sent % SLOTS
         room = _numbers(self._memory, self._bytes // SLOTS * slot, latent.numel())
         room.view(latent.shape).copy_(latent)
         return room, self._header(slot)
+
+    def reserve(self, elements: int) -> None:
+        """Makes memory for latents of that size and has it cleared, if none was written yet."""
+        if self._sent > 1:  # more than the handshake
+            return
+        self._fit(elements)
+        torch.frombuffer(self._memory, dtype=torch.uint8).zero_()
 
     def void(self) -> Tensor:
         """Returns a header that says that no latent will come."""
@@ -80,6 +85,12 @@ class SharedWriter:
     def _header(self, slot: int) -> Tensor:
         self._sent += 1
         return torch.tensor([1, slot, os.getpid(), self._descriptor, self._bytes])
+
+    def _fit(self, elements: int) -> None:
+        """Sees to it that latents of that size have room."""
+        size = -(-elements * _WIDTH // mmap.PAGESIZE) * mmap.PAGESIZE
+        if size * SLOTS > self._bytes:
+            self._make(size * SLOTS)
 
     def _make(self, size: int) -> None:
         """Makes the memory, and keeps the one before: the receiver may not have opened that yet."""

@@ -74,9 +74,7 @@ def lost_server() -> ChordsError:
             "try `python -c 'import torch, diffusers'` in this environment, and look at its disk",
         )
     has_died(_END_SECONDS)  # its files close before it can be asked how it ended
-    how = _how_it_ended()
-    unawares = how.endswith("SIGKILL")  # and what it said last has nothing to do with it
-    quoted = "" if unawares else last_line(start_log())[:200]
+    quoted, how = last_line(start_log())[:200], _how_it_ended()
     return ChordsError(
         f"the process that starts the cores died{f': {how}' if how else ''}"
         f"{f' ({quoted})' if quoted else ''}",

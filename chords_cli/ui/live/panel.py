@@ -145,7 +145,7 @@ def _cores_table(progress: Progress, width: int) -> Table:
     if with_device:
         grid.add_column("device", no_wrap=True)
     grid.add_column("state", no_wrap=True, min_width=8)
-    title = "steps" if begun else "loaded"
+    title = ("steps" if narrow else "own steps") if begun else "loaded"
     grid.add_column(title, ratio=1, no_wrap=True, min_width=len(title))
     grid.add_column("", justify="right", no_wrap=True)
     if begun:
@@ -170,7 +170,8 @@ def _explanations(progress: Progress, width: int) -> list[str]:
         words = "torch compiles the model; sampling begins when it has done so for all cores"
         return textwrap.wrap(words, width - _FRAME)
     plan = progress.plan
-    words = "steps: how many this core computes; grid: which step it has reached"
+    title = "steps" if width < _NARROW else "own steps"
+    words = f"{title}: how many this core computes; grid: which step it has reached"
     if plan is not None and plan.messages:
         words += "; corrected: how far the latent of the core above last moved its own"
     return textwrap.wrap(words, width - _FRAME)

@@ -7,10 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
 
 from rich.console import Console as RichConsole
-from rich.console import ConsoleOptions, RenderableType, RenderResult
+from rich.console import ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
@@ -37,7 +36,7 @@ def watching(console: Console) -> Iterator[events.Listener]:
         yield lambda event: None
     elif console.err.is_terminal and not console.err.is_dumb_terminal:
         panel = LivePanel(verbose=console.verbose)
-        live = ThriftyLive(
+        live = Live(
             panel,
             console=console.err,
             refresh_per_second=8,
@@ -86,17 +85,11 @@ class LivePanel:
     def __init__(self, *, verbose: bool = False, now: Callable[[], float] = time.monotonic) -> None:
         self._progress, self._lock = Progress(), threading.Lock()
         self._verbose, self._now, self._since = verbose, now, now()
-        self._noted = 0
 
     @property
     def started(self) -> bool:
         """Whether any core has done something; if not, the panel need not stay."""
         return any(core.state != "starting" for core in self._progress.cores.values())
-
-    def moment(self) -> tuple[int, int]:
-        """Returns what the panel depends on: how many events it has noted, and the second."""
-        with self._lock:
-            return self._noted, int(self._now() - self._since)
 
     def warnings(self) -> Iterator[str]:
         """Yields the lines that follow the panel."""
@@ -106,16 +99,15 @@ class LivePanel:
             assert self._progress.resolved is not None, "a run is resolved before it can warn"
             yield f"{plural(more, 'more warning')} in {self._progress.resolved.output}"
 
-    def listen(self, event: events.Event, live: "ThriftyLive") -> None:
+    def listen(self, event: events.Event, live: Live) -> None:
         """Notes `event`; prints above the panel what should stay there."""
         with self._lock:
             self._progress.apply(event)
-            self._noted += 1
             line = describe(event, self._progress) if self._should_stay(event) else ""
         if isinstance(event, events.RunResolved) and event.note:
-            live.print_above(event.note)
+            live.console.print(event.note)
         if line:
-            live.print_above(line, style="dim", soft_wrap=True)
+            live.console.print(line, style="dim", soft_wrap=True)
 
     def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
         with self._lock:
@@ -129,28 +121,3 @@ class LivePanel:
             return self._verbose or self._progress.total > 1
         in_panel = isinstance(event, events.CoreStepped)
         return self._verbose and isinstance(event, DETAILS) and not in_panel
-
-
-class ThriftyLive(Live):
-    """Draws a panel again when it has changed, and not eight times a second.
-
-    A terminal that is slow would still have to catch up after the run, and a run with long steps
-    needs no processor for pictures of itself.
-    """
-
-    def __init__(self, panel: LivePanel, **options: Any) -> None:
-        super().__init__(panel, **options)
-        self._panel = panel
-        self._drawn: object = None
-
-    def print_above(self, text: RenderableType, **options: Any) -> None:
-        """Prints text above the panel; if it were drawn meanwhile, half of it would stay there."""
-        with self._lock:
-            self.console.print(text, **options)
-
-    def refresh(self) -> None:
-        """Draws the panel; while it is shown, only if it has changed."""
-        moment = self._panel.moment(), self.console.size
-        if not self.is_started or moment != self._drawn:
-            self._drawn = moment
-            super().refresh()

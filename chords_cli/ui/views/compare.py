@@ -23,19 +23,12 @@ _MEASURED = (
 )
 
 
-_LEAST_FOR_ALL = 80
-_LEFT_OUT = ("sample", "PSNR", "SSIM")
-"""Columns for which a terminal narrower than that has no room; the page has them."""
-
-
-def results_table(record: CompareRecord, width: int) -> Table:
+def results_table(record: CompareRecord) -> Table:
     """Draws a row per arm: what it took, and how far it is from the reference."""
     scored = record.arms[0].quality.clip_score is not None
     columns = [*_MEASURED, *(["CLIP"] if scored else [])]
     rows = [tuple(_measured_cells(arm, record)) for arm in record.arms]
-    kept = [n for n, name in enumerate(columns) if width >= _LEAST_FOR_ALL or name not in _LEFT_OUT]
-    shown = [columns[n] for n in kept]
-    return table(shown, (tuple(row[n] for n in kept) for row in rows), right=shown[1:])
+    return table(columns, rows, right=columns[1:])
 
 
 def explanations(record: CompareRecord) -> RenderableType:

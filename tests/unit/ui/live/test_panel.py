@@ -19,12 +19,12 @@ MIDWAY = """\
 │ chords 0-8-16-32 · 4 cores · 50 steps · cuda:0, cuda:1, cuda:2, cuda:3       │
 │ output 1 after 21 rounds: ideally 2.38x sooner                               │
 │                                                                              │
-│ core  device  state     steps                      grid  corrected           │
+│ core  device  state     own steps                  grid  corrected           │
 │    0  cuda:0  sampling  ━━━━━━━━━━         10/17  10/50                      │
 │    1  cuda:1  sampling  ━━━━━━━━━          10/18  17/50     0.0111  █        │
 │    2  cuda:2  sampling  ━━━━━━━━            9/19  23/50                      │
 │    3  cuda:3  sampling  ━━━━━━━             9/21  38/50                      │
-│ steps: how many this core computes; grid: which step it has reached;         │
+│ own steps: how many this core computes; grid: which step it has reached;     │
 │ corrected: how far the latent of the core above last moved its own           │
 │                                                                              │
 │ ○ preview   core 3  round 4  0.90 s                                          │
@@ -141,7 +141,7 @@ def test_panel_does_not_measure_the_first_result_by_its_preview():
 
 def test_panel_explains_its_columns_once_and_only_those_that_it_has():
     alone = "\n".join(lines(played(sequential_plan(50)), 80))
-    assert alone.count("steps: how many") == alone.count("grid: which step") == 1
+    assert alone.count("own steps: how many") == alone.count("grid: which step") == 1
     assert "corrected" not in alone
     together = "\n".join(lines(played(prompts=3), 80))
     assert together.count("corrected: how far") == 1

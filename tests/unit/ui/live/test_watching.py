@@ -5,8 +5,6 @@ import io
 import os
 import signal
 from contextlib import suppress
-from itertools import count
-from threading import Thread
 
 import pytest
 from rich.console import Console as RichConsole
@@ -16,7 +14,7 @@ from chords_cli.events import ProcessesStarted, PromptSkipped, Warned
 from chords_cli.sampler import chords_plan, wavefront_plan
 from chords_cli.sampler.stop import StopRule
 from chords_cli.ui.console import Console
-from chords_cli.ui.live.watching import LivePanel, ThriftyLive, watching
+from chords_cli.ui.live.watching import watching
 from tests.doubles.replay import PROMPT, run_events
 
 PLAN = chords_plan(8, (0, 2, 4))
@@ -107,42 +105,6 @@ def test_terminal_keeps_the_last_panel():
     frame = printed(terminal=True).split("╭")[-1]
     assert "● output 1" in frame
     assert frame.count(" done ") == 3
-
-
-def test_terminal_is_written_to_only_when_something_has_changed():
-    console = RichConsole(file=io.StringIO(), force_terminal=True, width=100, color_system=None)
-    now = 0.5
-    panel = LivePanel(now=lambda: now)
-    frames = []
-    with ThriftyLive(panel, console=console, auto_refresh=False) as live:
-        for change in ("nothing", "event", "nothing", "second", "size", "nothing"):
-            if change == "event":
-                panel.listen(next(run_events(PLAN)), live)
-            now += change == "second"
-            console.width -= change == "size"
-            live.refresh()
-            frames.append(console.file.getvalue().count("╭"))
-    assert frames == [1, 2, 2, 3, 4, 4]
-    assert console.file.getvalue().count("╭") == 5
-
-
-def test_panel_is_not_drawn_while_a_line_is_printed_above_it():
-    console = RichConsole(file=io.StringIO(), force_terminal=True, width=100, color_system=None)
-    live = ThriftyLive(LivePanel(now=count().__next__), console=console, auto_refresh=False)
-    waited = []
-
-    class Line:
-        def __rich__(self) -> str:
-            other = Thread(target=live.refresh, daemon=True)
-            other.start()
-            other.join(0.1)
-            waited.append(other.is_alive())
-            return "a line"
-
-    with live:
-        live.print_above(Line())
-    assert waited
-    assert all(waited)
 
 
 def test_terminal_prints_above_the_panel_what_is_over_when_there_are_several():
