@@ -32,6 +32,8 @@ the study, and nothing may be: the others are for that. None is in both."""
 ELSEWHERE = ("choice.py", "rounds.py", "stop.py")
 """Files of the sampler that decide which arms there are, but no arm's numbers."""
 
+_READ = (".json", ".safetensors")
+
 
 class Asked(NamedTuple):
     """A prompt and the seed of its noise."""
@@ -86,7 +88,7 @@ def call(preset: Preset, prompts: list[str], steps: int, guidance: float) -> dic
 def fingerprint(name: str, draw: str) -> str:
     """Tells what decides the numbers of a model from all else: code, prompts, the model's files.
 
-    Comments and docstrings do not count, nor what only shows numbers.
+    Comments and docstrings do not count, nor what only shows numbers, nor a model's card.
     """
     import chords_cli
 
@@ -99,7 +101,7 @@ def fingerprint(name: str, draw: str) -> str:
     digest = hashlib.sha256(repr((meshes, draw)).encode())
     for file in sorted(code):
         digest.update(file.name.encode() + bare(file.read_text()).encode())
-    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+    for file in sorted(file for file in folder.rglob("*") if file.suffix in _READ):
         digest.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
