@@ -9,7 +9,7 @@ ARGS ?=
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-video test test-gpu test-faults fuzz test-long check format clean
+.PHONY: help setup demo demo-video test test-all test-gpu test-faults fuzz test-long check format clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,8 +31,13 @@ demo-video: $(READY)  ## make a clip with four cores of the built-in model
 	$(BIN)/chords video "a red circle moving right on a blue background" --cores 4 $(ARGS)
 
 # Two processes share the files, in the order of folders: short files come last and even them out.
-test: $(READY)  ## run all tests; ARGS="-k name" for some, ARGS="-m 'not slow'" for most
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
+test: $(READY)  ## run the tests of every day, in about five minutes; ARGS="-k name" for some
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-all: $(READY)  ## run all tests: real faults, hosts, browsers, every family in every type
+	$(PYTEST) $(ARGS)
 
 # PY=python3 runs it with a python that has chords' packages already, and makes no .venv.
 test-gpu: $(if $(filter $(BIN)/python,$(PY)),$(READY))  ## run the tests for CUDA devices; elsewhere they say why not

@@ -364,6 +364,7 @@ def test_videos_are_compared_frame_by_frame_and_shown_side_by_side(
     assert page.count("data:video/mp4;base64,") == len(first)
 
 
+@pytest.mark.slow
 def test_an_interrupted_comparison_leaves_no_record_and_no_page(warm, environment, place):
     line = ("compare", "a cat", *TINY, "--output", "cut", "--repeat", 50)
     process = warm.start(*line, cwd=place, env=environment)

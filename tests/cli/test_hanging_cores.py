@@ -6,6 +6,8 @@ import pytest
 
 from tests.doubles.hanging_workers import HangingWorker
 
+pytestmark = pytest.mark.slow
+
 LINE = ("--model", "tiny", "--devices", "cpu", "--cores", 1)
 
 

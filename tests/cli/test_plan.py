@@ -241,17 +241,17 @@ def test_layouts_are_listed_the_best_first_with_rounds_speed_up_and_error(chords
     assert (answer.code, answer.err) == (0, "")
     title, _, _, _, best, *_ = answer.out.splitlines()
     assert title == "wan2-1: 1 picture of 50 steps at guidance 5 on 8 devices"
-    assert " ".join(best.split()) == "1 1 x 2 x 4 8 24 9.64x 0.0062 fast link"
+    assert " ".join(best.split()) == "1 1 x 2 x 4 8 24 9.64x 0.0058 fast link"
     assert "context: tokens shared, assumed to be 1.5x on 2" in answer.out
     other = next(line for line in answer.out.splitlines() if "slow link" in line)
-    assert " ".join(other.split()) == "1 4 x 2 8 17 5.44x 0.004 slow link"
+    assert " ".join(other.split()) == "1 4 x 2 8 17 5.44x 0.0027 slow link"
 
 
 def test_no_number_of_a_layout_is_broken_in_a_narrow_terminal(chords, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     _, _, titles, _, *rows = chords("plan", "--devices", "8", "--model", "flux").out.splitlines()
     assert titles.split() == ["cores", "context", "devices", "rounds", "speed-up", "error"]
-    assert "2      x 4        8      13     9.62x  0.0046  fast link" in rows[0]
+    assert "2      x 4        8      13     9.62x  0.0043  fast link" in rows[0]
 
 
 def test_layouts_of_many_pictures_are_exact_and_machine_readable(chords):

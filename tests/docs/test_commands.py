@@ -9,6 +9,8 @@ import pytest
 from tests.docs.pages import PAGES, commands
 from tests.docs.shell import Shell
 
+pytestmark = pytest.mark.slow
+
 BY_HAND = {
     "hf auth login",
     "make test-gpu",

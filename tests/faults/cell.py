@@ -36,7 +36,7 @@ class Cell:
         env: Further variables.
         paths: Folders of the run that Python searches first.
         fresh: Whether it starts from nothing, so that importing is part of it.
-        quick: Whether the everyday suite runs it.
+        quick: Whether it is run beside all other tests, by `make test-all`.
         remains: What may be left, as nobody was there to remove it.
     """
 

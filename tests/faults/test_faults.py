@@ -1,4 +1,4 @@
-"""Every cell ends as it should; the everyday suite runs those that are `quick`."""
+"""Every cell ends as it should; `make test-all` runs those that are `quick`."""
 
 import json
 import os
@@ -10,6 +10,8 @@ import pytest
 from tests.doubles.warm import Warm
 from tests.faults.cells import CELLS
 from tests.faults.driver import Cell, Run, doubts, observe, pixels_of
+
+pytestmark = pytest.mark.slow
 
 Pixels = dict[tuple[int, tuple[str, ...]], dict[str, str]]
 

@@ -10,6 +10,8 @@ from tests.hub.repositories import FLUX, FLUX_NEEDS, WAN, WAN_NEEDS, inflated
 from tests.hub.server import TOKEN, Fault
 from tests.waiting import HANG, ended, until
 
+pytestmark = pytest.mark.slow
+
 MEGABYTE = 1 << 20
 WEIGHTS = "diffusion_pytorch_model-00001-of-00002.safetensors"
 

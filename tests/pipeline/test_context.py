@@ -20,6 +20,8 @@ from tests.pipeline.members import NEGATIVE, PLANS, SEED, STEPS, gap, sampled
 from tests.pipeline.oracle import Oracle
 from tests.waiting import HANG
 
+pytestmark = pytest.mark.slow
+
 FAMILIES: dict[str, dict[str, Any]] = {
     "flux": NEGATIVE,
     "flux2-klein": {},

@@ -19,6 +19,8 @@ from tests.doubles.labelled_cuda import labelled_cuda
 from tests.pipeline.conftest import BUILDERS, call_of
 from tests.pipeline.oracle import Oracle, stock_latent
 
+pytestmark = pytest.mark.slow
+
 STEPS, SEED = 8, 7
 DEVICE = torch.device("cuda:1")
 """Not the current one, so that what asks for `cuda` alone is seen to meet another device."""

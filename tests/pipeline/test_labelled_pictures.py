@@ -20,6 +20,8 @@ from tests.pipeline.test_labelled_workers import (
     pool_on,
 )
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["labelled"]
 
 MEMBERS = (

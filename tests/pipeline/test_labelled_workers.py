@@ -19,6 +19,8 @@ from tests.doubles.loras import tiny_lora
 from tests.pipeline.conftest import BUILDERS, call_of
 from tests.waiting import HANG
 
+pytestmark = pytest.mark.slow
+
 STEPS, SEED = 6, 7
 BUILT_IN = ("demo-image", "demo-video")
 LABELLED = ("cuda:0", "cuda:1")

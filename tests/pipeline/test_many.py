@@ -20,6 +20,8 @@ from tests.pipeline.conftest import call_of, pool_of
 from tests.pipeline.members import NEGATIVE
 from tests.waiting import HANG
 
+pytestmark = pytest.mark.slow
+
 STEPS, CORES = 8, 4
 CALL = call_of("flux", STEPS)
 WAVEFRONT = wavefront_plan(STEPS, CORES, 6)

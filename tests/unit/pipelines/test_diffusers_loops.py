@@ -30,6 +30,7 @@ ON = {"caption_upsample_temperature": 0.15, "prompt_upsampling": True}
 """Arguments that are off by default."""
 
 
+@pytest.mark.slow
 def test_every_loop_that_steps_its_scheduler_numbers_a_grid() -> None:
     """A pipeline that this test names after an upgrade has to be looked at, and perhaps refused."""
     assert looked_at()[has_a_loop_without_numbers] <= NOT_NUMBERED

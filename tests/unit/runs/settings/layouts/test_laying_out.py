@@ -41,7 +41,7 @@ def test_one_picture_gets_all_devices_that_make_it_sooner(resolved, guided):
     assert settings.devices == ("cuda:0", "cuda:1")
     assert settings.note.startswith(
         "2 devices: 1 core x 2 (guidance split), 21 rounds of 50, ideally 4.4x, expected error "
-        "0.0096; --exact makes what the stock pipeline makes\n"
+        "0.0086; --exact makes what the stock pipeline makes\n"
     )
     four = resolved(devices="cuda:0,cuda:1,cuda:2,cuda:3", prompts=("a fox",))
     assert laid_out(four) == ((1, 2, True, 1), 16)

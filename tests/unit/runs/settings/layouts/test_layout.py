@@ -87,7 +87,7 @@ def test_the_line_says_what_was_chosen_and_what_stays_free() -> None:
     kind = GUIDED | {"contexts": FAST}
     assert chosen(8, steps=28, **kind).describe(8) == (
         "8 devices: 1 core x 2 (guidance split) x 4 (context), 17 rounds of 28, ideally 7.62x, "
-        "expected error 0.0096"
+        "expected error 0.0086"
     )
     assert chosen(4, steps=8, **GUIDED).describe(4) == (
         "4 devices: 1 core x 2 (guidance split), all 8 steps, ideally 1.85x, "
