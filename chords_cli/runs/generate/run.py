@@ -43,7 +43,7 @@ from chords_cli.runs.generate.resume import (
     look_back,
 )
 from chords_cli.runs.settings.options.request import Request
-from chords_cli.runs.settings.output_folder import check_free
+from chords_cli.runs.settings.output_folder import check_free, check_writable
 from chords_cli.runs.settings.resolve import check_again, resolve
 from chords_cli.runs.settings.samples import PlannedSample
 from chords_cli.runs.settings.settings import Settings
@@ -84,6 +84,8 @@ def prepare(request: Request, *, starts: bool = False, hosts: "Hosts | None" = N
         request = fill_from_record(request)
     elif request.output is not None and not request.overwrite:
         check_free(request.output, [RECORD, JOURNAL], resumable=True)  # before anything is imported
+    if request.output is not None:
+        check_writable(request.output)
     if hosts:
         request = replace(request, hosts=hosts.devices)
     settings = resolve(request, starts=starts, earlier=earlier_settings(request))

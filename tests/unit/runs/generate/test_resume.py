@@ -340,6 +340,16 @@ def test_a_folder_that_is_taken_is_refused_before_anything_is_resolved(resolved,
         run.prepare(Request(kind="image", output=settings.output))
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_an_output_that_is_a_file_is_refused_before_anything_is_resolved(
+    tmp_path, monkeypatch, overwrite
+):
+    monkeypatch.setattr(run, "resolve", lambda *_, **__: pytest.fail("resolved"))
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(UsageError, match=r"mine\.txt is a file"):
+        run.prepare(Request(kind="image", output=tmp_path / "mine.txt", overwrite=overwrite))
+
+
 def test_resume_leaves_a_file_alone_that_is_not_of_the_same_sample(resolved):
     folder = resolved().output
     folder.mkdir()
