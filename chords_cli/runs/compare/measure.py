@@ -18,7 +18,6 @@ from chords_cli.events import (
     per_core,
 )
 from chords_cli.models.denoisers.caches import cache_arguments
-from chords_cli.models.weights import model_folder
 from chords_cli.records.run import SampleSeconds
 from chords_cli.records.timeline import Timeline
 from chords_cli.runs.compare.comparison import Comparison
@@ -27,6 +26,7 @@ from chords_cli.runs.compare.timeline import timeline
 from chords_cli.runs.generate.record import seconds_record
 from chords_cli.runs.generate.run import pool_settings
 from chords_cli.runs.outputs.files import endings
+from chords_cli.runs.settings.layouts.capacity import fitting_folder
 from chords_cli.runs.settings.samples import PlannedSample
 from chords_cli.sampler.stop import StopRule
 
@@ -78,7 +78,7 @@ def shared_loads(comparison: Comparison) -> list[Shared]:
     """
     loads: list[Shared] = []
     for arm in comparison.arms:
-        settings = pool_settings(arm.settings, model_folder(arm.settings.preset))
+        settings = pool_settings(arm.settings, fitting_folder(arm.settings.demand))
         for number, load in enumerate(loads):
             if _can_share(settings, load.settings):
                 loads[number] = Shared(_join(settings, load.settings), (*load.arms, arm))

@@ -24,7 +24,6 @@ from chords_cli.models.denoisers.caches import cache_arguments
 from chords_cli.models.elsewhere.sources import adapter_files, parts_elsewhere
 from chords_cli.models.fit import find_denoisers
 from chords_cli.models.loras import lora_files
-from chords_cli.models.weights import model_folder
 from chords_cli.presets.call import STEPS
 from chords_cli.records.run import RunRecord, RunSeconds, SampleRecord, StartMethod
 from chords_cli.runs.generate.kept import telling_what_is_kept
@@ -42,6 +41,7 @@ from chords_cli.runs.generate.resume import (
     fill_from_record,
     look_back,
 )
+from chords_cli.runs.settings.layouts.capacity import fitting_folder
 from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.output_folder import check_free, check_writable
 from chords_cli.runs.settings.resolve import check_again, resolve
@@ -104,7 +104,7 @@ def generate(prepared: Prepared, listener: Listener) -> RunRecord:
     """
     request, settings = prepared.request, prepared.settings
     run = _Run(prepared, listener)
-    folder = model_folder(settings.preset)
+    folder = fitting_folder(settings.demand)
     check_again(settings)  # the model may have been fetched since
     with telling_what_is_kept(request, settings, lambda: run.done), new_folder(settings.output):
         return run.run(folder)

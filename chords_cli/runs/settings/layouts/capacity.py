@@ -8,7 +8,7 @@ from typing import Any
 
 from chords_cli.engine.devices import Memory, device_memory
 from chords_cli.engine.hosts.places import split_host
-from chords_cli.errors import ChordsError, UsageError, all_of
+from chords_cli.errors import ChordsError, UsageError, all_of, verbatim
 from chords_cli.models.least_memory import least_picture, least_weights
 from chords_cli.models.memory import estimate_memory
 from chords_cli.models.weights import model_folder
@@ -92,6 +92,24 @@ def check_memory(demand: Demand, *, guess: bool = False) -> str | None:
             takes = f"its {held} {demand.processes} take together" if held > 1 else "it takes"
             notes.append(f"{demand.preset.name} {fits}: {takes} {need}, and {has}")
     return "\n".join(notes) or None
+
+
+def fitting_folder(demand: Demand) -> Path:
+    """Returns the folder of the model on this machine.
+
+    Raises:
+        UsageError: The model is not here; says as well if it would not fit, so that nobody
+            downloads it in vain.
+    """
+    try:
+        return model_folder(demand.preset)
+    except UsageError as missing:
+        try:
+            check_memory(demand, guess=True)
+        except DoesNotFitError as error:
+            but = f"; but it does not fit: {verbatim(error.message)}"
+            raise missing.reworded("{message}", f"{{hint}}{but}") from error
+        raise
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

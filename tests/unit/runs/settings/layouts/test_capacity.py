@@ -8,7 +8,7 @@ from chords_cli.engine.devices import Memory
 from chords_cli.errors import UsageError
 from chords_cli.presets.files import find_preset
 from chords_cli.runs.settings.layouts import capacity
-from chords_cli.runs.settings.layouts.capacity import Demand, check_memory
+from chords_cli.runs.settings.layouts.capacity import Demand, check_memory, fitting_folder
 
 GB = 10**9
 
@@ -107,6 +107,25 @@ def test_before_a_download_it_is_refused_with_how_many_cores_fit(flux, free):
         "4 cores of flux take together at least 95.2 GB of memory, but cuda:0 has 80.0 GB free"
     )
     assert caught.value.hint.startswith("use cores=6 or fewer, or choose a smaller model")
+
+
+@pytest.mark.parametrize(
+    ("room", "but"),
+    [
+        (200 * GB, ""),
+        (
+            80 * GB,
+            "; but it does not fit: 4 cores of flux take together at least 95.2 GB of memory, "
+            "but cuda:0 has 80.0 GB free",
+        ),
+    ],
+)
+def test_a_model_to_fetch_is_told_with_whether_it_would_fit(flux, free, room, but):
+    free(cpu=500 * GB, cuda=room)
+    with pytest.raises(UsageError) as caught:
+        fitting_folder(flux("cuda:0", "cuda:1"))
+    assert caught.value.message == "black-forest-labs/FLUX.1-dev is not on this machine"
+    assert caught.value.hint == f"fetch it first: chords download flux, or add download=True{but}"
 
 
 def test_what_fits_well_needs_no_word(flux, free):
