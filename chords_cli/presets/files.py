@@ -70,7 +70,7 @@ def find_preset(name_or_file: str) -> Preset:
         return load_preset(files[name_or_file])
     raise UsageError(
         f"unknown model {verbatim(repr(name_or_file))}",
-        f"did you mean {_nearest(name_or_file, list(files))}? `chords presets` lists all; "
+        f"{_nearest(name_or_file, list(files))}`chords presets` lists all; "
         "a file name ends in .yaml",
     )
 
@@ -243,7 +243,7 @@ def _check_together(origin: str, preset: Preset) -> None:
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    """Names the presets that begin the same or are spelled similarly, or else all of them."""
+    """Asks for presets that begin the same or are spelled similarly; empty if there are none."""
     near = [other for other in known if other.startswith(name) or name.startswith(other)]
-    names = near or difflib.get_close_matches(name, known, cutoff=0.7) or known
-    return either(names)
+    names = near or difflib.get_close_matches(name, known, cutoff=0.7)
+    return f"did you mean {either(names)}? " if names else ""
