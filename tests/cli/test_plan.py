@@ -243,6 +243,8 @@ def test_layouts_are_listed_the_best_first_with_rounds_speed_up_and_error(chords
     assert title == "wan2-1: 1 picture of 50 steps at guidance 5 on 8 devices"
     assert " ".join(best.split()) == "1 1 x 2 x 4 8 24 9.64x 0.0058 fast link"
     assert "context: tokens shared, assumed to be 1.5x on 2" in answer.out
+    assert "fast link: what a run without --cores chooses where NVLink joins" in answer.out
+    assert "slow link: what it chooses elsewhere" in answer.out
     other = next(line for line in answer.out.splitlines() if "slow link" in line)
     assert " ".join(other.split()) == "1 4 x 2 8 17 5.44x 0.0027 slow link"
 

@@ -87,7 +87,7 @@ def _sample(kind: str, number: int, prompt: str, arms: tuple[str, ...]) -> dict[
 
 def _arm(name: str, number: int) -> dict[str, Any]:
     algo = name.split()[0].replace("few-steps", "sequential")
-    cores = 1 if algo == "sequential" else 4
+    cores = 1 if algo == "sequential" or "cores=1" in name else 4
     both = {"mean": 0.5, "worst": 0.6}
     measures = ("latent_rmse", "latent_rmse_relative", "psnr", "ssim")
     return {

@@ -76,10 +76,14 @@ def render(record: CompareRecord, assets: Mapping[str, bytes]) -> str:
 def _most_telling(record: CompareRecord) -> str:
     """Returns the arm that the slider lays over the reference at first: the default algorithm's.
 
-    Without one it is the first that shares the work among cores, then the first of all.
+    That on several cores comes before that on one. Without the default algorithm it is the first
+    arm that shares the work among cores, then the first of all.
     """
     others = [arm for arm in record.arms if arm.name != record.reference]
-    first = min(others, key=lambda arm: (arm.algo != DEFAULT_ALGO, arm.algo == "sequential"))
+    first = min(
+        others,
+        key=lambda arm: (arm.algo != DEFAULT_ALGO, arm.algo == "sequential", arm.cores == 1),
+    )
     return first.name
 
 

@@ -74,7 +74,7 @@ def _cells(layout: LayoutRecord, mark: str) -> tuple[Text, ...]:
 
 def _explain(listed: LayoutsRecord) -> Iterator[str]:
     gains = listed.gains
-    yield f"bold: what a run {'with --exact' if listed.exact else 'without --cores'} chooses"
+    yield from _explain_marks(listed)
     yield "speed-up: ideally, against one device that takes every step of every picture"
     yield "error: median latent RMSE to that, measured on the built-in models"
     if any(layout.guidance_split for layout in listed.layouts):
@@ -85,6 +85,18 @@ def _explain(listed: LayoutsRecord) -> Iterator[str]:
         known = _known("context", listed)
         links = "" if known == "measured" else "; only over fast links (NVLink)"
         yield f"context: tokens shared, {known} {each}{links}"
+
+
+def _explain_marks(listed: LayoutsRecord) -> Iterator[str]:
+    """Says which layout a run chooses; it may depend on the link."""
+    marks = {mark for layout in listed.layouts[:_MOST] if (mark := _mark(layout, listed))}
+    run = f"what a run {'with --exact' if listed.exact else 'without --cores'} chooses"
+    if "chosen" in marks:
+        yield f"chosen: {run}"
+    if "fast link" in marks:
+        yield f"fast link: {run} where NVLink joins every two GPUs"
+    if "slow link" in marks:
+        yield "slow link: what it chooses elsewhere"
 
 
 def _known(name: str, listed: LayoutsRecord) -> str:

@@ -38,7 +38,7 @@ def _details(record: RunRecord) -> Iterator[str]:
     compiling = f" compiling {duration(spent.compile)}," if spent.compile else ""
     yield (
         f"{'the last: ' if len(record.prompts) > 1 else ''}"
-        f"{plural(rounds, 'round')} instead of {plural(steps, 'step')}:"
+        f"{plural(rounds, 'round')}{_instead_of(rounds, steps)}:"
         f" encoding {duration(spent.encode)},{compiling} sampling {duration(spent.sample)},"
         f" decoding {duration(spent.decode)}"
     )
@@ -62,6 +62,12 @@ def _details(record: RunRecord) -> Iterator[str]:
             f"{plural(record.cores, 'core')}{members} share {where}: in seconds this is not the "
             f"{steps / rounds:.2f}x of cores that have a GPU each"
         )
+
+
+def _instead_of(rounds: int, steps: int) -> str:
+    """Compares the rounds with the steps of one core that takes all of them."""
+    same = ", one for each step" if steps > 1 else ""
+    return same if rounds == steps else f" instead of {plural(steps, 'step')}"
 
 
 def _count_unmet(record: RunRecord) -> int:

@@ -148,6 +148,7 @@ def test_results_that_the_page_does_not_show_are_counted():
     ("arms", "reference", "opens"),
     [
         (("sequential", "few-steps", "chords", "wavefront"), "sequential", "wavefront"),
+        (("sequential", "wavefront cores=1", "wavefront"), "sequential", "wavefront"),
         (("sequential", "few-steps", "chords"), "sequential", "chords"),
         (("sequential", "few-steps"), "sequential", "few-steps"),
         (("wavefront", "chords", "sequential"), "wavefront", "chords"),

@@ -60,6 +60,12 @@ def test_summary_of_several_results_speaks_of_the_last():
     assert told.startswith("the last: 21 rounds instead of 50 steps: ")
 
 
+def test_summary_of_every_step_compares_nothing():
+    every = {"steps": 50, "init_t": [0], "rounds": 50, "speedup": 1.0}
+    told = summary(record("cpu", plan={**every, "nfe_total": 50, "nfe_run": 50}, rounds=50))
+    assert told.plain.splitlines()[1].startswith("50 rounds, one for each step: encoding ")
+
+
 def test_summary_warns_when_cores_share_a_device():
     assert summary(record("cpu", "cpu", results=2)).plain.splitlines()[-1] == (
         "2 cores share cpu: in seconds this is not the 2.38x of cores that have a GPU each"
