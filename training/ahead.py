@@ -1,6 +1,8 @@
 """What later steps need, computed by other processes while the present step runs."""
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Generic, TypeVar
@@ -21,13 +23,17 @@ class Ahead(Generic[Result]):
         self._workers = workers
         self._futures: dict[int, Future[Result]] = {}
         self._pool = (
-            ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+            ProcessPoolExecutor(
+                workers,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_end_with_parent,
+            )
             if workers
             else None
         )
 
     def __call__(self, index: int) -> Result:
-        """The value at `index`; the next two for each worker are begun."""
+        """Return the value at `index`, and begin the next two for each worker."""
         if self._pool is None:
             return self._function(index)
         for following in range(index, index + 2 * self._workers + 1):
@@ -39,3 +45,15 @@ class Ahead(Generic[Result]):
         """End the processes; what they have begun is dropped."""
         if self._pool:
             self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """End this process with its parent, even one that is killed: the pool alone would not."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -71,7 +71,7 @@ class SceneStream:
         self._tokens = Tokens(torch.empty(0), torch.empty(0))
 
     def batch(self, step: int, generator: torch.Generator) -> tuple[Tensor, Tokens]:
-        """Latents (B, ...) in fp32 and a sentence for each, now and then an empty one."""
+        """Draw latents (B, ...) in fp32 and a sentence for each, now and then an empty one."""
         newest = FIRST_PARTS + step * self._batch // (PART * USES)
         for part in range(max(self._next, newest - PARTS), newest):
             self._add(part)
@@ -111,7 +111,7 @@ class SceneStream:
 
 
 def tokenize(captions: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """T5's and CLIP's tokens of some sentences, shapes (B, T5_LENGTH) and (B, CLIP_TOKENS)."""
+    """Return T5's tokens of some sentences (B, T5_LENGTH) and CLIP's (B, CLIP_TOKENS)."""
     t5, clip = _tokenizers()
     options = {"padding": "max_length", "truncation": True, "return_tensors": "np"}
     words = t5(captions, max_length=T5_LENGTH, **options).input_ids
@@ -120,7 +120,7 @@ def tokenize(captions: list[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _drawn(seed: int, part: int) -> tuple[list[Scene], np.ndarray, np.ndarray]:
-    """Scenes and their tokens (PART, SENTENCES + 1, ...), the last of them the empty sentence's."""
+    """Draw scenes and their tokens (PART, SENTENCES + 1, ...); the last sentence is empty."""
     rng = random.Random(f"{seed} part {part}")
     scenes = [sample_scene(rng) for _ in range(PART)]
     captions = [
