@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, Literal
 
+from rich.cells import cell_len
 from rich.console import Console as RichConsole
 from rich.console import RenderableType
 from rich.text import Text
@@ -128,7 +129,7 @@ def _wrapped(
         yield renderable, True
     else:
         for line in renderable.split("\n", allow_blank=True):
-            longest = max(map(len, line.plain.split()), default=0)
+            longest = max(map(cell_len, line.plain.split()), default=0)
             yield line, longest > console.width
 
 

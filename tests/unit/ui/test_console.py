@@ -26,9 +26,10 @@ def test_data_goes_to_stdout_and_talk_to_stderr(capsys):
 def test_talk_is_wrapped_between_words_on_a_terminal_and_paths_are_not(capsys, monkeypatch):
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     console = Console()
-    path = "outputs/a-very-long-path/to-a-picture.png"
-    console.say(f"4 images in 12.3 s, and more to say\n{path}\n\nend")
-    assert capsys.readouterr().err == (f"4 images in 12.3 s, \nand more to say\n{path}\n\nend\n")
+    path, wide = "outputs/a-very-long-path/to-a-picture.png", "\u732b" * 15
+    console.say(f"4 images in 12.3 s, and more to say\n{path}\n{wide}\n\nend")
+    told = "4 images in 12.3 s, \nand more to say"
+    assert capsys.readouterr().err == f"{told}\n{path}\n{wide}\n\nend\n"
 
 
 @pytest.mark.parametrize("mode", ["json", "quiet"])
