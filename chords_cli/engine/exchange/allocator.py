@@ -31,7 +31,8 @@ def keep_freed_memory() -> None:
 def memory_to_keep(elements: int, count: int) -> list[Tensor]:
     """Returns what that many latents need in float32, as far as it is kept when it is freed.
 
-    It is the calling thread's, whose later latents lie there, whoever writes there and frees it.
+    It belongs to the calling thread: that one's later latents lie there, whichever thread writes
+    there first and frees it.
     """
     size = elements * torch.float32.itemsize
     fits = min(count, _KEPT * 7 // 8 // size) if 0 < size < _LARGEST else 0

@@ -138,9 +138,10 @@ class Exchange:
                 writer.close()
 
     def make_room(self, latent: Tensor, held: int) -> None:
-        """Has memory of the host ready for latents like this one, once and in a thread.
+        """Prepares memory of the host for latents like this one, once and in a thread.
 
-        Whoever needs it waits for that thread, as for all that it prepares.
+        Nothing may be sent before that thread is done, as it may replace the memory that latents
+        are written to: a core waits for it before its first round (`Walk.advance`).
 
         Args:
             latent: Of the shape of all that this core exchanges.

@@ -87,7 +87,7 @@ class SharedWriter:
         return torch.tensor([1, slot, os.getpid(), self._descriptor, self._bytes])
 
     def _fit(self, elements: int) -> None:
-        """Sees to it that latents of that size have room."""
+        """Makes memory for latents of that size, unless it is there."""
         size = -(-elements * _WIDTH // mmap.PAGESIZE) * mmap.PAGESIZE
         if size * SLOTS > self._bytes:
             self._make(size * SLOTS)

@@ -64,8 +64,9 @@ def test_the_first_latent_finds_its_memory_and_no_later_one_is_lost() -> None:
     memory = writer._descriptor
     latents = [torch.full((SIZE,), float(number)) for number in range(SLOTS)]
     headers = [writer.write(latent)[1] for latent in latents]
-    writer.reserve(2 * SIZE)  # of which nothing comes: these were not read yet
-    assert {int(header[3]) for header in headers} == {memory}
+    for size in (SIZE, 2 * SIZE):
+        writer.reserve(size)  # of which nothing comes: these were not read yet
+    assert {int(header[3]) for header in headers} == {memory} == {writer._descriptor}
     for header, latent in zip(headers, latents, strict=True):
         assert len(header) == HEADER
         assert torch.equal(reader.read(header, SIZE), latent)
