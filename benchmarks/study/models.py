@@ -33,6 +33,7 @@ ELSEWHERE = ("choice.py", "rounds.py", "stop.py")
 """Files of the sampler that decide which arms there are, but no arm's numbers."""
 
 _READ = (".json", ".safetensors")
+"""Endings of the files of a model that are read: not its card and its pictures."""
 
 
 class Asked(NamedTuple):

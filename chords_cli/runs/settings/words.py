@@ -9,9 +9,10 @@ from chords_cli.presets.vocabulary import unknown_in
 from chords_cli.runs.settings.settings import Settings
 
 _MOST_WORDS = 8
-"""That are listed; of more, the first ones and how many others there are."""
+"""Words that are listed; of more, the first ones are, and the others are counted."""
 
 _LONGEST = 40
+"""Characters of a word that are shown."""
 
 
 def with_words(settings: Settings) -> Settings:

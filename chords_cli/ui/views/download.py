@@ -32,7 +32,7 @@ def files_table(model: ModelFiles) -> Table:
 
 
 def models_table(entries: Sequence[CatalogueEntry], width: int) -> Table:
-    """Lists what can be downloaded: size, licence, is it here; in a narrow terminal no titles."""
+    """Lists what can be downloaded; titles only where a terminal of `width` has room for them."""
     columns = ("name", "size", "weights", "licence", "model")
     shown = columns if width >= _LEAST_WITH_TITLES else columns[:-1]
     rows = (_model_row(entry)[: len(shown)] for entry in entries)

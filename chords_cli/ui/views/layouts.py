@@ -12,16 +12,17 @@ from chords_cli.ui.views.tables import table
 _COLUMNS = ("at a time", "cores", "split", "context", "devices", "rounds", "speed-up", "error", "")
 
 _WIDTH = 78
-"""Of the table; in a narrower terminal, columns that say nothing are left out."""
+"""Columns of a terminal with room for the table; a narrower one is spared what says nothing."""
 
 _SAYS_NOTHING = {_COLUMNS.index("at a time"): "1"}
-"""What all cells of a column have that says nothing; of other columns it is the empty text."""
+"""The text in all cells of a column that says nothing; for other columns it is empty."""
 
 _MOST = 16
+"""Layouts that are shown; slower ones are counted."""
 
 
 def layouts_view(listed: LayoutsRecord, width: int) -> Iterator[RenderableType]:
-    """Draws a row per layout for a terminal so wide, the best first; says what the numbers are."""
+    """Draws a row per layout, the best first, in `width` columns; says what the numbers are."""
     what = plural(listed.pictures, "picture")
     yield Text(
         f"{listed.preset}: {what} of {plural(listed.steps, 'step')} at guidance "

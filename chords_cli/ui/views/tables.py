@@ -18,7 +18,14 @@ def table(
     right: Iterable[str] = (),
     whole: Iterable[str] = (),
 ) -> Table:
-    """Draws a plain table; those in `right` are numbers, no word of those in `whole` is broken."""
+    """Draws a plain table.
+
+    Args:
+        columns: Their titles.
+        rows: A cell per column.
+        right: The columns of numbers.
+        whole: The columns in which no word is broken, however narrow the terminal.
+    """
     grid = Table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
