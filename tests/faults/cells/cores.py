@@ -28,7 +28,7 @@ _ALSO |= {3: ("meeting", "receiving", "decoding"), 0: ("loading", "encoding", "e
 _QUICK = {("starting", 1, "killed"), ("meeting", 3, "stopped"), ("encoding", 0, "raises")}
 _QUICK |= {("receiving", 3, "killed"), ("end of the line", 0, "killed")}
 _QUICK |= {("between samples", 1, "killed")}
-"""Those of the everyday suite: with the others there, each fault and each phase once."""
+"""Those that `make test-all` runs: with the others there, each fault and each phase once."""
 
 Worker = partial(Cell, args=SOON)
 
