@@ -34,7 +34,7 @@ demo-video: $(READY)  ## make a clip with four cores of the built-in model
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test: $(READY)  ## run the tests of every day, in about five minutes; ARGS="-k name" for some
-	$(PYTEST) -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow and not broad" $(ARGS)
 
 test-all: $(READY)  ## run all tests: real faults, hosts, browsers, every family in every type
 	$(PYTEST) $(ARGS)

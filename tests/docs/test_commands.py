@@ -30,6 +30,7 @@ BY_HAND = {
     'a white background"',
     ".ci/run",
     ".ci/versions",
+    "make test-all",
     "make test-faults",
     "make test-long",
     "make fuzz",

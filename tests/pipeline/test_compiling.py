@@ -22,7 +22,7 @@ from chords_cli.sampler.wavefront import wavefront_plan
 from tests.pipeline.conftest import call_of, pool_of
 from tests.waiting import ended
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.broad
 
 STEPS, SEED = 6, 7
 PLAN = wavefront_plan(STEPS, 2, 4)

@@ -20,7 +20,7 @@ from tests.pipeline.members import NEGATIVE, PLANS, SEED, STEPS, gap, sampled
 from tests.pipeline.oracle import Oracle
 from tests.waiting import HANG
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.broad
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "flux": NEGATIVE,

@@ -21,7 +21,7 @@ def plans(cores: int) -> list[Plan]:
     ]
 
 
-@pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.broad)])
 @pytest.mark.parametrize("name", ["demo-image", "demo-video"])
 def test_core_zero_ends_with_the_bits_of_stock_and_every_output_equals_the_oracle(
     name: str, dtype: str

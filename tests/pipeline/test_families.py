@@ -44,7 +44,7 @@ def plan_of(algo: str, cores: int, pipe: DiffusionPipeline, call: dict[str, Any]
 Loaded = Callable[[str, str], Any]
 
 
-@pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.broad)])
 @pytest.mark.parametrize("family", tiny.BUILDERS)
 def test_family_keeps_the_bits_of_stock_and_every_output_equals_the_oracle(
     family: str, dtype: str, repository: Callable[[str], Path], loaded: Loaded, tmp_path: Path

@@ -19,7 +19,7 @@ from tests.doubles.labelled_cuda import labelled_cuda
 from tests.pipeline.conftest import BUILDERS, call_of
 from tests.pipeline.oracle import Oracle, stock_latent
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.broad
 
 STEPS, SEED = 8, 7
 DEVICE = torch.device("cuda:1")

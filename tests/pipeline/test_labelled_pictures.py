@@ -20,7 +20,7 @@ from tests.pipeline.test_labelled_workers import (
     pool_on,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.broad
 
 __all__ = ["labelled"]
 

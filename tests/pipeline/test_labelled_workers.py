@@ -19,7 +19,7 @@ from tests.doubles.loras import tiny_lora
 from tests.pipeline.conftest import BUILDERS, call_of
 from tests.waiting import HANG
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.broad
 
 STEPS, SEED = 6, 7
 BUILT_IN = ("demo-image", "demo-video")

@@ -123,7 +123,7 @@ def test_core_zero_is_stock_and_the_fast_core_is_the_oracle(cores: Cores) -> Non
     assert not torch.equal(fast, exact)
 
 
-@pytest.mark.slow
+@pytest.mark.broad
 @every_member
 def test_three_cores_are_the_oracle_whose_fastest_one_decodes_and_whose_seed_asks_no_encoder(
     cores: Cores,
@@ -147,7 +147,7 @@ def test_core_one_holds_nothing_that_looks_at_a_picture(cores: Cores) -> None:
     assert two & SEEING.keys() == {"vae"}
 
 
-@pytest.mark.slow
+@pytest.mark.broad
 @every_member
 def test_another_picture_is_encoded_anew_and_the_first_one_gives_its_bits_again(
     cores: Cores,
@@ -161,7 +161,7 @@ def test_another_picture_is_encoded_anew_and_the_first_one_gives_its_bits_again(
     assert latents(other) != latents(first) == latents(again)
 
 
-@pytest.mark.slow
+@pytest.mark.broad
 @members_with_strength
 @pytest.mark.parametrize("strength", STRENGTHS)
 def test_a_strength_leaves_as_many_steps_as_the_pipeline_takes(
@@ -176,7 +176,7 @@ def test_a_strength_leaves_as_many_steps_as_the_pipeline_takes(
     cores.assert_oracle(sampled, plan, call)
 
 
-@pytest.mark.slow
+@pytest.mark.broad
 @pytest.mark.parametrize("member", zoo_pictures.BUILDERS)
 def test_core_zero_is_stock_in_bfloat16_and_the_fast_core_is_the_oracle(
     member: str, spec: Callable[[str, str], ModelSpec], loaded: Loaded

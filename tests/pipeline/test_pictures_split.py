@@ -13,7 +13,7 @@ from tests.pipeline.conftest import pool_of, threads_of
 from tests.pipeline.members import CLOSE, DOUBLED, NEGATIVE, SEED, gap, picture_call, sampled
 from tests.pipeline.oracle import pipeline_outputs
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.broad
 
 TOLD = ("flux-img2img", "flux-inpaint", "flux-kontext", "flux-controlnet", "hunyuan-i2v")
 """Pipelines that are told their guidance, and are guided with a negative prompt too."""

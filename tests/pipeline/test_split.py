@@ -52,7 +52,7 @@ def latents(made: Sampled) -> list[Any]:
     return [output.latent for output in made.outputs]
 
 
-@pytest.mark.slow
+@pytest.mark.broad
 @pytest.mark.parametrize("family", GUIDED)
 def test_every_output_of_split_cores_is_that_of_whole_ones(
     family: str, spec: Spec, loaded: Loaded
@@ -111,7 +111,7 @@ def test_both_members_put_known_parts_back_with_the_noise_of_the_same_step(tmp_p
     assert latents(made[0]) == latents(made[1])
 
 
-@pytest.mark.slow
+@pytest.mark.broad
 @pytest.mark.parametrize(("start", "stop"), [(0.0, 0.5), (0.5, 1.0)])
 def test_a_guider_may_guide_in_some_steps_only(
     start: float, stop: float, spec: Spec, tmp_path: Path
