@@ -125,8 +125,9 @@ class Loop:
                 self.save()
             if sample and self.step % every.sample == 0:
                 sample(self.step)
-        self.save()
-        if sample:
+        if self.step % every.save:
+            self.save()
+        if sample and self.step % every.sample:
             sample(self.step)
 
     def save(self) -> None:

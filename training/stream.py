@@ -30,6 +30,8 @@ SENTENCES = 8
 """Sentences for each scene; a use picks one of them."""
 CLIP_TOKENS = 48
 """CLIP tokens of a sentence in training: no sentence is longer, and CLIP sees no padding."""
+_ENCODED = 256
+"""Scenes that are painted and encoded at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,9 @@ class SceneStream:
     def _add(self, part: int) -> None:
         """Put a part in the place of the one that came `PARTS` before it."""
         scenes, words, spelled = self._ahead(part)
-        latents = torch.cat([self._encode(scenes[first : first + 256]) for first in _firsts()])
+        latents = torch.cat(
+            [self._encode(scenes[first : first + _ENCODED]) for first in range(0, PART, _ENCODED)]
+        )
         if not len(self._latents):
             self._allocate(latents)
         place = slice(part % PARTS * PART, (part % PARTS + 1) * PART)
@@ -131,10 +135,6 @@ def _drawn(seed: int, part: int) -> tuple[list[Scene], np.ndarray, np.ndarray]:
     words, spelled = tokenize(captions)
     shape = (PART, SENTENCES + 1, -1)
     return scenes, words.reshape(shape), spelled.reshape(shape)
-
-
-def _firsts() -> range:
-    return range(0, PART, 256)
 
 
 @cache

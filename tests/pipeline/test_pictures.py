@@ -87,7 +87,17 @@ def cores(
         yield Cores(request.param, loaded(request.param, "float32"), pool, 3)
 
 
-every_member = pytest.mark.parametrize("cores", zoo_pictures.BUILDERS, indirect=True)
+EVERY_DAY = ("flux-img2img", "flux-kontext", "wan-i2v")
+"""A picture that is changed, one that is edited, and one that a clip begins with."""
+
+every_member = pytest.mark.parametrize(
+    "cores",
+    [
+        pytest.param(name, marks=() if name in EVERY_DAY else pytest.mark.slow)
+        for name in zoo_pictures.BUILDERS
+    ],
+    indirect=True,
+)
 members_with_strength = pytest.mark.parametrize("cores", zoo_strength.BUILDERS, indirect=True)
 
 

@@ -35,7 +35,7 @@ _ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     "HF_ENABLE_PARALLEL_LOADING": "yes",
     "OMP_WAIT_POLICY": "PASSIVE",  # a thread that waits by spinning takes its time from others
-    "GOMP_SPINCOUNT": "20000",  # but to sleep between small operations takes longer than these
+    "GOMP_SPINCOUNT": "20000",  # sleeping between small operations takes longer
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking the CUDA runtime would spoil it for all forks
 }
 
