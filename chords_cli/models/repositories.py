@@ -11,7 +11,7 @@ from chords_cli.hub import find_folder, find_snapshot, is_repository
 from chords_cli.hub.repository import INDEX
 from chords_cli.models.diffusers_source import FRAMES, PipelineClass, read_pipeline
 from chords_cli.presets.call import GUIDANCE, SIZES
-from chords_cli.presets.files import check_preset, find_preset
+from chords_cli.presets.files import check_preset, find_preset, presets_of
 from chords_cli.presets.schema import VIDEO_PACE, Preset
 
 _STEPS = 50
@@ -32,9 +32,13 @@ def find_model(name: str) -> Preset:
         return find_preset(name)
     folder = find_snapshot(name, None).folder
     if folder is None or not (folder / INDEX).is_file():
+        known = presets_of(name)[:1]
         raise UsageError(
             f"{name} is neither a preset file nor a repository on this machine",
-            f"fetch the repository first: chords download {name}",
+            f"fetch it first: chords download {known[0]}, and use its preset: {{model}}"
+            if known
+            else f"fetch the repository first: chords download {name}",
+            {"model": known[0]} if known else None,
         )
     return _make_preset(name, folder, {"repo": name})
 

@@ -75,6 +75,17 @@ def find_preset(name_or_file: str) -> Preset:
     )
 
 
+def presets_of(repository: str) -> list[str]:
+    """Returns the presets whose model is in that repository; its owner may be left out."""
+    wanted, found = repository.lower(), []
+    for preset in available_presets():
+        with suppress(UsageError):  # what is wrong with it is told to who uses it
+            repo = (load_preset(preset.file).repo or "").lower()
+            if wanted in (repo, repo.partition("/")[2]):
+                found.append(preset.name)
+    return found
+
+
 def load_preset(path: Path) -> Preset:
     """Reads and checks a preset file.
 
@@ -245,5 +256,5 @@ def _check_together(origin: str, preset: Preset) -> None:
 def _nearest(name: str, known: list[str]) -> str:
     """Asks for presets that begin the same or are spelled similarly; empty if there are none."""
     near = [other for other in known if other.startswith(name) or name.startswith(other)]
-    names = near or difflib.get_close_matches(name, known, cutoff=0.7)
+    names = presets_of(name) or near or difflib.get_close_matches(name, known, cutoff=0.7)
     return f"did you mean {either(names)}? " if names else ""

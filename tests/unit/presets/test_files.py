@@ -499,7 +499,8 @@ def test_users_preset_hides_the_shipped_one_of_the_same_name(user_folder):
 
 
 @pytest.mark.parametrize(
-    ("typed", "nearest"), [("min", "mine"), ("mine-2", "mine"), ("mnie", "mine")]
+    ("typed", "nearest"),
+    [("min", "mine"), ("mine-2", "mine"), ("mnie", "mine"), ("flux.1-DEV", "flux")],
 )
 def test_unknown_model_is_met_with_the_names_that_are_nearest(user_folder, typed, nearest):
     (user_folder / "mine.yaml").write_text(BASE)
