@@ -8,6 +8,7 @@ import random
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
@@ -18,8 +19,8 @@ from training.ahead import Ahead
 from training.loop import Every, Loop, Losses, Schedule
 from training.muon import ConvolutionMuon
 from training.pictures import save_grid
-from training.scenes import Point, Scene, draw, sample_scene
-from training.shapes import IMAGE_SIZE
+from training.scenes import Point, Scene, draw, layout, sample_scene
+from training.shapes import IMAGE_SIZE, Layout, paint
 
 LEARNING_RATE = 4e-3
 WINDOW = 64
@@ -68,7 +69,11 @@ def train_autoencoder(
 
     def losses_at(step: int) -> Losses:
         whole = step % 4 == 0 or schedule.decaying(step)
-        images = training_images(*scenes_at(step), whole=whole, device=device)
+        scenes, windows = scenes_at(step)
+        if whole:
+            images = paint(scenes[: batch // 4], device=device)
+        else:
+            images = paint(scenes, torch.from_numpy(windows), WINDOW, device=device)
         images = images.to(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, torch.bfloat16):
             posterior = DiagonalGaussianDistribution(model.encoder(images).float())
@@ -123,20 +128,12 @@ def autoencoder_losses(
     return {"pixels": pixels, "edges": edges.sum(), "divergence": KL_WEIGHT * divergence.mean()}
 
 
-def training_scenes(seed: int, batch: int, step: int) -> tuple[list[Scene], list[Point]]:
-    """The scenes of a step, with the top left pixel of a window into each."""
+def training_scenes(seed: int, batch: int, step: int) -> tuple[Layout, np.ndarray]:
+    """The scenes of a step, with the top left pixel of a window into each (B, 2)."""
     rng = random.Random(f"{seed} {step}")
     scenes = [sample_scene(rng) for _ in range(batch)]
-    return scenes, [_window(scene, rng) for scene in scenes]
-
-
-def training_images(
-    scenes: list[Scene], windows: list[Point], *, whole: bool, device: str
-) -> Tensor:
-    """Windows around a shape, or a quarter as many whole pictures."""
-    if whole:
-        return draw(scenes[: len(scenes) // 4], device=device)
-    return draw(scenes, torch.tensor(windows), WINDOW, device)
+    windows = [_window(scene, rng) for scene in scenes]
+    return layout(scenes), np.array(windows, dtype=np.float32)
 
 
 def held_out_images(count: int, seed: int = 1) -> Tensor:

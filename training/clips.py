@@ -10,6 +10,7 @@ import random
 import zlib
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from training.scenes import (
@@ -20,7 +21,7 @@ from training.scenes import (
     background_words,
     spoken_noun,
 )
-from training.shapes import COLOURS, Blob, paint
+from training.shapes import COLOURS, Blob, Layout, paint
 
 CLIP_SIZE = 64
 CLIP_FRAMES = 17
@@ -135,23 +136,15 @@ def plain_sentence(clip: Clip) -> str:
     return f"{link.join(words)} on {article(clip.background)} {clip.background} background"
 
 
-def draw(
-    clips: list[Clip],
-    times: list[list[float]] | None = None,
-    windows: Tensor | None = None,
-    size: int = CLIP_SIZE,
-) -> Tensor:
-    """Paint clips, in [-1, 1], shape (B, 3, F, size, size).
+def layout(clips: list[Clip], times: list[list[float]] | None = None) -> Layout:
+    """What to paint for each frame of each clip.
 
     Args:
         clips: B clips.
         times: for each clip its F moments, 0 to 1; all frames of the whole clip by default.
-        windows: (B, 2) top left pixels of the parts to paint, where only parts are wanted.
-        size: pixels a side of what is painted.
     """
     times = times or [frame_times()] * len(clips)
-    frames = len(times[0])
-    layers: list[list[Blob | None]] = [
+    layers = [
         [
             clip.actors[layer].at(time) if layer < len(clip.actors) else None
             for clip, moments in zip(clips, times, strict=True)
@@ -159,11 +152,39 @@ def draw(
         ]
         for layer in (0, 1)
     ]
-    backgrounds = [clip.background for clip in clips for _ in range(frames)]
+    backgrounds = [
+        clip.background
+        for clip, moments in zip(clips, times, strict=True)
+        for _ in range(len(moments))
+    ]
+    return Layout.of(backgrounds, layers)
+
+
+def paint_frames(
+    frames: Layout,
+    count: int = CLIP_FRAMES,
+    windows: Tensor | None = None,
+    size: int = CLIP_SIZE,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Paint clips, in [-1, 1], shape (B, 3, F, size, size).
+
+    Args:
+        frames: of B clips, B x F of them.
+        count: F, the frames of each clip.
+        windows: (B, 2) top left pixels of the parts to paint, where only parts are wanted.
+        size: pixels a side of what is painted.
+        device: to paint on.
+    """
     if windows is not None:
-        windows = windows.repeat_interleave(frames, dim=0)
-    images = paint(backgrounds, layers, windows, size, CLIP_SIZE)
-    return images.unflatten(0, (len(clips), frames)).transpose(1, 2).contiguous()
+        windows = windows.repeat_interleave(count, dim=0)
+    images = paint(frames, windows, size, CLIP_SIZE, device)
+    return images.unflatten(0, (-1, count)).transpose(1, 2).contiguous()
+
+
+def draw(clips: list[Clip]) -> Tensor:
+    """Paint whole clips, in [-1, 1], shape (B, 3, F, H, W)."""
+    return paint_frames(layout(clips))
 
 
 def frame_times(frames: int = CLIP_FRAMES) -> list[float]:

@@ -60,14 +60,13 @@ def _parse(
     parser.add_argument(
         "--seconds", type=float, help="end after so long, the rate falling over the last 40 %%"
     )
-    parser.add_argument("--batch", type=int, help="scenes of a step, for pictures")
+    parser.add_argument("--batch", type=int, help="scenes or clips of a step")
     parser.add_argument(
-        "--workers", type=int, default=0, help="processes that draw scenes ahead, for pictures"
+        "--workers", type=int, default=0, help="processes that draw scenes or clips ahead"
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--compile", action="store_true", help="needs a C++ compiler on a CPU")
     parser.add_argument("--threads", type=int, help="CPU threads to use")
-    parser.add_argument("--pool", type=int, help="clips to draw at a time, for video")
     parser.add_argument("--pairs", type=float, default=0.3, help="part of clips with two shapes")
     parser.add_argument("--last", action="store_true", help="export the last weights, no average")
     parser.add_argument("--seed", type=int, default=0)

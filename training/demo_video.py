@@ -14,6 +14,7 @@ from diffusers import AutoencoderKLWan
 
 from training.command import Stages, run, schedule
 from training.export import write_folder
+from training.loop import Schedule
 from training.text_to_video import averaged_model, pipeline, train_text_to_video
 from training.video_autoencoder import (
     build_autoencoder,
@@ -30,7 +31,7 @@ def autoencoder(options: argparse.Namespace) -> None:
     start = options.start
     model = AutoencoderKLWan.from_pretrained(start / "vae") if start else build_autoencoder()
     folder = options.output / "autoencoder"
-    model = train_autoencoder(model, folder, plan, device=options.device, seed=options.seed)
+    model = _trained(model, folder, plan, options, options.seed)
     _save(scaled(model), options.output / "vae")
 
 
@@ -41,7 +42,7 @@ def decoder(options: argparse.Namespace) -> None:
     for part in (model.encoder, model.quant_conv):
         part.requires_grad_(False)
     folder = options.output / "decoder"
-    model = train_autoencoder(model, folder, plan, device=options.device, seed=options.seed + 1)
+    model = _trained(model, folder, plan, options, options.seed + 1)
     _save(model, options.output / "vae-sharp")
 
 
@@ -53,9 +54,10 @@ def text_to_video(options: argparse.Namespace) -> None:
         vae,
         plan,
         device=options.device,
+        batch=options.batch or 48,
         seed=options.seed,
+        workers=options.workers,
         compiled=options.compile,
-        pool=options.pool or 4096,
         pairs=options.pairs,
         start=options.start,
     )
@@ -66,6 +68,20 @@ def export(options: argparse.Namespace) -> None:
     vae = AutoencoderKLWan.from_pretrained(sharp if sharp.exists() else options.output / "vae")
     model = averaged_model(options.output / "text-to-video", vae.config.z_dim, last=options.last)
     write_folder(pipeline(model, vae), options.preset)
+
+
+def _trained(
+    model: AutoencoderKLWan, folder: Path, plan: Schedule, options: argparse.Namespace, seed: int
+) -> AutoencoderKLWan:
+    return train_autoencoder(
+        model,
+        folder,
+        plan,
+        device=options.device,
+        batch=options.batch or 16,
+        seed=seed,
+        workers=options.workers,
+    )
 
 
 def _save(model: AutoencoderKLWan, folder: Path) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
 from training.scenes import RELATIONS, Scene
-from training.shapes import COLOURS, IMAGE_SIZE, SHAPES, Blob, paint
+from training.shapes import COLOURS, IMAGE_SIZE, SHAPES, Blob, Layout, paint
 
 _BORDER = 6
 _SMALLEST = 40
@@ -110,7 +110,7 @@ def _overlap(first: Tensor, second: Tensor) -> float:
 
 @cache
 def _template(shape: str) -> Tensor:
-    image = paint(["black"], [[Blob(shape, "white", (0.0, 0.0), 0.8)]])[0]
+    image = paint(Layout.of(["black"], [[Blob(shape, "white", (0.0, 0.0), 0.8)]]))[0]
     return _outline(image[0] > 0.0)
 
 

@@ -8,10 +8,9 @@ import random
 import zlib
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from training.shapes import COLOURS, IMAGE_SIZE, SHAPES, Blob, paint
+from training.shapes import COLOURS, SHAPES, Blob, Layout, paint
 
 Point = tuple[float, float]
 
@@ -108,19 +107,18 @@ def plain_sentence(scene: Scene) -> str:
     return f"{link.join(words)}{place} on {article(colour)} {colour} background"
 
 
-def draw(
-    scenes: list[Scene],
-    windows: Tensor | None = None,
-    size: int = IMAGE_SIZE,
-    device: torch.device | str = "cpu",
-) -> Tensor:
-    """Paint scenes (see `shapes.paint`)."""
+def layout(scenes: list[Scene]) -> Layout:
+    """What to paint for each scene."""
     layers = [
         [scene.blobs[layer] if layer < len(scene.blobs) else None for scene in scenes]
         for layer in (0, 1)
     ]
-    backgrounds = [scene.background for scene in scenes]
-    return paint(backgrounds, layers, windows, size, device=device)
+    return Layout.of([scene.background for scene in scenes], layers)
+
+
+def draw(scenes: list[Scene]) -> Tensor:
+    """Paint scenes (see `shapes.paint`)."""
+    return paint(layout(scenes))
 
 
 def vocabulary() -> list[str]:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -103,6 +104,58 @@ class Blob:
     radius: float
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What to paint, as numbers: N pictures of at most L shapes, one over the other.
+
+    Attributes:
+        grounds: (N,) indices in `COLOURS`.
+        shapes: (L, N) indices in `SHAPES`, -1 where there is none.
+        colours: (L, N) indices in `COLOURS`.
+        places: (L, N, 3) centres and radii, lengths in half image widths.
+    """
+
+    grounds: np.ndarray
+    shapes: np.ndarray
+    colours: np.ndarray
+    places: np.ndarray
+
+    @classmethod
+    def of(cls, backgrounds: list[str], layers: list[list[Blob | None]]) -> "Layout":
+        """Number colours by name, and lists of N shapes (or None), painted in their order."""
+        shapes, colours = (
+            {name: index for index, name in enumerate(names)} for names in (SHAPES, COLOURS)
+        )
+        empty = (-1, 0, 0.0, 0.0, 1.0)
+        rows = np.array(
+            [
+                (shapes[blob.shape], colours[blob.colour], *blob.centre, blob.radius)
+                if blob
+                else empty
+                for layer in layers
+                for blob in layer
+            ],
+            dtype=np.float32,
+        ).reshape(len(layers), len(backgrounds), len(empty))
+        return cls(
+            np.array([colours[name] for name in backgrounds], dtype=np.int8),
+            rows[..., 0].astype(np.int8),
+            rows[..., 1].astype(np.int8),
+            rows[..., 2:],
+        )
+
+    def __len__(self) -> int:
+        return len(self.grounds)
+
+    def __getitem__(self, pictures: slice) -> "Layout":
+        return Layout(
+            self.grounds[pictures],
+            self.shapes[:, pictures],
+            self.colours[:, pictures],
+            self.places[:, pictures],
+        )
+
+
 def coverage(
     shape: str, centres: Tensor, radii: Tensor, xs: Tensor, ys: Tensor, canvas: int = IMAGE_SIZE
 ) -> Tensor:
@@ -124,53 +177,40 @@ def coverage(
 
 
 def paint(
-    backgrounds: list[str],
-    layers: list[list[Blob | None]],
+    layout: Layout,
     windows: Tensor | None = None,
     size: int = IMAGE_SIZE,
     canvas: int = IMAGE_SIZE,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Paint a batch of scenes, in [-1, 1], shape (B, 3, size, size).
+    """Paint a batch of scenes, in [-1, 1], shape (N, 3, size, size).
 
     Args:
-        backgrounds: B colour names.
-        layers: lists of B shapes (or None), painted one list over the other.
-        windows: (B, 2) top left pixels of the parts to paint, where only parts are wanted.
+        layout: of N pictures.
+        windows: (N, 2) top left pixels of the parts to paint, where only parts are wanted.
         size: pixels a side of what is painted.
         canvas: pixels a side of the whole picture.
         device: to paint on.
     """
-    count = len(backgrounds)
-    windows = torch.zeros(count, 2) if windows is None else windows
+    windows = torch.zeros(len(layout), 2) if windows is None else windows
     windows = windows.to(device)
     half = canvas / 2
     steps = (torch.arange(size, device=device) + 0.5) / half
     xs = (steps[None, :] + windows[:, :1] / half - 1.0)[:, None, :].expand(-1, size, -1)
     ys = (1.0 - steps[None, :] - windows[:, 1:] / half)[:, :, None].expand(-1, -1, size)
-    images = _rgb(backgrounds, device)[:, :, None, None].repeat(1, 1, size, size)
-    for layer in layers:
-        _paint_layer(images, layer, xs, ys, canvas)
+    images = _rgb(layout.grounds, device)[:, :, None, None].repeat(1, 1, size, size)
+    for shapes, colours, places in zip(layout.shapes, layout.colours, layout.places, strict=True):
+        for index, name in enumerate(SHAPES):
+            rows = np.flatnonzero(shapes == index)
+            if not len(rows):
+                continue
+            where, blobs = (torch.from_numpy(x).to(device) for x in (rows, places[rows]))
+            mask = coverage(name, blobs[:, :2], blobs[:, 2], xs[where], ys[where], canvas)[:, None]
+            below, colour = images[where], _rgb(colours[rows], device)[:, :, None, None]
+            images[where] = below.lerp(colour.expand_as(below), mask.expand_as(below))
     return images
 
 
-def _paint_layer(
-    images: Tensor, layer: list[Blob | None], xs: Tensor, ys: Tensor, canvas: int
-) -> None:
-    for shape in SHAPES:
-        rows = [row for row, blob in enumerate(layer) if blob is not None and blob.shape == shape]
-        if not rows:
-            continue
-        blobs = [blob for row in rows if (blob := layer[row]) is not None]
-        centres = torch.tensor([blob.centre for blob in blobs], device=xs.device)
-        radii = torch.tensor([blob.radius for blob in blobs], device=xs.device)
-        where = torch.tensor(rows, device=xs.device)
-        mask = coverage(shape, centres, radii, xs[where], ys[where], canvas)[:, None]
-        colours = _rgb([blob.colour for blob in blobs], xs.device)[:, :, None, None]
-        below = images[where]
-        images[where] = below.lerp(colours.expand_as(below), mask.expand_as(below))
-
-
-def _rgb(names: list[str], device: torch.device | str) -> Tensor:
-    values = [COLOURS[name] for name in names]
-    return torch.tensor(values, dtype=torch.float32, device=device) / 127.5 - 1.0
+def _rgb(colours: np.ndarray, device: torch.device | str) -> Tensor:
+    palette = np.array(list(COLOURS.values()), dtype=np.float32)
+    return torch.from_numpy(palette[colours]).to(device) / 127.5 - 1.0

@@ -1,8 +1,10 @@
 """The demo model's transformer and text encoders, trained together by flow matching on scenes."""
 
 import random
+from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL, FluxPipeline, FluxTransformer2DModel
 from diffusers.models.normalization import (
@@ -25,11 +27,16 @@ from training.flow import flow_loss, optimizers
 from training.loop import Every, Loop, Losses, Schedule, averaged_weights
 from training.pictures import save_grid
 from training.sampling import sample_scenes, scheduler
-from training.scenes import Scene, draw, vocabulary
-from training.stream import SceneStream, Tokens
+from training.scenes import describe, layout, sample_scene, vocabulary
+from training.shapes import Layout, paint
+from training.stream import LatentStream, Tokens, draw_part
 from training.tokenizers import T5_LENGTH, clip_tokenizer, t5_tokenizer
 
+CLIP_TOKENS = 48
+"""CLIP tokens of a sentence in training: no sentence is longer, and CLIP sees no padding."""
 _WIDTH, _HEADS = 128, 4
+_ENCODED = 256
+"""Scenes that are painted and encoded at a time."""
 _FUSED = (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH)
 
 
@@ -54,8 +61,8 @@ class TextToImage(nn.Module):
         return self.transformer(
             hidden_states=latents,
             timestep=sigmas,
-            pooled_projections=self.text_encoder(tokens.spelled).pooler_output,
-            encoder_hidden_states=self.text_encoder_2(tokens.words)[0],
+            pooled_projections=self.text_encoder(tokens["spelled"]).pooler_output,
+            encoder_hidden_states=self.text_encoder_2(tokens["words"])[0],
             txt_ids=torch.zeros(T5_LENGTH, 3, device=device),
             img_ids=FluxPipeline._prepare_latent_image_ids(
                 1, self.grid, self.grid, device, torch.float32
@@ -98,8 +105,13 @@ def train_text_to_image(
         embedder.register_forward_hook(lambda _, __, output: output.float())
     loop = Loop(model, optimizers(model), folder, ema=0.999)
     model.transformer.compile(disable=not compiled)
-    stream = SceneStream(
-        lambda scenes: encode_scenes(vae, scenes), batch=batch, seed=seed, workers=workers
+    stream = LatentStream(
+        partial(draw_part, sample_scene, describe, layout, tokenize, seed),
+        partial(encode_scenes, vae),
+        batch=batch,
+        workers=workers,
+        first=8,
+        uses=8,
     )
     attention = [SDPBackend.MATH] if vae.device.type == "cpu" else list(_FUSED)
 
@@ -128,13 +140,30 @@ def averaged_model(folder: Path, latent_channels: int) -> TextToImage:
     return model.eval()
 
 
+def tokenize(sentences: list[str]) -> dict[str, np.ndarray]:
+    """Return T5's token of each word (B, T5_LENGTH) and CLIP's tokens (B, CLIP_TOKENS)."""
+    t5, clip = _tokenizers()
+    options = {"padding": "max_length", "truncation": True, "return_tensors": "np"}
+    words = t5(sentences, max_length=T5_LENGTH, **options).input_ids
+    spelled = clip(sentences, max_length=CLIP_TOKENS, **options).input_ids
+    return {"words": words.astype(np.int16), "spelled": spelled.astype(np.int16)}
+
+
+@cache
+def _tokenizers() -> tuple[T5Tokenizer, CLIPTokenizer]:
+    return t5_tokenizer(vocabulary(), T5_LENGTH), clip_tokenizer()
+
+
 @torch.no_grad()
-def encode_scenes(vae: AutoencoderKL, scenes: list[Scene]) -> Tensor:
+def encode_scenes(vae: AutoencoderKL, scenes: Layout) -> Tensor:
     """Packed, scaled latents of painted scenes, shape (B, 64, 4 C)."""
-    images = draw(scenes, device=vae.device).to(memory_format=torch.channels_last)
-    with torch.autocast(vae.device.type, torch.bfloat16):
-        latents = vae.encode(images).latent_dist.mode().float()
-    latents = (latents - vae.config.shift_factor) * vae.config.scaling_factor
+    parts = []
+    for first in range(0, len(scenes), _ENCODED):
+        images = paint(scenes[first : first + _ENCODED], device=vae.device)
+        with torch.autocast(vae.device.type, torch.bfloat16):
+            images = images.to(memory_format=torch.channels_last)
+            parts.append(vae.encode(images).latent_dist.mode().float())
+    latents = (torch.cat(parts) - vae.config.shift_factor) * vae.config.scaling_factor
     return FluxPipeline._pack_latents(latents, *latents.shape)
 
 

@@ -5,26 +5,45 @@ add motion.
 """
 
 import random
+from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanPipeline, WanTransformer3DModel
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import T5Tokenizer, UMT5Config, UMT5EncoderModel
 
-from training.clips import CLIP_FRAMES, Clip, describe, draw, frame_times, sample_clip, vocabulary
+from training.clips import (
+    CLIP_FRAMES,
+    Clip,
+    describe,
+    frame_times,
+    layout,
+    paint_frames,
+    sample_clip,
+    vocabulary,
+)
 from training.flow import SHIFT, flow_loss, optimizers
 from training.loop import Every, Loop, Losses, Schedule, averaged_weights
 from training.pictures import save_grid
-from training.pool import LatentPool
+from training.shapes import Layout
+from training.stream import LatentStream, Tokens, draw_part
 from training.tokenizers import t5_tokenizer
+from training.video_autoencoder import channels_last
 from training.video_sampling import TEXT_LENGTH, sample_clips
 
 STILL_STEPS = 800
-STILL_BATCH = 128
-CLIP_BATCH = 48
+STILLS = 8 / 3
+"""Single frames of a step, as a part of the clips that another step takes."""
+_FUSED = (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH)
 _WIDTH, _HEADS, _LAYERS = 160, 5, 7
+_ENCODED = 64
+"""Clips that are painted and encoded at a time."""
+
+Still = tuple[Clip, float]
+"""A clip and one moment of it."""
 
 
 class TextToVideo(nn.Module):
@@ -36,12 +55,18 @@ class TextToVideo(nn.Module):
         self.text_encoder = _text_encoder(self.tokenizer)
         self.transformer = _transformer(latent_channels, self.text_encoder)
 
-    def forward(self, latents: Tensor, sigmas: Tensor, captions: list[str]) -> Tensor:
-        """The drift at latents (B, C, F, H, W) and sigmas (B,), as `WanPipeline` does."""
+    def forward(self, latents: Tensor, sigmas: Tensor, tokens: Tokens) -> Tensor:
+        """The drift at latents (B, C, F, H, W) and sigmas (B,), as `WanPipeline` does.
+
+        The text encoder's states are zero where a sentence has ended.
+        """
+        words = tokens["words"]
+        heard = (words != self.tokenizer.pad_token_id).long()
+        states = self.text_encoder(words, heard)[0] * heard[..., None]
         return self.transformer(
             hidden_states=latents,
             timestep=sigmas * 1000.0,
-            encoder_hidden_states=self.encode(captions, latents.device),
+            encoder_hidden_states=states,
             return_dict=False,
         )[0]
 
@@ -52,18 +77,6 @@ class TextToVideo(nn.Module):
         transformer = WanTransformer3DModel.from_pretrained(folder / "transformer")
         self.transformer.load_state_dict(transformer.state_dict())
 
-    def encode(self, captions: list[str], device: torch.device) -> Tensor:
-        """The states of all tokens, zero where a sentence has ended."""
-        words = self.tokenizer(
-            captions,
-            padding="max_length",
-            max_length=TEXT_LENGTH,
-            truncation=True,
-            return_tensors="pt",
-        ).to(device)
-        states = self.text_encoder(words.input_ids, words.attention_mask)[0]
-        return states * words.attention_mask[..., None]
-
 
 def train_text_to_video(
     folder: Path,
@@ -71,29 +84,32 @@ def train_text_to_video(
     schedule: Schedule,
     *,
     device: str,
+    batch: int = 48,
     seed: int = 0,
+    workers: int = 0,
     compiled: bool = False,
-    pool: int = 4096,
     pairs: float = 0.3,
     start: Path | None = None,
 ) -> TextToVideo:
     """Train, or go on training, and return the averaged model.
+
+    On a CPU attention runs as plain matrix products: there its fused backward pass is slow.
 
     Args:
         folder: of checkpoints and samples.
         vae: whose latents are learned.
         schedule: where to end.
         device: to train on.
+        batch: clips of a step.
         seed: of everything that is drawn.
+        workers: processes that draw clips ahead.
         compiled: whether to compile the transformer.
-        pool: clips that are drawn at a time; single frames are twice as many.
         pairs: the part of clips with two shapes.
         start: a diffusers folder whose weights to begin with; it has learnt from single frames.
-
-    Attention runs as plain matrix products: on a CPU its fused backward pass is slow.
     """
     torch.manual_seed(seed)
-    vae = vae.eval().to(device)
+    torch.set_float32_matmul_precision("high")
+    vae = channels_last(vae.eval().to(device))
     model = TextToVideo(vae.config.z_dim).to(device)
     if start:
         model.load(start)
@@ -102,23 +118,43 @@ def train_text_to_video(
     loop = Loop(model, optimizers(model), folder, ema=0.999)
     model.transformer.compile(disable=not compiled)
     stills_first = 0 if start else STILL_STEPS
-    stills, clips = _still_pool(vae, 2 * pool, seed), _clip_pool(vae, pool, pairs, seed)
+    stills = LatentStream(
+        partial(draw_part, _sample_still, _describe_still, _layout_stills, tokenize, seed),
+        partial(encode_frames, vae, count=1),
+        batch=round(batch * STILLS),
+        workers=min(workers, 1),
+        first=2,
+        uses=16,
+    )
+    sampled = partial(sample_clip, pairs=pairs)
+    clips = LatentStream(
+        partial(draw_part, sampled, describe, layout, tokenize, f"{seed} clips"),
+        partial(encode_frames, vae),
+        batch=batch,
+        workers=workers,
+        first=2,
+        uses=16,
+    )
+    attention = [SDPBackend.MATH] if vae.device.type == "cpu" else list(_FUSED)
 
     def losses_at(step: int) -> Losses:
         rng = random.Random(f"{seed} step {step}")
-        still = step < stills_first or step % 8 == 0
-        source, batch = (stills, STILL_BATCH) if still else (clips, CLIP_BATCH)
-        latents, captions = source.batch(step, batch, rng)
         generator = torch.Generator(device).manual_seed(rng.getrandbits(62))
-        with torch.autocast(latents.device.type, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
-            return {"still" if still else "flow": flow_loss(model, latents, captions, generator)}
+        still = step < stills_first or step % 8 == 0
+        latents, tokens = (stills if still else clips).batch(step, generator)
+        with torch.autocast(latents.device.type, torch.bfloat16), sdpa_kernel(attention):
+            return {"still" if still else "flow": flow_loss(model, latents, tokens, generator)}
 
     def sample(step: int) -> None:
         frames = 1 if step <= stills_first else CLIP_FRAMES
         images = sample_clips(pipeline(loop.averaged, vae), frames=frames)
         save_grid(images, folder / f"step-{step:06d}.png", columns=max(frames, 6))
 
-    loop.run(losses_at, schedule, every=Every(save=200, sample=400), sample=sample)
+    try:
+        loop.run(losses_at, schedule, every=Every(save=200, sample=2000), sample=sample)
+    finally:
+        stills.close()
+        clips.close()
     return loop.averaged
 
 
@@ -129,17 +165,31 @@ def averaged_model(folder: Path, latent_channels: int, *, last: bool = False) ->
     return model.eval()
 
 
+def tokenize(sentences: list[str]) -> dict[str, np.ndarray]:
+    """Return the token of each word (B, TEXT_LENGTH)."""
+    options = {"padding": "max_length", "truncation": True, "return_tensors": "np"}
+    words = _tokenizer()(sentences, max_length=TEXT_LENGTH, **options).input_ids
+    return {"words": words.astype(np.int16)}
+
+
+@cache
+def _tokenizer() -> T5Tokenizer:
+    return t5_tokenizer(vocabulary(), TEXT_LENGTH)
+
+
 @torch.no_grad()
-def encode_clips(
-    vae: AutoencoderKLWan, clips: list[Clip], times: list[list[float]] | None = None
-) -> Tensor:
-    """Scaled latents of painted clips, shape (B, C, F, H, W)."""
+def encode_frames(vae: AutoencoderKLWan, frames: Layout, count: int = CLIP_FRAMES) -> Tensor:
+    """Scaled latents of painted clips of `count` frames, shape (B, C, F, H, W)."""
     mean, std = (
         torch.tensor(values, device=vae.device)[:, None, None, None]
         for values in (vae.config.latents_mean, vae.config.latents_std)
     )
-    latents = vae.encode(draw(clips, times).to(vae.device)).latent_dist.mode()
-    return (latents - mean) / std
+    parts = []
+    for first in range(0, len(frames), _ENCODED * count):
+        clips = paint_frames(frames[first : first + _ENCODED * count], count, device=vae.device)
+        with torch.autocast(vae.device.type, torch.bfloat16):
+            parts.append(vae.encode(clips).latent_dist.mode().float())
+    return (torch.cat(parts) - mean) / std
 
 
 def scheduler() -> UniPCMultistepScheduler:
@@ -162,27 +212,16 @@ def pipeline(model: TextToVideo, vae: AutoencoderKLWan) -> WanPipeline:
     return pipe
 
 
-def _still_pool(vae: AutoencoderKLWan, size: int, seed: int) -> LatentPool[tuple[Clip, float]]:
-    times = frame_times()
-    return LatentPool(
-        lambda rng: (sample_clip(rng), rng.choice(times)),
-        lambda items: encode_clips(vae, [clip for clip, _ in items], [[time] for _, time in items]),
-        lambda item, rng: describe(item[0], rng, moving=False),
-        size=size,
-        era=2000,
-        seed=f"{seed} stills",
-    )
+def _sample_still(rng: random.Random) -> Still:
+    return sample_clip(rng), rng.choice(frame_times())
 
 
-def _clip_pool(vae: AutoencoderKLWan, size: int, pairs: float, seed: int) -> LatentPool[Clip]:
-    return LatentPool(
-        lambda rng: sample_clip(rng, pairs=pairs),
-        lambda clips: encode_clips(vae, clips),
-        describe,
-        size=size,
-        era=2000,
-        seed=f"{seed} clips",
-    )
+def _describe_still(still: Still, rng: random.Random) -> str:
+    return describe(still[0], rng, moving=False)
+
+
+def _layout_stills(stills: list[Still]) -> Layout:
+    return layout([clip for clip, _ in stills], [[time] for _, time in stills])
 
 
 def _transformer(latent_channels: int, text_encoder: UMT5EncoderModel) -> WanTransformer3DModel:

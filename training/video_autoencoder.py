@@ -6,17 +6,30 @@ expensive layers.
 """
 
 import random
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKLWan
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Tensor, nn
 
+from training.ahead import Ahead
 from training.autoencoder import autoencoder_losses, convolution_optimizers, psnr
-from training.clips import CLIP_SIZE, Clip, draw, frame_times, sample_clip
+from training.clips import (
+    CLIP_SIZE,
+    Clip,
+    draw,
+    frame_times,
+    layout,
+    paint_frames,
+    sample_clip,
+)
 from training.loop import Every, Loop, Losses, Schedule
 from training.pictures import save_grid
+from training.shapes import Layout
 
 WINDOW = 32
 WINDOW_FRAMES = 9
@@ -52,15 +65,17 @@ def train_autoencoder(
     device: str,
     batch: int = 16,
     seed: int = 0,
+    workers: int = 0,
 ) -> AutoencoderKLWan:
     """Train what of `model` takes gradients, or go on training; the averaged model."""
     torch.manual_seed(seed)
     model = channels_last(model.to(device))
     loop = Loop(model, convolution_optimizers(model), folder, ema=0.995)
+    clips_at = Ahead(partial(training_clips, seed, batch), workers)
 
     def losses_at(step: int) -> Losses:
         whole = step % (2 if schedule.decaying(step) else 8) == 0
-        clips = training_clips(random.Random(f"{seed} {step}"), batch, whole=whole).to(device)
+        clips = clips_at(step).paint(device, whole=whole)
         with torch.autocast(clips.device.type, torch.bfloat16):
             posterior = DiagonalGaussianDistribution(model._encode(clips).float())
             output = decode(model, posterior.sample()).float()
@@ -72,19 +87,47 @@ def train_autoencoder(
         frames = strips.flatten(0, 1)
         save_grid(frames, folder / f"step-{step:06d}.png", columns=clips.shape[2])
 
-    loop.run(losses_at, schedule, every=Every(save=200, sample=400), sample=sample)
+    try:
+        loop.run(losses_at, schedule, every=Every(save=200, sample=2000), sample=sample)
+    finally:
+        clips_at.close()
     return loop.averaged
 
 
-def training_clips(rng: random.Random, batch: int, *, whole: bool) -> Tensor:
-    """Windows of a few frames around a shape, or an eighth as many whole clips."""
-    if whole:
-        return draw([sample_clip(rng) for _ in range(batch // 8)])
+@dataclass(frozen=True, slots=True)
+class TrainingClips:
+    """What a step may train on.
+
+    Attributes:
+        parts: `WINDOW_FRAMES` frames of each of B clips.
+        windows: (B, 2) the top left pixel of a window into each.
+        whole: all frames of an eighth as many clips, at least of one.
+    """
+
+    parts: Layout
+    windows: np.ndarray
+    whole: Layout
+
+    def paint(self, device: torch.device | str, *, whole: bool) -> Tensor:
+        """Windows of a few frames around a shape, or whole clips, shape (B, 3, F, H, W)."""
+        if whole:
+            return paint_frames(self.whole, device=device)
+        windows = torch.from_numpy(self.windows)
+        return paint_frames(self.parts, WINDOW_FRAMES, windows, WINDOW, device)
+
+
+def training_clips(seed: int, batch: int, step: int) -> TrainingClips:
+    """Draw the clips of a step."""
+    rng = random.Random(f"{seed} {step}")
     clips = [sample_clip(rng) for _ in range(batch)]
     first = rng.randint(0, len(frame_times()) - WINDOW_FRAMES)
     times = frame_times()[first : first + WINDOW_FRAMES]
-    windows = torch.tensor([_window(clip, rng.choice(times), rng) for clip in clips])
-    return draw(clips, [times] * batch, windows, WINDOW)
+    windows = [_window(clip, rng.choice(times), rng) for clip in clips]
+    return TrainingClips(
+        layout(clips, [times] * batch),
+        np.array(windows, dtype=np.float32),
+        layout(clips[: max(1, batch // 8)]),
+    )
 
 
 def held_out_clips(count: int, seed: int = 1) -> Tensor:
@@ -142,7 +185,7 @@ def scaled(model: AutoencoderKLWan, count: int = 96) -> AutoencoderKLWan:
     return model
 
 
-def channels_last(model: nn.Module) -> nn.Module:
+def channels_last(model: AutoencoderKLWan) -> AutoencoderKLWan:
     """Put the weights of convolutions in the order that CPUs compute them in."""
     for module in model.modules():
         if isinstance(module, nn.Conv3d):

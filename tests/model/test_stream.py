@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -9,8 +10,10 @@ from torch import Tensor
 
 from training import stream
 from training.ahead import Ahead
-from training.scenes import Scene
-from training.stream import SceneStream
+from training.scenes import describe, layout, sample_scene
+from training.shapes import Layout
+from training.stream import LatentStream, draw_part
+from training.text_to_image import tokenize
 
 KILLED = """
 import os, signal
@@ -22,29 +25,30 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> SceneStream:
+def small(monkeypatch: pytest.MonkeyPatch) -> LatentStream:
     """A stream of few scenes, all of which are replaced within a few steps."""
-    for name, count in {"PART": 4, "PARTS": 3, "FIRST_PARTS": 2, "USES": 1}.items():
+    for name, count in {"PART": 4, "PARTS": 3}.items():
         monkeypatch.setattr(stream, name, count)
     return new_stream()
 
 
-def new_stream() -> SceneStream:
-    return SceneStream(sizes, batch=8, seed=5, workers=0)
+def new_stream() -> LatentStream:
+    part = partial(draw_part, sample_scene, describe, layout, tokenize, 5)
+    return LatentStream(part, sizes, batch=8, workers=0, first=2, uses=1)
 
 
-def sizes(scenes: list[Scene]) -> Tensor:
+def sizes(scenes: Layout) -> Tensor:
     """Stands for the latents of scenes."""
-    return torch.tensor([[scene.blobs[0].radius] for scene in scenes])
+    return torch.from_numpy(scenes.places[0, :, 2:])
 
 
-def batch(source: SceneStream, step: int) -> list[Tensor]:
+def batch(source: LatentStream, step: int) -> list[Tensor]:
     latents, tokens = source.batch(step, torch.Generator().manual_seed(step))
-    return [latents, tokens.words, tokens.spelled]
+    return [latents, tokens["words"], tokens["spelled"]]
 
 
 @pytest.mark.parametrize("step", [1, 4, 7])
-def test_a_resumed_training_sees_what_an_uninterrupted_one_sees(small: SceneStream, step) -> None:
+def test_a_resumed_training_sees_what_an_uninterrupted_one_sees(small: LatentStream, step) -> None:
     seen = [batch(small, earlier) for earlier in range(step + 1)]
     resumed = batch(new_stream(), step)
     assert all(map(torch.equal, resumed, seen[step]))
