@@ -50,13 +50,13 @@ _REINSTALL = "reinstall imageio-ffmpeg, which brings one, or correct IMAGEIO_FFM
 
 
 def mp4_bytes(
-    frames: "np.ndarray", fps: int, texts: Mapping[str, str], *, within: Path | None = None
+    frames: "np.ndarray", rate: int, texts: Mapping[str, str], *, within: Path | None = None
 ) -> bytes:
     """Returns an MP4 file of `frames` with `texts` as tags.
 
     Args:
         frames: uint8, [frames, height, width, 3]; height and width are even.
-        fps: Frames per second.
+        rate: Frames per second.
         texts: The texts by the name of their tag.
         within: The folder for what is encoded meanwhile; by default the system's temporary one.
 
@@ -64,7 +64,7 @@ def mp4_bytes(
         ChordsError: ffmpeg failed.
     """
     size = f"{frames.shape[2]}x{frames.shape[1]}"
-    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(fps), "-i", "-"]
+    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(rate), "-i", "-"]
     with tempfile.TemporaryDirectory(prefix="chords-", dir=within) as folder:
         path, tags = Path(folder) / "video.mp4", Path(folder) / "tags"
         lines = (f"{key}={_escaped(text)}\n" for key, text in texts.items())
@@ -125,7 +125,7 @@ def _asked(question: str) -> bytes:
         ) from error
 
 
-def gif_bytes(frames: "np.ndarray", fps: int, comment: str = "") -> bytes:
+def gif_bytes(frames: "np.ndarray", rate: int, comment: str = "") -> bytes:
     """Returns a GIF that loops; colours are reduced to the 256 that a GIF can have."""
     from PIL import Image
 
@@ -136,7 +136,7 @@ def gif_bytes(frames: "np.ndarray", fps: int, comment: str = "") -> bytes:
         format="GIF",
         save_all=True,
         append_images=pictures[1:],
-        duration=round(1000 / fps),
+        duration=round(1000 / rate),
         loop=0,
         comment=comment.encode(),
     )

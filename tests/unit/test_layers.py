@@ -77,6 +77,7 @@ MOST_TINY = 20
 """How many private functions may be called once and have no more than three lines."""
 
 MOST_FILES = 15
+MOST_NAMING_AN_OPTION = 6
 
 
 @functools.cache
@@ -225,6 +226,12 @@ def test_file_says_why_it_exists(file):
 def test_untyped_dictionaries_stay_at_the_borders():
     held = {file: (PACKAGE / file).read_text().count("dict[str, Any]") for file in FILES}
     assert sum(held.values()) <= MOST_UNTYPED, {file: n for file, n in held.items() if n}
+
+
+def test_an_option_is_named_in_few_files():
+    """One stands for all: a frame rate, from its declaration to the file that has it."""
+    naming = [file for file in FILES if re.search(r"\bfps\b", (PACKAGE / file).read_text())]
+    assert len(naming) <= MOST_NAMING_AN_OPTION, naming
 
 
 def tiny_functions(source: str) -> list[str]:

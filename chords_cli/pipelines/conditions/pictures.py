@@ -67,13 +67,13 @@ class Content:
     Attributes:
         size: As it is seen, turned as its camera said.
         frames: How many there are; 1 of a picture.
-        fps: Frames a second; None of a picture, or where the file does not say.
+        pace: Frames a second; None of a picture, or where the file does not say.
         notes: What is changed when it is read, in words that go on after the file's name.
     """
 
     size: Size
     frames: int
-    fps: float | None
+    pace: float | None
     notes: tuple[str, ...]
 
 
@@ -112,7 +112,7 @@ def examine(data: bytes, *, mask: bool = False) -> Content:
         )
     if mask and not any(any(frame.histogram()[128:]) for frame in read_frames(data, mask=True)):
         raise UsageError("is dark everywhere", "paint white what is to be changed")
-    return Content(size=found.size, frames=found.count, fps=pace(found.times), notes=tuple(notes))
+    return Content(size=found.size, frames=found.count, pace=pace(found.times), notes=tuple(notes))
 
 
 def read_frames(data: bytes, *, mask: bool = False) -> Iterator[Image.Image]:

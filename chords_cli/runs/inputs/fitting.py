@@ -19,7 +19,6 @@ def fit_inputs(
     width: int | None = None,
     height: int | None = None,
     frames: int | None = None,
-    fps: int | None = None,
 ) -> Fitted:
     """Fits inputs and a call to each other: size, number of frames, and what is cropped for them.
 
@@ -31,12 +30,11 @@ def fit_inputs(
         width: As the user asks for it; None if not given, as the next two.
         height: In pixels, too.
         frames: How many the result has.
-        fps: The frame rate of the result; None if it has none.
 
     Raises:
         UsageError: They do not fit the pipeline or this machine.
     """
     sized = fit_sizes(inputs, preset, pipeline, call, width=width, height=height)
-    framed = fit_frames(sized.inputs, preset, pipeline, sized.call, frames=frames, fps=fps)
+    framed = fit_frames(sized.inputs, preset, pipeline, sized.call, frames=frames)
     told = dict.fromkeys([note for one in framed.inputs for note in one.notes])
     return Fitted(framed.inputs, framed.call, (*told, *sized.notes, *framed.notes))

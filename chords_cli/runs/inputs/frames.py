@@ -17,9 +17,6 @@ _NUM_FRAMES = "num_frames"
 _BYTES = 12
 """Of a pixel whose three numbers have become float32."""
 
-_OTHER_PACE = 0.05
-"""From this part of a difference in frames a second on, it is told."""
-
 
 def most_frames(count: int, rule: FrameRule | None) -> int:
     """Returns how many of `count` frames a pipeline takes at most; 0 if they are too few."""
@@ -35,7 +32,6 @@ def fit_frames(
     call: Arguments,
     *,
     frames: int | None,
-    fps: int | None,
 ) -> Fitted:
     """Cuts videos to the frames that are made, or makes no more than the shortest one has.
 
@@ -48,7 +44,6 @@ def fit_frames(
         pipeline: Its pipeline; None where the source cannot be read.
         call: The arguments of the pipeline's call, without the files.
         frames: As the user asks for it; None if not given.
-        fps: The frame rate of the result; None if it is not known.
 
     Raises:
         UsageError: A video is too short, or too large for the memory of this machine.
@@ -73,7 +68,6 @@ def fit_frames(
     if shortest is not None and frames is None and wanted and count < wanted:
         has = f"{shortest.path.name} has {shortest.frames} frames"
         told.append(f"{has}: the result has {count}, not {wanted}")
-    told.append(_pace(shortest, fps) if shortest else None)
     return Fitted(cut, call, tuple(note for note in told if note))
 
 
@@ -135,13 +129,3 @@ def _note(one: Input, count: int) -> str | None:
     if one.frames == 1 < count:
         return f"{one.path.name} is a picture: it stands for all {count} frames"
     return None
-
-
-def _pace(one: Input, fps: int | None) -> str | None:
-    """Says that a result, which has a frame for each of the video's, plays at another pace."""
-    if not (fps and one.fps) or abs(one.fps / fps - 1) < _OTHER_PACE:
-        return None
-    return (
-        f"{one.path.name} has {one.fps:.3g} frames a second, the result {fps}: "
-        f"--fps {round(one.fps)} keeps its pace"
-    )

@@ -28,7 +28,7 @@ class Input:
         medium: What the pipeline gets.
         size: Width and height of what it shows, upright.
         frames: How many there are; 1 of a picture.
-        fps: Frames a second; None of a picture, or where the file does not say.
+        pace: Frames a second; None of a picture, or where the file does not say.
         notes: Sentences on what is not taken as the file has it.
     """
 
@@ -38,7 +38,7 @@ class Input:
     medium: "Medium"
     size: Size
     frames: int
-    fps: float | None
+    pace: float | None
     notes: tuple[str, ...]
 
     @property

@@ -85,7 +85,7 @@ def read_input(role: Role, name: File, *, argument: str, several_frames: bool) -
         medium=medium,
         size=content.size,
         frames=content.frames,
-        fps=content.fps,
+        pace=content.pace,
         notes=tuple(f"{path.name} {note}" for note in content.notes),
     )
 

@@ -1,7 +1,7 @@
 """From the files that a run starts from to its pipeline's call, and to the steps that are left."""
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -17,6 +17,9 @@ from chords_cli.runs.inputs.inputs import Input
 from chords_cli.runs.inputs.reading import read_inputs
 from chords_cli.runs.inputs.roles import taken_roles
 from chords_cli.runs.settings.options.request import Request
+
+_OTHER_PACE = 0.05
+"""From this part of a difference in frames a second on, it is told."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,9 +83,9 @@ def begin_from(
         width=request.width,
         height=request.height,
         frames=request.frames,
-        fps=request.fps or preset.fps,
     )
     starts = bool(inputs) or not call.keys().isdisjoint(("image", "video"))
+    paced = _note_pace(fitted.inputs, request.fps or preset.fps)
     taken, shortened = int(call[STEPS]), None
     roles = taken_roles(preset, pipeline)
     if complete or starts:
@@ -92,8 +95,20 @@ def begin_from(
         call=fitted.call,
         steps=taken,
         shortened=shortened,
-        notes=fitted.notes if shortened is None else (*fitted.notes, shortened),
+        notes=(*fitted.notes, *(note for note in (paced, shortened) if note)),
         missing=() if complete else tuple(roles.values()),
+    )
+
+
+def _note_pace(inputs: Sequence[Input], fps: int | None) -> str | None:
+    """Says that a result, which has a frame for each of a video's, plays at another pace."""
+    videos = [one for one in inputs if one.medium.several_frames and one.frames > 1]
+    one = min(videos, key=lambda one: one.frames, default=None)
+    if not (one and fps and one.pace) or abs(one.pace / fps - 1) < _OTHER_PACE:
+        return None
+    return (
+        f"{one.path.name} has {one.pace:.3g} frames a second, the result {fps}: "
+        f"--fps {round(one.pace)} keeps its pace"
     )
 
 

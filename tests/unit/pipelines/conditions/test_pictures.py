@@ -77,7 +77,7 @@ def test_a_picture_has_the_pixels_that_diffusers_reads(data, tmp_path):
 @pytest.mark.parametrize(("format", "orientation"), [("JPEG", 6), ("PNG", 8), ("TIFF", 8)])
 def test_a_turned_picture_is_upright(format, orientation):
     content = examine(files.turned(format, orientation))
-    assert (content.size, content.frames, content.fps, content.notes) == ((60, 80), 1, None, ())
+    assert (content.size, content.frames, content.pace, content.notes) == ((60, 80), 1, None, ())
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "PPM"])
@@ -131,7 +131,7 @@ def test_a_coloured_mask_is_told():
 def test_an_animation_is_its_frames(format):
     data = files.animation(format)
     content = examine(data)
-    assert (content.size, content.frames, content.fps) == ((80, 60), 5, 10.0)
+    assert (content.size, content.frames, content.pace) == ((80, 60), 5, 10.0)
     frames = seen(data, several_frames=True)
     assert [frame.size for frame in frames] == [(80, 60)] * 5
     assert not np.array_equal(frames[0], frames[1])
@@ -168,7 +168,7 @@ def test_a_video_has_the_frames_that_diffusers_reads(tmp_path):
     stock = load_video(str(tmp_path / "walk.mp4"))
     ours = seen(files.video(), several_frames=True)
     assert np.array_equal(list(map(np.asarray, ours)), list(map(np.asarray, stock)))
-    assert (examine(files.video()).frames, examine(files.video()).fps) == (9, 8.0)
+    assert (examine(files.video()).frames, examine(files.video()).pace) == (9, 8.0)
 
 
 @pytest.mark.parametrize("depth", ["yuv420p10le", "yuv444p", "gray"])
@@ -181,7 +181,7 @@ def test_videos_of_other_depths_are_read_in_eight_bits(depth):
 def test_videos_of_other_kinds_are_read(ending):
     content = examine(files.converted(files.video(), ending=ending))
     assert (content.size, content.frames) == ((64, 48), 9)
-    assert content.fps == pytest.approx(8, rel=0.01)
+    assert content.pace == pytest.approx(8, rel=0.01)
 
 
 def test_a_turned_video_is_upright():

@@ -100,13 +100,6 @@ def test_a_mask_for_all_frames_is_repeated(write):
     assert done.notes == ("mask.png is a picture: it stands for all 9 frames",)
 
 
-def test_another_pace_is_told_with_the_option_that_keeps_it(write):
-    write("walk.mp4", files.video(9, fps=8))
-    done = fit(VACE, ("video", "walk.mp4"), fps=16)
-    note = "walk.mp4 has 8 frames a second, the result 16: --fps 8 keeps its pace"
-    assert done.notes == (note,)
-
-
 def refusal(preset, *said, **asked) -> tuple[str, str]:
     with pytest.raises(UsageError) as caught:
         fit(preset, *said, **asked)

@@ -29,7 +29,7 @@ def test_a_file_is_read_once_with_what_it_holds(write):
     write("photo.png", PICTURE)
     (one,) = read(EDIT, ("image", "photo.png"))
     assert (one.role, one.argument, one.path.name) == ("image", "image", "photo.png")
-    assert (one.size, one.frames, one.fps, one.notes) == ((80, 60), 1, None, ())
+    assert (one.size, one.frames, one.pace, one.notes) == ((80, 60), 1, None, ())
     assert one.medium.sha256 == hashlib.sha256(PICTURE).hexdigest()
     assert in_call((one,), EDIT) == {"image": one.medium}
 
@@ -68,7 +68,7 @@ def test_a_role_with_an_argument_of_another_name_is_taken(write):
 
 def test_an_animation_is_taken_as_a_video(write):
     (one,) = read(VACE, ("video", write("walk.gif", files.animation())))
-    assert (one.frames, one.fps, one.medium.several_frames) == (5, 10.0, True)
+    assert (one.frames, one.pace, one.medium.several_frames) == (5, 10.0, True)
 
 
 def test_a_mask_of_a_video_may_stand_for_all_frames(write):

@@ -1,5 +1,7 @@
 """What a run starts from decides its pipeline, its call and how many steps are left."""
 
+from pathlib import Path
+
 import pytest
 
 from chords_cli.runs.settings.inputs import begin_from
@@ -79,3 +81,16 @@ def test_a_size_that_the_pipeline_takes_from_the_picture_is_left_out_of_the_call
     preset = make_preset("StableDiffusionXLImg2ImgPipeline")
     found = begin(preset, image=("photo.png",), strength=1.0)
     assert not {"width", "height"} & found.call.keys()
+
+
+@pytest.mark.parametrize(
+    ("fps", "notes"),
+    [
+        (16, ("walk.mp4 has 8 frames a second, the result 16: --fps 8 keeps its pace",)),
+        (8, ()),
+    ],
+)
+def test_another_pace_is_told_with_the_option_that_keeps_it(fps, notes):
+    Path("walk.mp4").write_bytes(files.video(9, fps=8))
+    preset = make_video_preset("WanVACEPipeline")
+    assert begin(preset, video="walk.mp4", fps=fps).notes == notes
