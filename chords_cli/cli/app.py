@@ -26,6 +26,7 @@ from chords_cli.cli.video import video
 from chords_cli.errors import ChordsError, Interrupted, StdoutError, either, refused_by_system
 from chords_cli.ui.console import (
     Console,
+    ignore_no_width,
     let_go_of_dead_terminals,
     never_fail_on_encoding,
     open_closed_streams,
@@ -95,6 +96,7 @@ def main() -> None:
     """Runs the program; prints no traceback unless CHORDS_DEBUG=1 asks for it."""
     open_closed_streams()
     never_fail_on_encoding()
+    ignore_no_width()
     for number in (signal.SIGINT, *END_SIGNALS):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP; so do we
             signal.signal(number, _interrupt)

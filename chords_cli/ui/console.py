@@ -144,6 +144,12 @@ def open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
+def ignore_no_width() -> None:
+    """Forgets a width of 0, that of a terminal of unknown size: nothing would be printed."""
+    if os.environ.get("COLUMNS", "").strip("0 ") == "":
+        os.environ.pop("COLUMNS", None)
+
+
 def never_fail_on_encoding() -> None:
     """Makes a stream that cannot encode a character write `?` instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):

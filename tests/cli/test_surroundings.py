@@ -56,6 +56,13 @@ def test_a_stream_that_is_closed_is_written_to_nowhere(line, code, shown, tmp_pa
     assert bool(shown) == bool(done.stdout + done.stderr)
 
 
+def test_a_terminal_without_a_width_is_written_to(tmp_path):
+    assert "4 cores" in shell("$CHORDS plan --cores 4", tmp_path, COLUMNS="0").stdout
+    assert '"cores": 4' in shell("$CHORDS plan --cores 4 --json", tmp_path, COLUMNS="0").stdout
+    assert "cores is 0" in shell("$CHORDS plan --cores 0", tmp_path, COLUMNS="0").stderr
+    assert "--cores" in shell("$CHORDS plan --help", tmp_path, COLUMNS="0").stdout
+
+
 def test_a_user_without_a_home_has_the_shipped_presets(monkeypatch):
     def no_home(*_: object) -> str:
         raise RuntimeError("Could not determine home directory.")
