@@ -45,10 +45,13 @@ def plan(
     from chords_cli.models.repositories import find_model
     from chords_cli.presets.files import DEFAULT
     from chords_cli.runs.settings.layouts.placement import default_plan
+    from chords_cli.runs.settings.options.call import resolve_call
+    from chords_cli.runs.settings.options.request import Request
     from chords_cli.sampler.choice import PlanChoice, parse_init_t, resolve_plan
     from chords_cli.sampler.stop import resolve_stop
 
     preset = find_model(model or DEFAULT["image"])
+    resolve_call(Request(kind=preset.kind, guidance=guidance), preset)  # which checks the guidance
     starts = None if init_t is None else parse_init_t(init_t)
     default = default_plan(preset, guidance)
     resolved = resolve_plan(default, PlanChoice(init_t=starts, **options))
@@ -82,13 +85,6 @@ def _list_layouts(
     from chords_cli.ui.views.layouts import layouts_view
 
     steps = asked.pop("steps")
-    for name, value in asked.items():
-        if value is not None:
-            raise UsageError(
-                f"{{count:name}} lists layouts, and {name} is {value} in all of them",
-                f"leave out {{count:name}} or {{{name}}}",
-                {"count": None, name: value},
-            )
     pictures = 1 if num is None else num
     if count is None or not 1 <= count <= MOST_CORES or not 1 <= pictures <= MOST_SAMPLES:
         said = "not given" if count is None else count
@@ -98,6 +94,13 @@ def _list_layouts(
             "give {count}, and {num} if there are several pictures",
             {"count": 8, "num": 16},
         )
+    for name, value in asked.items():
+        if value is not None:
+            raise UsageError(
+                f"{{count:name}} lists layouts, and {name} is {value} in all of them",
+                f"leave out {{count:name}} or {{{name}}}",
+                {"count": None, name: value},
+            )
     if steps is not None:
         resolve_plan(DefaultPlan(steps=steps, cores=1, algo="sequential"))  # which checks them
     listed = list_layouts(

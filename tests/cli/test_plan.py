@@ -219,6 +219,15 @@ def test_plan_tells_the_rule_for_rounds_and_what_was_measured(chords):
     assert set(document["expected_error"]) == {"median", "most"}
 
 
+@pytest.mark.parametrize("guidance", ["-1", "nan", "inf"])
+def test_a_guidance_that_no_run_takes_is_refused(chords, guidance):
+    answer = chords("plan", "--guidance", guidance)
+    error, hint = answer.err.splitlines()
+    assert answer.code == 2
+    assert error == f"error: guidance is {guidance}, but must be finite and 0 or more"
+    assert hint == "hint: try --guidance 3.5"
+
+
 def test_a_guidance_that_the_model_is_told_counts_as_one_call(chords):
     told = chords("plan", "--model", "flux", "--steps", "28", "--guidance", "7").out
     assert "28 steps, 8 cores, guidance 1\n          (one model call a step)" in told
@@ -272,6 +281,12 @@ def test_layouts_of_many_pictures_are_exact_and_machine_readable(chords):
             ["--devices", "8", "--cores", "2"],
             "error: --devices lists layouts, and cores is 2 in all of them\n"
             "hint: leave out --devices or --cores 2\n",
+        ),
+        (
+            ["--exact", "--cores", "2"],
+            "error: layouts are for 1 to 256 devices and 1 to 100000 pictures, but devices is not "
+            "given and num is 1\n"
+            "hint: give --devices 8, and --num 16 if there are several pictures\n",
         ),
         (
             ["--num", "4"],
