@@ -69,9 +69,10 @@ def read_metadata(path: Path) -> Document:
             f"{verbatim(path)} is not a picture or video", f"name a {_KINDS} that chords made"
         ) from error
     if document is None:
+        kinds = "latent" if path.suffix.lower() == ".safetensors" else _KINDS
         raise UsageError(
             f"{verbatim(path)} holds no chords metadata",
-            f"name a {_KINDS} that chords made without {{metadata}}",
+            f"name a {kinds} that chords made without {{metadata}}",
             {"metadata": False},
         )
     return document

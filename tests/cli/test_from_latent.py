@@ -86,6 +86,23 @@ def test_a_file_without_a_latent_is_refused(made, command):
     assert "it is cut off" in answer.err
 
 
+def test_a_file_without_a_latent_is_refused_by_a_dry_run_too(made, command):
+    data = (made / "made" / f"{CAT}.safetensors").read_bytes()
+    (made / "short.safetensors").write_bytes(data[:-10])
+    (made / "empty.png").touch()
+    for name, problem in {
+        f"made/{CAT}.png": f"made/{CAT}.png is not a safetensors file",
+        "short.safetensors": "it is cut off",
+        "empty.png": "empty.png is not a safetensors file",
+        "missing.safetensors": "No such file or directory",
+    }.items():
+        options = ("--from-latent", name, "--model", "wide.yaml", "--dry-run")
+        assert command("image", *options, cwd=made, code=2).err.splitlines() == [
+            f"error: latent {name} cannot be decoded: {problem}",
+            "hint: name a .safetensors file that chords kept",
+        ]
+
+
 def test_a_folder_is_met_with_the_first_latent_in_it(tmp_path, command):
     def refused() -> list[str]:
         return command("image", "--from-latent", tmp_path, cwd=tmp_path, code=2).err.splitlines()

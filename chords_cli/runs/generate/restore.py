@@ -2,20 +2,17 @@
 
 import time
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chords_cli.errors import UsageError
 from chords_cli.events import Listener, PromptDone, PromptStarted, RunResolved
 from chords_cli.media.files import new_folder
-from chords_cli.media.latents import read_latent
 from chords_cli.models.weights import model_folder
 from chords_cli.records.run import OutputRecord, RunRecord, RunSeconds, SampleRecord, SampleSeconds
 from chords_cli.runs.generate.record import run_record, write_record
 from chords_cli.runs.generate.run import Prepared, pool_settings
 from chords_cli.runs.outputs.recipe import which_output
 from chords_cli.runs.outputs.saving import OutputSaver
-from chords_cli.runs.settings.from_metadata import read_recipe
+from chords_cli.runs.settings.from_metadata import read_kept, read_recipe
 from chords_cli.runs.settings.samples import PlannedSample
 from chords_cli.sampler.plan import sequential_plan
 from chords_cli.sampler.stop import StopRule
@@ -32,11 +29,12 @@ def restore(prepared: Prepared, listener: Listener) -> RunRecord:
         UsageError: The file holds no latent, or its model is not on this machine.
         ChordsError: The latent could not be decoded.
     """
+    from chords_cli.engine.messages import Latent
     from chords_cli.engine.pool import Pool
 
     settings, path = prepared.settings, prepared.request.from_latent
     assert path is not None, "a request for a latent names its file"
-    latent, (sample,) = _read(path), settings.samples
+    latent, (sample,) = Latent(*read_kept(path)), settings.samples
     start = pool_settings(settings, model_folder(settings.preset))
     alone = replace(
         start, devices=settings.devices[:1], decoders=frozenset({0}), members=1, contexts=1
@@ -67,18 +65,6 @@ def restore(prepared: Prepared, listener: Listener) -> RunRecord:
         write_record(settings.output, record)
     listener(PromptDone(number=1, path=str(settings.output / made.output), seconds=total))
     return record
-
-
-def _read(path: Path) -> "Latent":
-    from chords_cli.engine.messages import Latent
-
-    try:
-        return Latent(*read_latent(path))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"latent {path} cannot be decoded: {getattr(error, 'strerror', None) or error}",
-            "name a .safetensors file that chords kept",
-        ) from error
 
 
 def _decode(prepared: Prepared, pool: "Pool", latent: "Latent") -> tuple["SampledOutput", float]:

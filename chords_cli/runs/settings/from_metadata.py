@@ -15,6 +15,7 @@ from pydantic import ValidationError
 import chords_cli
 from chords_cli.engine.devices import devices_of
 from chords_cli.errors import UsageError, verbatim
+from chords_cli.media.latents import read_latent
 from chords_cli.media.metadata import read_metadata
 from chords_cli.models.inputs.strength import strength_of
 from chords_cli.models.repositories import find_model
@@ -94,7 +95,24 @@ def with_latent(request: Request) -> Request:
             else "it holds no latent; {save_latents} keeps them",
             {"from_latent": latents[0] if latents else None, "save_latents": True},
         )
+    read_kept(request.from_latent)  # before its model is fetched, and by a dry run, too
     return replace(request, from_metadata=request.from_latent)
+
+
+def read_kept(path: Path) -> tuple[str, tuple[int, ...], bytes]:
+    """Reads a latent that was kept: its dtype, its shape and its bytes.
+
+    Raises:
+        UsageError: The file holds none, or is cut off.
+    """
+    try:
+        return read_latent(path)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"latent {verbatim(path)} cannot be decoded: "
+            f"{verbatim(getattr(error, 'strerror', None) or error)}",
+            "name a .safetensors file that chords kept",
+        ) from error
 
 
 def with_recipe(request: Request, recipe: Recipe) -> Request:

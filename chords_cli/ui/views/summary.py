@@ -35,6 +35,9 @@ def _details(record: RunRecord) -> Iterator[str]:
     last, devices = record.prompts[-1], record.devices
     steps = last.own.steps if last.own else record.plan.steps
     spent, rounds = last.seconds, last.rounds or steps
+    if spent.decode and not spent.sample:
+        yield f"decoding {duration(spent.decode)}; nothing was sampled"
+        return
     compiling = f" compiling {duration(spent.compile)}," if spent.compile else ""
     yield (
         f"{'the last: ' if len(record.prompts) > 1 else ''}"

@@ -60,6 +60,15 @@ def test_summary_of_several_results_speaks_of_the_last():
     assert told.startswith("the last: 21 rounds instead of 50 steps: ")
 
 
+def test_summary_of_a_decoded_latent_compares_no_rounds_and_no_devices():
+    told = record("cpu", "cpu").document()
+    told["prompts"][0]["seconds"] = {"decode": 0.2, "total": 0.3}
+    assert summary(RunRecord.read(told)).plain.splitlines() == [
+        "1 image in 12.3 s (start 1.00 s, load 3.25 s)",
+        "decoding 0.20 s; nothing was sampled",
+    ]
+
+
 def test_summary_of_every_step_compares_nothing():
     every = {"steps": 50, "init_t": [0], "rounds": 50, "speedup": 1.0}
     told = summary(record("cpu", plan={**every, "nfe_total": 50, "nfe_run": 50}, rounds=50))
