@@ -194,16 +194,16 @@ def ask(question: Callable[[], Any], seconds: float = DEFAULT_TIMEOUT) -> Any:
 def starting(*, interruptible: bool = False) -> Iterator[None]:
     """Lets processes start inside that neither hear Ctrl-C nor search the working directory.
 
-    The environment of this whole process changes meanwhile: not to be used from several threads.
+    The environment of this whole process changes meanwhile. Other threads that start some wait.
 
     Args:
         interruptible: Whether Ctrl-C reaches this process inside; then others hear it too.
     """
     _keep_sockets_short()
-    variables = {**_LOCAL, **compiled_place(), **_own_place(), **_server}
-    before = {name: os.environ.get(name) for name in variables}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    with without_secrets():
+    with without_secrets():  # by one thread at a time
+        variables = {**_LOCAL, **compiled_place(), **_own_place(), **_server}
+        before = {name: os.environ.get(name) for name in variables}
         try:
             os.environ.update(variables)
             resource_tracker.ensure_running()  # unblocks SIGINT once it has started

@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,20 @@ def test_processes_search_no_module_in_the_working_directory_and_this_one_stays_
     assert start.ask(environment)["PYTHONSAFEPATH"] == "1"
     assert "PYTHONSAFEPATH" not in os.environ
     assert os.environ["PYTHONPATH"] == "elsewhere"
+
+
+def test_threads_that_start_processes_at_once_leave_the_environment_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    before = dict(os.environ)
+    with ThreadPoolExecutor(1) as other:
+        with start.starting():
+            answer = other.submit(start.ask, environment)
+            with suppress(TimeoutError):
+                answer.result(0.2)  # it waits for its turn
+        assert answer.result()["HF_HUB_OFFLINE"] == "1"
+    assert dict(os.environ) == before
 
 
 def blocks_ctrl_c() -> bool:
