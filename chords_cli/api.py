@@ -4,6 +4,7 @@ It shares its functions with the command line, but keeps samples in memory inste
 """
 
 import difflib
+import os
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import replace
@@ -84,6 +85,7 @@ class Chords:
         self._listener = listener or (lambda event: None)
         self._told = set[str]()
         self._pool: Pool | None = None
+        self._process = os.getpid()
 
     @property
     def plan(self) -> Plan:
@@ -110,12 +112,12 @@ class Chords:
         # a sample may start from a picture, and ask for any output
         model, all_cores = replace(start.model, sees=True), frozenset(range(settings.plan.cores))
         start = replace(start, model=model, decoders=all_cores)
-        self._pool = Pool(start, self._listener).__enter__()
+        self._pool, self._process = Pool(start, self._listener).__enter__(), os.getpid()
         return self
 
     def __exit__(self, *exception: Any) -> None:
         """Ends the cores."""
-        if self._pool is not None:
+        if self._pool is not None and self._process == os.getpid():
             self._pool.__exit__(*exception)
         self._pool = None
 
@@ -162,6 +164,11 @@ class Chords:
     def _running_pool(self) -> "Pool":
         if self._pool is None:
             raise ChordsError("the cores have not started", "write `with Chords(...) as chords:`")
+        if self._process != os.getpid():
+            raise ChordsError(
+                "the cores belong to the process that this one was forked from",
+                "make the sample there, or start cores in this process",
+            )
         return self._pool
 
     def _resolved(self, request: Request, given: Collection[str]) -> Settings:

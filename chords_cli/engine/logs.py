@@ -4,7 +4,6 @@ Those files lie in the one temporary folder that a process has. Nobody else may 
 nor where compiled code is kept: torch unpickles and runs what it finds.
 """
 
-import atexit
 import fcntl
 import functools
 import os
@@ -13,6 +12,7 @@ import shutil
 import tempfile
 import time
 from contextlib import suppress
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 import platformdirs
@@ -69,8 +69,13 @@ def temporary_folder(within: str | None = None) -> Path:
     with suppress(OSError):  # no locks there
         fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
     (folder / _HOST).write_text(platform.node())
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    Finalize(None, shutil.rmtree, (folder,), {"ignore_errors": True}, exitpriority=-1)
     return folder
+
+
+def is_ours(folder: str) -> bool:
+    """Tells whether a folder is a temporary one of this process or another of this package."""
+    return Path(folder).name.startswith(_PREFIX)
 
 
 def compiled_place() -> dict[str, str]:
@@ -101,3 +106,7 @@ def _remove_left(base: str) -> None:
                     shutil.rmtree(folder, ignore_errors=True)
             finally:
                 os.close(place)
+
+
+os.register_at_fork(after_in_child=start_log.cache_clear)
+os.register_at_fork(after_in_child=temporary_folder.cache_clear)

@@ -4,6 +4,8 @@ A failure is reported once, by the core that caused it; the other workers are th
 once.
 """
 
+import multiprocessing.process
+import os
 import shutil
 import sys
 import tempfile
@@ -21,7 +23,14 @@ from chords_cli.engine.hosts.watched import Worker
 from chords_cli.engine.logs import redirect_output, temporary_folder
 from chords_cli.engine.messages import Alive, Failed, Quit, WorkerSpec
 from chords_cli.engine.settings import PoolSettings, worker_specs
-from chords_cli.engine.start import Context, StartMethod, preload, start_method, starting
+from chords_cli.engine.start import (
+    Context,
+    StartMethod,
+    check_may_start,
+    preload,
+    start_method,
+    starting,
+)
 from chords_cli.engine.watch.blame import Watch
 from chords_cli.engine.watch.pulse import PoolPipe
 from chords_cli.engine.watch.server import lost_server, not_waiting_for_ever
@@ -41,6 +50,9 @@ _GLANCE_SECONDS = 1.0
 """How long to listen to all cores at a time. No more of a silence is counted at once, because this
 process may have been stopped itself."""
 
+_NAME = "chords-process-"
+"""How the names of workers begin."""
+
 _LINKS = 4
 """How many times longer on several hosts: the word of a slow link comes late."""
 
@@ -59,6 +71,7 @@ class Workers:
     def __init__(self, hosts: Hosts | None = None) -> None:
         self._workers: list[Worker] = []
         self._hosts = hosts
+        check_may_start()  # or what it refuses would leave the folder
         self.folder = Path(tempfile.mkdtemp(prefix="pool-", dir=temporary_folder()))
         self.watch = Watch(self._workers, _LINKS if hosts else 1)
 
@@ -224,7 +237,7 @@ def _start(context: Context, spec: WorkerSpec) -> Worker:
     process = context.Process(
         target=worker_process,
         args=(spec, their_pipe, their_lifeline),
-        name=f"chords-process-{spec.process}",
+        name=f"{_NAME}{spec.process}",
         daemon=True,
     )
     process.start()
@@ -238,3 +251,14 @@ def _join(workers: Sequence[Worker], seconds: float) -> None:
     for worker in workers:
         while worker.runs and (left := deadline - time.monotonic()) > 0:
             worker.process.join(min(left, _LOOK_SECONDS))
+
+
+def _disown() -> None:
+    """Keeps a process that was forked from the pool's from ending the workers when it ends."""
+    children: set[Any] = multiprocessing.process._children  # type: ignore[attr-defined]
+    for child in [*children]:
+        if child.name.startswith(_NAME):
+            children.discard(child)
+
+
+os.register_at_fork(after_in_child=_disown)

@@ -8,7 +8,6 @@ No process that starts here searches modules in the user's working directory, un
 so itself, as `python -m` makes it do. None has the user's tokens, or asks the hub for anything.
 """
 
-import atexit
 import functools
 import multiprocessing
 import os
@@ -22,12 +21,14 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.forkserver import ensure_running, set_forkserver_preload
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
 import chords_cli
 from chords_cli.engine.logs import (
     compiled_place,
+    is_ours,
     last_line,
     redirect_output,
     start_log,
@@ -75,6 +76,8 @@ _LOCAL = {"PYTHONSAFEPATH": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_IMPLICIT
 _server: dict[str, str] = {}
 """What the process that others are forked from finds in its environment; empty while none runs."""
 
+os.register_at_fork(after_in_child=_server.clear)
+
 
 @dataclass(frozen=True, slots=True)
 class StartMethod:
@@ -113,10 +116,10 @@ def preload(pipeline: str) -> None:
     """
     if requested_method() == "spawn":
         return
-    _check_main_guard()
+    check_may_start()
     set_forkserver_preload(["chords_cli.engine.preload"])
     if not _server:
-        atexit.register(kill_server)
+        Finalize(None, kill_server, exitpriority=0)
     _server.update({LOG_VARIABLE: str(start_log()), PIPELINE_VARIABLE: pipeline})
     with starting():
         ensure_running()
@@ -159,7 +162,7 @@ def ask(question: Callable[[], Any], seconds: float = DEFAULT_TIMEOUT) -> Any:
     Raises:
         ChordsError: The process failed, did not answer or could not be started.
     """
-    _check_main_guard()
+    check_may_start()
     log = start_log()
     known = log.stat().st_size if log.exists() else 0
     reader, writer = multiprocessing.Pipe(duplex=False)
@@ -188,6 +191,28 @@ def ask(question: Callable[[], Any], seconds: float = DEFAULT_TIMEOUT) -> Any:
         reader.close()
     process.join(_JOIN_SECONDS)
     return answer
+
+
+def check_may_start() -> None:
+    """Refuses to start processes from a daemon, or where they would run the script again.
+
+    Raises:
+        UsageError: The script has no main guard, or is not a file, or this process is a daemon.
+    """
+    main = sys.modules["__main__"]
+    script = getattr(main, "__file__", None)
+    if script and getattr(main, "__spec__", None) is None and not Path(script).exists():
+        raise UsageError(
+            f"processes that are started here read the script again, but {script} is not a file",
+            f"save it as a file; {_GUARD}",
+        )
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise UsageError("a process that was started here runs its script again", _GUARD)
+    if multiprocessing.current_process().daemon:
+        raise UsageError(
+            "this is a daemon of multiprocessing, such as those of its Pool, which starts no cores",
+            "start them in a process that was made with daemon=False",
+        )
 
 
 @contextmanager
@@ -225,7 +250,7 @@ def _keep_sockets_short() -> None:
         ChordsError: There is no such folder.
     """
     config = multiprocessing.current_process()._config  # type: ignore[attr-defined]
-    if "tempdir" in config:
+    if "tempdir" in config and not is_ours(config["tempdir"]):  # or that of a process before
         return
     if len(os.fsencode(tempfile.gettempdir())) <= _LONGEST_FOLDER:
         config["tempdir"] = str(temporary_folder())
@@ -240,28 +265,12 @@ def _keep_sockets_short() -> None:
     )
 
 
-def _check_main_guard() -> None:
-    """Refuses to start processes from a script that a process runs again before it begins.
-
-    Raises:
-        UsageError: The script has no main guard, or is not a file.
-    """
-    main = sys.modules["__main__"]
-    script = getattr(main, "__file__", None)
-    if script and getattr(main, "__spec__", None) is None and not Path(script).exists():
-        raise UsageError(
-            f"processes that are started here read the script again, but {script} is not a file",
-            f"save it as a file; {_GUARD}",
-        )
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise UsageError("a process that was started here runs its script again", _GUARD)
-
-
 def script_ran_again(core: int) -> UsageError:
     """Returns the error for a core that ended while it ran its script again."""
     quoted = last_line(start_log())[:200]
     reason = quoted.removeprefix(f"{UsageError.__module__}.{UsageError.__name__}: ")
-    return UsageError(f"core {core} ended while it read the script again: {reason}", _GUARD)
+    told = f": {reason}" if reason else ""
+    return UsageError(f"core {core} ended while it read the script again{told}", _GUARD)
 
 
 def _context(method: str) -> Context:

@@ -117,3 +117,15 @@ def _watch(left: threading.Event) -> None:
             _given_up[now] = idle
             kill_server()
             return
+
+
+def _forget_server() -> None:
+    """Makes a process that was forked from one with a server start its own."""
+    known = forkserver._forkserver
+    if _server() is not None:
+        with suppress(OSError):
+            os.close(known._forkserver_alive_fd)  # type: ignore[attr-defined]  # or it would outlive that process
+        forkserver.ForkServer.__init__(known)
+
+
+os.register_at_fork(after_in_child=_forget_server)

@@ -1,0 +1,86 @@
+"""The Python API in processes that fork, and in those that may start no cores."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.waiting import HANG
+
+START = 'Chords(cores=2, steps=3, devices="cpu")'
+
+FORKS = f"""
+import multiprocessing, os, sys
+from chords_cli import Chords, ChordsError
+
+def told(make):
+    try:
+        return make()
+    except ChordsError as error:
+        return str(error)
+
+def fresh():
+    with {START} as chords:
+        return chords("a red heart", seed=3).seconds > 0
+
+def answer(make, answers):
+    answers.send(told(make))
+
+def ask(make, daemon=False):
+    context = multiprocessing.get_context("fork")
+    answers, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=answer, args=(make, theirs), daemon=daemon)
+    child.start()
+    print(answers.recv())
+    child.join()
+
+def main():
+    with {START} as chords:
+        def used():
+            return chords("a red heart", seed=3).seconds > 0
+
+        print(used())
+        ask(used)
+        ask(fresh)
+        ask(fresh, daemon=True)
+        child = os.fork()
+        if not child:
+            chords.__exit__(None, None, None)
+            sys.exit()
+        os.waitpid(child, 0)
+        print(used())
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs a script whose temporary files lie in a folder of `folder`."""
+    path, temporary = folder / "script.py", folder / "t"
+    path.write_text(script)
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    done = subprocess.run(
+        [sys.executable, path], env=environment, capture_output=True, text=True, timeout=HANG
+    )
+    assert [*temporary.iterdir()] == []
+    return done
+
+
+def test_a_forked_process_has_its_own_cores_and_leaves_those_of_the_other(tmp_path):
+    done = run(FORKS, tmp_path)
+    assert done.stdout.splitlines() == [
+        "True",
+        "the cores belong to the process that this one was forked from",
+        "True",
+        "this is a daemon of multiprocessing, such as those of its Pool, which starts no cores",
+        "True",
+    ]
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_script_without_a_guard_is_told_so_and_leaves_nothing(tmp_path):
+    done = run(f"from chords_cli import Chords\nwith {START}:\n    pass\n", tmp_path)
+    assert done.returncode == 1
+    assert "a process that was started here runs its script again" in done.stderr
