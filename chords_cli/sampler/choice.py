@@ -8,6 +8,7 @@ number of steps and cores: when an option changes either, the starts are chosen 
 
 import math
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Literal, get_args
 
 from chords_cli.errors import PlanError, UsageError
@@ -96,7 +97,12 @@ def plan(
     for name, value in (("steps", steps), ("cores", cores), ("rounds", rounds)):
         if type(value) is not int and (value is not None or name != "rounds"):
             raise PlanError(f"{name} is {value!r}, but must be a whole number")
+    for name, number in (("speedup", speedup), ("guidance", guidance)):
+        if not isinstance(number, Real) and (number is not None or name != "speedup"):
+            raise PlanError(f"{name} is {number!r}, but must be a number")
     starts = parse_init_t(init_t) if isinstance(init_t, str) else init_t
+    if not isinstance(starts, str | None):
+        starts = _check_starts(starts)
     choice = PlanChoice(
         steps=steps, cores=cores, algo=algo, init_t=starts, rounds=rounds, speedup=speedup
     )
@@ -174,6 +180,21 @@ def parse_init_t(text: str) -> Starts:
             "write one start a core, slowest first, as in 0-8-16-32",
         )
     return tuple(map(int, parts))
+
+
+def _check_starts(starts: object) -> tuple[int, ...]:
+    """Returns starts from Python as a tuple.
+
+    Raises:
+        PlanError: They are no sequence of whole numbers.
+    """
+    if not isinstance(starts, list | tuple | range) or {type(start) for start in starts} != {int}:
+        raise PlanError(
+            f"init_t is {starts!r}, but must be a tuple of whole numbers",
+            "write one start a core, slowest first, as in {init_t}",
+            {"init_t": (0, 8, 16, 32)},
+        )
+    return tuple(starts)
 
 
 def _algo_of_pace(given: PlanChoice) -> str | None:

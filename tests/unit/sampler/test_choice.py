@@ -166,3 +166,23 @@ def test_index_beyond_the_last_output_is_refused():
 
 def test_defaults_of_a_preset_are_four_cores_to_output_one():
     assert (Sampling().cores, Sampling().stop.index) == (4, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"init_t": 5}, "init_t is 5, but must be a tuple of whole numbers"),
+        ({"init_t": ()}, "init_t is (), but must be a tuple of whole numbers"),
+        ({"init_t": (0, 5.0)}, "init_t is (0, 5.0), but must be a tuple of whole numbers"),
+        ({"speedup": "2"}, "speedup is '2', but must be a number"),
+        ({"guidance": None}, "guidance is None, but must be a number"),
+    ],
+)
+def test_a_value_of_another_type_makes_no_plan(options, message):
+    with pytest.raises(PlanError) as caught:
+        choice.plan(**options)
+    assert caught.value.message == message
+
+
+def test_starts_may_be_any_sequence():
+    assert choice.plan(init_t=range(0, 40, 10)).init_t == (0, 10, 20, 30)
