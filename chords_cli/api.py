@@ -273,15 +273,27 @@ def _as_files(name: str, value: Any) -> Any:
     """Returns paths as text and pictures of Pillow as if they were files.
 
     A single image is one of several.
+
+    Raises:
+        UsageError: It is something else.
     """
-    if name == "image" and not isinstance(value, list | tuple):
-        value = () if value is None else (value,)
-    if isinstance(value, list | tuple):
-        return tuple(_as_files("", one) for one in value)
-    if isinstance(value, PurePath):
+    if name == "strength" or value is None:
+        return () if name == "image" else value
+    if name == "image":
+        images = value if isinstance(value, list | tuple) else (value,)
+        return tuple(_as_file(name, image) for image in images)
+    return _as_file(name, value)
+
+
+def _as_file(name: str, value: Any) -> Any:
+    if isinstance(value, PurePath | str):
         return str(value)
-    if value is None or isinstance(value, str):
-        return value
     from PIL import Image
 
-    return encode(value, name or "image") if isinstance(value, Image.Image) else value
+    if isinstance(value, Image.Image):
+        return encode(value, name)
+    shown = f"an array of shape {value.shape}" if hasattr(value, "shape") else repr(value)
+    raise UsageError(
+        f"{name} is {shown}, but must be a path or a picture of Pillow",
+        "Image.fromarray of PIL makes one of an array",
+    )

@@ -37,9 +37,20 @@ File = str | Picture
 
 
 def encode(picture: "Image", name: str) -> Picture:
-    """Encodes a picture of Pillow without loss; what its camera says of its position is kept."""
+    """Encodes a picture of Pillow without loss; what its camera says of its position is kept.
+
+    Raises:
+        UsageError: It has no pixels, or no file can hold it.
+    """
     from PIL import ImageOps
 
+    if 0 in picture.size:
+        width, height = picture.size
+        raise UsageError(
+            f"{{{name}:name}} is a picture of {width} x {height} pixels",
+            "give one that has pixels",
+            {name: None},
+        )
     for format in ("PNG", "TIFF"):  # PNG knows no CMYK and no fractions
         file = io.BytesIO()
         try:
