@@ -10,6 +10,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,17 +127,22 @@ def _asked(question: str) -> bytes:
 
 
 def gif_bytes(frames: "np.ndarray", rate: int, comment: str = "") -> bytes:
-    """Returns a GIF that loops; colours are reduced to the 256 that a GIF can have."""
+    """Returns a GIF that loops; colours are reduced to the 256 that a GIF can have.
+
+    It counts in hundredths of a second, so frames last alternately longer and shorter. None lasts
+    less than two, which browsers take for ten: above 50 frames a second it is slower than `rate`.
+    """
     from PIL import Image
 
     pictures = [Image.fromarray(frame) for frame in frames]
+    ends = [round(100 * number / min(rate, 50)) for number in range(len(frames) + 1)]
     file = io.BytesIO()
     pictures[0].save(
         file,
         format="GIF",
         save_all=True,
         append_images=pictures[1:],
-        duration=round(1000 / rate),
+        duration=[10 * (end - start) for start, end in pairwise(ends)],
         loop=0,
         comment=comment.encode(),
     )

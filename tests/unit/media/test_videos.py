@@ -7,7 +7,7 @@ import imageio.v3 as iio
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from chords_cli.errors import ChordsError, UsageError
 from chords_cli.media import videos
@@ -126,6 +126,14 @@ def test_a_gif_holds_every_frame_and_loops(write):
         assert (picture.info["duration"], picture.info["loop"]) == (100, 0)
         found = np.asarray(picture.convert("RGB")).astype(int)
     assert np.abs(found - FRAMES[0]).mean() < 12
+
+
+@pytest.mark.parametrize(("rate", "milliseconds"), [(16, 440), (24, 290), (30, 230), (60, 140)])
+def test_a_gif_has_the_pace_of_its_video_up_to_50_frames_a_second(write, rate, milliseconds):
+    with Image.open(write(gif_bytes(FRAMES, rate), "a.gif")) as picture:
+        lasting = [frame.info["duration"] for frame in ImageSequence.Iterator(picture)]
+    assert (len(lasting), sum(lasting)) == (len(FRAMES), milliseconds)
+    assert min(lasting) >= 20
 
 
 def test_nothing_is_said_where_no_texts_are_given(write):
