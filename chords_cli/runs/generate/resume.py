@@ -263,9 +263,11 @@ def _is_complete(settings: Settings, sample: SampleRecord) -> bool:
 
 
 def _has_all_files(settings: Settings, output: OutputRecord) -> bool:
+    """Tells whether an output's files are present; one that a failed copy left empty is not."""
     names = (output.path, output.latent, *output.extra)
     paths = [settings.output / Path(name).name for name in names if name]
-    present = {path.suffix.removeprefix(".") for path in paths if path.is_file()}
+    there = (path for path in paths if path.is_file() and path.stat().st_size)
+    present = {path.suffix.removeprefix(".") for path in there}
     return present >= set(endings(settings))
 
 
