@@ -66,13 +66,23 @@ class Workers:
     Attributes:
         folder: Where logs are, and the files by which workers find one another.
         watch: Over them.
+
+    Raises:
+        ChordsError: The temporary folder of this process is gone or full.
     """
 
     def __init__(self, hosts: Hosts | None = None) -> None:
         self._workers: list[Worker] = []
         self._hosts = hosts
         check_may_start()  # or what it refuses would leave the folder
-        self.folder = Path(tempfile.mkdtemp(prefix="pool-", dir=temporary_folder()))
+        within = temporary_folder()
+        try:
+            self.folder = Path(tempfile.mkdtemp(prefix="pool-", dir=within))
+        except OSError as error:
+            raise ChordsError(
+                f"no core can be started: {verbatim(within)}: {error.strerror}",
+                "run it again, with TMPDIR set to a folder that has room and that nobody empties",
+            ) from error
         self.watch = Watch(self._workers, _LINKS if hosts else 1)
 
     def start(self, settings: PoolSettings) -> StartMethod:

@@ -1,10 +1,14 @@
-"""The Python API in processes that fork, and in those that may start no cores."""
+"""The Python API in processes that fork, and in those that cannot start cores."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from chords_cli import Chords, ChordsError
+from chords_cli.engine import processes
 from tests.waiting import HANG
 
 START = 'Chords(cores=2, steps=3, devices="cpu")'
@@ -78,6 +82,14 @@ def test_a_forked_process_has_its_own_cores_and_leaves_those_of_the_other(tmp_pa
         "True",
     ]
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_chords_whose_temporary_folder_was_removed_say_so(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    monkeypatch.setattr(processes, "temporary_folder", lambda: gone)
+    with pytest.raises(ChordsError) as caught:
+        Chords(cores=2, steps=3, devices="cpu").__enter__()
+    assert caught.value.message == f"no core can be started: {gone}: No such file or directory"
 
 
 def test_a_script_without_a_guard_is_told_so_and_leaves_nothing(tmp_path):
