@@ -272,9 +272,14 @@ def _has_all_files(settings: Settings, output: OutputRecord) -> bool:
 
 
 def _names_to_write(settings: Settings, left: Iterator[PlannedSample]) -> Iterator[str]:
-    """Yields the files of unfinished samples, except those that were made with these settings."""
+    """Yields the files of unfinished samples, except those that a resumed run may replace.
+
+    These were made with its settings, or are empty.
+    """
     for sample in left:
         own = settings.of(sample)
         for name in planned_names(own, sample):
-            if not own.resume or _read_same_recipe(own, sample, name) is None:
+            file = own.output / name
+            empty = file.is_file() and not file.stat().st_size
+            if not own.resume or not (empty or _read_same_recipe(own, sample, name)):
                 yield name

@@ -226,11 +226,7 @@ def test_resume_makes_a_sample_again_whose_picture_is_gone(resolved):
 
 def test_resume_does_not_take_an_empty_file_for_a_picture(resolved):
     finish(resolved(), 2)
-    empty = resolved().output / "0001-a-cat-s42.png"
-    empty.write_bytes(b"")
-    with pytest.raises(UsageError, match=r"0001-a-cat-s42\.png exists already"):
-        look_back(resolved(resume=True))
-    empty.unlink()
+    (resolved().output / "0001-a-cat-s42.png").write_bytes(b"")
     assert list(look_back(resolved(resume=True)).done) == [2]
 
 
