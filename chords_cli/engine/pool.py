@@ -4,6 +4,7 @@ The pool is no master: what cores compute and when is in the plan. It hands out 
 outputs, asks for pictures, and leaves no process behind.
 """
 
+import sys
 import threading
 from collections.abc import Callable, Container, Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -184,7 +185,7 @@ class Pool:
                 yield ready.pop(index)
                 index += 1
         except GeneratorExit:
-            if self._open is session:  # else another sample has ended this one
+            if self._open is session and not sys.is_finalizing():  # else it has ended, or does now
                 with self._alone():
                     self._abandon(session)
             raise

@@ -96,3 +96,15 @@ def test_a_script_without_a_guard_is_told_so_and_leaves_nothing(tmp_path):
     done = run(f"from chords_cli import Chords\nwith {START}:\n    pass\n", tmp_path)
     assert done.returncode == 1
     assert "a process that was started here runs its script again" in done.stderr
+
+
+def test_outputs_that_are_still_open_when_python_ends_leave_nothing(tmp_path):
+    script = (
+        "from chords_cli import Chords\n"
+        "if __name__ == '__main__':\n"
+        f"    chords = {START}.__enter__()\n"
+        "    outputs = chords.outputs('a red heart')\n"
+        "    next(outputs)\n"
+    )
+    done = run(script, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
