@@ -16,7 +16,7 @@ from chords_cli.events import Listener, Warned
 from chords_cli.models.repositories import find_model
 from chords_cli.models.weights import model_folder
 from chords_cli.presets.call import is_guided_twice
-from chords_cli.presets.files import DEFAULT
+from chords_cli.presets.files import model_or_default
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.generate.run import pool_settings
 from chords_cli.runs.inputs.files import encode
@@ -74,7 +74,8 @@ class Chords:
         listener: Listener | None = None,
         **options: Any,
     ) -> None:
-        preset = model if isinstance(model, Preset) else find_model(str(model or DEFAULT["image"]))
+        name = None if model is None else str(model)
+        preset = model if isinstance(model, Preset) else find_model(model_or_default(name))
         self._preset = preset
         given = {name: _check_option(name, value) for name, value in options.items()}
         self._request = Request(kind=preset.kind, **given)

@@ -46,10 +46,10 @@ def compare(**options: Any) -> None:
 
 def _make_request(options: dict[str, Any]) -> "CompareRequest":
     from chords_cli.models.repositories import find_model
-    from chords_cli.presets.files import DEFAULT
+    from chords_cli.presets.files import model_or_default
     from chords_cli.runs.compare.request import CompareRequest
 
-    kind = find_model(options["model"] or DEFAULT["image"]).kind
+    kind = find_model(model_or_default(options["model"])).kind
     values = options_for(CompareRequest, options) | {"arm": tuple(options["arm"] or ())}
     return CompareRequest(base=make_request(kind, options), **values)
 

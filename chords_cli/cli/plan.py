@@ -43,14 +43,14 @@ def plan(
         _list_layouts(model, guidance, count, num, said, exact=exact, json=json)
         return
     from chords_cli.models.repositories import find_model
-    from chords_cli.presets.files import DEFAULT
+    from chords_cli.presets.files import model_or_default
     from chords_cli.runs.settings.layouts.placement import default_plan
     from chords_cli.runs.settings.options.call import resolve_call
     from chords_cli.runs.settings.options.request import Request
     from chords_cli.sampler.choice import PlanChoice, parse_init_t, resolve_plan
     from chords_cli.sampler.stop import resolve_stop
 
-    preset = find_model(model or DEFAULT["image"])
+    preset = find_model(model_or_default(model))
     resolve_call(Request(kind=preset.kind, guidance=guidance), preset)  # which checks the guidance
     starts = None if init_t is None else parse_init_t(init_t)
     default = default_plan(preset, guidance)

@@ -25,7 +25,7 @@ def find_model(name: str) -> Preset:
         UsageError: The preset does not exist or is wrong, or the repository is not on this machine.
     """
     path = Path(name)
-    if (path / INDEX).is_file():
+    if name and (path / INDEX).is_file():
         return _make_preset(name, path, {"path": str(path.resolve())})
     is_preset_file = path.is_file() or path.suffix in (".yaml", ".yml")
     if is_preset_file or "/" not in name or not is_repository(name):

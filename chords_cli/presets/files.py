@@ -52,6 +52,11 @@ def available_presets() -> list[PresetFile]:
     return [found[name] for name in sorted(found)]
 
 
+def model_or_default(name: str | None, kind: Literal["image", "video"] = "image") -> str:
+    """Returns a model's name as it was given, or the built-in one's where none was."""
+    return DEFAULT[kind] if name is None else name
+
+
 def user_folder() -> Path:
     """Returns the folder of a user's own presets."""
     return Path(platformdirs.user_config_dir("chords")) / "presets"
@@ -81,7 +86,7 @@ def presets_of(repository: str) -> list[str]:
     for preset in available_presets():
         with suppress(UsageError):  # what is wrong with it is told to who uses it
             repo = (load_preset(preset.file).repo or "").lower()
-            if wanted in (repo, repo.partition("/")[2]):
+            if repo and wanted in (repo, repo.partition("/")[2]):
                 found.append(preset.name)
     return found
 
@@ -255,6 +260,8 @@ def _check_together(origin: str, preset: Preset) -> None:
 
 def _nearest(name: str, known: list[str]) -> str:
     """Asks for presets that begin the same or are spelled similarly; empty if there are none."""
+    if not name:
+        return ""
     near = [other for other in known if other.startswith(name) or name.startswith(other)]
     names = presets_of(name) or near or difflib.get_close_matches(name, known, cutoff=0.7)
     return f"did you mean {either(names)}? " if names else ""

@@ -8,7 +8,7 @@ from typing import Any
 
 from chords_cli.errors import UsageError, verbatim
 from chords_cli.models.repositories import find_model
-from chords_cli.presets.files import DEFAULT
+from chords_cli.presets.files import model_or_default
 from chords_cli.runs.compare.arms import parse_arms
 from chords_cli.runs.compare.request import CompareRequest
 from chords_cli.runs.compare.resolving import Arm, default_arms, resolve_arms
@@ -98,7 +98,7 @@ def resolve_comparison(request: CompareRequest, *, starts: bool = False) -> Comp
 
 def _resolve_base(request: Request, *, starts: bool) -> Request:
     """Returns what all arms have in common, with prompts, seed and folder resolved."""
-    preset = find_model(request.model or DEFAULT[request.kind])
+    preset = find_model(model_or_default(request.model, request.kind))
     refuse_lines(request.prompt_file, "chords compare")
     prompts = resolve_prompts(request.prompts, request.prompt_file, preset.prompts[:1])
     base = replace(

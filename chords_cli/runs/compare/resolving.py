@@ -11,7 +11,7 @@ from chords_cli.models.fit import preset_with_sampler
 from chords_cli.models.inputs.strength import steps_taken
 from chords_cli.models.repositories import find_model
 from chords_cli.presets.call import STEPS
-from chords_cli.presets.files import DEFAULT
+from chords_cli.presets.files import model_or_default
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.compare.arms import (
     CACHE,
@@ -75,7 +75,7 @@ def default_arms(base: Request) -> tuple[tuple[Arm, ...], tuple[str, ...]]:
     the preset names is an arm of its own.
     """
     specs, left_out = list[ArmSpec](), list[str]()
-    cached = find_model(base.model or DEFAULT[base.kind]).cache is not None
+    cached = find_model(model_or_default(base.model, base.kind)).cache is not None
     for spec in (*parse_arms([]), *([parse_arm(f"sequential {CACHE}={OWN}")] if cached else [])):
         try:
             _preset(spec, base)
@@ -145,7 +145,7 @@ def _resolve_arm(spec: ArmSpec, base: Request) -> Settings:
 
 def _preset(spec: ArmSpec, base: Request) -> Preset:
     """Returns an arm's model, with its sampler and its cache."""
-    preset = find_model(spec.given.get("model") or base.model or DEFAULT[base.kind])
+    preset = find_model(model_or_default(spec.given.get("model", base.model), base.kind))
     preset = preset.starting_from([role for role, _ in base.files])
     preset = preset_with_cache(preset, spec.cache)
     return preset if spec.scheduler is None else preset_with_sampler(preset, spec.scheduler)

@@ -11,7 +11,7 @@ from chords_cli.models.fit import find_denoisers
 from chords_cli.models.loras import check_loras
 from chords_cli.models.repositories import find_model
 from chords_cli.pipelines.load.spec import DTYPES
-from chords_cli.presets.files import DEFAULT, available_presets, load_preset
+from chords_cli.presets.files import available_presets, load_preset, model_or_default
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.settings.options.option import options_of
 from chords_cli.runs.settings.options.request import Request
@@ -36,7 +36,7 @@ def check_resume(request: Request) -> None:
 
 
 def find_preset(request: Request) -> Preset:
-    name = request.model or DEFAULT[request.kind]
+    name = model_or_default(request.model, request.kind)
     if request.model is None and all(name != file.name for file in available_presets()):
         others = [load_preset(file.file) for file in available_presets()]
         names = [

@@ -126,7 +126,7 @@ def with_recipe(request: Request, recipe: Recipe) -> Request:
     request = with_inputs(request, recipe.inputs or (), request.from_metadata)
     if request.from_latent:
         check_same(request, recipe.inputs or (), request.from_latent)
-    model = request.model or _name_model(request, recipe)
+    model = _name_model(request, recipe) if request.model is None else request.model
     call = recipe.call
     named = _strength_argument(recipe)
     strength = call.get(named) if named else None

@@ -63,6 +63,7 @@ def test_what_it_comes_to_is_a_preset_that_can_be_edited(fetched, tmp_path):
          "black-forest-labs/FLUX.1-dev is neither a preset file nor a repository on this machine",
          "fetch it first: chords download flux, and use its preset: --model flux"),
         ("fluxx", "unknown model 'fluxx'", "did you mean flux?"),
+        ("", "unknown model ''", "`chords presets` lists"),
         ("a/b.yaml", "preset file a/b.yaml does not exist", "`chords presets` lists"),
         ("a/b/c", "preset file a/b/c does not exist", "`chords presets` lists"),
     ],

@@ -512,9 +512,10 @@ def test_unknown_model_is_met_with_the_names_that_are_nearest(user_folder, typed
     )
 
 
-def test_unknown_model_like_no_other_is_met_with_the_command_that_lists_all(user_folder):
+@pytest.mark.parametrize("name", ["zzz", ""])
+def test_unknown_model_like_no_other_is_met_with_the_command_that_lists_all(user_folder, name):
     with pytest.raises(UsageError) as caught:
-        find_preset("zzz")
+        find_preset(name)
     assert caught.value.hint == "`chords presets` lists all; a file name ends in .yaml"
 
 

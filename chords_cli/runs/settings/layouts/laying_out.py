@@ -15,7 +15,7 @@ from chords_cli.engine.hosts.places import split_host
 from chords_cli.errors import UsageError
 from chords_cli.models.fit import check_algo
 from chords_cli.models.repositories import find_model
-from chords_cli.presets.files import DEFAULT
+from chords_cli.presets.files import model_or_default
 from chords_cli.presets.gains import read_gains
 from chords_cli.presets.schema import Preset, Stop
 from chords_cli.records.layouts import GainsRecord, LayoutRecord, LayoutsRecord
@@ -164,7 +164,7 @@ def list_layouts(
     Raises:
         UsageError: The model is not known.
     """
-    preset = find_model(model or DEFAULT["image"])
+    preset = find_model(model_or_default(model))
     request = Request(kind=preset.kind, steps=steps, guidance=guidance, exact=exact)
     gains, call = own_gains(), resolve_call(request, preset)
     work = work_for(request, preset, call, pictures=pictures, gains=gains, fast=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from functools import cache
+from numbers import Integral, Real
 from typing import Any, Literal, get_args, get_type_hints
 
 from chords_cli.errors import UsageError
@@ -81,6 +82,8 @@ def check_value(name: str, value: Any, annotation: Any) -> Any:
     """
     from pydantic import TypeAdapter, ValidationError
 
+    if isinstance(value, Real) and not isinstance(value, int | float):  # a number of NumPy's
+        value = int(value) if isinstance(value, Integral) else float(value)
     try:
         return TypeAdapter(annotation).validate_python(value, strict=True)
     except ValidationError as error:

@@ -6,7 +6,7 @@ import pytest
 
 from chords_cli.cli.options import as_option
 from chords_cli.errors import PlanError, UsageError
-from chords_cli.runs.settings import first_checks
+from chords_cli.presets import files
 from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.resolve import resolve
 from chords_cli.sampler import chords_plan, wavefront_plan
@@ -298,7 +298,7 @@ def test_resolving_settings_leaves_torch_and_its_friends_unloaded():
 
 
 def test_a_kind_without_a_built_in_model_wants_one_named(monkeypatch):
-    monkeypatch.setattr(first_checks, "DEFAULT", {"video": "none-yet"})
+    monkeypatch.setattr(files, "DEFAULT", {"video": "none-yet"})
     with pytest.raises(UsageError) as caught:
         resolve(Request(kind="video"))
     assert caught.value.spelled(as_option)[0] == "there is no built-in video model"
