@@ -21,27 +21,31 @@ latent per round carries all of it.
     own_j           the factor of q_j: the sum over these steps i, and over d, of
                     pulls_i[d] w_{i-d,j} keep_{i+1} keep_{i+2} ..., w_ij being the weight of q_j
                     where q is interpolated at step i, or held from t on
-    beyond          the factor of q_t - q_s: the same sum with (c_i - c_t) / (c_t - c_s) for w_ij,
-                    0 where i < t; c is the clock
+    beyond          the factor of q_t - q_s: the same sum with (l_i - l_t) / (l_t - l_s) for w_ij,
+                    0 where i < t; l is the clock of the line (`Line`)
     slower_j        the same factor for q'_j: of the step that the slower core has just evaluated,
                     and of what the sampler remembers from before b, which is filled in as the
                     slower core fills it
-    stretch         (c_t - c_s) / (c_s - c_r), r being the step before s: q_t - q_s would be
+    stretch         (l_t - l_s) / (l_s - l_r), r being the step before s: q_t - q_s would be
                     stretch (q_s - q_r) were the three on one line
-    share           how much of that line is followed, 0 to 1 (`core.trusted`)
+    share           how much of that line is followed, 0 to 1 (`core.trusted`); under weak guidance
+                    its root, and 1 with two cores or where no earlier change foretold this one
 
 Why predictions and not drifts: a drift evaluated at a latent that was later corrected holds the
 old latent itself, a prediction only the model's answer to it; and a correction shrinks on its way
 as the flow shrinks it (`carry`). Why only a share of the line: between latents that are still being
 corrected a slope is mostly noise, more so under strong guidance. The share is what would have been
 right one step ago (`trusted`), so it is near 1 where the flow is smooth and 0 where it is not.
+Under weak guidance the flow is smooth, and that share is too careful (benchmarks/RESULTS.md).
 """
 
 from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 
 from chords_cli.sampler.plan import Plan
+from chords_cli.sampler.rounds import WEAK
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +139,41 @@ class _Path:
     before: dict[int, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The line that a core's predictions follow beyond the last step that it has visited.
+
+    Under strong guidance they change evenly in the grid's clock c. Under weak guidance it is the
+    drift that does, and by dv it changes a prediction by end_pull dv: so predictions change evenly
+    in the integral of end_pull dc, which is c^2 / 2 where c is sigma.
+
+    Attributes:
+        clock: In which predictions change evenly, one value a step.
+        least: How many steps a core has visited before it follows a line.
+    """
+
+    clock: tuple[float, ...]
+    least: int
+
+    @classmethod
+    def of(cls, plan: Plan, grid: LinearGrid) -> "Line":
+        """Finds the line for the guidance of a plan."""
+        if not is_weak(plan):
+            return cls(grid.clock, 3)
+        steps = zip(pairwise(grid.clock), pairwise(grid.end_pull), strict=True)
+        strides = ((pull + then) / 2 * (later - now) for (now, later), (pull, then) in steps)
+        return cls(tuple(accumulate(strides, initial=0.0)), 2)
+
+
+def is_weak(plan: Plan) -> bool:
+    """Returns whether the plan's guidance is so weak that drifts nearly keep to a line."""
+    return (plan.guidance or 1.0) <= WEAK
+
+
 def fills(plan: Plan, core: int, grid: LinearGrid) -> list[Fill]:
     """Returns what `core`, not core 0, does in every round of its walk."""
-    return [_fill(plan, core, round, grid) for round in range(len(plan.walks[core]))]
+    line = Line.of(plan, grid)
+    return [_fill(plan, core, round, grid, line) for round in range(len(plan.walks[core]))]
 
 
 def alone(plan: Plan, core: int, grid: LinearGrid) -> list[Fill]:
@@ -145,7 +181,8 @@ def alone(plan: Plan, core: int, grid: LinearGrid) -> list[Fill]:
 
     It fills in the same, but nobody corrects it: `carry` is the factor of its own latent.
     """
-    return [_alone(plan, core, round, grid) for round in range(len(plan.walks[core]))]
+    line = Line.of(plan, grid)
+    return [_alone(plan, core, round, grid, line) for round in range(len(plan.walks[core]))]
 
 
 def stretches(plan: Plan, core: int, grid: LinearGrid) -> list[float]:
@@ -153,19 +190,19 @@ def stretches(plan: Plan, core: int, grid: LinearGrid) -> list[float]:
 
     0 as long as the core has visited fewer than three steps.
     """
-    times = [grid.clock[step] for step in plan.walks[core]]
-    rounds = range(2, len(times))
-    found = [(times[r] - times[r - 1]) / (times[r - 1] - times[r - 2]) for r in rounds]
-    return [0.0] * min(2, len(times)) + found
+    clock = Line.of(plan, grid).clock
+    strides = [clock[later] - clock[step] for step, later in pairwise(plan.walks[core])]
+    found = [now / before if before else 0.0 for before, now in pairwise(strides)]
+    return [0.0] * min(2, len(plan.walks[core])) + found
 
 
-def _fill(plan: Plan, core: int, round: int, grid: LinearGrid) -> Fill:
+def _fill(plan: Plan, core: int, round: int, grid: LinearGrid, line: Line) -> Fill:
     """Finds the factors of the fine path from the slower core's next step to this core's."""
     walk, evaluated = plan.walks[core], plan.walks[core - 1][round]
     step, base = walk[round], plan.reached(core - 1, round)
     known = sorted({evaluated, *(visited for visited in walk[: round + 1] if visited > evaluated)})
-    path = _fine_path(base, plan.reached(core, round), known, walk[: round + 1][-3:], grid)
-    slower = _remembered(plan, core - 1, round, path.before, grid)
+    path = _fine_path(base, plan.reached(core, round), known, walk[: round + 1][-3:], grid, line)
+    slower = _remembered(plan, core - 1, round, path.before, grid, line)
     if evaluated < step:
         factor = path.known.pop(evaluated)
         slower.known[evaluated] = slower.known.get(evaluated, 0.0) + factor
@@ -173,18 +210,23 @@ def _fill(plan: Plan, core: int, round: int, grid: LinearGrid) -> Fill:
     return Fill(path.carry, slower, Sum(own, path.beyond))
 
 
-def _alone(plan: Plan, core: int, round: int, grid: LinearGrid) -> Fill:
+def _alone(plan: Plan, core: int, round: int, grid: LinearGrid, line: Line) -> Fill:
     walk = plan.walks[core]
     visited = walk[: round + 1][-3:]
-    path = _fine_path(walk[round], plan.reached(core, round), visited, visited, grid)
-    remembered = _remembered(plan, core, round, path.before, grid)
+    path = _fine_path(walk[round], plan.reached(core, round), visited, visited, grid, line)
+    remembered = _remembered(plan, core, round, path.before, grid, line)
     for node, factor in remembered.known.items():
         path.known[node] = path.known.get(node, 0.0) + factor
     return Fill(path.carry, Sum({}), Sum(path.known, path.beyond + remembered.beyond))
 
 
 def _remembered(
-    plan: Plan, core: int, round: int, before: dict[int, float], grid: LinearGrid
+    plan: Plan,
+    core: int,
+    round: int,
+    before: dict[int, float],
+    grid: LinearGrid,
+    line: Line,
 ) -> Sum:
     """Writes predictions before a step of `core` in terms of those that it has made.
 
@@ -197,12 +239,17 @@ def _remembered(
     for step, factor in before.items():
         for node, weight in _interpolated(visited, min(step, visited[-1]), grid.clock).items():
             total[node] += factor * weight
-        beyond += factor * _ahead(step, visited, grid.clock)
+        beyond += factor * _ahead(step, visited, line)
     return Sum({node: factor for node, factor in total.items() if factor}, beyond)
 
 
 def _fine_path(
-    start: int, stop: int, known: Sequence[int], visited: Sequence[int], grid: LinearGrid
+    start: int,
+    stop: int,
+    known: Sequence[int],
+    visited: Sequence[int],
+    grid: LinearGrid,
+    line: Line,
 ) -> _Path:
     """Writes the latent at `stop` as factors of the one at `start` and of what is known.
 
@@ -213,6 +260,7 @@ def _fine_path(
         visited: The last steps that the core has visited, three at most; from the last one on
             what is known last is held.
         grid: The fine steps.
+        line: What predictions follow beyond the last step visited.
     """
     path = _Path(1.0, dict.fromkeys(known, 0.0))
     for step in range(start, stop):
@@ -228,16 +276,16 @@ def _fine_path(
                 continue
             for node, weight in _interpolated(known, min(at, visited[-1]), grid.clock).items():
                 path.known[node] += pull * weight
-            path.beyond += pull * _ahead(at, visited, grid.clock)
+            path.beyond += pull * _ahead(at, visited, line)
     return path
 
 
-def _ahead(step: int, visited: Sequence[int], clock: Sequence[float]) -> float:
+def _ahead(step: int, visited: Sequence[int], line: Line) -> float:
     """Returns how far `step` lies beyond the last step visited, in strides of the last change."""
-    if len(visited) < 3:  # a change that nothing was foretold of is not trusted
+    if len(visited) < line.least:
         return 0.0
-    second, last = (clock[node] for node in visited[-2:])
-    return max(0.0, (clock[step] - last) / (last - second))
+    second, last = (line.clock[node] for node in visited[-2:])
+    return max(0.0, (line.clock[step] - last) / (last - second)) if last != second else 0.0
 
 
 def _interpolated(known: Sequence[int], step: int, clock: Sequence[float]) -> dict[int, float]:

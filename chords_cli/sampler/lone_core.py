@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from chords_cli.sampler.core import Link, Move, Solver, carried_dtype, previewed, trusted, widened
+from chords_cli.sampler.fills import is_weak
 from chords_cli.sampler.plan import Plan
-from chords_cli.sampler.rounds import EVEN_ABOVE
 
 
 class LoneCore:
@@ -33,8 +33,7 @@ class LoneCore:
         """Finds the clock, and whether the sampler follows a line of its own."""
         if self._plan.visits_all(0):
             return
-        strong = (self._plan.guidance or 1.0) > EVEN_ABOVE
-        self._trusts_all = not (strong and self._solver.linear_grid().memory)
+        self._trusts_all = is_weak(self._plan) or not self._solver.linear_grid().memory
         self._clock = self._solver.clock()
 
     def advance(self, latent: Tensor, drift: Tensor) -> Move:

@@ -16,7 +16,7 @@ predictions turn most under strong guidance.
 
 from chords_cli.errors import PlanError
 from chords_cli.sampler.plan import Message, Plan, after, check_size, hits_of
-from chords_cli.sampler.rounds import EVEN_ABOVE, default_rounds
+from chords_cli.sampler.rounds import WEAK, default_rounds
 
 _SHORT = 16
 """Up to so many steps, and under weak guidance, leads grow as they would for a = 0."""
@@ -52,10 +52,10 @@ def wavefront_plan(steps: int, cores: int, rounds: int, guidance: float = 1.0) -
     _check(steps, cores, rounds, guidance)
     leads = _leads(steps - rounds, cores)
     flatter = 0.0
-    if steps > _SHORT and guidance > EVEN_ABOVE:
+    if steps > _SHORT and guidance > WEAK:
         flatter = _FLATTER[max(k for k in _FLATTER if k <= cores)]
     walks = tuple(_walk(steps, lead, rounds, flatter) for lead in leads)
-    if cores == 1 and guidance > EVEN_ABOVE:
+    if cores == 1 and guidance > WEAK:
         stride = (steps - 1) / max(1, rounds - 1)
         walks = (tuple(round(n * stride) for n in range(rounds)),)
     messages = (

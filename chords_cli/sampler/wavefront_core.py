@@ -16,7 +16,7 @@ from chords_cli.sampler.core import (
     trusted,
     widened,
 )
-from chords_cli.sampler.fills import Fill, LinearGrid, Sum, alone, fills, stretches
+from chords_cli.sampler.fills import Fill, LinearGrid, Sum, alone, fills, is_weak, stretches
 from chords_cli.sampler.plan import Plan
 
 
@@ -86,7 +86,7 @@ class WavefrontCore:
         return Move(moved, preview, correction, kept)
 
     def _followed(self, round: int) -> Tensor | None:
-        """Returns the last change of prediction, as far as it is trusted; None if nobody asks."""
+        """Returns the last change of prediction, as far as it is followed; None if nobody asks."""
         asking = []
         if round in self._outgoing:
             asking.append(self._faster_fills[round].slower)
@@ -94,10 +94,13 @@ class WavefrontCore:
             asking += [self._fills[round].own, self._alone[round].own]
         if not any(wanted.beyond for wanted in asking):
             return None
-        visited = self._plan.walks[self._core][round - 2 : round + 1]
-        earlier, before, now = (self._known[step] for step in visited)
-        change = now - before
-        return change * trusted(change, self._stretches[round] * (before - earlier))
+        visited = self._plan.walks[self._core][max(0, round - 2) : round + 1]
+        *earlier, before, now = (self._known[step] for step in visited)
+        change, weak = now - before, is_weak(self._plan)
+        if weak and (self._plan.cores == 2 or not earlier):
+            return change
+        share = trusted(change, self._stretches[round] * (before - earlier[0]))
+        return change * (share.sqrt() if weak else share)
 
     def _carried(self, latent: Tensor, drift: Tensor, step: int) -> torch.dtype:
         given = latent.dtype, drift.dtype

@@ -30,15 +30,15 @@ NOTES = {
         "1 core evaluates 18 of 50 steps and extrapolates on the others",
     ],
     2: [
-        "2 devices: 2 cores, 13 rounds of 50, ideally 3.85x, expected error 0.0043; --exact makes "
+        "2 devices: 2 cores, 13 rounds of 50, ideally 3.85x, expected error 0.0021; --exact makes "
         "what the stock pipeline makes"
     ],
     4: [
-        "4 devices: 4 cores, 11 rounds of 50, ideally 4.55x, expected error 0.0034; --exact makes "
+        "4 devices: 4 cores, 11 rounds of 50, ideally 4.55x, expected error 0.003; --exact makes "
         "what the stock pipeline makes"
     ],
     8: [
-        "8 devices: 8 cores, 10 rounds of 50, ideally 5x, expected error 0.0035; --exact makes "
+        "8 devices: 8 cores, 10 rounds of 50, ideally 5x, expected error 0.0033; --exact makes "
         "what the stock pipeline makes"
     ],
 }

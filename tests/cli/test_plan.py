@@ -262,7 +262,7 @@ def test_no_number_of_a_layout_is_broken_in_a_narrow_terminal(chords, monkeypatc
     monkeypatch.setenv("COLUMNS", "60")
     _, _, titles, _, *rows = chords("plan", "--devices", "8", "--model", "flux").out.splitlines()
     assert titles.split() == ["cores", "context", "devices", "rounds", "speed-up", "error"]
-    assert "2      x 4        8      13     9.62x  0.0043  fast link" in rows[0]
+    assert "2      x 4        8      13     9.62x  0.0021  fast link" in rows[0]
 
 
 def test_layouts_of_many_pictures_are_exact_and_machine_readable(chords):

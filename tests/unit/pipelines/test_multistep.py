@@ -196,7 +196,7 @@ def test_cores_walk_on_the_stock_path_where_what_they_fill_in_is_right(
     name: str, cores: int, rounds: int
 ) -> None:
     """It is, from the first round on, if predictions never change; on a line, from the fourth."""
-    plan, (make, _) = wavefront_plan(20, cores, rounds), MULTISTEP[name]
+    plan, (make, _) = wavefront_plan(20, cores, rounds, guidance=4.0), MULTISTEP[name]
     for slope, first in ((0.0, 0), (1.0, max(walk[min(3, len(walk) - 1)] for walk in plan.walks))):
         for step, latents in visited(make, plan, slope).items():
             for latent in latents[1:] if step >= first else ():

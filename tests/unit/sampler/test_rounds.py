@@ -107,7 +107,8 @@ def test_up_to_four_cores_are_useful_always() -> None:
 
 
 def test_a_run_is_told_where_one_core_is_about_as_close() -> None:
-    told = caution(wavefront_plan(50, 2, 13, 1.0))
+    told = caution(wavefront_plan(28, 8, 9, 1.0))
     assert told is not None
-    assert told.endswith("on one of the two models of the study: --cores 1 --rounds 13")
-    assert caution(wavefront_plan(50, 4, 11, 1.0)) is None
+    assert told.endswith("on one of the two models of the study: --cores 1 --rounds 9")
+    for steps, cores, rounds in ((50, 2, 13), (28, 2, 10), (50, 4, 11), (50, 8, 10)):
+        assert caution(wavefront_plan(steps, cores, rounds, 1.0)) is None

@@ -38,6 +38,8 @@ def table_wavefront(drift: Drift, latent: Tensor, sigmas: list[float], plan: Pla
     steps that it skips are taken one by one, with what is filled in for them.
     """
     steps, arrived = plan.steps, []
+    weak = plan.guidance <= 2
+    line = [(sigma - sigmas[-1]) ** 2 if weak else sigma for sigma in sigmas]
     slower_latents: dict[int, Tensor] = {}
     slower_ends: dict[int, Tensor] = {}
     for core, walk in enumerate(plan.walks):
@@ -59,11 +61,11 @@ def table_wavefront(drift: Drift, latent: Tensor, sigmas: list[float], plan: Pla
                 base = slower[round + 1] if round + 1 < len(slower) else steps
                 known = {s: q for s, q in ends.items() if s > at} | {at: slower_ends[at]}
                 known[step] = ends[step]
-                slope = trusted_slope({s: ends[s] for s in walk[: round + 1][-3:]}, sigmas)
+                slope = followed_slope({s: ends[s] for s in walk[: round + 1][-3:]}, line, plan)
                 here = slower_latents[base]
                 for i in range(base, stop):
                     part = (sigmas[i + 1] - sigmas[i]) / (sigmas[-1] - sigmas[i])
-                    end = held(known, i, sigmas) + min(0, sigmas[i] - sigmas[step]) * slope
+                    end = held(known, i, sigmas) + min(0, line[i] - line[step]) * slope
                     here = here + part * (end - here)
             latents[stop] = here
         slower_latents, slower_ends = latents, ends
@@ -93,23 +95,28 @@ def held(known: dict[int, Tensor], step: int, sigmas: list[float]) -> Tensor:
     return known[low] + part * (known[high] - known[low])
 
 
-def trusted_slope(ends: dict[int, Tensor], sigmas: list[float]) -> Tensor:
-    """How the prediction changes with sigma at the last step, in the share that was right before.
+def followed_slope(ends: dict[int, Tensor], line: list[float], plan: Plan) -> Tensor:
+    """How the prediction changes along the line, as far as that is followed.
 
-    A row of a latent is a sample, and every sample has its own share.
+    By the share that was right before; a row of a latent is a sample, and has its own. Under weak
+    guidance by the root of it, and wholly by two cores or where nothing is known of before.
     """
-    if len(ends) < 3:
+    weak = plan.guidance <= 2
+    if len(ends) < (2 if weak else 3):
         return torch.zeros_like(next(iter(ends.values())))
-    first, second, last = ends
-    before = (ends[second] - ends[first]) / (sigmas[second] - sigmas[first])
-    foretold = before * (sigmas[last] - sigmas[second])
+    *first, second, last = ends
     happened = ends[last] - ends[second]
+    slope = happened / (line[last] - line[second])
+    if weak and (plan.cores == 2 or not first):
+        return slope
+    before = (ends[second] - ends[first[0]]) / (line[second] - line[first[0]])
+    foretold = before * (line[last] - line[second])
     shares = [
         float(torch.dot(a, b) / torch.dot(a, a)) if a.any() else 0.0
         for a, b in zip(foretold, happened, strict=True)
     ]
     share = torch.tensor([[min(1.0, max(0.0, one))] for one in shares], dtype=happened.dtype)
-    return share * happened / (sigmas[last] - sigmas[second])
+    return (share.sqrt() if weak else share) * slope
 
 
 def extrapolated(known: dict[int, Tensor], step: int, sigmas: list[float]) -> Tensor:
@@ -146,9 +153,11 @@ def test_every_core_hears_from_its_neighbour_once_in_every_round(
         assert sorted(plan.incoming(core)) == list(range(len(plan.walks[core])))
 
 
-@given(fronts(), st.integers(0, 1000))
-def test_oracle_agrees_with_a_table_of_all_drifts(front: tuple[int, int, int], seed: int) -> None:
-    plan, sigmas = wavefront_plan(*front), shifted_sigmas(front[0])
+@given(fronts(), st.sampled_from([1.0, 4.0]), st.integers(0, 1000))
+def test_oracle_agrees_with_a_table_of_all_drifts(
+    front: tuple[int, int, int], guidance: float, seed: int
+) -> None:
+    plan, sigmas = wavefront_plan(*front, guidance), shifted_sigmas(front[0])
     drift, latent = stiff_drift(sigmas), noise(seed=seed)
     outputs = simulate(plan, drift, latent, sigmas)
     expected = table_wavefront(drift, latent, sigmas, plan)
@@ -297,7 +306,7 @@ def test_fills_follow_predictions_on_a_straight_line_beyond_the_last_step(
 ) -> None:
     """Where predictions are linear in the clock a fill is a composition of fine steps, too."""
     steps, cores, rounds = front
-    grid, plan = curved_grid(steps, curve), wavefront_plan(steps, cores, rounds)
+    grid, plan = curved_grid(steps, curve), wavefront_plan(steps, cores, rounds, guidance=4.0)
 
     def fine(value: float, start: int, stop: int) -> float:
         for step in range(start, stop):
@@ -316,6 +325,34 @@ def test_fills_follow_predictions_on_a_straight_line_beyond_the_last_step(
             moved = fill.carry * 0.3 + known + fill.own.beyond * (last - second)
             base = plan.reached(core - 1, round)
             assert moved == pytest.approx(fine(0.3, base, plan.reached(core, round)), abs=1e-9)
+
+
+@given(fronts(), st.floats(0.05, 3.0))
+def test_under_weak_guidance_predictions_change_as_those_of_a_straight_drift_do(
+    front: tuple[int, int, int], curve: float
+) -> None:
+    """By dv a prediction changes by end_pull dv, and the drift v by as much as the clock."""
+    steps, cores, rounds = front
+    grid, plan = curved_grid(steps, curve), wavefront_plan(steps, cores, rounds)
+
+    def changed(start: int, stop: int) -> float:
+        between = pairwise(range(start, stop + 1))
+        return sum(
+            (grid.end_pull[a] + grid.end_pull[b]) / 2 * (grid.clock[b] - grid.clock[a])
+            for a, b in between
+        )
+
+    for core in range(1, plan.cores):
+        for round, fill in enumerate(fills(plan, core, grid)):
+            visited = plan.walks[core][: round + 1][-2:]
+            moved = 0.0
+            for step in range(plan.reached(core - 1, round), plan.reached(core, round)):
+                beyond = changed(visited[-1], step) if step > visited[-1] else 0.0
+                moved = grid.keep[step] * moved + grid.pulls[step][0] * beyond
+            if len(visited) == 1:
+                assert fill.own.beyond == 0.0
+            else:
+                assert fill.own.beyond * changed(*visited) == pytest.approx(moved, abs=1e-9)
 
 
 def test_an_extrapolation_is_trusted_as_far_as_it_was_right() -> None:
