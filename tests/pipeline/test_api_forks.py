@@ -72,6 +72,7 @@ def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return done
 
 
+@pytest.mark.slow
 def test_a_forked_process_has_its_own_cores_and_leaves_those_of_the_other(tmp_path):
     done = run(FORKS, tmp_path)
     assert done.stdout.splitlines() == [
@@ -98,6 +99,7 @@ def test_a_script_without_a_guard_is_told_so_and_leaves_nothing(tmp_path):
     assert "a process that was started here runs its script again" in done.stderr
 
 
+@pytest.mark.slow
 def test_outputs_that_are_still_open_when_python_ends_leave_nothing(tmp_path):
     script = (
         "from chords_cli import Chords\n"
