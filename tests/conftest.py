@@ -18,8 +18,9 @@ settings.load_profile("chords")
 # Where tests run in the background of a shell, SIGINT is ignored, and all they start inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# As cores have it: a thread that waits by spinning takes its time from others.
+# A thread that waits by spinning takes its time from others, and tests leave no processor idle.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,7 +9,7 @@ import ast
 import functools
 import importlib.metadata
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,11 +154,13 @@ def _known_lineage(
     return lineage
 
 
-def source_files(part: str) -> Iterator[Path]:
-    """Yields the files of a part of diffusers."""
+@functools.cache
+def source_files(part: str) -> tuple[Path, ...]:
+    """Finds the files of a part of diffusers; none if its source cannot be read."""
     spec = importlib.util.find_spec("diffusers")
-    if spec is not None and spec.origin is not None:
-        yield from sorted((Path(spec.origin).parent / part).rglob("*.py"))
+    if spec is None or spec.origin is None:
+        return ()
+    return tuple(sorted((Path(spec.origin).parent / part).rglob("*.py")))
 
 
 def _class_names(part: str, text: bytes) -> list[str]:
@@ -176,7 +178,7 @@ def _find_lineage(part: str, name: str) -> list[ast.ClassDef] | None:
     try:
         found = find_class(part, name)
         if found is None:
-            return [] if next(source_files(part), None) else None
+            return [] if source_files(part) else None
         bases = [ast.unparse(base) for base in found.bases]
         parents = [base for base in bases if base.endswith(_KINDS[part]) and base != _ROOT]
         return [found, *(cls for base in parents for cls in _find_lineage(part, base) or ())]
@@ -184,6 +186,7 @@ def _find_lineage(part: str, name: str) -> list[ast.ClassDef] | None:
         return None
 
 
+@functools.cache
 def find_class(part: str, name: str) -> ast.ClassDef | None:
     """Finds a class in a part of diffusers; None if that part does not have it."""
 

@@ -1,15 +1,12 @@
 """No way of running what others have written is in the code of this package."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "chords_cli"
-FILES = {
-    path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text())
-    for path in PACKAGE.rglob("*.py")
-}
 
 UNPICKLE = {
     "pickle.loads": {"engine/exchange/meeting.py"},
@@ -37,6 +34,15 @@ NEVER = {
 }
 
 
+@functools.cache
+def files() -> dict[str, ast.Module]:
+    """The source of every file of the package."""
+    return {
+        path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text())
+        for path in PACKAGE.rglob("*.py")
+    }
+
+
 def called(tree: ast.AST) -> set[str]:
     """The full names of everything that is called or inherited from, however it was imported."""
     known = dict[str, str]()
@@ -53,11 +59,16 @@ def called(tree: ast.AST) -> set[str]:
 
 def callers(*names: str) -> dict[str, set[str]]:
     """The files that call something, by its name; none without a caller."""
-    found = {name: {file for file, calls in CALLED.items() if name in calls} for name in names}
+    found = {
+        name: {file for file, calls in all_called().items() if name in calls} for name in names
+    }
     return {name: files for name, files in found.items() if files}
 
 
-CALLED = {file: called(tree) for file, tree in FILES.items()}
+@functools.cache
+def all_called() -> dict[str, set[str]]:
+    """What every file of the package calls."""
+    return {file: called(tree) for file, tree in files().items()}
 
 
 def test_nothing_is_unpickled_or_run_but_in_places_that_are_known():
@@ -67,7 +78,7 @@ def test_nothing_is_unpickled_or_run_but_in_places_that_are_known():
 def test_pipes_are_received_from_in_places_that_are_known():
     receive = {
         file
-        for file, tree in FILES.items()
+        for file, tree in files().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and not node.args and ast.unparse(node).endswith(".recv()")
     }
@@ -98,7 +109,9 @@ def test_the_hub_is_asked_by_those_that_the_page_names():
 
 
 def test_programs_are_started_by_the_one_who_hides_the_secrets():
-    start = {name for calls in CALLED.values() for name in calls if name.startswith("subprocess.")}
+    start = {
+        name for calls in all_called().values() for name in calls if name.startswith("subprocess.")
+    }
     assert start == {"subprocess.run", "subprocess.Popen"}
     assert callers(*start) == {name: {"tools.py"} for name in start}
     assert callers("imageio_ffmpeg.get_ffmpeg_exe") == {
@@ -110,7 +123,7 @@ def test_programs_are_started_by_the_one_who_hides_the_secrets():
 def test_no_call_has_a_shell_or_trusts_remote_code(keyword, value):
     given = [
         file
-        for file, tree in FILES.items()
+        for file, tree in files().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.keyword) and node.arg == keyword
     ]
@@ -120,11 +133,11 @@ def test_no_call_has_a_shell_or_trusts_remote_code(keyword, value):
 def test_yaml_is_loaded_by_the_safe_loader_alone():
     loads = [
         ast.unparse(node)
-        for tree in FILES.values()
+        for tree in files().values()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("yaml.load")
     ]
     assert loads == ["yaml.load(text, Loader=_Loader)"]
-    from chords_cli.presets import files
+    from chords_cli.presets.files import _Loader
 
-    assert files._Loader.__mro__[1].__name__ == "SafeLoader"
+    assert _Loader.__mro__[1].__name__ == "SafeLoader"

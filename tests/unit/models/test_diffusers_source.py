@@ -114,13 +114,14 @@ def test_a_class_that_diffusers_has_not_is_refused(
 
 
 def test_nothing_is_told_where_there_is_no_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "source_files", lambda part: iter(()))
-    read_pipeline.cache_clear()
-    read_scheduler.cache_clear()
+    remembering = (source.find_class, read_pipeline, read_scheduler)
+    monkeypatch.setattr(source, "source_files", lambda part: ())
+    for reader in remembering:
+        reader.cache_clear()
     assert read_pipeline("FluxPipeline") is None
     assert read_scheduler("DDIMScheduler") is None
-    read_pipeline.cache_clear()
-    read_scheduler.cache_clear()
+    for reader in remembering:
+        reader.cache_clear()
 
 
 def test_reading_imports_nothing_of_diffusers() -> None:

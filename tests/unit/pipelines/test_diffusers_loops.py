@@ -3,13 +3,11 @@
 import ast
 import functools
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
-import diffusers
 import pytest
 
 from chords_cli.errors import UsageError
-from chords_cli.models.diffusers_source import read_pipeline
+from chords_cli.models.diffusers_source import read_pipeline, source_files
 from chords_cli.pipelines.loops import check_loop, check_turned_off
 
 NOT_NUMBERED = {
@@ -39,7 +37,7 @@ def test_every_loop_that_steps_its_scheduler_numbers_a_grid() -> None:
 def draws_noise(cls: ast.ClassDef) -> bool:
     """Whether a loop that steps a scheduler draws noise, by itself or by a method of the class."""
     drawing = {"randn_tensor", "randn", "randn_like", "rand"}
-    return any(drawing & set(asked(cls, loop)) for loop in loops(cls))
+    return any(drawing & asked(cls, loop) for loop in loops(cls))
 
 
 def writes_text(cls: ast.ClassDef) -> bool:
@@ -84,14 +82,17 @@ def method_of(cls: ast.ClassDef, name: str) -> ast.FunctionDef | None:
     return next((n for n in cls.body if isinstance(n, ast.FunctionDef) and n.name == name), None)
 
 
-def asked(cls: ast.ClassDef, node: ast.AST, seen: frozenset[str] = frozenset()) -> Iterator[str]:
+def asked(cls: ast.ClassDef, node: ast.AST) -> set[str]:
     """The names of what a piece of a class calls, by itself and by other methods of the class."""
-    for call in ast.walk(node):
-        if isinstance(call, ast.Call):
-            name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-            yield name
-            if name not in seen and (method := method_of(cls, name)):
-                yield from asked(cls, method, seen | {name})
+    names, pieces = set[str](), [node]
+    while pieces:
+        for call in ast.walk(pieces.pop()):
+            if isinstance(call, ast.Call):
+                name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+                if name not in names and (method := method_of(cls, name)):
+                    pieces.append(method)
+                names.add(name)
+    return names
 
 
 @functools.cache
@@ -99,8 +100,9 @@ def looked_at() -> dict[Callable[[ast.ClassDef], bool], set[str]]:
     """The pipelines of the installed diffusers of which each of these is true."""
     questions = (has_a_loop_without_numbers, draws_noise, writes_text, makes_grids)
     found: dict[Callable[[ast.ClassDef], bool], set[str]] = {one: set() for one in questions}
-    for file in sorted((Path(diffusers.__file__).parent / "pipelines").rglob("*.py")):
-        for cls in ast.parse(file.read_text()).body:
+    texts = [file.read_text() for file in source_files("pipelines")]
+    for text in (text for text in texts if "def __call__(" in text):
+        for cls in ast.parse(text).body:
             if isinstance(cls, ast.ClassDef) and method_of(cls, "__call__"):
                 for one in questions:
                     found[one] |= {cls.name} if one(cls) else set()

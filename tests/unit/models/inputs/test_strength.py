@@ -1,5 +1,6 @@
 """A strength leaves the steps that the pipeline's own method leaves."""
 
+import functools
 import inspect
 import re
 from types import SimpleNamespace
@@ -16,14 +17,16 @@ STEPS = (2, 3, 7, 10, 28, 50)
 STRENGTHS = (0.01, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.9999, 1.0)
 
 
+@functools.cache
 def with_a_strength() -> list[str]:
     """Every pipeline of diffusers that asks its own `get_timesteps`."""
+    texts = (file.read_text() for file in source_files("pipelines"))
+    asking = (text for text in texts if "self.get_timesteps(" in text)
     names = {
-        name
-        for file in source_files("pipelines")
-        for name in re.findall(r"^class (\w+Pipeline)\(", file.read_text(), re.MULTILINE)
+        n for text in asking for n in re.findall(r"^class (\w+Pipeline)\(", text, re.MULTILINE)
     }
-    return sorted(name for name in names if hasattr(diffusers, name) and strength_of(name))
+    listed = set(dir(diffusers))  # nothing is imported for it
+    return sorted(name for name in names & listed if strength_of(name))
 
 
 def left_by(cls: type, steps: int, strength: float) -> int:
