@@ -1,5 +1,6 @@
 """What all tests share: nothing here makes a test depend on how fast the machine is."""
 
+import gc
 import os
 import signal
 import sys
@@ -32,6 +33,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Ends a test that hangs, though not before everything it waits for has had its time."""
     if item.config.pluginmanager.hasplugin("timeout"):
         item.add_marker(pytest.mark.timeout(6 * HANG))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What was imported stays: no later collection of garbage goes through all of it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", name="warm")

@@ -3,6 +3,8 @@
 The captions come from outside.
 """
 
+import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -171,7 +173,12 @@ def _write(
     from PIL import ImageFont
 
     font = ImageFont.load_default(size)
-    line = " ".join(text.split())
-    while line and pen.textlength(line, font=font) > width:
-        line = line[:-2].rstrip() + "…"
+    line = " ".join(text.split())[: width + 1]  # a letter is at least a pixel wide
+
+    def length(letters: int) -> int:
+        return math.ceil(pen.textlength(line[:letters].rstrip() + "…", font=font))
+
+    if pen.textlength(line, font=font) > width:
+        fitting = bisect_right(range(len(line)), width, key=length) - 1
+        line = line[: max(fitting, 0)].rstrip() + "…"
     pen.text(place, line, fill=color, font=font)

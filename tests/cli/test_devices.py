@@ -116,6 +116,7 @@ def test_an_output_that_fewer_cores_cannot_make_is_refused_with_the_way_to_share
     )
 
 
+@pytest.mark.slow
 def test_the_command_asks_for_devices_without_importing_torch(tmp_path: Path) -> None:
     code = (
         "import sys; from chords_cli.cli.app import run\n"

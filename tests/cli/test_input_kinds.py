@@ -31,6 +31,9 @@ RULES = {
 }
 """What names do not tell of their files."""
 
+EVERY_DAY = ("flux-kontext", "sdxl-img2img", "wan-vace")
+"""A picture that is edited, one with a strength, and several beside a video."""
+
 STEPS = 5
 
 
@@ -79,7 +82,9 @@ def typed(given):
     return words
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=() if k in EVERY_DAY else pytest.mark.slow) for k in KINDS]
+)
 def test_core_0_is_what_stock_diffusers_makes_of_the_same_files(kind, command, place, monkeypatch):
     preset, given = write_preset(place, kind), KINDS[kind]
     model = ("--model", f"{kind}.yaml", "--devices", "cpu", "--output", f"made-{kind}", "-q")

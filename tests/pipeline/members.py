@@ -18,6 +18,9 @@ NEGATIVE = {"true_cfg_scale": 4.0, "negative_prompt": "bad"}
 DOUBLED = ("sd3", "cogvideo", "z-image", "ltx", "sana", "sdxl", "pixart-sigma", "ernie-image")
 """Families that ask for both halves in one call of twice the batch."""
 
+LARGE = ("hunyuan1-5",)
+"""Families whose pipeline asks for 2000 tokens of text, however small the model is."""
+
 CLOSE = 1e-5
 """How far half a batch may round otherwise: the largest element in units of the latent's RMS."""
 

@@ -308,6 +308,7 @@ def test_a_plan_needs_no_torch():
     assert StopRule("core_index", 1).fixed == 1
 
 
+@pytest.mark.slow
 def test_an_example_of_the_documentation_runs_as_a_script(warm, tmp_path):
     script = tmp_path / "example.py"
     script.write_text(EXAMPLE)

@@ -1,15 +1,14 @@
 """The Python API in processes that fork, and in those that cannot start cores."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from chords_cli import Chords, ChordsError
 from chords_cli.engine import processes
-from tests.waiting import HANG
+from tests.doubles.warm import Warm
+from tests.waiting import ended
 
 START = 'Chords(cores=2, steps=3, devices="cpu")'
 
@@ -47,6 +46,7 @@ def main():
         ask(used)
         ask(fresh)
         ask(fresh, daemon=True)
+        sys.stdout.flush()
         child = os.fork()
         if not child:
             chords.__exit__(None, None, None)
@@ -59,30 +59,30 @@ if __name__ == "__main__":
 """
 
 
-def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Runs a script whose temporary files lie in a folder of `folder`."""
+def run(script: str, folder: Path, warm: Warm) -> tuple[int | None, str, str]:
+    """Runs a script, none of whose temporary files is left; returns exit code and streams."""
     path, temporary = folder / "script.py", folder / "t"
     path.write_text(script)
     temporary.mkdir()
-    environment = {**os.environ, "TMPDIR": str(temporary)}
-    done = subprocess.run(
-        [sys.executable, path], env=environment, capture_output=True, text=True, timeout=HANG
-    )
+    running = warm.start(script=path, cwd=folder, env={**os.environ, "TMPDIR": str(temporary)})
+    out, err = ended(running)
     assert [*temporary.iterdir()] == []
-    return done
+    return running.returncode, out, err
 
 
 @pytest.mark.slow
-def test_a_forked_process_has_its_own_cores_and_leaves_those_of_the_other(tmp_path):
-    done = run(FORKS, tmp_path)
-    assert done.stdout.splitlines() == [
+def test_a_forked_process_has_its_own_cores_and_leaves_those_of_the_other(
+    warm: Warm, tmp_path: Path
+) -> None:
+    code, out, err = run(FORKS, tmp_path, warm)
+    assert out.splitlines() == [
         "True",
         "the cores belong to the process that this one was forked from",
         "True",
         "this is a daemon of multiprocessing, such as those of its Pool, which starts no cores",
         "True",
     ]
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (code, err) == (0, "")
 
 
 def test_chords_whose_temporary_folder_was_removed_say_so(tmp_path, monkeypatch):
@@ -93,14 +93,17 @@ def test_chords_whose_temporary_folder_was_removed_say_so(tmp_path, monkeypatch)
     assert caught.value.message == f"no core can be started: {gone}: No such file or directory"
 
 
-def test_a_script_without_a_guard_is_told_so_and_leaves_nothing(tmp_path):
-    done = run(f"from chords_cli import Chords\nwith {START}:\n    pass\n", tmp_path)
-    assert done.returncode == 1
-    assert "a process that was started here runs its script again" in done.stderr
+def test_a_script_without_a_guard_is_told_so_and_leaves_nothing(warm: Warm, tmp_path: Path) -> None:
+    script = f"from chords_cli import Chords\nwith {START}:\n    pass\n"
+    code, _, err = run(script, tmp_path, warm)
+    assert code == 1
+    assert "a process that was started here runs its script again" in err
 
 
 @pytest.mark.slow
-def test_outputs_that_are_still_open_when_python_ends_leave_nothing(tmp_path):
+def test_outputs_that_are_still_open_when_python_ends_leave_nothing(
+    warm: Warm, tmp_path: Path
+) -> None:
     script = (
         "from chords_cli import Chords\n"
         "if __name__ == '__main__':\n"
@@ -108,5 +111,5 @@ def test_outputs_that_are_still_open_when_python_ends_leave_nothing(tmp_path):
         "    outputs = chords.outputs('a red heart')\n"
         "    next(outputs)\n"
     )
-    done = run(script, tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    code, _, err = run(script, tmp_path, warm)
+    assert (code, err) == (0, "")

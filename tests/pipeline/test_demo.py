@@ -11,13 +11,13 @@ from chords_cli.sampler.stop import StopRule
 from tests.pipeline.conftest import as_tensor, pool_of, threads_of
 from tests.pipeline.oracle import Oracle, stock_latent
 
-STEPS, SEED = 8, 42
+STEPS, SEED = 6, 42
 
 
 def plans(cores: int) -> list[Plan]:
     return [
         chords_plan(STEPS, default_init_t(STEPS, cores)),
-        *([wavefront_plan(STEPS, cores, 5)] if cores > 1 else []),
+        *([wavefront_plan(STEPS, cores, 4)] if cores > 1 else []),
     ]
 
 

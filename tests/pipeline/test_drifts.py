@@ -17,6 +17,7 @@ from torch import Tensor
 from chords_cli.pipelines.chain import Chain, following
 from tests.doubles import tiny, zoo
 from tests.pipeline.conftest import call_of
+from tests.pipeline.members import LARGE
 
 STEPS, SEED = 8, 7
 WALKS = (tuple(range(STEPS)), (0, 1, 2, 4, 7), (0, 3, 6), (0, 5, 6, 7))
@@ -47,7 +48,13 @@ class Following:
         return next(self._answers)
 
 
-@pytest.mark.parametrize("family", [*tiny.BUILDERS, *zoo.BUILDERS])
+@pytest.mark.parametrize(
+    "family",
+    [
+        pytest.param(family, marks=pytest.mark.slow if family in LARGE else ())
+        for family in (*tiny.BUILDERS, *zoo.BUILDERS)
+    ],
+)
 def test_drift_of_every_core_has_the_bits_of_stock_at_its_step(
     family: str, loaded: Callable[[str], DiffusionPipeline]
 ) -> None:

@@ -29,7 +29,7 @@ OTHER_GUIDANCE: dict[str, dict[str, Any]] = {
 }
 """Turns each family's true guidance off, or on where it is off by default."""
 
-PLANS = {"own": (("chords", 2), ("chords", 4)), "other": (("wavefront", 2),)}
+PLANS = {"own": (("chords", 4),), "other": (("wavefront", 2),)}
 """Algorithms and cores by guidance; `wavefront` is what runs when nothing is said."""
 
 

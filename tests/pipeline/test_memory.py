@@ -52,6 +52,7 @@ class Scale:
         return {who: process.memory_full_info().uss for who, process in self._processes.items()}
 
 
+@pytest.mark.slow
 def test_neither_the_parent_nor_a_faster_core_holds_a_copy_of_the_text_encoder(
     large: ModelSpec,
 ) -> None:

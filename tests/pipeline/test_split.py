@@ -76,11 +76,10 @@ def test_every_output_of_split_cores_is_that_of_whole_ones(
 @pytest.mark.parametrize(
     "loaded_as",
     [
-        {"compile": {"backend": "eager"}},
-        {"cache": {"name": "first-block", "args": CACHE}},
-        {"loras": 0.7},
+        pytest.param({"compile": {"backend": "eager"}}, marks=pytest.mark.slow, id="compiled"),
+        pytest.param({"cache": {"name": "first-block", "args": CACHE}}, id="cached"),
+        pytest.param({"loras": 0.7}, id="styled"),
     ],
-    ids=["compiled", "cached", "styled"],
 )
 def test_a_split_keeps_the_bits_of_what_else_is_done_to_a_model(
     loaded_as: dict[str, Any], spec: Spec, tmp_path: Path

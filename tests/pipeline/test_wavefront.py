@@ -28,7 +28,10 @@ Loaded = Callable[[str, str], Any]
 @pytest.mark.parametrize(
     ("family", "cores", "rounds"),
     [
-        *((family, 4, 6) for family in tiny.BUILDERS),
+        *(
+            pytest.param(family, 4, 6, marks=() if family in SHARED else pytest.mark.broad)
+            for family in tiny.BUILDERS
+        ),
         ("flux", 2, 7),
         ("flux", 3, 7),
         ("flux", 8, 5),

@@ -17,6 +17,7 @@ from chords_cli.sampler import chords_plan, default_init_t
 from chords_cli.sampler.stop import StopRule
 from tests.doubles import zoo
 from tests.pipeline.conftest import as_tensor, call_of, pool_of
+from tests.pipeline.members import LARGE
 from tests.pipeline.oracle import pipeline_outputs, stock_picture
 
 STEPS, SEED = 6, 7
@@ -28,7 +29,10 @@ SCHEDULERS: dict[str, dict[str, Any]] = {
 }
 """What presets may put in the place of a repository's own scheduler."""
 
-MEMBERS = (*zoo.BUILDERS, *SCHEDULERS)
+MEMBERS = [
+    pytest.param(member, marks=pytest.mark.slow if member in LARGE else ())
+    for member in (*zoo.BUILDERS, *SCHEDULERS)
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +114,7 @@ def test_every_output_equals_the_oracle(member: str, ran: Callable[[str], Ran]) 
         assert torch.equal(as_tensor(output.latent), oracle.latent), output.index
 
 
-@pytest.mark.parametrize("member", zoo.BUILDERS)
+@pytest.mark.parametrize("member", MEMBERS[: len(zoo.BUILDERS)])
 def test_prompt_is_encoded_once_and_only_by_core_zero(
     member: str, ran: Callable[[str], Ran]
 ) -> None:

@@ -1,7 +1,7 @@
 """What the model and the memory do: nan, no memory left, a core that is much slower than others."""
 
 from tests.faults.cells.phases import at
-from tests.faults.driver import Cell
+from tests.faults.driver import IMAGE, Cell
 
 CELLS: list[Cell] = [
     *(
@@ -51,6 +51,7 @@ CELLS: list[Cell] = [
             phase="every round",
             what=f"core {core} is ten times slower",
             fault=f"step:{core}:slow",
+            command=(*IMAGE[:-1], "8"),
             args=("--verbose",),
             code=0,
             kept=2,

@@ -74,7 +74,7 @@ def random_problems(number: int) -> list[tuple[int, tuple[int, ...]]]:
 
 
 def test_oracle_equals_algorithm_1_on_random_grids_and_starts():
-    for number, (steps, starts) in enumerate(random_problems(400)):
+    for number, (steps, starts) in enumerate(random_problems(200)):
         sigmas, start = shifted_sigmas(steps), noise(seed=number)
         plan = chords_plan(steps, starts)
         expected = algorithm_1(steps, starts, stiff_drift(sigmas), start, sigmas)

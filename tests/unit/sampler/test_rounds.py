@@ -14,7 +14,8 @@ def test_more_cores_never_take_more_rounds_and_every_number_makes_a_plan(guidanc
     for steps in range(4, 101):
         usual = [default_rounds(steps, cores, guidance) for cores in range(1, 17)]
         assert usual == sorted(usual, reverse=True)
-        for cores, rounds in enumerate(usual[:steps], 1):
+        for cores in (cores for cores in (1, 2, 3, 4, 8, 16) if cores <= steps):
+            rounds = usual[cores - 1]
             assert wavefront_plan(steps, cores, rounds, guidance).rounds() == rounds
 
 
