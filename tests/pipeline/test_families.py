@@ -74,7 +74,7 @@ def test_family_keeps_the_bits_of_stock_and_every_output_equals_the_oracle(
                 assert torch.equal(made[output.index], output.latent), output.index
 
 
-@pytest.mark.parametrize("algo", ["chords", "wavefront"])
+@pytest.mark.parametrize("algo", [pytest.param("chords", marks=pytest.mark.slow), "wavefront"])
 def test_loop_that_counts_its_steps_equals_an_oracle_whose_loops_take_every_step(
     algo: str, repository: Callable[[str], Path], loaded: Loaded, tmp_path: Path
 ) -> None:

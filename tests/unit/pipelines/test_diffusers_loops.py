@@ -10,6 +10,8 @@ from chords_cli.errors import UsageError
 from chords_cli.models.diffusers_source import read_pipeline, source_files
 from chords_cli.pipelines.loops import check_loop, check_turned_off
 
+pytestmark = pytest.mark.slow  # all of its source is parsed
+
 NOT_NUMBERED = {
     "LDMTextToImagePipeline",  # refused: it does not name `enumerate`
     "StableDiffusionPanoramaPipeline",  # refused: a latent for each view
@@ -28,7 +30,6 @@ ON = {"caption_upsample_temperature": 0.15, "prompt_upsampling": True}
 """Arguments that are off by default."""
 
 
-@pytest.mark.slow
 def test_every_loop_that_steps_its_scheduler_numbers_a_grid() -> None:
     """A pipeline that this test names after an upgrade has to be looked at, and perhaps refused."""
     assert looked_at()[has_a_loop_without_numbers] <= NOT_NUMBERED
