@@ -100,6 +100,11 @@ class ChordsError(Exception):
         return self.message
 
     @property
+    def __notes__(self) -> list[str]:  # type: ignore[override]  # it is only read
+        """What Python writes below the message in a traceback."""
+        return [f"hint: {self.hint}"] if self.hint else []
+
+    @property
     def message(self) -> str:
         """What is wrong, in Python's words."""
         return self.spelled(as_keyword)[0]

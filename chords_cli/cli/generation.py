@@ -136,6 +136,6 @@ def _show_run(
     if console.mode == "json":
         console.document(record.document())
         return
-    console.say(summary(record))
+    console.say(summary(record, prepared.earlier.count))
     for path in paths(record):
         console.line(path)

@@ -318,8 +318,8 @@ def test_a_run_of_lines_goes_on_with_its_file(command, place, lined):
         ),
         (
             {"prompt": "a"},
-            "tiny changes what it is given, and starts from no file",
-            'name one with "image": "FILE"',
+            "this line names no file, but FluxImg2ImgPipeline changes one, as in the first",
+            'name one with "image": "FILE", or put lines without files into a file of their own',
         ),
         (
             {"prompt": "a", "image": "photo.png", "seed": -1},

@@ -235,9 +235,11 @@ def test_an_image_model_is_refused_and_so_is_a_video_model_by_image(refused, ful
     )
 
 
-@pytest.mark.parametrize(("option", "value"), [("--fps", 0), ("--frames", 0)])
-def test_no_frames_and_no_pace_are_refused(refused, option, value):
-    assert refused(*TINY, option, value)[0].startswith(f"{option[2:]} is 0, but ")
+@pytest.mark.parametrize(
+    ("option", "value"), [("--fps", 0), ("--fps", 1001), ("--frames", 0), ("--frames", -1)]
+)
+def test_a_pace_and_frames_that_no_video_has_are_refused(refused, option, value):
+    assert refused(*TINY, option, value)[0].startswith(f"{option[2:]} is {value}, but ")
 
 
 def test_without_a_model_the_built_in_one_makes_a_clip(command, place):

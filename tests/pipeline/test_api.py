@@ -107,7 +107,7 @@ def test_a_value_of_another_type_is_an_error_of_ours(options, message):
 def test_a_prompt_that_is_no_text_is_refused(chords):
     with pytest.raises(ChordsError, match=r"^the prompt is 5: "):
         chords(5)
-    with pytest.raises(ChordsError, match=r"^cores is '4', but must be a whole number$"):
+    with pytest.raises(ChordsError, match=r"(?m)^cores is '4', but must be a whole number$"):
         plan(cores="4")
 
 

@@ -167,7 +167,7 @@ def test_what_fails_with_an_output_stops_the_samples_and_leaves_its_latent(spec:
         begun.release()
 
     with pool_of(spec("flux", "float32"), CORES) as pool:
-        with pytest.raises(ChordsError, match=r"^the disk is full$"):
+        with pytest.raises(ChordsError, match=r"(?m)^the disk is full$"):
             list(pool.each(wanted(WAVEFRONT, FIRST, 4, on_output=take, on_begin=begin)))
         assert took == [1], "nothing is handed on after what has failed"
         arrived = pool.arrived(0)

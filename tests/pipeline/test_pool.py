@@ -63,7 +63,7 @@ def test_core_killed_while_it_loads_is_named(kind: type[Event], spec: Spec) -> N
     killer = Killer(2, kind)
     plan = chords_plan(STEPS, default_init_t(STEPS, CORES))
     with (
-        pytest.raises(ChordsError, match=r"^core 2 on cpu died while .*: killed by SIGKILL$"),
+        pytest.raises(ChordsError, match=r"(?m)^core 2 on cpu died while .*: killed by SIGKILL$"),
         pool_of(spec("flux", "float32"), CORES, listener=killer) as pool,
     ):
         pool.sample(plan, call_of("flux", STEPS), 0, StopRule())

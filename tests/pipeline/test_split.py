@@ -167,7 +167,7 @@ def test_a_pipeline_that_calls_its_model_once_a_step_is_refused(
 ) -> None:
     call = call_of(family, STEPS) | further
     with (
-        pytest.raises(UsageError, match=r"calls its model once a step.*nothing to split$"),
+        pytest.raises(UsageError, match=r"(?m)calls its model once a step.*nothing to split$"),
         split_pool(spec(family, "float32"), 1) as pool,
     ):
         pool.sample(PLANS["alone"], call, SEED, StopRule())

@@ -1,4 +1,5 @@
 import pickle
+import traceback
 from functools import partial
 
 import pytest
@@ -82,3 +83,12 @@ def test_an_error_survives_the_way_between_processes():
     error = pickle.loads(pickle.dumps(UsageError("a {cores}", "b", {"cores": 2})))
     assert isinstance(error, ChordsError)
     assert (error.message, error.hint) == ("a cores=2", "b")
+
+
+def test_a_traceback_ends_with_the_hint() -> None:
+    error = UsageError("cores is {cores}", "try {cores}", {"cores": 4})
+    assert traceback.format_exception_only(error)[-2:] == [
+        "chords_cli.errors.UsageError: cores is cores=4\n",
+        "hint: try cores=4\n",
+    ]
+    assert traceback.format_exception_only(ChordsError("no hint"))[-1].endswith("no hint\n")

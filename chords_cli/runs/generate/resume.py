@@ -13,6 +13,7 @@ from pathlib import Path
 from chords_cli.errors import UsageError, verbatim
 from chords_cli.media.files import check_alone
 from chords_cli.media.metadata import find_metadata
+from chords_cli.media.whole import is_whole
 from chords_cli.presets.call import STEPS
 from chords_cli.presets.roles import option_of
 from chords_cli.records.recipe import Document, InputRecord, Pixels, Recipe
@@ -51,6 +52,11 @@ class Earlier:
     others: list[SampleRecord] = field(default_factory=list)
     record: RunRecord | None = None
 
+    @property
+    def count(self) -> int:
+        """How many samples earlier runs have made."""
+        return len(self.done) + len(self.others)
+
 
 def look_back(settings: Settings) -> Earlier:
     """Finds what the output folder already holds of this run; refuses to replace anything else.
@@ -63,7 +69,7 @@ def look_back(settings: Settings) -> Earlier:
     earlier = _find_done(settings) if settings.resume else Earlier()
     if not settings.overwrite:
         left = (sample for sample in settings.samples if sample.number not in earlier.done)
-        names = list(_names_to_write(settings, left))
+        names = list(_names_to_write(settings, left, earlier.record))
         if settings.resume:
             check_free(settings.output, names, why=_WHY_TAKEN)
         else:
@@ -263,23 +269,26 @@ def _is_complete(settings: Settings, sample: SampleRecord) -> bool:
 
 
 def _has_all_files(settings: Settings, output: OutputRecord) -> bool:
-    """Tells whether an output's files are present; one that a failed copy left empty is not."""
+    """Tells whether an output's files are present to their end."""
     names = (output.path, output.latent, *output.extra)
     paths = [settings.output / Path(name).name for name in names if name]
-    there = (path for path in paths if path.is_file() and path.stat().st_size)
-    present = {path.suffix.removeprefix(".") for path in there}
+    present = {path.suffix.removeprefix(".") for path in filter(is_whole, paths)}
     return present >= set(endings(settings))
 
 
-def _names_to_write(settings: Settings, left: Iterator[PlannedSample]) -> Iterator[str]:
+def _names_to_write(
+    settings: Settings, left: Iterator[PlannedSample], record: RunRecord | None
+) -> Iterator[str]:
     """Yields the files of unfinished samples, except those that a resumed run may replace.
 
-    These were made with its settings, or are empty.
+    These were made with its settings, are empty, or are cut off and of the record.
     """
+    recorded = {sample.output for sample in record.prompts} if record else set()
     for sample in left:
         own = settings.of(sample)
         for name in planned_names(own, sample):
             file = own.output / name
-            empty = file.is_file() and not file.stat().st_size
-            if not own.resume or not (empty or _read_same_recipe(own, sample, name)):
+            cut_off = file.is_file() and not is_whole(file)
+            lost = cut_off and (name in recorded or not file.stat().st_size)
+            if not own.resume or not (lost or _read_same_recipe(own, sample, name)):
                 yield name

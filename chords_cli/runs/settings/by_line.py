@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chords_cli.errors import UsageError
+from chords_cli.models.inputs.strength import strength_of
+from chords_cli.presets.roles import option_of
 from chords_cli.presets.schema import Preset
 from chords_cli.runs.inputs.inputs import Input
 from chords_cli.runs.settings.first_checks import check_kind
@@ -90,7 +92,14 @@ def _shared(inputs: Sequence[Input], known: dict[str, bytes]) -> tuple[Input, ..
 
 
 def _check_roles(asked: Request, settings: Settings) -> None:
-    """Refuses a line whose files another pipeline takes than those of the first one."""
+    """Refuses a line whose files, or lack of any, are for another pipeline than the first one's."""
+    if not asked.files and settings.inputs and strength_of(settings.preset.pipeline):
+        option = option_of(settings.inputs[0].role)
+        raise UsageError(
+            f"this line names no file, but {settings.preset.pipeline} changes one, as in the first",
+            f"name one with {{{option}}}, or put lines without files into a file of their own",
+            {option: "FILE"},
+        )
     wanted = settings.preset.starting_from([role for role, _ in asked.files]).pipeline
     if wanted != settings.preset.pipeline:
         raise UsageError(

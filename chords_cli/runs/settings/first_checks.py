@@ -13,7 +13,7 @@ from chords_cli.models.repositories import find_model
 from chords_cli.pipelines.load.spec import DTYPES
 from chords_cli.presets.files import available_presets, load_preset, model_or_default
 from chords_cli.presets.schema import Preset
-from chords_cli.runs.settings.options.option import options_of
+from chords_cli.runs.settings.options.option import Option, options_of
 from chords_cli.runs.settings.options.request import Request
 from chords_cli.runs.settings.options.run_options import RunOptions
 from chords_cli.runs.settings.samples import check_samples
@@ -75,6 +75,20 @@ def check_kind(request: Request, preset: Preset, model: str | None) -> None:
             )
 
 
+def _check_range(name: str, value: int | None, option: Option) -> None:
+    if value is None:
+        return
+    if option.least is not None and value < option.least:
+        word, bound = "least", option.least
+    elif option.most is not None and value > option.most:
+        word, bound = "most", option.most
+    else:
+        return
+    raise UsageError(
+        f"{name} is {value}, but must be at {word} {bound}", f"try {{{name}}}", {name: bound}
+    )
+
+
 def check_values(settings: RunOptions, preset: Preset, prompts: Sequence[str]) -> None:
     """Checks those resolved values that are not checked by their types.
 
@@ -89,13 +103,7 @@ def check_values(settings: RunOptions, preset: Preset, prompts: Sequence[str]) -
     if settings.loras:
         check_loras(settings.loras, find_denoisers(preset))
     for name, (_, option) in options_of(RunOptions).items():
-        value = getattr(settings, name)
-        if option.least is not None and value is not None and value < option.least:
-            raise UsageError(
-                f"{name} is {value}, but must be at least {option.least}",
-                f"try {{{name}}}",
-                {name: option.least},
-            )
+        _check_range(name, getattr(settings, name), option)
     if not (math.isfinite(settings.timeout) and settings.timeout > 0):
         raise UsageError(
             f"timeout is {settings.timeout:g} seconds, but must be finite and above 0",

@@ -16,16 +16,22 @@ def paths(record: RunRecord) -> list[str]:
     return [str(folder / sample.output) for sample in record.prompts]
 
 
-def summary(record: RunRecord) -> Text:
-    """Writes the measured times, and what they say about the plan on these devices."""
+def summary(record: RunRecord, before: int = 0) -> Text:
+    """Writes the measured times, and what they say about the plan on these devices.
+
+    Args:
+        record: The run's.
+        before: How many of its results earlier runs have made.
+    """
     seconds = record.seconds
-    made = plural(len(record.prompts), record.command)
     if not seconds.load:
+        made = plural(len(record.prompts), record.command)
         return Text.assemble((made, "bold green"), " made before, nothing left to do")
     head = Text.assemble(
-        (made, "bold green"),
+        (plural(len(record.prompts) - before, record.command), "bold green"),
         f" in {duration(seconds.total)}"
         f" (start {duration(seconds.start)}, load {duration(seconds.load)})",
+        f"; {before} made before" if before else "",
     )
     return Text("\n").join([head, *(Text(line, style="dim") for line in _details(record))])
 

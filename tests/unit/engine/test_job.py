@@ -148,7 +148,7 @@ def test_an_output_that_no_core_sends_any_more_is_not_waited_for(keep):
     talk.land(1, 1.0)
     for core in (2, 1):
         talk.session.hear(CoreArrived(core=core))
-    with pytest.raises(ChordsError, match=r"^all 3 cores have ended, but output 0 is missing$"):
+    with pytest.raises(ChordsError, match=r"(?m)^all 3 cores have ended, but output 0 is missing$"):
         talk.session.hear(CoreArrived(core=0))
 
 

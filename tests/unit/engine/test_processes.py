@@ -61,7 +61,7 @@ def test_a_core_that_hung_up_is_blamed_before_its_neighbour_who_lost_it(
     second.send(lost("core 1 on cpu: the line to core 0 broke"))
     first.close()
     with pytest.raises(
-        ChordsError, match=r"^core 0 on cpu died while starting: it closed its connection$"
+        ChordsError, match=r"(?m)^core 0 on cpu died while starting: it closed its connection$"
     ):
         next(found.messages())
 
@@ -71,7 +71,7 @@ def test_a_core_that_lost_its_neighbour_says_so_itself_where_nobody_else_is_the_
 ) -> None:
     found, (_first, second) = workers
     second.send(lost("core 1 on cpu: not all cores came"))
-    with pytest.raises(ChordsError, match=r"^core 1 on cpu: not all cores came$") as caught:
+    with pytest.raises(ChordsError, match=r"(?m)^core 1 on cpu: not all cores came$") as caught:
         next(found.messages())
     assert caught.value.hint == "wait"
 
@@ -86,7 +86,7 @@ def test_a_core_without_a_sign_of_life_is_given_up_while_others_talk(
     assert next(messages) == (0, Cancel(1))
     found._workers[1].spec.timeout = 0.1
     with pytest.raises(
-        ChordsError, match=r"^core 1 on cpu hangs: no sign of life for 0.1 s while starting$"
+        ChordsError, match=r"(?m)^core 1 on cpu hangs: no sign of life for 0.1 s while starting$"
     ):
         next(messages)
 
@@ -99,7 +99,7 @@ def test_a_process_that_has_not_begun_has_the_default_time(
     for worker in found._workers:
         worker.spec.timeout = 0.01
     with pytest.raises(
-        ChordsError, match=r"^core 0 on cpu hangs: no sign of life for 0.1 s while starting$"
+        ChordsError, match=r"(?m)^core 0 on cpu hangs: no sign of life for 0.1 s while starting$"
     ):
         next(found.messages())
 

@@ -173,8 +173,8 @@ def test_a_prompt_longer_than_a_command_line_is_a_tag_like_any_other(write):
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        (None, r"^ffmpeg cannot be run from .*absent: No such file or directory$"),
-        ("exit 1", "^the ffmpeg of this machine has no encoder libx264$"),
+        (None, r"(?m)^ffmpeg cannot be run from .*absent: No such file or directory$"),
+        ("exit 1", "(?m)^the ffmpeg of this machine has no encoder libx264$"),
     ],
 )
 def test_an_encoder_that_is_missing_is_found_before_anything_starts(

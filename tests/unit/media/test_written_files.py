@@ -93,7 +93,7 @@ def test_a_folder_is_written_by_one_run_at_a_time_and_nothing_of_a_lock_is_left(
     with new_folder(folder):
         (folder / "a.png").touch()
         for enter in (new_folder(folder).__enter__, lambda: check_alone(folder)):
-            with pytest.raises(UsageError, match=r"another run writes to .*out$") as caught:
+            with pytest.raises(UsageError, match=r"(?m)another run writes to .*out$") as caught:
                 enter()
         assert caught.value.hint == "wait until it has ended, or choose another output"
     check_alone(folder)

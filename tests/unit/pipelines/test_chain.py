@@ -86,7 +86,7 @@ def test_a_walk_counts_from_where_the_loop_begins(first: int, walk: tuple[int, .
 @pytest.mark.parametrize("steps", [1, 3, 5, 6])
 def test_a_loop_of_another_length_than_the_plan_is_refused(steps: int) -> None:
     pipe = Pipe(2)
-    with pytest.raises(UsageError, match=rf"^Pipe takes 4 of 6 steps, the plan has {steps}$"):
+    with pytest.raises(UsageError, match=rf"(?m)^Pipe takes 4 of 6 steps, the plan has {steps}$"):
         driven(pipe, (0,), steps)
     assert pipe.numbers == []
 
@@ -121,7 +121,7 @@ def test_one_step_does_not_tell_whether_a_loop_changes_latents() -> None:
 
 def test_a_loop_that_draws_noise_is_refused_at_its_second_step() -> None:
     pipe = Pipe(0, lambda latent, noise: latent + torch.randn(1, 4, generator=noise))
-    with pytest.raises(UsageError, match=r"^Pipe draws noise in its loop$") as caught:
+    with pytest.raises(UsageError, match=r"(?m)^Pipe draws noise in its loop$") as caught:
         driven(pipe, (0, 1, 2), STEPS)
     assert "image_cond_noise_scale: 0" in caught.value.hint
     assert pipe.numbers == [0, 1]

@@ -74,7 +74,7 @@ def test_loop_that_begins_again_is_refused() -> None:
         pipe.scheduler.set_timesteps(STEPS, mu=1.0)
         return {}
 
-    with pytest.raises(UsageError, match=r"^FluxPipeline begins a second loop in one call$"):
+    with pytest.raises(UsageError, match=r"(?m)^FluxPipeline begins a second loop in one call$"):
         core_of(pipe).sample(
             call_of("flux", callback_on_step_end=again), 0, STEPS, WALK, Counting()
         )

@@ -476,7 +476,7 @@ def test_file_that_is_too_long_for_a_preset_is_not_even_read(tmp_path):
 
 
 def test_file_that_is_not_there_is_refused():
-    with pytest.raises(UsageError, match=r"^preset file nowhere/mine\.yaml does not exist$"):
+    with pytest.raises(UsageError, match=r"(?m)^preset file nowhere/mine\.yaml does not exist$"):
         find_preset("nowhere/mine.yaml")
 
 

@@ -107,23 +107,23 @@ def test_an_absurd_number_of_steps_is_refused_at_once(algo, steps):
 
 
 def test_an_absurd_number_of_cores_is_refused_at_once():
-    with pytest.raises(PlanError, match=r"^cores is 257, but a run has at most 256 cores$"):
+    with pytest.raises(PlanError, match=r"(?m)^cores is 257, but a run has at most 256 cores$"):
         resolve_plan(preset(), cores=257, steps=10_000)
 
 
 def test_number_of_cores_is_checked_before_the_number_of_starts():
-    with pytest.raises(PlanError, match=r"^cores is 0, but a run has at least 1 core$"):
+    with pytest.raises(PlanError, match=r"(?m)^cores is 0, but a run has at least 1 core$"):
         resolve_plan(preset(), cores=0, init_t="0-8")
 
 
 def test_starts_of_a_preset_must_fit_its_cores():
-    with pytest.raises(PlanError, match=r"^init_t 0-8 has 2 starts, but cores is 4$"):
+    with pytest.raises(PlanError, match=r"(?m)^init_t 0-8 has 2 starts, but cores is 4$"):
         resolve_plan(preset(cores=4, init_t="0-8"))
 
 
 def test_unknown_algorithm_is_refused():
     with pytest.raises(
-        UsageError, match=r"^algo is 'srds', but there are only sequential, chords, wavefront$"
+        UsageError, match=r"(?m)^algo is 'srds', but there are only sequential, chords, wavefront$"
     ):
         resolve_plan(preset(), algo="srds")
 
@@ -150,7 +150,7 @@ def test_given_stop_wins_over_the_preset():
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
 def test_residual_must_be_above_zero(value):
-    with pytest.raises(UsageError, match=r"but a residual is finite and above 0$"):
+    with pytest.raises(UsageError, match=r"(?m)but a residual is finite and above 0$"):
         resolve_stop(preset(), 4, stop_residual=value)
 
 
@@ -160,7 +160,7 @@ def test_both_stop_options_are_one_too_many():
 
 
 def test_index_beyond_the_last_output_is_refused():
-    with pytest.raises(UsageError, match=r"^stop_index is 2, but 1 core makes outputs 0 to 1$"):
+    with pytest.raises(UsageError, match=r"(?m)^stop_index is 2, but 1 core makes outputs 0 to 1$"):
         resolve_stop(preset(), 1, stop_index=2)
 
 

@@ -136,7 +136,7 @@ def test_oracle_accepts_sigmas_as_a_tensor():
 
 
 def test_oracle_refuses_sigmas_of_another_grid():
-    with pytest.raises(ValueError, match=r"^50 steps take 51 sigmas, not 50$"):
+    with pytest.raises(ValueError, match=r"(?m)^50 steps take 51 sigmas, not 50$"):
         simulate(chords_plan(50, (0,)), linear_drift(1.0), noise(), shifted_sigmas(49))
 
 

@@ -40,6 +40,7 @@ class Option:
             call; recipes then contain it.
         compare: Whether `chords compare` takes it for `all` arms, an `arm` sets it, or `both`.
         least: The smallest value that is allowed.
+        most: The largest one.
     """
 
     group: str | None
@@ -54,6 +55,7 @@ class Option:
     pixels: bool = False
     compare: Literal["all", "arm", "both"] | None = None
     least: int | None = None
+    most: int | None = None
 
 
 @cache

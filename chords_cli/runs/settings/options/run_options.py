@@ -54,6 +54,7 @@ class RunOptions:
             preset=True,
             pixels=True,
             least=1,
+            most=1000,  # no screen shows more, and ffmpeg counts no further than to billions
             compare="all",
         ),
     ] = None

@@ -224,9 +224,11 @@ def test_resume_makes_a_sample_again_whose_picture_is_gone(resolved):
     assert list(look_back(resolved(resume=True)).done) == [2]
 
 
-def test_resume_does_not_take_an_empty_file_for_a_picture(resolved):
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_resume_does_not_take_the_beginning_of_a_picture_for_a_picture(resolved, share):
     finish(resolved(), 2)
-    (resolved().output / "0001-a-cat-s42.png").write_bytes(b"")
+    path = resolved().output / "0001-a-cat-s42.png"
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     assert list(look_back(resolved(resume=True)).done) == [2]
 
 

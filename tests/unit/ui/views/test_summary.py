@@ -60,6 +60,11 @@ def test_summary_of_several_results_speaks_of_the_last():
     assert told.startswith("the last: 21 rounds instead of 50 steps: ")
 
 
+def test_summary_tells_what_was_made_before_from_what_is_made_now():
+    told = summary(record("cuda:0", "cuda:1", results=3), before=2).plain.splitlines()[0]
+    assert told == "1 image in 12.3 s (start 1.00 s, load 3.25 s); 2 made before"
+
+
 def test_summary_of_a_decoded_latent_compares_no_rounds_and_no_devices():
     told = record("cpu", "cpu").document()
     told["prompts"][0]["seconds"] = {"decode": 0.2, "total": 0.3}
