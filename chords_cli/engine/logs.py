@@ -17,6 +17,8 @@ from pathlib import Path
 
 import platformdirs
 
+from chords_cli.errors import ChordsError
+
 _COMPILED = "TORCHINDUCTOR_CACHE_DIR"
 """Torch's variable for the folder of compiled code; without it, anybody can make that in /tmp."""
 
@@ -38,12 +40,17 @@ def redirect_output(path: str) -> None:
 
 
 def last_line(path: Path, *, after: int = 0) -> str:
-    """Returns the last line of a log after its first `after` bytes that is not blank; else ""."""
+    """Returns the last line of a log after its first `after` bytes, or "".
+
+    It is not blank, and not the hint that Python writes below an error of ours.
+    """
     try:
         lines = path.read_bytes()[after:].decode(errors="replace").split("\n")
     except OSError:
         return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    told = ["", *(line.strip() for line in lines if line.strip())]
+    ends_with_note = told[-1].startswith("hint: ") and told[-2].startswith(ChordsError.__module__)
+    return told[-2 if ends_with_note else -1]
 
 
 @functools.cache

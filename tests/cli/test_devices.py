@@ -244,12 +244,12 @@ def test_a_script_that_cores_cannot_read_again_is_told_of_it(warm: Warm, tmp_pat
     running = warm.start(script=script, cwd=tmp_path, env=os.environ)
     _, err = ended(running)
     assert running.returncode == 1
-    assert "core 0 ended while" in err.splitlines()[-1]
+    assert "core 0 ended while" in err.splitlines()[-2]
     done = subprocess.run(
         [sys.executable, "-"], cwd=tmp_path, input=text, capture_output=True, text=True
     )
     assert done.returncode == 1
-    assert "<stdin> is not a file" in done.stderr.splitlines()[-1]
+    assert "<stdin> is not a file" in done.stderr.splitlines()[-2]
 
 
 def test_starts_that_are_chosen_by_themselves_ask_for_no_cores(

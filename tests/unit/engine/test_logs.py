@@ -1,4 +1,4 @@
-"""What is left of processes that were killed."""
+"""What is left of processes that were killed, and what their logs say last."""
 
 import errno
 import os
@@ -58,3 +58,21 @@ def test_a_disk_without_locks_is_used_and_nothing_on_it_removed(
     first = logs.temporary_folder.__wrapped__(str(tmp_path))
     second = logs.temporary_folder.__wrapped__(str(tmp_path))
     assert {*tmp_path.iterdir()} == {first, second}
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        ("", ""),
+        ("no line before\nlibcuda is gone\n\n", "libcuda is gone"),
+        ("chords_cli.errors.UsageError: no\nhint: try 4\n", "chords_cli.errors.UsageError: no"),
+        ("error: no\nhint: try 4\n", "hint: try 4"),
+        ("hint: alone", "hint: alone"),
+    ],
+)
+def test_the_last_line_of_a_log_is_the_error_rather_than_the_hint_below_it(
+    log: str, told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "log").write_text(log)
+    assert logs.last_line(tmp_path / "log") == told
+    assert logs.last_line(tmp_path / "absent") == ""
