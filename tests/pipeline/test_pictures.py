@@ -90,12 +90,20 @@ def cores(
 EVERY_DAY = ("flux-img2img", "flux-kontext", "wan-i2v")
 """A picture that is changed, one that is edited, and one that a clip begins with."""
 
+LONG = ("hunyuan1-5-i2v", "qwen-edit")
+"""Of many tokens; `test_zoo`'s hunyuan1-5 and qwen-edit-plus try most of what they have."""
+
+
+def mark_of(member: str) -> pytest.MarkDecorator | tuple[()]:
+    """When a member is tried: every day, by `.ci/run`, or before a release."""
+    if member in EVERY_DAY:
+        return ()
+    return pytest.mark.broad if member in LONG else pytest.mark.slow
+
+
 every_member = pytest.mark.parametrize(
     "cores",
-    [
-        pytest.param(name, marks=() if name in EVERY_DAY else pytest.mark.slow)
-        for name in zoo_pictures.BUILDERS
-    ],
+    [pytest.param(name, marks=mark_of(name)) for name in zoo_pictures.BUILDERS],
     indirect=True,
 )
 members_with_strength = pytest.mark.parametrize("cores", zoo_strength.BUILDERS, indirect=True)
