@@ -12,8 +12,10 @@ _ENDS = {".png": b"IEND\xaeB`\x82", ".gif": b"\x3b"}
 def is_whole(path: Path) -> bool:
     """Tells whether a picture, GIF, video, recipe or latent is there to its end.
 
-    Pixels are not decoded.
+    Pixels are not decoded, and of files in other formats nothing is known but that they are there.
     """
+    if not path.is_file() or not path.stat().st_size:
+        return False
     try:
         match path.suffix:
             case ".mp4":
@@ -23,8 +25,11 @@ def is_whole(path: Path) -> bool:
             case ".safetensors":
                 return bool(read_latent(path))
             case suffix:
-                return path.read_bytes().endswith(_ENDS[suffix])
-    except (OSError, ValueError):
+                end = _ENDS.get(suffix, b"")
+                with path.open("rb") as file:
+                    file.seek(path.stat().st_size - len(end))
+                    return file.read() == end
+    except (OSError, ValueError, LookupError, TypeError):  # a latent's header may say anything
         return False
 
 
@@ -40,4 +45,4 @@ def _ends_with_a_box(path: Path) -> bool:
             if length < 8:
                 return False
             place += length
-    return place == size > 0
+    return place == size

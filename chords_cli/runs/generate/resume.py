@@ -270,9 +270,8 @@ def _is_complete(settings: Settings, sample: SampleRecord) -> bool:
 
 def _has_all_files(settings: Settings, output: OutputRecord) -> bool:
     """Tells whether an output's files are present to their end."""
-    names = (output.path, output.latent, *output.extra)
-    paths = [settings.output / Path(name).name for name in names if name]
-    present = {path.suffix.removeprefix(".") for path in filter(is_whole, paths)}
+    whole = filter(is_whole, _files(settings, output))
+    present = {path.suffix.removeprefix(".") for path in whole}
     return present >= set(endings(settings))
 
 
@@ -283,12 +282,19 @@ def _names_to_write(
 
     These were made with its settings, are empty, or are cut off and of the record.
     """
-    recorded = {sample.output for sample in record.prompts} if record else set()
+    made = record.prompts if record else ()
+    recorded = {path.name for one in made for out in one.outputs for path in _files(settings, out)}
     for sample in left:
         own = settings.of(sample)
         for name in planned_names(own, sample):
             file = own.output / name
-            cut_off = file.is_file() and not is_whole(file)
-            lost = cut_off and (name in recorded or not file.stat().st_size)
+            ours = file.is_file() and (name in recorded or not file.stat().st_size)
+            lost = ours and not is_whole(file)
             if not own.resume or not (lost or _read_same_recipe(own, sample, name)):
                 yield name
+
+
+def _files(settings: Settings, output: OutputRecord) -> list[Path]:
+    """Returns where the files of an output are, if they are there."""
+    names = (output.path, output.latent, *output.extra)
+    return [settings.output / Path(name).name for name in names if name]

@@ -1,5 +1,6 @@
 """A file is whole or only its beginning, whatever its format."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -33,3 +34,13 @@ def test_the_beginning_of_a_file_is_not_whole(name: str, data: bytes, tmp_path: 
     for size in (0, 1, 10, len(data) // 2, len(data) - 1):
         path.write_bytes(data[:size])
         assert not is_whole(path), size
+
+
+def test_what_is_no_file_is_not_read_and_a_header_may_say_anything(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    (tmp_path / "b.png").mkdir()
+    header = b'{"latent": {"dtype": "F32", "shape": [1]}}'
+    (tmp_path / "c.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    assert not any(map(is_whole, tmp_path.iterdir()))
+    (tmp_path / "d.webp").write_bytes(b"of another program")
+    assert is_whole(tmp_path / "d.webp")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from chords_cli.cli.options import as_option
 from chords_cli.engine.messages import Latent
@@ -229,6 +230,15 @@ def test_resume_does_not_take_the_beginning_of_a_picture_for_a_picture(resolved,
     finish(resolved(), 2)
     path = resolved().output / "0001-a-cat-s42.png"
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    assert list(look_back(resolved(resume=True)).done) == [2]
+
+
+def test_resume_believes_the_record_until_a_file_is_cut_off(resolved):
+    finish(resolved(), 2)
+    path = resolved().output / "0001-a-cat-s42.png"
+    Image.new("RGB", (8, 8)).save(path)
+    assert list(look_back(resolved(resume=True)).done) == [1, 2]  # the record counts
+    path.write_bytes(path.read_bytes()[:-1])
     assert list(look_back(resolved(resume=True)).done) == [2]
 
 
